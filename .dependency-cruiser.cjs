@@ -1,0 +1,64 @@
+// Who may import whom: the rooms of the house, kept apart by a check.
+const only = (name, from, allowed) => ({
+  name,
+  severity: 'error',
+  comment: `${from} may import only: ${allowed.join(', ')}`,
+  from: { path: from },
+  to: { path: '^(src|drivers|test)/', pathNot: allowed },
+});
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-test-in-product', severity: 'error', from: { path: '^(src|drivers)/' }, to: { path: '^test/' } },
+    only('domain-imports-nothing', '^src/domain/', ['^src/domain/']),
+    only('store-imports-domain', '^src/store/', ['^src/(store|domain)/']),
+    only('facility-imports-domain', '^src/facility/', ['^src/(facility|domain)/']),
+    only('ops-imports-domain', '^src/ops/', ['^src/(ops|domain)/']),
+    only('access-imports', '^src/access/', ['^src/(access|domain|store)/']),
+    only('sync-imports', '^src/sync/', ['^src/(sync|domain|store)/']),
+    only('commands-imports', '^src/commands/', ['^src/(commands|domain|store)/']),
+    only('mqtt-imports', '^src/mqtt/', ['^src/(mqtt|domain|store)/']),
+    ...['modbus', 'osdp', 'soyal', 'uart'].map((name) =>
+      only(`driver-${name}-imports`, `^drivers/${name}/`, [
+        `^drivers/${name}/`,
+        '^drivers/(driver|serial-port)\\.ts$',
+        '^src/domain/',
+      ]),
+    ),
+    only('driver-contract-imports-domain', '^drivers/(driver|serial-port)\\.ts$', [
+      '^drivers/(driver|serial-port)\\.ts$',
+      '^src/domain/',
+    ]),
+    {
+      name: 'serialport-in-one-place',
+      severity: 'error',
+      from: { path: '^(src|drivers)/', pathNot: '^drivers/serial-port\\.ts$' },
+      to: { path: 'node_modules/(@serialport|serialport)/' },
+    },
+    {
+      name: 'sqlite-in-one-place',
+      severity: 'error',
+      from: { path: '^(src|drivers)/', pathNot: '^src/store/' },
+      to: { path: 'node_modules/better-sqlite3/' },
+    },
+    {
+      name: 'mqtt-in-one-place',
+      severity: 'error',
+      from: { path: '^(src|drivers)/', pathNot: '^src/(mqtt|cli)/' },
+      to: { path: 'node_modules/(mqtt|aedes)/' },
+    },
+    {
+      name: 'no-dev-dependencies-in-product',
+      severity: 'error',
+      from: { path: '^(src|drivers|bin)/' },
+      to: { dependencyTypes: ['npm-dev'], pathNot: 'node_modules/@types/' },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+};

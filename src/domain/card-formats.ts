@@ -1,0 +1,251 @@
+// Card numbers: one canonical form, `format:fields`, and the table of formats between it and the bits that a reader sends. Layouts are the public ones of the
+// field (HID 26/34/35/37/48 bit Wiegand); bit 1 is the first bit read. Parity is checked whenever a format is read.
+
+import { OperatingError } from './errors.ts';
+
+/** What a reader handed over, before any format is chosen. `bytes` hold the bits left-justified, the last byte padded with zeros. */
+export type CardReading =
+  | { kind: 'wiegand'; widthBits: number; bytes: Buffer }
+  /** A serial number, most significant byte first. */
+  | { kind: 'uid'; bytes: Buffer };
+
+type Field = { first: number; bits: number };
+type Parity = { at: number; odd: boolean; over: readonly number[] };
+type WiegandFormat = {
+  widthBits: number;
+  facilityCode: Field | null;
+  number: Field;
+  /** Applied in this order: a later one may cover an earlier one. */
+  parities: readonly Parity[];
+};
+
+const range = (first: number, last: number): number[] => Array.from({ length: last - first + 1 }, (_, i) => first + i);
+/** Two used, one skipped, from `first` to at most `last`. */
+const twoOfThree = (first: number, last: number): number[] =>
+  range(first, last).filter((bit) => (bit - first) % 3 !== 2);
+
+const even = (at: number, over: readonly number[]): Parity => ({ at, odd: false, over });
+const odd = (at: number, over: readonly number[]): Parity => ({ at, odd: true, over });
+
+export const WIEGAND_FORMATS: Readonly<Record<string, WiegandFormat>> = {
+  H10301: {
+    widthBits: 26,
+    facilityCode: { first: 2, bits: 8 },
+    number: { first: 10, bits: 16 },
+    parities: [even(1, range(2, 13)), odd(26, range(14, 25))],
+  },
+  H10306: {
+    widthBits: 34,
+    facilityCode: { first: 2, bits: 16 },
+    number: { first: 18, bits: 16 },
+    parities: [even(1, range(2, 17)), odd(34, range(18, 33))],
+  },
+  'C1000-35': {
+    widthBits: 35,
+    facilityCode: { first: 3, bits: 12 },
+    number: { first: 15, bits: 20 },
+    parities: [even(2, twoOfThree(3, 34)), odd(35, twoOfThree(2, 33)), odd(1, range(2, 35))],
+  },
+  H10302: {
+    widthBits: 37,
+    facilityCode: null,
+    number: { first: 2, bits: 35 },
+    parities: [even(1, range(2, 19)), odd(37, range(19, 36))],
+  },
+  H10304: {
+    widthBits: 37,
+    facilityCode: { first: 2, bits: 16 },
+    number: { first: 18, bits: 19 },
+    parities: [even(1, range(2, 19)), odd(37, range(19, 36))],
+  },
+  'C1000-48': {
+    widthBits: 48,
+    facilityCode: { first: 3, bits: 22 },
+    number: { first: 25, bits: 23 },
+    parities: [even(2, twoOfThree(4, 47)), odd(48, twoOfThree(3, 46)), odd(1, range(2, 48))],
+  },
+};
+
+/** Every format a reader or a command may name. `raw` is any Wiegand width as it is; `uid` a serial number; `uid-reversed` one whose bytes come last first. */
+export const CARD_FORMATS = [...Object.keys(WIEGAND_FORMATS), 'uid', 'uid-reversed', 'raw'] as const;
+
+const bitAt = (bytes: Buffer, bit: number): number => ((bytes[(bit - 1) >> 3] ?? 0) >> (7 - ((bit - 1) & 7))) & 1;
+
+function setBit(bytes: Buffer, bit: number, value: number): void {
+  const index = (bit - 1) >> 3;
+  const mask = 0x80 >> ((bit - 1) & 7);
+  bytes[index] = value ? (bytes[index] ?? 0) | mask : (bytes[index] ?? 0) & ~mask;
+}
+
+function readField(bytes: Buffer, field: Field): bigint {
+  let value = 0n;
+  for (let i = 0; i < field.bits; i++) value = (value << 1n) | BigInt(bitAt(bytes, field.first + i));
+  return value;
+}
+
+function writeField(bytes: Buffer, field: Field, value: bigint): void {
+  for (let i = 0; i < field.bits; i++)
+    setBit(bytes, field.first + i, Number((value >> BigInt(field.bits - 1 - i)) & 1n));
+}
+
+const parityBit = (bytes: Buffer, parity: Parity): number =>
+  (parity.over.reduce((sum, bit) => sum + bitAt(bytes, bit), 0) + (parity.odd ? 1 : 0)) & 1;
+
+/** The canonical number of these bits read as `name`, or null when the width or a parity bit does not fit. */
+export function decodeWiegand(name: string, widthBits: number, bytes: Buffer): string | null {
+  const format = WIEGAND_FORMATS[name];
+  if (format?.widthBits !== widthBits) return null;
+  if (format.parities.some((parity) => parityBit(bytes, parity) !== bitAt(bytes, parity.at))) return null;
+  const number = readField(bytes, format.number);
+  return format.facilityCode === null
+    ? `${name}:${number}`
+    : `${name}:${readField(bytes, format.facilityCode)}:${number}`;
+}
+
+/** The bits of a canonical Wiegand or raw number, left-justified, with parity; null for a `uid`. Throws `invalid_input` when it is not canonical. */
+export function encodeWiegand(canonical: string): { widthBits: number; bytes: Buffer } | null {
+  const [name = '', ...fields] = parseCanonical(canonical).split(':');
+  if (name === 'uid') return null;
+  if (name === 'raw') return { widthBits: Number(fields[0]), bytes: Buffer.from(fields[1] ?? '', 'hex') };
+  const format = WIEGAND_FORMATS[name];
+  if (format === undefined) throw new OperatingError('invalid_input', `card format ${name} is not known`);
+  const bytes = Buffer.alloc(Math.ceil(format.widthBits / 8));
+  if (format.facilityCode !== null) writeField(bytes, format.facilityCode, BigInt(fields[0] ?? '0'));
+  writeField(bytes, format.number, BigInt(fields.at(-1) ?? '0'));
+  for (const parity of format.parities) setBit(bytes, parity.at, parityBit(bytes, parity));
+  return { widthBits: format.widthBits, bytes };
+}
+
+/**
+ * The canonical numbers that a reading may stand for, by the reader's list of formats and in its order. A 5-byte UID of a 125 kHz tag also answers to a 24-bit
+ * format: its last three bytes are facility code and number as printed on such tags (its frame has a checksum instead of parity).
+ */
+export function candidates(reading: CardReading, formats: readonly string[]): string[] {
+  const found: string[] = [];
+  for (const name of formats) {
+    const canonical = candidate(reading, name);
+    if (canonical !== null && !found.includes(canonical)) found.push(canonical);
+  }
+  return found;
+}
+
+function candidate(reading: CardReading, name: string): string | null {
+  if (reading.kind === 'uid') {
+    if (name === 'uid') return `uid:${hex(reading.bytes)}`;
+    if (name === 'uid-reversed') return `uid:${hex(Buffer.from(reading.bytes).reverse())}`;
+    if (name === 'H10301' && reading.bytes.length === 5)
+      return `H10301:${reading.bytes.readUInt8(2)}:${reading.bytes.readUInt16BE(3)}`;
+    return null;
+  }
+  if (name === 'raw') return `raw:${reading.widthBits}:${hex(reading.bytes)}`;
+  const wholeBytes = reading.widthBits % 8 === 0;
+  if (name === 'uid') return wholeBytes ? `uid:${hex(reading.bytes)}` : null;
+  if (name === 'uid-reversed') return wholeBytes ? `uid:${hex(Buffer.from(reading.bytes).reverse())}` : null;
+  return decodeWiegand(name, reading.widthBits, reading.bytes);
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex').toUpperCase();
+
+export type DefaultCardFormat = { format: string; facility_code?: number | undefined };
+
+/**
+ * One canonical form for whatever a command gave: canonical already, `facility:number` or a bare decimal together with `format` (or the facility's default).
+ * Throws `invalid_input` with what would be right.
+ */
+export function canonicalCard(value: string, format: string | null, fallback: DefaultCardFormat): string {
+  if (/^[A-Za-z][A-Za-z0-9-]*:/.test(value)) {
+    const canonical = parseCanonical(value);
+    if (format !== null && canonical.split(':')[0] !== format) {
+      throw new OperatingError(
+        'invalid_input',
+        `the number is of format ${canonical.split(':')[0] ?? ''}, card_format says ${format}`,
+      );
+    }
+    return canonical;
+  }
+  const name = format ?? fallback.format;
+  if (name === 'uid' || name === 'raw') return parseCanonical(`${name}:${value}`);
+  const layout = WIEGAND_FORMATS[name];
+  if (layout === undefined)
+    throw new OperatingError('invalid_input', `card format ${name} is not known; known are ${CARD_FORMATS.join(', ')}`);
+  const facilityCode = name === fallback.format ? fallback.facility_code : undefined;
+  if (layout.facilityCode !== null && !value.includes(':')) {
+    if (facilityCode === undefined) {
+      throw new OperatingError(
+        'invalid_input',
+        `format ${name} has a facility code: give the number as facility:number, e.g. 123:45678, or set policy.default_card_format.facility_code`,
+      );
+    }
+    return parseCanonical(`${name}:${facilityCode}:${value}`);
+  }
+  return parseCanonical(`${name}:${value}`);
+}
+
+/** Checks a canonical number and gives it back in its one spelling (no leading zeros, hex in upper case). */
+export function parseCanonical(value: string): string {
+  const [name = '', ...fields] = value.split(':');
+  if (name === 'uid') return parseUid(fields);
+  if (name === 'raw') return parseRaw(fields);
+  const format = WIEGAND_FORMATS[name];
+  if (format === undefined)
+    throw new OperatingError('invalid_input', `card format ${name} is not known; known are ${CARD_FORMATS.join(', ')}`);
+  const expected = format.facilityCode === null ? [format.number] : [format.facilityCode, format.number];
+  if (fields.length !== expected.length) {
+    throw new OperatingError(
+      'invalid_input',
+      `format ${name} is written ${name}:${format.facilityCode === null ? 'number' : 'facility:number'}`,
+    );
+  }
+  const numbers = expected.map((field, i) => {
+    const text = fields[i] ?? '';
+    const limit = 2n ** BigInt(field.bits) - 1n;
+    if (!/^[0-9]{1,20}$/.test(text) || BigInt(text) > limit) {
+      throw new OperatingError(
+        'invalid_input',
+        `format ${name}: the ${expected.length === 2 && i === 0 ? 'facility code' : 'number'} is a decimal from 0 to ${limit}`,
+      );
+    }
+    return BigInt(text).toString();
+  });
+  return `${name}:${numbers.join(':')}`;
+}
+
+function parseUid(fields: readonly string[]): string {
+  const text = (fields[0] ?? '').toUpperCase();
+  if (fields.length !== 1 || !/^([0-9A-F]{2}){3,10}$/.test(text)) {
+    throw new OperatingError(
+      'invalid_input',
+      'a uid is written uid: and 3 to 10 bytes in hexadecimal, e.g. uid:04A1B2C3',
+    );
+  }
+  return `uid:${text}`;
+}
+
+function parseRaw(fields: readonly string[]): string {
+  const widthBits = Number(fields[0]);
+  const text = (fields[1] ?? '').toUpperCase();
+  const good =
+    fields.length === 2 &&
+    /^[0-9]{1,3}$/.test(fields[0] ?? '') &&
+    widthBits >= 1 &&
+    widthBits <= 512 &&
+    /^([0-9A-F]{2})+$/.test(text) &&
+    text.length === Math.ceil(widthBits / 8) * 2 &&
+    (Number.parseInt(text.slice(-2), 16) & ((1 << ((8 - (widthBits % 8)) % 8)) - 1)) === 0;
+  if (!good) {
+    throw new OperatingError(
+      'invalid_input',
+      'raw bits are written raw:width:hex, left-justified and padded with zero bits, e.g. raw:26:BDD93740',
+    );
+  }
+  return `raw:${widthBits}:${text}`;
+}
+
+/** A four-byte UID whose first byte is 08 is made anew at every tap (ISO 14443-3): it identifies nobody and is refused at enrolment. */
+export const isRandomUid = (canonical: string): boolean => /^uid:08[0-9A-F]{6}$/.test(canonical);
+
+/** How a canonical number is answered: the part behind the format, and the format. */
+export function presentCard(canonical: string): { card_number: string; card_format: string } {
+  const separator = canonical.indexOf(':');
+  return { card_format: canonical.slice(0, separator), card_number: canonical.slice(separator + 1) };
+}

@@ -1,0 +1,67 @@
+// Operating errors are values with a type from one list; programmer errors are asserts that crash. `OperatingError` is the one class that carries the former
+// through code that must throw (a driver's line, an opening file).
+
+/** The error types of the API, in the order of docs/mqtt-api.md. */
+export const ERROR_TYPES = [
+  'invalid_input',
+  'unknown_command',
+  'command_conflict',
+  'command_expired',
+  'clock_untrusted',
+  'retained_command',
+  'stale_revision',
+  'not_permitted',
+  'interrupted',
+  'acs_system_not_found',
+  'acs_user_not_found',
+  'acs_credential_not_found',
+  'acs_entrance_not_found',
+  'acs_access_group_not_found',
+  'acs_encoder_not_found',
+  'controller_not_found',
+  'acs_credential_exists',
+  'acs_credential_deleted',
+  'acs_user_exists',
+  'duplicate_access_code',
+  'duplicate_card_number',
+  'code_constraints_violated',
+  'no_space_for_access_code_on_device',
+  'not_supported',
+  'controller_offline',
+  'timed_out',
+  'storage_full',
+  'internal',
+] as const;
+
+export type ErrorType = (typeof ERROR_TYPES)[number];
+
+export type ApiError = {
+  type: ErrorType;
+  /** For people: what is wrong, where, and what would be right. Never holds a secret. */
+  message: string;
+  path?: readonly (string | number)[];
+};
+
+/** An error that the world caused, on its way to where it becomes a value. */
+export class OperatingError extends Error {
+  readonly type: ErrorType;
+  readonly path: readonly (string | number)[] | undefined;
+
+  constructor(type: ErrorType, message: string, path?: readonly (string | number)[]) {
+    super(message);
+    this.name = 'OperatingError';
+    this.type = type;
+    this.path = path;
+  }
+
+  toApiError(): ApiError {
+    return this.path === undefined
+      ? { type: this.type, message: this.message }
+      : { type: this.type, message: this.message, path: this.path };
+  }
+}
+
+/** A broken assumption of our own: the process ends, systemd starts it again, the journal resumes. */
+export function assert(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new Error(`assertion failed: ${message}`);
+}

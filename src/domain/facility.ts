@@ -1,0 +1,117 @@
+// What a facility file says once it has been read, checked and filled with defaults: plain data that every room may hold. Durations are milliseconds here.
+
+import type { DefaultCardFormat } from './card-formats.ts';
+import type { Capabilities } from './ports.ts';
+
+export type ClockTrust = 'kernel' | 'rtc' | 'always';
+
+/** A secret is never in the file: it is read from a file or from systemd's credentials directory when it is needed. */
+export type SecretSource = { file: string } | { credential: string };
+
+export type MqttSettings = {
+  /** Null when the built-in broker on loopback is used. */
+  url: string | null;
+  embeddedPort: number | null;
+  topicPrefix: string;
+  clientId: string;
+  username: string | null;
+  password: SecretSource | null;
+  ca: SecretSource | null;
+  cert: SecretSource | null;
+  key: SecretSource | null;
+  replyTopics: readonly string[];
+};
+
+export type StoreSettings = {
+  path: string;
+  /** Where the master key is; null: systemd credential `lintel-master-key` if there is one, else `master.key` beside the database, made at first start. */
+  masterKey: SecretSource | null;
+  eventsKeepMs: number;
+  eventsMax: number;
+};
+
+export type BusSetup = { name: string; driver: string; config: unknown };
+export type ControllerSetup = {
+  name: string;
+  bus: string;
+  driver: string;
+  config: unknown;
+  /** What the driver made of the configuration; opaque to everybody else. */
+  prepared: unknown;
+  capabilities: Capabilities;
+  /** What to do with slots that are not ours. */
+  foreignSlots: 'report' | 'erase';
+  /** Formats that cards read at this controller's readers may stand for. */
+  cardFormats: readonly string[];
+};
+
+export type Factors = 'card' | 'code' | 'card_or_code' | 'card_and_code';
+
+export type StrikeSetup = { controller: string; output: number; pulseMs: number; fail: 'secure' | 'safe' };
+export type ContactSetup = { controller: string; input: number; heldAfterMs: number };
+export type RexSetup = { controller: string; input: number };
+
+export type EntranceSetup = {
+  /** The key in the facility file; names the state topic. */
+  name: string;
+  acsEntranceId: string;
+  displayName: string;
+  /** `gateway`: Lintel decides; `controller`: the device's own table decides, Lintel keeps it filled. */
+  decidedBy: 'gateway' | 'controller';
+  /** Controllers whose readers belong to this entrance (host-decided). */
+  readers: readonly string[];
+  /** The deciding controller and its door (controller-decided). */
+  controller: string | null;
+  door: number | null;
+  /** Of a controller-decided door these come from the device's own door where the file names none. */
+  strike: StrikeSetup | null;
+  contact: ContactSetup | null;
+  rex: RexSetup | null;
+  factors: Factors;
+  encoder: { acsEncoderId: string; reader: string } | null;
+  feedback: { granted: FeedbackSetting; denied: FeedbackSetting };
+};
+export type FeedbackSetting = {
+  led: 'green' | 'red' | 'amber' | 'blue' | 'magenta' | 'cyan' | 'white' | 'off';
+  beep: number;
+};
+
+export type Policy = {
+  defaultCardFormat: DefaultCardFormat;
+  clockUntrusted: 'judge_by_floor' | 'deny_windows';
+  clockGraceMs: number;
+  /** How long decisions go on without the broker; null: without limit. */
+  offlineGraceMs: number | null;
+  storeDamaged: 'refuse';
+  lockout: { attempts: number; windowMs: number; firstMs: number; maxMs: number };
+  pinSpace: 'enforce' | 'warn';
+  preloadMs: number;
+};
+
+export type Facility = {
+  /** Absolute path of the file it was read from. */
+  file: string;
+  name: string;
+  acsSystemId: string;
+  displayName: string;
+  timeZone: string;
+  clockTrust: ClockTrust;
+  mqtt: MqttSettings;
+  store: StoreSettings;
+  buses: readonly BusSetup[];
+  controllers: readonly ControllerSetup[];
+  entrances: readonly EntranceSetup[];
+  policy: Policy;
+};
+
+export type Problem = {
+  severity: 'error' | 'warning';
+  file: string;
+  line: number; // from 1
+  column: number; // from 1
+  /** The key's path, e.g. `entrances.lobby.strike.output`. */
+  key: string;
+  message: string;
+  /** What would be right. */
+  remedy: string;
+};

@@ -1,0 +1,14 @@
+// Tests speak to real ports, brokers and files: files run in parallel only as far as the two cores of a small machine carry them.
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    pool: 'forks',
+    maxWorkers: 2,
+    allowOnly: false,
+    passWithNoTests: false,
+  },
+});
