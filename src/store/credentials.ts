@@ -1,0 +1,277 @@
+// Credentials and the entrances they were given. Look-ups that a decision needs are single index probes, prepared once.
+
+import type { Db } from './open.ts';
+
+export type AccessMethod = 'code' | 'card';
+
+export type CredentialRow = {
+  credential_key: number;
+  acs_credential_id: string;
+  user_key: number | null;
+  access_method: AccessMethod;
+  starts_at: number | null;
+  ends_at: number | null;
+  has_own_entrances: 0 | 1;
+  is_one_time_use: 0 | 1;
+  used_at: number | null;
+  invalidated_at: number | null;
+  card_hash: Buffer | null;
+  card_sealed: Buffer | null;
+  code_hash: Buffer | null;
+  code_sealed: Buffer | null;
+  code_length: number | null;
+  secret_revision: number | null;
+  display_name: string | null;
+  metadata: string | null;
+  opaque: string | null;
+  schedule_modified: 0 | 1;
+  issued_at: number | null;
+  synced_at: number | null;
+  created_at: number;
+};
+export type NewCredential = Omit<CredentialRow, 'credential_key'>;
+
+/** What a decision needs of a credential and its user. */
+export type CredentialForDecision = Pick<
+  CredentialRow,
+  | 'credential_key'
+  | 'acs_credential_id'
+  | 'user_key'
+  | 'access_method'
+  | 'starts_at'
+  | 'ends_at'
+  | 'has_own_entrances'
+  | 'is_one_time_use'
+  | 'used_at'
+  | 'invalidated_at'
+> & {
+  acs_user_id: string | null;
+  user_starts_at: number | null;
+  user_ends_at: number | null;
+  user_is_suspended: 0 | 1 | null;
+  /** 1 when the entrance asked about is on the credential's own list. */
+  is_listed: 0 | 1;
+};
+
+const COLUMNS = [
+  'acs_credential_id', 'user_key', 'access_method', 'starts_at', 'ends_at', 'has_own_entrances', 'is_one_time_use', 'used_at', 'invalidated_at', 'card_hash', 'card_sealed',
+  'code_hash', 'code_sealed', 'code_length', 'secret_revision', 'display_name', 'metadata', 'opaque', 'schedule_modified', 'issued_at', 'synced_at', 'created_at',
+] as const; // prettier-ignore
+
+const FOR_DECISION = `c.credential_key, c.acs_credential_id, c.user_key, c.access_method, c.starts_at, c.ends_at, c.has_own_entrances, c.is_one_time_use, c.used_at,
+  c.invalidated_at, u.acs_user_id, u.starts_at AS user_starts_at, u.ends_at AS user_ends_at, u.is_suspended AS user_is_suspended`;
+
+export type CredentialFilter = {
+  after: number;
+  userKey: number | null;
+  identity: string | null;
+  search: string | null;
+  createdBefore: number | null;
+  limit: number;
+};
+
+/** More than this many credentials behind one card or code is no building: the rest is not looked at. */
+const MOST_PER_SECRET = 64;
+
+export class CredentialTable {
+  readonly #byId;
+  readonly #byKey;
+  readonly #insert;
+  readonly #update;
+  readonly #delete;
+  readonly #list;
+  readonly #ofUser;
+  readonly #entrancesOf;
+  readonly #addEntrance;
+  readonly #clearEntrances;
+  readonly #setCode;
+  readonly #freeCodes;
+  readonly #byCard;
+  readonly #byCodeHere;
+  readonly #byCodeOfUser;
+  readonly #sameCard;
+  readonly #sameCode;
+  readonly #markUsed;
+  readonly #ended;
+  readonly #markInvalidated;
+  readonly #count;
+  readonly #withAccess;
+  readonly #codesAt;
+
+  constructor(db: Db) {
+    this.#byId = db.prepare<[string], CredentialRow>('SELECT * FROM credentials WHERE acs_credential_id = ?');
+    this.#byKey = db.prepare<[number], CredentialRow>('SELECT * FROM credentials WHERE credential_key = ?');
+    this.#insert = db.prepare<[NewCredential]>(
+      `INSERT INTO credentials (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map((name) => `:${name}`).join(', ')})`,
+    );
+    this.#update = db.prepare<[CredentialRow]>(
+      `UPDATE credentials SET ${COLUMNS.filter((name) => name !== 'acs_credential_id' && name !== 'created_at')
+        .map((name) => `${name} = :${name}`)
+        .join(', ')} WHERE credential_key = :credential_key`,
+    );
+    this.#delete = db.prepare<[number]>('DELETE FROM credentials WHERE credential_key = ?');
+    this.#list = db.prepare<[CredentialFilter], CredentialRow>(
+      `SELECT * FROM credentials WHERE credential_key > :after AND (:userKey IS NULL OR user_key = :userKey)
+         AND (:identity IS NULL OR json_extract(opaque, '$.user_identity_id') = :identity)
+         AND (:search IS NULL OR instr(lower(display_name), :search) OR acs_credential_id = :search)
+         AND (:createdBefore IS NULL OR created_at < :createdBefore)
+       ORDER BY credential_key LIMIT :limit`,
+    );
+    this.#ofUser = db.prepare<[number], CredentialRow>(
+      'SELECT * FROM credentials WHERE user_key = ? ORDER BY credential_key',
+    );
+    this.#entrancesOf = db.prepare<[number], { entrance_key: number; acs_entrance_id: string }>(
+      `SELECT e.entrance_key, e.acs_entrance_id FROM credential_entrances ce JOIN entrances e USING (entrance_key) WHERE ce.credential_key = ? ORDER BY e.entrance_key`,
+    );
+    this.#addEntrance = db.prepare<[number, number, Buffer | null, number | null]>(
+      'INSERT OR IGNORE INTO credential_entrances (credential_key, entrance_key, code_hash, code_length) VALUES (?, ?, ?, ?)',
+    );
+    this.#clearEntrances = db.prepare<[number]>('DELETE FROM credential_entrances WHERE credential_key = ?');
+    this.#setCode = db.prepare<[Buffer | null, number | null, number]>(
+      'UPDATE credential_entrances SET code_hash = ?, code_length = ? WHERE credential_key = ?',
+    );
+    this.#freeCodes = db.prepare<[number]>(
+      'UPDATE credential_entrances SET code_length = NULL WHERE credential_key = ?',
+    );
+    this.#byCard = db.prepare<[number, Buffer], CredentialForDecision>(
+      `SELECT ${FOR_DECISION}, EXISTS (SELECT 1 FROM credential_entrances ce WHERE ce.credential_key = c.credential_key AND ce.entrance_key = ?) AS is_listed
+       FROM credentials c LEFT JOIN users u USING (user_key) WHERE c.card_hash = ? LIMIT ${MOST_PER_SECRET}`,
+    );
+    this.#byCodeHere = db.prepare<[Buffer, number], CredentialForDecision>(
+      `SELECT ${FOR_DECISION}, 1 AS is_listed FROM credential_entrances ce JOIN credentials c USING (credential_key) LEFT JOIN users u USING (user_key)
+       WHERE ce.code_hash = ? AND ce.entrance_key = ? LIMIT ${MOST_PER_SECRET}`,
+    );
+    this.#byCodeOfUser = db.prepare<[Buffer], CredentialForDecision>(
+      `SELECT ${FOR_DECISION}, 0 AS is_listed FROM credentials c LEFT JOIN users u USING (user_key) WHERE c.code_hash = ? AND c.has_own_entrances = 0 LIMIT ${MOST_PER_SECRET}`,
+    );
+    const overlaps = `(:ends IS NULL OR c.starts_at IS NULL OR c.starts_at < :ends) AND (:starts IS NULL OR c.ends_at IS NULL OR :starts < c.ends_at)
+      AND c.credential_key <> :except AND c.invalidated_at IS NULL`;
+    this.#sameCard = db.prepare<
+      [{ hash: Buffer; starts: number | null; ends: number | null; except: number }],
+      { acs_credential_id: string }
+    >(`SELECT c.acs_credential_id FROM credentials c WHERE c.card_hash = :hash AND ${overlaps} LIMIT 1`);
+    this.#sameCode = db.prepare<
+      [{ hash: Buffer; entrance: number; starts: number | null; ends: number | null; except: number }],
+      { acs_credential_id: string }
+    >(
+      `SELECT c.acs_credential_id FROM credential_entrances ce JOIN credentials c USING (credential_key)
+       WHERE ce.code_hash = :hash AND ce.entrance_key = :entrance AND ${overlaps} LIMIT 1`,
+    );
+    this.#markUsed = db.prepare<[number, number]>(
+      'UPDATE credentials SET used_at = ? WHERE credential_key = ? AND used_at IS NULL',
+    );
+    this.#ended = db.prepare<[number, number], CredentialRow>(
+      'SELECT * FROM credentials WHERE ends_at IS NOT NULL AND invalidated_at IS NULL AND ends_at <= ? ORDER BY ends_at LIMIT ?',
+    );
+    this.#markInvalidated = db.prepare<[number, number]>(
+      'UPDATE credentials SET invalidated_at = ? WHERE credential_key = ?',
+    );
+    this.#count = db.prepare<[], { count: number }>('SELECT count(*) AS count FROM credentials');
+    this.#withAccess = db.prepare<[{ entrance: number; after: number; limit: number }], CredentialRow>(
+      `SELECT c.* FROM credential_entrances ce JOIN credentials c USING (credential_key)
+       WHERE ce.entrance_key = :entrance AND ce.credential_key > :after ORDER BY ce.credential_key LIMIT :limit`,
+    );
+    this.#codesAt = db.prepare<[number, number], { count: number }>(
+      'SELECT count FROM code_counts WHERE entrance_key = ? AND code_length = ?',
+    );
+  }
+
+  byId(acsCredentialId: string): CredentialRow | undefined {
+    return this.#byId.get(acsCredentialId);
+  }
+
+  byKey(credentialKey: number): CredentialRow | undefined {
+    return this.#byKey.get(credentialKey);
+  }
+
+  insert(credential: NewCredential): number {
+    return Number(this.#insert.run(credential).lastInsertRowid);
+  }
+
+  update(credential: CredentialRow): void {
+    this.#update.run(credential);
+    const length = credential.invalidated_at === null ? credential.code_length : null;
+    this.#setCode.run(credential.code_hash, length, credential.credential_key);
+  }
+
+  delete(credentialKey: number): void {
+    this.#delete.run(credentialKey);
+  }
+
+  list(filter: CredentialFilter): CredentialRow[] {
+    return this.#list.all(filter);
+  }
+
+  ofUser(userKey: number): CredentialRow[] {
+    return this.#ofUser.all(userKey);
+  }
+
+  withAccessTo(entranceKey: number, after: number, limit: number): CredentialRow[] {
+    return this.#withAccess.all({ entrance: entranceKey, after, limit });
+  }
+
+  entrancesOf(credentialKey: number): { entrance_key: number; acs_entrance_id: string }[] {
+    return this.#entrancesOf.all(credentialKey);
+  }
+
+  /** Replaces the credential's own list. */
+  setEntrances(
+    credentialKey: number,
+    entranceKeys: readonly number[],
+    code: { hash: Buffer; length: number } | null,
+  ): void {
+    this.#clearEntrances.run(credentialKey);
+    for (const entranceKey of entranceKeys)
+      this.#addEntrance.run(credentialKey, entranceKey, code?.hash ?? null, code?.length ?? null);
+  }
+
+  /** Everyone this card could stand for, whatever the window. */
+  byCard(cardHash: Buffer, entranceKey: number): CredentialForDecision[] {
+    return this.#byCard.all(entranceKey, cardHash);
+  }
+
+  /** Everyone this code could stand for at this entrance, whatever the window. */
+  byCode(codeHash: Buffer, entranceKey: number): CredentialForDecision[] {
+    return [...this.#byCodeHere.all(codeHash, entranceKey), ...this.#byCodeOfUser.all(codeHash)];
+  }
+
+  /** Another credential with this card over an overlapping window. */
+  overlappingCard(hash: Buffer, starts: number | null, ends: number | null, except: number): string | null {
+    return this.#sameCard.get({ hash, starts, ends, except })?.acs_credential_id ?? null;
+  }
+
+  /** Another credential with this code at this entrance over an overlapping window. */
+  overlappingCode(
+    hash: Buffer,
+    entrance: number,
+    starts: number | null,
+    ends: number | null,
+    except: number,
+  ): string | null {
+    return this.#sameCode.get({ hash, entrance, starts, ends, except })?.acs_credential_id ?? null;
+  }
+
+  /** How many codes of this length may still be valid at the entrance. */
+  codesAt(entranceKey: number, length: number): number {
+    return this.#codesAt.get(entranceKey, length)?.count ?? 0;
+  }
+
+  /** False when somebody was faster. */
+  markUsed(credentialKey: number, atMs: number): boolean {
+    return this.#markUsed.run(atMs, credentialKey).changes === 1;
+  }
+
+  /** Credentials whose end has come and for which no acs_credential.invalidated has been recorded. */
+  ended(nowMs: number, limit: number): CredentialRow[] {
+    return this.#ended.all(nowMs, limit);
+  }
+
+  markInvalidated(credentialKey: number, atMs: number): void {
+    this.#markInvalidated.run(atMs, credentialKey);
+    this.#freeCodes.run(credentialKey);
+  }
+
+  count(): number {
+    return this.#count.get()?.count ?? 0;
+  }
+}

@@ -1,0 +1,112 @@
+// The event log, which is the outbox as well: sequence numbers without gaps, and one cursor up to which the broker has acknowledged.
+
+import type { Random } from '../domain/ports.ts';
+import type { Db } from './open.ts';
+import type { Meta } from './meta.ts';
+
+export type EventBody = Readonly<Record<string, unknown>>;
+export type NewEvent = {
+  event_type: string;
+  /** When it happened, epoch ms; `now` where the two are the same. */
+  occurredAtMs?: number;
+  body: EventBody;
+};
+export type StoredEvent = { sequence: number; event_type: string; created_at: number; body: string };
+
+const ACKNOWLEDGED = 'outbox_acknowledged';
+
+export class EventLog {
+  readonly #meta: Meta;
+  readonly #random: Random;
+  readonly #clockState: () => 'trusted' | 'untrusted';
+  readonly #insert;
+  readonly #last;
+  readonly #after;
+  readonly #expired;
+  readonly #deleteUpTo;
+  readonly #count;
+  #lastSequence: number | null = null;
+
+  constructor(db: Db, meta: Meta, random: Random, clockState: () => 'trusted' | 'untrusted') {
+    this.#meta = meta;
+    this.#random = random;
+    this.#clockState = clockState;
+    this.#insert = db.prepare<[string, number, string]>(
+      'INSERT INTO events (event_type, created_at, body) VALUES (?, ?, ?)',
+    );
+    this.#last = db.prepare<[], { last: number | null }>('SELECT max(sequence) AS last FROM events');
+    this.#after = db.prepare<[number, number], StoredEvent>(
+      'SELECT sequence, event_type, created_at, body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?',
+    );
+    this.#expired = db.prepare<[number, number], { last: number | null; count: number }>(
+      `SELECT max(sequence) AS last, count(*) AS count FROM
+         (SELECT sequence, created_at FROM events ORDER BY sequence LIMIT ?2) WHERE created_at < ?1`,
+    );
+    this.#deleteUpTo = db.prepare<[number]>(
+      'DELETE FROM events WHERE sequence <= ? AND sequence < (SELECT max(sequence) FROM events)',
+    );
+    this.#count = db.prepare<[], { first: number | null; last: number | null }>(
+      'SELECT min(sequence) AS first, max(sequence) AS last FROM events',
+    );
+  }
+
+  /** Inside a transaction. Returns the sequence number, which is final once that transaction is. */
+  add(event: NewEvent, nowMs: number): number {
+    const occurredAt = new Date(event.occurredAtMs ?? nowMs).toISOString();
+    // event_id and the rest of the envelope are written now, so that a repeat is the same to the letter; sequence is the row's own number.
+    const body = JSON.stringify({
+      event_id: this.#random.uuid(),
+      event_type: event.event_type,
+      occurred_at: occurredAt,
+      created_at: new Date(nowMs).toISOString(),
+      clock: this.#clockState(),
+      ...event.body,
+    });
+    return Number(this.#insert.run(event.event_type, nowMs, body).lastInsertRowid);
+  }
+
+  lastSequence(): number {
+    this.#lastSequence = this.#last.get()?.last ?? 0;
+    return this.#lastSequence;
+  }
+
+  /** Events behind `sequence`, oldest first, at most `limit`. */
+  after(sequence: number, limit: number): StoredEvent[] {
+    return this.#after.all(sequence, limit);
+  }
+
+  acknowledged(): number {
+    return this.#meta.number(ACKNOWLEDGED) ?? 0;
+  }
+
+  acknowledge(sequence: number): void {
+    this.#meta.set(ACKNOWLEDGED, sequence);
+  }
+
+  /** Oldest and newest sequence kept; null and null when there is none yet. */
+  span(): { first: number | null; last: number | null } {
+    return this.#count.get() ?? { first: null, last: null };
+  }
+
+  /**
+   * One slice of retention: removes at most `limit` events that are older than `beforeMs` or beyond `max`. Never the newest, whose number the next one follows.
+   * Returns how many went, and how many of those the broker had not acknowledged.
+   */
+  trim(beforeMs: number, max: number, limit: number): { removed: number; unsent: number } {
+    const { first, last } = this.span();
+    if (first === null || last === null) return { removed: 0, unsent: 0 };
+    const byAge = this.#expired.get(beforeMs, limit)?.last ?? 0;
+    const byCount = Math.min(last - max, first + limit - 1);
+    const upTo = Math.min(Math.max(byAge, byCount), last - 1);
+    if (upTo < first) return { removed: 0, unsent: 0 };
+    const unsent = Math.max(0, upTo - Math.max(this.acknowledged(), first - 1));
+    const removed = this.#deleteUpTo.run(upTo).changes;
+    if (unsent > 0) this.acknowledge(upTo);
+    return { removed, unsent };
+  }
+}
+
+/** The event as it is published and listed: the stored body with its sequence in front. */
+export function eventJson(event: StoredEvent): string {
+  return `{"sequence":${event.sequence},${event.body.slice(1)}`;
+}

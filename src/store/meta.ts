@@ -1,0 +1,31 @@
+// Single values that outlive a restart: cursors, the clock's floor, the revision.
+
+import type { Db } from './open.ts';
+
+export class Meta {
+  readonly #get;
+  readonly #set;
+
+  constructor(db: Db) {
+    this.#get = db.prepare<[string], { value: unknown }>('SELECT value FROM meta WHERE key = ?');
+    this.#set = db.prepare<[string, unknown]>(
+      'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+    );
+  }
+
+  number(key: string): number | null {
+    const value = this.#get.get(key)?.value;
+    return typeof value === 'number' ? value : null;
+  }
+
+  set(key: string, value: number | string): void {
+    this.#set.run(key, value);
+  }
+
+  /** Adds one inside a transaction and returns the new value. */
+  increment(key: string): number {
+    const next = (this.number(key) ?? 0) + 1;
+    this.set(key, next);
+    return next;
+  }
+}

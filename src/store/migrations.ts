@@ -1,0 +1,184 @@
+// The tables, as a list of forward steps. A step is never edited once released: a new one is added. Instants are epoch milliseconds, ids are lower-case text,
+// secrets are a keyed hash to look up (`*_hash`) and a sealed blob to write to controllers (`*_sealed`).
+
+export type Migration = { version: number; sql: string };
+
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    version: 1,
+    sql: `
+CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+
+CREATE TABLE users (
+  user_key INTEGER PRIMARY KEY,
+  acs_user_id TEXT NOT NULL UNIQUE,
+  full_name TEXT,
+  email_address TEXT,
+  phone_number TEXT,
+  user_identity_id TEXT,
+  starts_at INTEGER,
+  ends_at INTEGER,
+  is_suspended INTEGER NOT NULL DEFAULT 0,
+  metadata TEXT,
+  created_at INTEGER NOT NULL
+) STRICT;
+
+-- Entrances come from the facility file; a row stays when an entrance leaves the file, so that its history keeps a name.
+CREATE TABLE entrances (
+  entrance_key INTEGER PRIMARY KEY,
+  acs_entrance_id TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE credentials (
+  credential_key INTEGER PRIMARY KEY,
+  acs_credential_id TEXT NOT NULL UNIQUE,
+  user_key INTEGER REFERENCES users (user_key),
+  access_method TEXT NOT NULL,
+  starts_at INTEGER,
+  ends_at INTEGER,
+  -- 1: opens exactly the entrances listed for it; 0: follows its user's groups and grants.
+  has_own_entrances INTEGER NOT NULL,
+  is_one_time_use INTEGER NOT NULL DEFAULT 0,
+  used_at INTEGER,
+  -- Set once acs_credential.invalidated has been recorded (expired, used up, user deleted).
+  invalidated_at INTEGER,
+  card_hash BLOB,
+  card_sealed BLOB,
+  code_hash BLOB,
+  code_sealed BLOB,
+  code_length INTEGER,
+  secret_revision INTEGER,
+  display_name TEXT,
+  metadata TEXT,
+  -- Kept as given and answered as given: user_identity_id, brand metadata, …
+  opaque TEXT,
+  schedule_modified INTEGER NOT NULL DEFAULT 0,
+  issued_at INTEGER,
+  synced_at INTEGER,
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX credentials_by_card ON credentials (card_hash) WHERE card_hash IS NOT NULL;
+CREATE INDEX credentials_by_code ON credentials (code_hash) WHERE code_hash IS NOT NULL AND has_own_entrances = 0;
+CREATE INDEX credentials_by_user ON credentials (user_key) WHERE user_key IS NOT NULL;
+CREATE INDEX credentials_by_end ON credentials (ends_at) WHERE ends_at IS NOT NULL AND invalidated_at IS NULL;
+
+CREATE TABLE credential_entrances (
+  credential_key INTEGER NOT NULL REFERENCES credentials (credential_key) ON DELETE CASCADE,
+  entrance_key INTEGER NOT NULL REFERENCES entrances (entrance_key),
+  -- Copied from the credential, so that a typed code is one point lookup at its entrance however many codes the site has.
+  code_hash BLOB,
+  -- Null once the credential can no longer be used: then it takes no room among the codes of its length.
+  code_length INTEGER,
+  PRIMARY KEY (credential_key, entrance_key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX credential_entrances_by_code ON credential_entrances (code_hash, entrance_key) WHERE code_hash IS NOT NULL;
+CREATE INDEX credential_entrances_by_entrance ON credential_entrances (entrance_key, credential_key);
+
+-- How many codes of a length an entrance carries, kept by triggers: the rule of code space must cost the same at ten codes and at a hundred thousand.
+CREATE TABLE code_counts (
+  entrance_key INTEGER NOT NULL,
+  code_length INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (entrance_key, code_length)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER code_counts_insert AFTER INSERT ON credential_entrances WHEN new.code_length IS NOT NULL BEGIN
+  INSERT INTO code_counts VALUES (new.entrance_key, new.code_length, 1) ON CONFLICT DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER code_counts_delete AFTER DELETE ON credential_entrances WHEN old.code_length IS NOT NULL BEGIN
+  UPDATE code_counts SET count = count - 1 WHERE entrance_key = old.entrance_key AND code_length = old.code_length;
+END;
+CREATE TRIGGER code_counts_update AFTER UPDATE OF code_length ON credential_entrances WHEN old.code_length IS NOT new.code_length BEGIN
+  UPDATE code_counts SET count = count - 1 WHERE entrance_key = old.entrance_key AND code_length = old.code_length;
+  INSERT INTO code_counts SELECT new.entrance_key, new.code_length, 1 WHERE new.code_length IS NOT NULL ON CONFLICT DO UPDATE SET count = count + 1;
+END;
+
+CREATE TABLE tombstones (
+  kind TEXT NOT NULL,
+  id TEXT NOT NULL,
+  deleted_at INTEGER NOT NULL,
+  PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE journal (
+  command_id TEXT NOT NULL PRIMARY KEY,
+  digest BLOB NOT NULL,
+  command TEXT NOT NULL,
+  -- accepted: the effect is to come or under way; done: answered; running: an apply that goes on from its progress.
+  state TEXT NOT NULL CHECK (state IN ('accepted', 'running', 'done')),
+  received_at INTEGER NOT NULL,
+  finished_at INTEGER,
+  -- The reply as JSON, sealed when it holds a card number or a generated code.
+  reply BLOB,
+  is_sealed INTEGER NOT NULL DEFAULT 0,
+  -- Until when a generated code in the reply may be shown again; null when it holds none.
+  code_shown_until INTEGER,
+  -- Where the reply goes as long as nobody has acknowledged it; null afterwards.
+  reply_topic TEXT,
+  correlation BLOB,
+  progress BLOB
+) STRICT;
+CREATE INDEX journal_by_age ON journal (received_at);
+CREATE INDEX journal_unanswered ON journal (state) WHERE state <> 'done';
+CREATE INDEX journal_undelivered ON journal (received_at) WHERE reply_topic IS NOT NULL AND state = 'done';
+
+-- The event log and the outbox in one: what the broker has acknowledged is everything up to meta 'outbox_acknowledged'.
+CREATE TABLE events (
+  sequence INTEGER PRIMARY KEY,
+  event_type TEXT NOT NULL,
+  created_at INTEGER NOT NULL,
+  body TEXT NOT NULL
+) STRICT;
+
+-- What each controller should hold, was written and was read, one row per credential and controller. The row owns the slot.
+CREATE TABLE targets (
+  target_key INTEGER PRIMARY KEY,
+  controller TEXT NOT NULL,
+  credential_key INTEGER NOT NULL,
+  acs_credential_id TEXT NOT NULL,
+  slot INTEGER,
+  state TEXT NOT NULL CHECK (state IN ('scheduled', 'writing', 'set', 'unconfirmed', 'removing', 'removed', 'failed')),
+  -- Keyed hashes of record images: what we wrote last, what we last read.
+  written_hash BLOB,
+  read_hash BLOB,
+  verified_at INTEGER,
+  error_type TEXT,
+  error_message TEXT,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  -- When the synchronisation must look at this row again; null: never by itself.
+  due_at INTEGER,
+  -- 1 once access_code.failed_to_expire has been recorded for this stay.
+  is_overdue INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (controller, credential_key)
+) STRICT;
+CREATE UNIQUE INDEX targets_by_slot ON targets (controller, slot) WHERE slot IS NOT NULL;
+CREATE INDEX targets_by_credential ON targets (credential_key);
+CREATE INDEX targets_due ON targets (controller, due_at) WHERE due_at IS NOT NULL;
+
+CREATE INDEX targets_unsettled ON targets (state, controller, due_at) WHERE state IN ('writing', 'removing', 'unconfirmed', 'failed');
+
+CREATE TABLE foreign_slots (
+  controller TEXT NOT NULL,
+  slot INTEGER NOT NULL,
+  read_hash BLOB NOT NULL,
+  first_seen_at INTEGER NOT NULL,
+  PRIMARY KEY (controller, slot)
+) STRICT, WITHOUT ROWID;
+
+-- Wrong codes in a row, by reader or by card; outlives a restart, which would otherwise be a way around it.
+CREATE TABLE lockouts (
+  name TEXT PRIMARY KEY,
+  failed INTEGER NOT NULL,
+  first_failed_at INTEGER NOT NULL,
+  locked_until INTEGER,
+  level INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Cursors and last completed periods of jobs; one row each.
+CREATE TABLE jobs (
+  name TEXT PRIMARY KEY,
+  completed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+`,
+  },
+];

@@ -1,0 +1,175 @@
+// Opening the database file: pragmas set and asserted, the key matched, tables brought forward after a backup. What cannot be trusted is refused with the
+// remedy; an existing building never starts empty.
+
+import Database from 'better-sqlite3';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { assert, OperatingError } from '../domain/errors.ts';
+import type { SecretSource } from '../domain/facility.ts';
+import { MIGRATIONS, type Migration } from './migrations.ts';
+import { loadMasterKey, Secrets } from './secrets.ts';
+
+export type Db = Database.Database;
+
+export type OpenOptions = {
+  path: string;
+  masterKey: SecretSource | null;
+  env: NodeJS.ProcessEnv;
+  nowMs: number;
+  migrations?: readonly Migration[];
+};
+
+export type Opened = {
+  db: Db;
+  secrets: Secrets;
+  /** True when the last run did not close the database: a check is due at once. */
+  wasUnclean: boolean;
+  /** Backups taken on the way, oldest first. */
+  backups: string[];
+};
+
+const CACHE_KIB = 8 * 1024;
+const WAL_LIMIT_BYTES = 16 * 1024 * 1024;
+
+/** Throws an OperatingError of type `internal` that says what is wrong, and names the newest backup where one exists. */
+export function openDatabase(options: OpenOptions): Opened {
+  const { path } = options;
+  const folder = dirname(path);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const exists = existsSync(path) && statSync(path).size > 0;
+  const isFirstStart = !exists && newestBackup(path) === null && !existsSync(join(folder, 'master.key'));
+  if (!exists && !isFirstStart) {
+    throw refusal(
+      path,
+      'is missing, but its key or a backup is here: this building has had credentials',
+      `To start empty on purpose, move ${join(folder, 'master.key')} and ${backupFolder(path)} away.`,
+    );
+  }
+  const secrets = new Secrets(loadMasterKey(options.masterKey, path, isFirstStart, options.env));
+  const wasUnclean = existsSync(`${path}-wal`) && statSync(`${path}-wal`).size > 0;
+  let db: Db | null = null;
+  try {
+    db = new Database(path);
+    prepareConnection(db);
+    const backups = migrate(db, path, options.migrations ?? MIGRATIONS, options.nowMs);
+    matchKey(db, path, secrets);
+    return { db, secrets, wasUnclean, backups };
+  } catch (error) {
+    db?.close();
+    if (error instanceof OperatingError) throw error;
+    throw explain(path, error);
+  }
+}
+
+function prepareConnection(db: Db): void {
+  db.pragma('locking_mode = NORMAL');
+  db.pragma('journal_mode = WAL');
+  // After WAL, and on every open: better-sqlite3 is compiled to fall back to NORMAL in WAL mode, which would lose acknowledged commands in a power cut.
+  db.pragma('synchronous = FULL');
+  db.pragma('foreign_keys = ON');
+  db.pragma('temp_store = MEMORY');
+  db.pragma(`cache_size = -${CACHE_KIB}`);
+  db.pragma(`journal_size_limit = ${WAL_LIMIT_BYTES}`);
+  db.pragma('busy_timeout = 2000');
+  db.pragma('secure_delete = FAST');
+  // The first write is where the fall-back would happen: make one, then look.
+  db.pragma(`user_version = ${Number(db.pragma('user_version', { simple: true }))}`);
+  assert(db.pragma('journal_mode', { simple: true }) === 'wal', 'the database is in WAL mode');
+  assert(db.pragma('synchronous', { simple: true }) === 2, 'every commit is flushed (synchronous = FULL)');
+  assert(db.pragma('foreign_keys', { simple: true }) === 1, 'foreign keys are enforced');
+}
+
+function migrate(db: Db, path: string, migrations: readonly Migration[], nowMs: number): string[] {
+  const newest = migrations.at(-1)?.version ?? 0;
+  const current = Number(db.pragma('user_version', { simple: true }));
+  if (current > newest) {
+    throw refusal(
+      path,
+      `is of version ${current}, this Lintel knows up to ${newest}`,
+      'Install the newer Lintel again.',
+    );
+  }
+  const backups: string[] = [];
+  for (const migration of migrations) {
+    if (migration.version <= Number(db.pragma('user_version', { simple: true }))) continue;
+    const from = Number(db.pragma('user_version', { simple: true }));
+    if (from > 0) backups.push(backUp(db, path, `before-v${migration.version}`, nowMs));
+    db.transaction(() => {
+      db.exec(migration.sql);
+      db.pragma(`user_version = ${migration.version}`);
+    }).immediate();
+  }
+  return backups;
+}
+
+function matchKey(db: Db, path: string, secrets: Secrets): void {
+  const row = db.prepare<[], { value: Buffer }>(`SELECT value FROM meta WHERE key = 'key_fingerprint'`).get();
+  if (row === undefined) {
+    const used = db.prepare<[], { count: number }>('SELECT count(*) AS count FROM credentials').get();
+    assert(used?.count === 0, 'a database with credentials names its key');
+    db.prepare(`INSERT INTO meta (key, value) VALUES ('key_fingerprint', ?)`).run(secrets.fingerprint);
+    return;
+  }
+  if (!secrets.fingerprint.equals(row.value)) {
+    throw refusal(path, 'was written under another master key', 'Put back the key that belongs to it.');
+  }
+}
+
+/** A consistent copy beside the database, in `backups/`; returns its path. */
+export function backUp(db: Db, path: string, reason: string, nowMs: number): string {
+  mkdirSync(backupFolder(path), { recursive: true, mode: 0o700 });
+  const stamp = new Date(nowMs)
+    .toISOString()
+    .replaceAll(/[-:]/g, '')
+    .replace(/\.\d+Z$/, 'Z');
+  let target = join(backupFolder(path), `${basename(path, '.db')}-${stamp}-${reason}.db`);
+  for (let i = 2; existsSync(target); i++)
+    target = join(backupFolder(path), `${basename(path, '.db')}-${stamp}-${reason}-${i}.db`);
+  db.prepare('VACUUM INTO ?').run(target);
+  return target;
+}
+
+export const backupFolder = (path: string): string => join(dirname(path), 'backups');
+
+/** Newest first. */
+export function listBackups(path: string): string[] {
+  const folder = backupFolder(path);
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.db'))
+    .map((name) => join(folder, name))
+    .sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+}
+
+const newestBackup = (path: string): string | null => listBackups(path)[0] ?? null;
+
+function refusal(path: string, what: string, alternative: string): OperatingError {
+  const backup = newestBackup(path);
+  const restore =
+    backup === null
+      ? 'No backup is beside it; restore one from elsewhere.'
+      : `Newest backup: ${backup}. To restore it: stop Lintel, move ${path} and its -wal and -shm files away, copy the backup to ${path}, start Lintel.`;
+  return new OperatingError('internal', `the database ${path} ${what}. ${restore} ${alternative}`.trim());
+}
+
+function explain(path: string, error: unknown): Error {
+  const code = error instanceof Database.SqliteError ? error.code : ((error as NodeJS.ErrnoException).code ?? '');
+  if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) return refusal(path, 'is damaged', '');
+  if (code.startsWith('SQLITE_CANTOPEN') || code === 'SQLITE_READONLY' || code.startsWith('SQLITE_PERM')) {
+    return new OperatingError(
+      'internal',
+      `the database ${path} cannot be opened (${code}). Remedy: check that its folder exists and belongs to Lintel's user`,
+    );
+  }
+  if (code.startsWith('SQLITE_FULL'))
+    return new OperatingError(
+      'storage_full',
+      `the disk that holds ${path} is full. Remedy: free space, then start Lintel`,
+    );
+  if (code.startsWith('SQLITE_BUSY'))
+    return new OperatingError(
+      'internal',
+      `the database ${path} is in use by another process. Remedy: stop the other Lintel of this facility`,
+    );
+  return error instanceof Error ? error : new Error(String(error));
+}

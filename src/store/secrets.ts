@@ -1,0 +1,144 @@
+// Sealing: PIN and card values are kept as a keyed hash (to look up) and as AES-256-GCM (to write to controllers). All keys come from one master key, which
+// lives outside the database: a stolen file is not a list of PINs.
+
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { SecretSource } from '../domain/facility.ts';
+import { OperatingError } from '../domain/errors.ts';
+
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const HASH_BYTES = 16;
+
+export const MASTER_KEY_CREDENTIAL = 'lintel-master-key';
+
+export class Secrets {
+  readonly #lookupKey: Buffer;
+  readonly #sealKey: Buffer;
+  readonly #journalKey: Buffer;
+  readonly #imageKey: Buffer;
+  /** Tells whether a database was written under this key, without telling the key. */
+  readonly fingerprint: Buffer;
+
+  constructor(masterKey: Buffer) {
+    const derive = (purpose: string): Buffer =>
+      Buffer.from(hkdfSync('sha256', masterKey, '', `lintel ${purpose} v1`, KEY_BYTES));
+    this.#lookupKey = derive('lookup');
+    this.#sealKey = derive('seal');
+    this.#journalKey = derive('journal');
+    this.#imageKey = derive('image');
+    this.fingerprint = derive('fingerprint').subarray(0, HASH_BYTES);
+  }
+
+  cardHash(canonical: string): Buffer {
+    return keyedHash(this.#lookupKey, `card ${canonical}`);
+  }
+
+  codeHash(code: string): Buffer {
+    return keyedHash(this.#lookupKey, `code ${code}`);
+  }
+
+  /** Of a command: topic and parameters in canonical JSON. */
+  commandDigest(topic: string, params: string): Buffer {
+    return keyedHash(this.#journalKey, `${topic}\n${params}`);
+  }
+
+  /** Of a controller's record, which holds a PIN and so must not be kept as it is. */
+  imageHash(image: Uint8Array): Buffer {
+    return keyedHash(this.#imageKey, image);
+  }
+
+  /** Seals `plain` for one place (`context`, e.g. `code <acs_credential_id>`): opened anywhere else it fails. */
+  seal(plain: string, context: string): Buffer {
+    const nonce = randomBytes(NONCE_BYTES);
+    const cipher = createCipheriv('aes-256-gcm', this.#sealKey, nonce);
+    cipher.setAAD(Buffer.from(context));
+    const sealed = cipher.update(plain, 'utf8');
+    return Buffer.concat([nonce, sealed, cipher.final(), cipher.getAuthTag()]);
+  }
+
+  /** Throws `internal` when the blob was altered or belongs elsewhere. */
+  open(sealed: Uint8Array, context: string): string {
+    const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
+    const decipher = createDecipheriv('aes-256-gcm', this.#sealKey, bytes.subarray(0, NONCE_BYTES));
+    decipher.setAAD(Buffer.from(context));
+    decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES));
+    try {
+      const plain = decipher.update(bytes.subarray(NONCE_BYTES, bytes.length - TAG_BYTES));
+      return Buffer.concat([plain, decipher.final()]).toString('utf8');
+    } catch {
+      throw new OperatingError('internal', `the sealed value of ${context} was altered or belongs to another record`);
+    }
+  }
+}
+
+function keyedHash(key: Buffer, content: string | Uint8Array): Buffer {
+  return createHmac('sha256', key).update(content).digest().subarray(0, HASH_BYTES);
+}
+
+/**
+ * The master key: from the facility file's source, else from systemd's credential `lintel-master-key`, else from `master.key` beside the database, which is made
+ * (mode 0400) when neither the database nor a backup of it exists yet. Throws `internal` with the remedy.
+ */
+export function loadMasterKey(
+  source: SecretSource | null,
+  databasePath: string,
+  isFirstStart: boolean,
+  env: NodeJS.ProcessEnv,
+): Buffer {
+  const credentials = env['CREDENTIALS_DIRECTORY'];
+  if (source !== null && 'credential' in source) {
+    if (credentials === undefined) {
+      throw new OperatingError(
+        'internal',
+        `store.master_key names the credential ${source.credential}, but $CREDENTIALS_DIRECTORY is not set. Remedy: start under systemd with LoadCredential=, or name a file`,
+      );
+    }
+    return readKey(join(credentials, source.credential));
+  }
+  if (source !== null) return readKey(source.file);
+  const credential = credentials === undefined ? null : join(credentials, MASTER_KEY_CREDENTIAL);
+  if (credential !== null && existsSync(credential)) return readKey(credential);
+  const beside = join(dirname(databasePath), 'master.key');
+  if (!existsSync(beside)) {
+    if (!isFirstStart) {
+      throw new OperatingError(
+        'internal',
+        `the master key ${beside} is missing, and without it the database cannot be read. Remedy: put back the key that was saved with the backups`,
+      );
+    }
+    makeKey(beside);
+  }
+  return readKey(beside);
+}
+
+function makeKey(path: string): void {
+  const handle = openSync(path, 'wx', 0o400);
+  try {
+    writeSync(handle, `${randomBytes(KEY_BYTES).toString('hex')}\n`);
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function readKey(path: string): Buffer {
+  let text: Buffer;
+  try {
+    text = readFileSync(path);
+  } catch (error) {
+    throw new OperatingError(
+      'internal',
+      `the master key ${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'})`,
+    );
+  }
+  if ((statSync(path).mode & 0o077) !== 0 && !path.startsWith('/run/credentials/')) {
+    throw new OperatingError('internal', `the master key ${path} can be read by others. Remedy: chmod 0400 ${path}`);
+  }
+  const trimmed = text.toString('latin1').trim();
+  if (/^[0-9a-f]{64}$/i.test(trimmed)) return Buffer.from(trimmed, 'hex');
+  if (text.length === KEY_BYTES) return text;
+  throw new OperatingError('internal', `the master key ${path} is not 32 bytes, nor 64 hexadecimal digits`);
+}

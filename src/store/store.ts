@@ -1,0 +1,117 @@
+// The one truth: everything a facility must remember, in one SQLite file with one writing connection. Each table family has a file of its own; all writing
+// goes through `group` and `now` (transactions.ts).
+
+import type { Clock, Random } from '../domain/ports.ts';
+import type { SecretSource } from '../domain/facility.ts';
+import { CredentialTable } from './credentials.ts';
+import { EntranceTable } from './entrances.ts';
+import { EventLog } from './events.ts';
+import { Jobs } from './jobs.ts';
+import { Lockouts } from './lockouts.ts';
+import { Journal } from './journal.ts';
+import { Meta } from './meta.ts';
+import type { Migration } from './migrations.ts';
+import { openDatabase, type Db } from './open.ts';
+import type { Secrets } from './secrets.ts';
+import { TargetTable } from './targets.ts';
+import { Tombstones } from './tombstones.ts';
+import { Transactions, type GroupHooks } from './transactions.ts';
+import { UserTable } from './users.ts';
+
+export type StoreOptions = {
+  path: string;
+  masterKey: SecretSource | null;
+  env: NodeJS.ProcessEnv;
+  clock: Clock;
+  random: Random;
+  /** How good the clock is at this moment; written into every event. */
+  clockState: () => 'trusted' | 'untrusted';
+  migrations?: readonly Migration[];
+};
+
+const REVISION = 'revision';
+
+export class Store {
+  readonly path: string;
+  readonly secrets: Secrets;
+  readonly wasUnclean: boolean;
+  readonly backups: readonly string[];
+  readonly users: UserTable;
+  readonly credentials: CredentialTable;
+  readonly entrances: EntranceTable;
+  readonly journal: Journal;
+  readonly events: EventLog;
+  readonly targets: TargetTable;
+  readonly tombstones: Tombstones;
+  readonly meta: Meta;
+  readonly jobs: Jobs;
+  readonly lockouts: Lockouts;
+  readonly #db: Db;
+  readonly #transactions: Transactions;
+
+  /** Opens or makes the database; throws an OperatingError that names the remedy (open.ts). */
+  constructor(options: StoreOptions) {
+    const opened = openDatabase({ ...options, nowMs: options.clock.nowMs() });
+    const { db } = opened;
+    this.#db = db;
+    this.path = options.path;
+    this.secrets = opened.secrets;
+    this.wasUnclean = opened.wasUnclean;
+    this.backups = opened.backups;
+    this.#transactions = new Transactions(db, options.clock);
+    this.meta = new Meta(db);
+    this.users = new UserTable(db);
+    this.credentials = new CredentialTable(db);
+    this.entrances = new EntranceTable(db);
+    this.journal = new Journal(db, opened.secrets);
+    this.events = new EventLog(db, this.meta, options.random, options.clockState);
+    this.targets = new TargetTable(db);
+    this.tombstones = new Tombstones(db);
+    this.jobs = new Jobs(db);
+    this.lockouts = new Lockouts(db);
+  }
+
+  /** Joins the open group commit. */
+  group<T>(fn: () => T, hooks?: GroupHooks): T {
+    return this.#transactions.group(fn, hooks);
+  }
+
+  /** Durable when it returns. */
+  now<T>(fn: () => T): T {
+    return this.#transactions.now(fn);
+  }
+
+  /** Inside `group` or `now`: undoes what `fn` wrote when it throws. */
+  attempt<T>(fn: () => T): T {
+    return this.#transactions.attempt(fn);
+  }
+
+  /** Commits the open group; throws what COMMIT threw. */
+  flush(): void {
+    this.#transactions.flush();
+  }
+
+  get commits(): number {
+    return this.#transactions.commits;
+  }
+
+  /** Rises with every change of users, credentials or grants. */
+  revision(): number {
+    return this.meta.number(REVISION) ?? 0;
+  }
+
+  raiseRevision(): number {
+    return this.meta.increment(REVISION);
+  }
+
+  /** True when the file answers a read. */
+  isAlive(): boolean {
+    return this.#db.open && this.meta.number(REVISION) !== undefined;
+  }
+
+  close(): void {
+    this.flush();
+    this.#db.pragma('wal_checkpoint(TRUNCATE)');
+    this.#db.close();
+  }
+}

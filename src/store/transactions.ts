@@ -1,0 +1,160 @@
+// The two verbs by which anything is ever written. `group` joins the open group commit with a savepoint of its own: commands and bookkeeping share one flush.
+// `now` commits what is open, runs in a transaction of its own and returns when it is durable: decisions use only that, for an event that joined a group
+// would vanish with the group's rollback.
+
+import type { Clock } from '../domain/ports.ts';
+import { assert } from '../domain/errors.ts';
+import type { Db } from './open.ts';
+
+export type GroupHooks = {
+  /** After the group's COMMIT; here replies leave. */
+  committed?: () => void;
+  /** When the group was rolled back as a whole: nothing of it happened, nothing may be acknowledged. */
+  rolledBack?: (error: Error) => void;
+};
+
+export class Transactions {
+  readonly #db: Db;
+  readonly #clock: Clock;
+  readonly #begin;
+  readonly #commit;
+  readonly #rollback;
+  readonly #savepoint;
+  readonly #release;
+  readonly #rollbackTo;
+  #hooks: GroupHooks[] = [];
+  #isGroupOpen = false;
+  #isInside = false;
+  /** Commits so far, for measurements. */
+  commits = 0;
+
+  constructor(db: Db, clock: Clock) {
+    this.#db = db;
+    this.#clock = clock;
+    this.#begin = db.prepare('BEGIN IMMEDIATE');
+    this.#commit = db.prepare('COMMIT');
+    this.#rollback = db.prepare('ROLLBACK');
+    this.#savepoint = db.prepare('SAVEPOINT member');
+    this.#release = db.prepare('RELEASE member');
+    this.#rollbackTo = db.prepare('ROLLBACK TO member');
+  }
+
+  /**
+   * Runs `fn` inside the open group, opening one where there is none; the group commits at the next `flush`, at the latest on the next turn of the loop.
+   * When `fn` throws, what it wrote is undone and the error is passed on; the rest of the group stays.
+   */
+  group<T>(fn: () => T, hooks: GroupHooks = {}): T {
+    assert(!this.#isInside, 'transactions do not nest');
+    if (!this.#isGroupOpen) {
+      this.#begin.run();
+      this.#isGroupOpen = true;
+      this.#clock.immediate(() => this.#flushQuietly());
+    }
+    const result = this.#member(fn);
+    this.#hooks.push(hooks);
+    return result;
+  }
+
+  /** Undoes what `fn` wrote when it throws. Only inside `group` or `now`. */
+  attempt<T>(fn: () => T): T {
+    assert(this.#isInside, 'an attempt is made inside a transaction');
+    this.#db.exec('SAVEPOINT attempt');
+    try {
+      const result = fn();
+      this.#db.exec('RELEASE attempt');
+      return result;
+    } catch (error) {
+      if (this.#db.inTransaction) this.#db.exec('ROLLBACK TO attempt; RELEASE attempt');
+      throw error;
+    }
+  }
+
+  /** Commits the open group, then runs `fn` in a transaction of its own; durable when it returns. */
+  now<T>(fn: () => T): T {
+    assert(!this.#isInside, 'transactions do not nest');
+    this.#flushQuietly();
+    this.#begin.run();
+    this.#isInside = true;
+    try {
+      const result = fn();
+      this.#commit.run();
+      this.commits += 1;
+      return result;
+    } catch (error) {
+      if (this.#db.inTransaction) this.#rollback.run();
+      throw error;
+    } finally {
+      this.#isInside = false;
+    }
+  }
+
+  /** Commits the open group. Throws what COMMIT threw, after everyone in the group was told. */
+  flush(): void {
+    assert(!this.#isInside, 'a transaction ends before the group is committed');
+    if (!this.#isGroupOpen) return;
+    const hooks = this.#hooks;
+    this.#hooks = [];
+    this.#isGroupOpen = false;
+    try {
+      this.#commit.run();
+      this.commits += 1;
+    } catch (error) {
+      if (this.#db.inTransaction) this.#rollback.run();
+      const cause = error instanceof Error ? error : new Error(String(error));
+      for (const hook of hooks) hook.rolledBack?.(cause);
+      throw cause;
+    }
+    for (const hook of hooks) hook.committed?.();
+  }
+
+  get isGroupOpen(): boolean {
+    return this.#isGroupOpen;
+  }
+
+  /** The members were told of the failure; whoever asked for the flush in passing has nothing to add. */
+  #flushQuietly(): void {
+    try {
+      this.flush();
+    } catch (error) {
+      if (!isStorageError(error)) throw error;
+    }
+  }
+
+  #member<T>(fn: () => T): T {
+    this.#savepoint.run();
+    this.#isInside = true;
+    try {
+      const result = fn();
+      this.#release.run();
+      return result;
+    } catch (error) {
+      this.#undoMember(error);
+      throw error;
+    } finally {
+      this.#isInside = false;
+    }
+  }
+
+  /** A full or failing disk makes SQLite end the whole transaction by itself: then everybody in the group is told. */
+  #undoMember(error: unknown): void {
+    if (this.#db.inTransaction) {
+      this.#rollbackTo.run();
+      this.#release.run();
+      if (!isStorageError(error)) return;
+      this.#rollback.run();
+    }
+    const hooks = this.#hooks;
+    this.#hooks = [];
+    this.#isGroupOpen = false;
+    const cause = error instanceof Error ? error : new Error(String(error));
+    for (const hook of hooks) hook.rolledBack?.(cause);
+  }
+}
+
+/** True for what the disk or file did (full, IO error, corrupt), as against a mistake of ours. */
+export function isStorageError(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return (
+    typeof code === 'string' && /^SQLITE_(FULL|IOERR|CORRUPT|NOTADB|READONLY|CANTOPEN|PROTOCOL|BUSY|NOMEM)/.test(code)
+  );
+}

@@ -1,0 +1,75 @@
+// People. A deleted user leaves a tombstone: its id is never used again.
+
+import type { Db } from './open.ts';
+
+export type UserRow = {
+  user_key: number;
+  acs_user_id: string;
+  full_name: string | null;
+  email_address: string | null;
+  phone_number: string | null;
+  user_identity_id: string | null;
+  starts_at: number | null;
+  ends_at: number | null;
+  is_suspended: 0 | 1;
+  metadata: string | null;
+  created_at: number;
+};
+export type NewUser = Omit<UserRow, 'user_key'>;
+
+export class UserTable {
+  readonly #byId;
+  readonly #byKey;
+  readonly #insert;
+  readonly #update;
+  readonly #delete;
+  readonly #list;
+
+  constructor(db: Db) {
+    this.#byId = db.prepare<[string], UserRow>('SELECT * FROM users WHERE acs_user_id = ?');
+    this.#byKey = db.prepare<[number], UserRow>('SELECT * FROM users WHERE user_key = ?');
+    this.#insert = db.prepare<[NewUser]>(
+      `INSERT INTO users (acs_user_id, full_name, email_address, phone_number, user_identity_id, starts_at, ends_at, is_suspended, metadata, created_at)
+       VALUES (:acs_user_id, :full_name, :email_address, :phone_number, :user_identity_id, :starts_at, :ends_at, :is_suspended, :metadata, :created_at)`,
+    );
+    this.#update = db.prepare<[UserRow]>(
+      `UPDATE users SET full_name = :full_name, email_address = :email_address, phone_number = :phone_number, user_identity_id = :user_identity_id,
+         starts_at = :starts_at, ends_at = :ends_at, is_suspended = :is_suspended, metadata = :metadata WHERE user_key = :user_key`,
+    );
+    this.#delete = db.prepare<[number]>('DELETE FROM users WHERE user_key = ?');
+    this.#list = db.prepare<
+      [{ after: number; search: string | null; identity: string | null; limit: number }],
+      UserRow
+    >(
+      `SELECT * FROM users WHERE user_key > :after
+         AND (:search IS NULL OR instr(lower(full_name), :search) OR instr(lower(email_address), :search) OR acs_user_id = :search)
+         AND (:identity IS NULL OR user_identity_id = :identity)
+       ORDER BY user_key LIMIT :limit`,
+    );
+  }
+
+  byId(acsUserId: string): UserRow | undefined {
+    return this.#byId.get(acsUserId);
+  }
+
+  byKey(userKey: number): UserRow | undefined {
+    return this.#byKey.get(userKey);
+  }
+
+  insert(user: NewUser): number {
+    return Number(this.#insert.run(user).lastInsertRowid);
+  }
+
+  update(user: UserRow): void {
+    this.#update.run(user);
+  }
+
+  delete(userKey: number): void {
+    this.#delete.run(userKey);
+  }
+
+  /** In order of creation, behind the key `after`. */
+  list(filter: { after: number; search: string | null; identity: string | null; limit: number }): UserRow[] {
+    return this.#list.all(filter);
+  }
+}
