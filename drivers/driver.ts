@@ -1,35 +1,4 @@
 // The contract of a driver and of its description to the facility file. A driver knows this file, `serial-port.ts` and `src/domain`, nothing else.
 
-import type { z } from 'zod';
-import type { Capabilities, ConfigProblem, Driver, DriverContext } from '../src/domain/ports.ts';
-
 export type * from '../src/domain/ports.ts';
-
-/** A controller of the facility file after its schema has filled in the defaults, with what the driver made of it (a profile, say). */
-export type PreparedController = { name: string; config: unknown; capabilities: Capabilities; prepared: unknown };
-
-export type PrepareResult = {
-  problems: ConfigProblem[];
-  /** Null when a problem is an error. */
-  controller: PreparedController | null;
-};
-
-/**
- * One kind of bus. `busSchema` and `controllerSchema` are strict zod objects with descriptions and defaults, without the keys every bus or controller has
- * (`driver`, `bus`); the facility file's schema is composed of them.
- */
-export type DriverModule = {
-  readonly name: string;
-  readonly busSchema: z.ZodObject;
-  readonly controllerSchema: z.ZodObject;
-  /** Reads what the controller's configuration refers to (a profile file, relative to `baseFolder`), checks it against its bus, and says what the device can do. */
-  prepare(name: string, busConfig: unknown, controllerConfig: unknown, baseFolder: string): PrepareResult;
-  /** Checks that need all controllers of one bus (two on one unit, a bus too slow for its inputs). Paths are relative to the facility file. */
-  checkBus(busName: string, busConfig: unknown, controllers: readonly PreparedController[]): ConfigProblem[];
-  create(
-    busName: string,
-    busConfig: unknown,
-    controllers: readonly PreparedController[],
-    context: DriverContext,
-  ): Driver;
-};
+export type * from '../src/domain/driver-module.ts';
