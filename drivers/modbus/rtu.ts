@@ -1,0 +1,98 @@
+// The RTU frame and its times: address, PDU, CRC16, and how long bytes and pauses take at a baud rate. Frames are found by the length that the request leads one
+// to expect and by their CRC; pauses cannot be seen through a USB adapter's buffer, so they are kept when sending and never used to cut what arrives.
+// Source: MODBUS over Serial Line V1.02, chapters 2.5 and 6.2.2.
+
+import { decodeReply, encodeRequest, replyLength, type Decoded, type Request } from './codec.ts';
+import type { LineSettings } from '../../src/domain/ports.ts';
+
+export const BROADCAST_UNIT = 0;
+
+const CRC_TABLE = Uint16Array.from({ length: 256 }, (_, index) => {
+  let crc = index;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >> 1) ^ 0xa001 : crc >> 1;
+  return crc;
+});
+
+/** CRC-16/MODBUS: reflected 0x8005, start 0xffff; sent low byte first. */
+export function crc16(bytes: Uint8Array): number {
+  let crc = 0xffff;
+  for (const byte of bytes) crc = (crc >> 8) ^ (CRC_TABLE[(crc ^ byte) & 0xff] ?? 0);
+  return crc;
+}
+
+export function frame(unit: number, pdu: Uint8Array): Buffer {
+  const bytes = Buffer.alloc(pdu.length + 3);
+  bytes.writeUInt8(unit, 0);
+  bytes.set(pdu, 1);
+  bytes.writeUInt16LE(crc16(bytes.subarray(0, -2)), bytes.length - 2);
+  return bytes;
+}
+
+export const requestFrame = (unit: number, request: Request): Buffer => frame(unit, encodeRequest(request));
+
+/** Address, function and CRC stand around the PDU. */
+export const replyFrameLength = (request: Request): number => replyLength(request) + 3;
+
+const EXCEPTION_FRAME_LENGTH = 5;
+
+const hasGoodCrc = (bytes: Buffer): boolean => bytes.readUInt16LE(bytes.length - 2) === crc16(bytes.subarray(0, -2));
+
+export type Search =
+  | { found: true; decoded: Decoded; /** Bytes up to and with the frame. */ end: number }
+  | {
+      found: false;
+      /** A frame with the right head and length, and a wrong CRC: the reply came, but damaged. */
+      damaged: boolean;
+    };
+
+/**
+ * Looks through everything that has arrived for the answer to `request` from `unit`: noise before it (a driver switching on), a foreign frame or a fragment of one
+ * is stepped over.
+ */
+export function findReply(unit: number, request: Request, received: Buffer): Search {
+  const full = replyFrameLength(request);
+  let damaged = false;
+  for (let start = 0; start + EXCEPTION_FRAME_LENGTH <= received.length; start++) {
+    if (received[start] !== unit) continue;
+    const fc = received[start + 1];
+    const length = fc === request.fc ? full : fc === (request.fc | 0x80) ? EXCEPTION_FRAME_LENGTH : null;
+    if (length === null || start + length > received.length) continue;
+    const candidate = received.subarray(start, start + length);
+    if (hasGoodCrc(candidate)) {
+      return { found: true, decoded: decodeReply(request, candidate.subarray(1, -2)), end: start + length };
+    }
+    damaged = true;
+  }
+  return { found: false, damaged };
+}
+
+/** Whether a whole frame with a good CRC stands anywhere in these bytes and comes from `unit`: a late reply, whatever it answers. */
+export function holdsFrameFrom(unit: number, received: Buffer): boolean {
+  for (let start = 0; start + EXCEPTION_FRAME_LENGTH <= received.length; start++) {
+    if (received[start] !== unit) continue;
+    for (let end = start + EXCEPTION_FRAME_LENGTH; end <= Math.min(received.length, start + 256); end++) {
+      if (hasGoodCrc(received.subarray(start, end))) return true;
+    }
+  }
+  return false;
+}
+
+/** Start, data, parity and stop bits of one character. */
+export const bitsPerCharacter = (line: Pick<LineSettings, 'dataBits' | 'parity' | 'stopBits'>): number =>
+  1 + line.dataBits + (line.parity === 'none' ? 0 : 1) + line.stopBits;
+
+export type LineTimes = {
+  /** Time of one character on the wire. */
+  characterMs: number;
+  /** The pause that ends a frame: 3.5 characters of 11 bits, fixed at 1.75 ms above 19200 baud. */
+  t35Ms: number;
+};
+
+export const lineTimes = (line: Pick<LineSettings, 'baud' | 'dataBits' | 'parity' | 'stopBits'>): LineTimes => ({
+  characterMs: (bitsPerCharacter(line) * 1000) / line.baud,
+  t35Ms: line.baud > 19_200 ? 1.75 : (3.5 * 11_000) / line.baud,
+});
+
+/** How long a transaction occupies the line: both frames, the device's turnaround, and the pauses around. */
+export const transactionMs = (times: LineTimes, request: Request, turnaroundMs: number): number =>
+  (encodeRequest(request).length + 3 + replyFrameLength(request)) * times.characterMs + turnaroundMs + 2 * times.t35Ms;
