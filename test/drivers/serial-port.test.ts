@@ -1,0 +1,580 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import { z } from 'zod';
+import type { Clock, LineSettings, Port } from '../../drivers/driver.ts';
+import { lineKeys, lineProblems, lineSettings, portOpener, SteadyLine, wireTimeMs } from '../../drivers/serial-port.ts';
+import { OperatingError } from '../../src/domain/errors.ts';
+import { systemClock } from '../../src/ops/clock.ts';
+import { systemRandom } from '../../src/ops/random.ts';
+import { freePort, openFarEnd, openPtyPair, tcpPair, until, type PtyPair, type TcpPair } from '../support/ports.ts';
+
+const open = portOpener(systemClock);
+
+/** Waits of seconds pass in a twentieth of it, so that a test of a stall does not last as long as one. */
+const hurriedClock: Clock = { ...systemClock, after: (delayMs, run) => systemClock.after(delayMs / 20, run) };
+
+const at = (path: string, more: Partial<LineSettings> = {}): LineSettings => ({
+  path,
+  baud: 9600,
+  parity: 'none',
+  dataBits: 8,
+  stopBits: 1,
+  ...more,
+});
+
+/** Handlers that keep everything. */
+function listener() {
+  const heard = { bytes: Buffer.alloc(0), lost: [] as string[] };
+  return {
+    heard,
+    handlers: {
+      data: (bytes: Buffer) => void (heard.bytes = Buffer.concat([heard.bytes, bytes])),
+      lost: (reason: string) => void heard.lost.push(reason),
+    },
+  };
+}
+
+async function refusal(opening: Promise<Port>): Promise<OperatingError> {
+  const outcome = await opening.then(
+    async (port) => {
+      await port.close();
+      return null;
+    },
+    (error: unknown) => error,
+  );
+  if (!(outcome instanceof OperatingError)) throw new Error(`expected an operating error, not ${String(outcome)}`);
+  return outcome;
+}
+
+const everyByte = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+
+describe('a serial device', () => {
+  let pair: PtyPair;
+  beforeEach(async () => {
+    pair = await openPtyPair();
+  });
+  afterEach(() => pair.close());
+
+  test('carries every byte unchanged in both directions, whatever the parity', async () => {
+    const far = await openFarEnd(pair.b);
+    for (const parity of ['none', 'even', 'odd'] as const) {
+      const { heard, handlers } = listener();
+      const port = await open(at(pair.a, { parity, stopBits: 2 }), handlers, 2000);
+      port.write(everyByte);
+      expect(await far.take(256)).toEqual(everyByte);
+      await far.write(everyByte);
+      await until(() => heard.bytes.length === 256, 'all bytes');
+      expect(heard.bytes).toEqual(everyByte);
+      await port.close();
+    }
+    await far.close();
+  });
+
+  test('keeps the order of more bytes than the kernel takes at once', async () => {
+    const far = await openFarEnd(pair.b);
+    const { handlers } = listener();
+    const port = await open(at(pair.a), handlers, 2000);
+    const sent = Buffer.from(Array.from({ length: 60_000 }, (_, i) => i % 251));
+    for (let i = 0; i < sent.length; i += 1000) port.write(sent.subarray(i, i + 1000));
+    await port.drain();
+    expect((await far.take(sent.length)).equals(sent)).toBe(true);
+    await port.close();
+    await far.close();
+  });
+
+  test('is lost once, with the reason, when it is unplugged, and takes no more bytes', async () => {
+    const { heard, handlers } = listener();
+    const port = await open(at(pair.a), handlers, 2000);
+    await pair.cut();
+    await until(() => heard.lost.length > 0, 'the loss');
+    expect(heard.lost[0]).toContain('gone');
+    port.write(everyByte);
+    await expect(port.drain()).rejects.toThrow('gone');
+    await port.close();
+    expect(heard.lost).toHaveLength(1);
+  });
+
+  test('says nothing of a loss that comes after it was closed', async () => {
+    const { heard, handlers } = listener();
+    const port = await open(at(pair.a), handlers, 2000);
+    await port.close();
+    await pair.cut();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(heard.lost).toEqual([]);
+  });
+
+  test('is lost when its path vanishes while the open device stays silent', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lintel-by-id-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const link = join(folder, 'usb-reader');
+    symlinkSync(pair.a, link);
+    const { heard, handlers } = listener();
+    const port = await portOpener(hurriedClock)(at(link), handlers, 60_000);
+    rmSync(link);
+    await until(() => heard.lost.length > 0, 'the loss');
+    expect(heard.lost[0]).toContain(link);
+    await port.close();
+  });
+
+  test('is lost when its path leads to another device: plugged in anew before anyone looked', async () => {
+    const other = await openPtyPair();
+    onTestFinished(() => other.close());
+    const folder = mkdtempSync(join(tmpdir(), 'lintel-by-id-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const link = join(folder, 'usb-reader');
+    symlinkSync(pair.a, link);
+    const { heard, handlers } = listener();
+    const port = await portOpener(hurriedClock)(at(link), handlers, 60_000);
+    rmSync(link);
+    symlinkSync(other.a, link);
+    await until(() => heard.lost.length > 0, 'the loss');
+    expect(heard.lost[0]).toContain('plugged in anew');
+    await port.close();
+  });
+
+  test('stays open over silence while its path stays', async () => {
+    const { heard, handlers } = listener();
+    const port = await portOpener(hurriedClock)(at(pair.a), handlers, 60_000);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const far = await openFarEnd(pair.b);
+    await far.write('still here');
+    await until(() => heard.bytes.length === 10, 'the bytes');
+    expect(heard.lost).toEqual([]);
+    await port.close();
+    await far.close();
+  });
+
+  test('throws away what has arrived and was not delivered, and nothing later', async () => {
+    const far = await openFarEnd(pair.b);
+    const { heard, handlers } = listener();
+    const port = await open(at(pair.a), handlers, 2000);
+    await far.write('late reply');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(heard.bytes.toString()).toBe('late reply');
+    // Arrives while this turn of the loop blocks: it waits in the kernel, undelivered.
+    const blocked = spawn('sh', ['-c', `printf stale > ${pair.b}`]);
+    await new Promise((resolve) => blocked.once('spawn', resolve));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    await port.discardInput();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await far.write('fresh');
+    await until(() => heard.bytes.length >= 15, 'what comes later');
+    expect(heard.bytes.toString()).toBe('late replyfresh');
+    await port.close();
+    await far.close();
+  });
+
+  test('that another has locked is refused with the remedy, and free again once closed', async () => {
+    const first = await open(at(pair.a), listener().handlers, 2000);
+    const error = await refusal(open(at(pair.a), listener().handlers, 2000));
+    expect(error.message).toMatch(/another program has locked it.*fuser/);
+    await first.close();
+    const second = await open(at(pair.a), listener().handlers, 2000);
+    await second.close();
+  });
+
+  test('that this user may not open is refused with the group to join', async () => {
+    const asRoot = process.geteuid?.() === 0;
+    chmodSync(pair.a, 0);
+    if (asRoot) {
+      chmodSync(join(pair.a, '..'), 0o755);
+      process.seteuid?.(65_534);
+    }
+    try {
+      const error = await refusal(open(at(pair.a), listener().handlers, 2000));
+      expect(error.type).toBe('not_permitted');
+      expect(error.message).toContain('dialout');
+    } finally {
+      if (asRoot) process.seteuid?.(0);
+    }
+  });
+
+  test('whose far end never reads is lost, with a bounded amount waiting', async () => {
+    const { heard, handlers } = listener();
+    const port = await open(at(pair.a), handlers, 2000);
+    let written = 0;
+    while (heard.lost.length === 0 && written < 64 * 1024 * 1024) {
+      port.write(Buffer.alloc(4096));
+      written += 4096;
+      if (written % (64 * 1024) === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(heard.lost).toHaveLength(1);
+    expect(heard.lost[0]).toContain('takes no bytes');
+    await port.close();
+  });
+
+  test('whose far end stops reading in the middle is lost after a while, and drain says so', async () => {
+    const { heard, handlers } = listener();
+    const port = await portOpener(hurriedClock)(at(pair.a), handlers, 60_000);
+    // More than the kernel takes, less than the bound.
+    for (let i = 0; i < 40; i++) {
+      port.write(Buffer.alloc(4096));
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      if (heard.lost.length > 0) break;
+    }
+    await expect(port.drain()).rejects.toThrow('takes no bytes');
+    await until(() => heard.lost.length > 0, 'the loss');
+    await port.close();
+  });
+});
+
+test('a path without a device is refused with where to look', async () => {
+  const error = await refusal(open(at('/dev/serial/by-id/usb-none'), listener().handlers, 2000));
+  expect(error.type).toBe('controller_offline');
+  expect(error.message).toContain('/dev/serial/by-id/usb-none');
+  expect(error.message).toMatch(/no such device.*plugged in/);
+});
+
+test('a path to something that is no serial device is refused as such', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'lintel-file-'));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'notes.txt');
+  writeFileSync(file, 'not a port');
+  for (const path of [file, '/dev/null']) {
+    const error = await refusal(open(at(path), listener().handlers, 2000));
+    expect(error.message).toContain('no serial device');
+  }
+});
+
+describe('a converter on the network', () => {
+  let pair: TcpPair;
+  beforeEach(async () => {
+    pair = await tcpPair();
+  });
+  afterEach(() => pair.close());
+
+  test('carries every byte unchanged in both directions', async () => {
+    const { heard, handlers } = listener();
+    const port = await open(at(pair.path), handlers, 2000);
+    const far = await pair.connection();
+    const got: Buffer[] = [];
+    far.on('data', (bytes) => got.push(bytes));
+    port.write(everyByte);
+    await port.drain();
+    far.write(everyByte);
+    await until(() => heard.bytes.length === 256 && Buffer.concat(got).length === 256, 'all bytes');
+    expect(heard.bytes).toEqual(everyByte);
+    expect(Buffer.concat(got)).toEqual(everyByte);
+    await port.close();
+  });
+
+  test('is lost once when the far end closes or breaks the connection', async () => {
+    for (const end of [(far: Socket) => void far.end(), (far: Socket) => void far.resetAndDestroy()]) {
+      const { heard, handlers } = listener();
+      const port = await open(at(pair.path), handlers, 2000);
+      end(await pair.connection());
+      await until(() => heard.lost.length > 0, 'the loss');
+      port.write(everyByte);
+      await expect(port.drain()).rejects.toThrow('converter');
+      await port.close();
+      expect(heard.lost).toHaveLength(1);
+    }
+  });
+
+  test('says nothing of a loss that comes after it was closed', async () => {
+    const { heard, handlers } = listener();
+    const port = await open(at(pair.path), handlers, 2000);
+    const far = await pair.connection();
+    await port.close();
+    far.destroy();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(heard.lost).toEqual([]);
+  });
+
+  test('throws away what has arrived and was not delivered', async () => {
+    const { heard, handlers } = listener();
+    const port = await open(at(pair.path), handlers, 2000);
+    const far = await pair.connection();
+    far.write('stale');
+    await port.discardInput();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    far.write('fresh');
+    await until(() => heard.bytes.length >= 5, 'what comes later');
+    expect(heard.bytes.toString()).toBe('fresh');
+    await port.close();
+  });
+
+  test('whose far end never reads is lost, with a bounded amount waiting', async () => {
+    const { heard, handlers } = listener();
+    const port = await open(at(pair.path), handlers, 2000);
+    await pair.connection();
+    let written = 0;
+    while (heard.lost.length === 0 && written < 256 * 1024 * 1024) {
+      port.write(Buffer.alloc(4096));
+      written += 4096;
+      if (written % (64 * 1024) === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(heard.lost).toHaveLength(1);
+    expect(heard.lost[0]).toContain('takes no bytes');
+    await port.close();
+  });
+
+  test('that listens on no such port is refused with what to check', async () => {
+    const error = await refusal(open(at(`tcp://127.0.0.1:${await freePort()}`), listener().handlers, 2000));
+    expect(error.type).toBe('controller_offline');
+    expect(error.message).toMatch(/refused.*TCP server/);
+  });
+
+  test('that does not answer is given up at the deadline', async () => {
+    const { port, end } = await silentListener();
+    onTestFinished(end);
+    const error = await refusal(open(at(`tcp://127.0.0.1:${port}`), listener().handlers, 300));
+    expect(error.type).toBe('timed_out');
+    expect(error.message).toMatch(/connecting to tcp:.*power, cable and address/);
+  });
+});
+
+/** Something that listens and accepts nobody, its queue full: a connection to it stays half made, as one to a dead host. */
+async function silentListener(): Promise<{ port: number; end: () => void }> {
+  const program = `
+    const server = require('node:net').createServer();
+    server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
+      require('node:fs').writeSync(1, String(server.address().port));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    });`;
+  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const port = await new Promise<number>((resolve) => child.stdout.once('data', (text) => resolve(Number(text))));
+  const fillers = Array.from({ length: 6 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  return {
+    port,
+    end: () => {
+      for (const filler of fillers) filler.destroy();
+      child.kill('SIGKILL');
+    },
+  };
+}
+
+type Story = { log: string[]; line: SteadyLine; reasons: string[] };
+
+/** A steady line that writes down what it is told and answers every chunk in upper case. */
+function steady(path: string): Story {
+  const log: string[] = [];
+  const reasons: string[] = [];
+  const line = new SteadyLine(
+    at(path),
+    { clock: systemClock, random: systemRandom, openPort: open },
+    {
+      up: (port) => {
+        log.push('up');
+        port.write(Buffer.from('hi'));
+      },
+      data: (bytes) => void log.push(bytes.toString()),
+      down: (reason) => {
+        log.push('down');
+        reasons.push(reason);
+      },
+    },
+  );
+  onTestFinished(() => line.stop());
+  return { log, line, reasons };
+}
+
+describe('a steady line', () => {
+  test('comes back by itself each time the adapter is plugged in again', async () => {
+    const pair = await openPtyPair();
+    onTestFinished(() => pair.close());
+    const { log, line, reasons } = steady(pair.a);
+    line.start();
+    for (let round = 1; round <= 3; round++) {
+      await until(() => log.filter((what) => what === 'up').length === round, 'the line');
+      const far = await openFarEnd(pair.b);
+      await far.write(`round ${round}`);
+      await until(() => log.includes(`round ${round}`), 'the bytes');
+      await far.close();
+      await pair.cut();
+      await until(() => line.port === null, 'the loss');
+      await pair.replug();
+    }
+    expect(log.slice(0, 3)).toEqual(['up', 'round 1', 'down']);
+    expect(reasons[0]).toContain('gone');
+  });
+
+  test('comes back by itself each time the converter returns', async () => {
+    const pair = await tcpPair();
+    onTestFinished(() => pair.close());
+    const { log, line } = steady(pair.path);
+    line.start();
+    for (let round = 1; round <= 3; round++) {
+      const far = await pair.connection();
+      far.write(`round ${round}`);
+      await until(() => log.includes(`round ${round}`), 'the bytes');
+      await pair.cut();
+      await until(() => line.port === null, 'the loss');
+      await pair.replug();
+    }
+  });
+
+  test('waits for a device that is not there yet, and says why just once', async () => {
+    const pair = await openPtyPair();
+    onTestFinished(() => pair.close());
+    await pair.cut();
+    const { log, line, reasons } = steady(pair.a);
+    line.start();
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(reasons).toHaveLength(1);
+    expect(reasons[0]).toContain('no such device');
+    await pair.replug();
+    await until(() => log.includes('up'), 'the line');
+  });
+
+  test('says the new reason when it changes: from not there to locked', async () => {
+    const pair = await openPtyPair();
+    onTestFinished(() => pair.close());
+    await pair.cut();
+    const { log, line, reasons } = steady(pair.a);
+    line.start();
+    await until(() => reasons.length === 1, 'the first reason');
+    await pair.replug();
+    const intruder = await open(at(pair.a), listener().handlers, 2000).catch(() => null);
+    if (intruder !== null) {
+      await until(() => reasons.length === 2, 'the second reason');
+      expect(reasons[1]).toContain('locked');
+      await intruder.close();
+    }
+    await until(() => log.includes('up'), 'the line');
+  });
+
+  test('opens anew when its driver gives the port up', async () => {
+    const pair = await tcpPair();
+    onTestFinished(() => pair.close());
+    const { log, line, reasons } = steady(pair.path);
+    line.start();
+    const first = await pair.connection();
+    await until(() => log.includes('up'), 'the line');
+    first.resume();
+    line.reopen('ten requests in a row got no answer');
+    await until(() => first.destroyed, 'the first connection to be closed');
+    await pair.connection();
+    await until(() => log.length === 3, 'the line again');
+    expect(log).toEqual(['up', 'down', 'up']);
+    expect(reasons).toEqual(['ten requests in a row got no answer']);
+  });
+
+  test('tells nothing after it was stopped, even while it was opening', async () => {
+    const pair = await tcpPair();
+    onTestFinished(() => pair.close());
+    const { log, line } = steady(pair.path);
+    line.start();
+    await line.stop();
+    const far = await pair.connection();
+    far.resume();
+    await until(() => far.destroyed, 'the late connection to be closed');
+    expect(log).toEqual([]);
+    expect(line.port).toBeNull();
+  });
+});
+
+describe('with nothing else to wake the loop', () => {
+  /** Runs a program in a process of its own that has no timer and no other descriptor to wait for. */
+  function child(program: string, path: string) {
+    const started = spawn(process.execPath, ['--input-type=module-typescript', '-e', program, path], {
+      cwd: join(import.meta.dirname, '../..'),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    onTestFinished(() => void started.kill('SIGKILL'));
+    const said = { out: '', err: '' };
+    started.stdout.on('data', (text: Buffer) => (said.out += text.toString()));
+    started.stderr.on('data', (text: Buffer) => (said.err += text.toString()));
+    return { started, said };
+  }
+
+  const timeless = `
+    import { writeSync } from 'node:fs';
+    import { portOpener } from './drivers/serial-port.ts';
+    const never = { cancel: () => undefined };
+    const clock = {
+      nowMs: () => Date.now(), monotonicMs: () => performance.now(),
+      after: () => never, immediate: (run) => setImmediate(run),
+    };
+    const settings = { path: process.argv[1], baud: 9600, parity: 'none', dataBits: 8, stopBits: 1 };`;
+
+  test('bytes are delivered and promises behind them settle', async () => {
+    const pair = await openPtyPair();
+    onTestFinished(() => pair.close());
+    const program = `${timeless}
+      let arrived = () => undefined;
+      const port = await portOpener(clock)(settings, { data: (bytes) => arrived(bytes), lost: () => undefined }, 1000);
+      writeSync(1, 'open');
+      for (;;) {
+        const bytes = await new Promise((resolve) => (arrived = resolve));
+        port.write(Buffer.from(bytes.toString().toUpperCase()));
+      }`;
+    const { said } = child(program, pair.a);
+    await until(() => said.out === 'open', `the child to open its port ${said.err}`, 20_000);
+    const far = await openFarEnd(pair.b);
+    for (let round = 0; round < 20; round++) {
+      await far.write('ping');
+      expect((await far.take(4)).toString()).toBe('PING');
+    }
+    await far.close();
+  });
+
+  test('a mistake in a handler ends the process with its own stack', async () => {
+    const pair = await openPtyPair();
+    onTestFinished(() => pair.close());
+    const program = `${timeless}
+      const data = () => { throw new Error('a broken assumption'); };
+      await portOpener(clock)(settings, { data, lost: () => undefined }, 1000);
+      writeSync(1, 'open');`;
+    const { started, said } = child(program, pair.a);
+    await until(() => said.out === 'open', 'the child to open its port', 20_000);
+    const far = await openFarEnd(pair.b);
+    await far.write('x');
+    await until(() => started.exitCode !== null || started.signalCode !== null, 'the child to end');
+    expect(started.exitCode).toBe(1);
+    expect(said.err).toContain('a broken assumption');
+    await far.close();
+  });
+});
+
+describe('the keys of a bus', () => {
+  const schema = z.strictObject({ ...lineKeys({ baud: 19_200, parity: 'even' }) });
+
+  test('take a device path and fill in the defaults of their driver', () => {
+    const config = schema.parse({ port: '/dev/serial/by-id/usb-FTDI' });
+    expect(lineSettings(config)).toEqual({
+      path: '/dev/serial/by-id/usb-FTDI',
+      baud: 19_200,
+      parity: 'even',
+      dataBits: 8,
+      stopBits: 1,
+    });
+  });
+
+  test.each(['tcp://192.0.2.30:4001', 'tcp://converter-3.example:1', 'tcp://[2001:db8::1]:65535'])(
+    'take %s',
+    (port) => {
+      expect(schema.safeParse({ port }).success).toBe(true);
+    },
+  );
+
+  test.each([
+    'ttyUSB0',
+    '',
+    '/',
+    'tcp://192.0.2.30',
+    'tcp://192.0.2.30:0',
+    'tcp://h:65536',
+    'http://h:80',
+    'tcp://:4001',
+  ])('refuse %j and say what would be right', (port) => {
+    const outcome = schema.safeParse({ port });
+    expect(outcome.error?.issues[0]?.message).toMatch(/by-id.*tcp:\/\/host:port/);
+  });
+
+  test('warn of a device number that moves', () => {
+    const config = schema.parse({ port: '/dev/ttyUSB0' });
+    expect(lineProblems('north', config)).toMatchObject([{ severity: 'warning', path: ['buses', 'north', 'port'] }]);
+    expect(lineProblems('north', schema.parse({ port: '/dev/ttyAMA0' }))).toEqual([]);
+  });
+
+  test('give the time that bytes take on the wire', () => {
+    expect(wireTimeMs(at('/dev/ttyS0'), 96)).toBe(100);
+    expect(wireTimeMs(at('/dev/ttyS0', { parity: 'even', baud: 19_200 }), 256)).toBeCloseTo(146.67, 2);
+  });
+});
