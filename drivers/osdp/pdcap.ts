@@ -1,0 +1,66 @@
+// What a reader says it can do (PDCAP, fact sheet section 4). Records come in any order, repeated or unknown. Nothing here decides whether Secure Channel is
+// required: a reader that could be asked that in the clear could also be impersonated.
+
+import type { CapRecord } from './replies.ts';
+
+export const CAP = {
+  contactStatus: 1,
+  output: 2,
+  cardFormat: 3,
+  led: 4,
+  audible: 5,
+  text: 6,
+  timeKeeping: 7,
+  checkCharacters: 8,
+  security: 9,
+  receiveBuffer: 10,
+  largestMessage: 11,
+  smartCard: 12,
+  readers: 13,
+  biometrics: 14,
+  securePin: 15,
+  version: 16,
+  extendedId: 17,
+} as const;
+
+export type PdCapabilities = {
+  inputs: number;
+  outputs: number;
+  leds: number;
+  buzzer: boolean;
+  textDisplays: number;
+  crc: boolean;
+  aes128: boolean;
+  /** The largest frame the reader takes; at least 128, for every reader takes that. */
+  receiveBufferBytes: number;
+  transparentMode: boolean;
+  biometrics: boolean;
+  extendedId: boolean;
+  records: readonly CapRecord[];
+};
+
+/** The smallest receive buffer a reader may have, and what it assumes of us until told otherwise. */
+export const SMALLEST_BUFFER_BYTES = 128;
+
+export function readCapabilities(records: readonly CapRecord[]): PdCapabilities {
+  const of = (fn: number): CapRecord | undefined => records.find((record) => record.function === fn);
+  const number = (fn: number): number => of(fn)?.number ?? 0;
+  const compliance = (fn: number): number => of(fn)?.compliance ?? 0;
+  return {
+    inputs: compliance(CAP.contactStatus) === 0 ? 0 : number(CAP.contactStatus),
+    outputs: compliance(CAP.output) === 0 ? 0 : number(CAP.output),
+    leds: compliance(CAP.led) === 0 ? 0 : number(CAP.led),
+    buzzer: compliance(CAP.audible) !== 0,
+    textDisplays: compliance(CAP.text) === 0 ? 0 : number(CAP.text),
+    crc: compliance(CAP.checkCharacters) !== 0,
+    aes128: (compliance(CAP.security) & 1) !== 0,
+    receiveBufferBytes: Math.max(
+      SMALLEST_BUFFER_BYTES,
+      compliance(CAP.receiveBuffer) | (number(CAP.receiveBuffer) << 8),
+    ),
+    transparentMode: (compliance(CAP.smartCard) & 1) !== 0,
+    biometrics: compliance(CAP.biometrics) !== 0,
+    extendedId: compliance(CAP.extendedId) !== 0,
+    records,
+  };
+}
