@@ -1,0 +1,10 @@
+#!/bin/sh
+# Runs the tests, or those that the arguments name, on the pinned Node, once what they need from Debian is there. `npm test` is this.
+set -eu
+
+cd "$(dirname "$0")/../.."
+PATH=$PWD/node_modules/.bin:$PATH
+export PATH
+
+sh test/support/debian.sh
+exec vitest run "$@"
