@@ -45,38 +45,38 @@ export type AssemblyStep =
 
 /** Puts fragments together again, never holding more than `maxBytes`. */
 export class MultipartAssembler {
-  private parts: Buffer[] = [];
-  private collected = 0;
-  private total = 0;
-  private readonly maxBytes: number;
+  #parts: Buffer[] = [];
+  #collected = 0;
+  #total = 0;
+  readonly #maxBytes: number;
 
   constructor(maxBytes: number) {
-    this.maxBytes = maxBytes;
+    this.#maxBytes = maxBytes;
   }
 
   accept(fragment: Fragment): AssemblyStep {
-    if (fragment.offset === 0) this.begin(fragment.totalBytes);
+    if (fragment.offset === 0) this.#begin(fragment.totalBytes);
     if (fragment.offset >= fragment.totalBytes && fragment.data.length === 0 && fragment.totalBytes > 0)
-      return this.broken('aborted');
-    if (fragment.totalBytes > this.maxBytes) return this.broken('too_long');
-    if (fragment.offset !== this.collected || fragment.totalBytes !== this.total) return this.broken('gap');
-    if (this.collected + fragment.data.length > this.total) return this.broken('too_long');
-    this.parts.push(Buffer.from(fragment.data));
-    this.collected += fragment.data.length;
-    if (this.collected < this.total) return { step: 'more' };
-    const content = Buffer.concat(this.parts);
-    this.begin(0);
+      return this.#broken('aborted');
+    if (fragment.totalBytes > this.#maxBytes) return this.#broken('too_long');
+    if (fragment.offset !== this.#collected || fragment.totalBytes !== this.#total) return this.#broken('gap');
+    if (this.#collected + fragment.data.length > this.#total) return this.#broken('too_long');
+    this.#parts.push(Buffer.from(fragment.data));
+    this.#collected += fragment.data.length;
+    if (this.#collected < this.#total) return { step: 'more' };
+    const content = Buffer.concat(this.#parts);
+    this.#begin(0);
     return { step: 'complete', content };
   }
 
-  private begin(totalBytes: number): void {
-    this.parts = [];
-    this.collected = 0;
-    this.total = totalBytes;
+  #begin(totalBytes: number): void {
+    this.#parts = [];
+    this.#collected = 0;
+    this.#total = totalBytes;
   }
 
-  private broken(reason: 'aborted' | 'gap' | 'too_long'): AssemblyStep {
-    this.begin(0);
+  #broken(reason: 'aborted' | 'gap' | 'too_long'): AssemblyStep {
+    this.#begin(0);
     return { step: 'broken', reason };
   }
 }

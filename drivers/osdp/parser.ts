@@ -10,41 +10,41 @@ const NOTHING = Buffer.alloc(0);
 export class FrameParser {
   /** Frames whose header was plausible and whose check characters or security block were not. */
   badFrames = 0;
-  private held: Buffer = NOTHING;
-  private readonly maxBytes: number;
+  #held: Buffer = NOTHING;
+  readonly #maxBytes: number;
 
   constructor(maxBytes: number = MAX_FRAME_BYTES) {
-    this.maxBytes = maxBytes;
+    this.#maxBytes = maxBytes;
   }
 
   /** True while the beginning of a frame waits for its rest. */
   get pending(): boolean {
-    return this.held.length > 0;
+    return this.#held.length > 0;
   }
 
   /** Takes what has arrived and gives the frames that it completed. */
   push(bytes: Buffer): Frame[] {
-    return this.scan(this.held.length === 0 ? bytes : Buffer.concat([this.held, bytes]));
+    return this.#scan(this.#held.length === 0 ? bytes : Buffer.concat([this.#held, bytes]));
   }
 
   /** The line has been silent inside a frame: its first byte was no beginning. Gives the frames found behind it. */
   stalled(): Frame[] {
     const frames: Frame[] = [];
-    while (this.held.length > 0) frames.push(...this.scan(this.held.subarray(1)));
+    while (this.#held.length > 0) frames.push(...this.#scan(this.#held.subarray(1)));
     return frames;
   }
 
   clear(): void {
-    this.held = NOTHING;
+    this.#held = NOTHING;
   }
 
-  private scan(bytes: Buffer): Frame[] {
+  #scan(bytes: Buffer): Frame[] {
     const frames: Frame[] = [];
     let at = bytes.indexOf(SOM);
     while (at >= 0 && bytes.length - at >= HEADER_BYTES) {
-      const length = plausibleLength(bytes, at, this.maxBytes);
+      const length = plausibleLength(bytes, at, this.#maxBytes);
       if (length !== null && bytes.length - at < length) break;
-      const frame = length === null ? 'bad_length' : decodeFrame(bytes.subarray(at, at + length), this.maxBytes);
+      const frame = length === null ? 'bad_length' : decodeFrame(bytes.subarray(at, at + length), this.#maxBytes);
       if (typeof frame === 'string') {
         if (length !== null) this.badFrames++;
         at = bytes.indexOf(SOM, at + 1);
@@ -54,7 +54,7 @@ export class FrameParser {
       }
     }
     // A copy, for the rest of a frame must not keep a large chunk alive.
-    this.held = at < 0 ? NOTHING : Buffer.from(bytes.subarray(at));
+    this.#held = at < 0 ? NOTHING : Buffer.from(bytes.subarray(at));
     return frames;
   }
 }

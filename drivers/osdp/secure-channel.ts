@@ -90,44 +90,44 @@ export type PlainFields = { address: number; sequence: number; crc: boolean; cod
 /** One established session, from RMAC_I to the first thing that goes wrong. The same class serves both ends of the line. */
 export class SecureSession {
   /** The last R-MAC that both ends agree on: start value of the next command's MAC and, inverted, of its encryption. */
-  private rmac: Buffer;
-  private readonly keys: SessionKeys;
-  private readonly mac1: BlockCipher;
-  private readonly mac2: BlockCipher;
+  #rmac: Buffer;
+  readonly #keys: SessionKeys;
+  readonly #mac1: BlockCipher;
+  readonly #mac2: BlockCipher;
 
   constructor(keys: SessionKeys, rmac: Buffer) {
-    this.keys = keys;
-    this.rmac = rmac;
-    this.mac1 = blockEncryptor(keys.mac1);
-    this.mac2 = blockEncryptor(keys.mac2);
+    this.#keys = keys;
+    this.#rmac = rmac;
+    this.#mac1 = blockEncryptor(keys.mac1);
+    this.#mac2 = blockEncryptor(keys.mac2);
   }
 
   /** Controller: the bytes of a command and its whole C-MAC, which `openReply` needs. Moves nothing: seal once, send as often as it takes. */
   sealCommand(fields: PlainFields, markBytes = 0): { bytes: Buffer; cmac: Buffer } {
-    const sealed = this.seal(fields, false, this.rmac, fields.data.length > 0, markBytes);
+    const sealed = this.#seal(fields, false, this.#rmac, fields.data.length > 0, markBytes);
     return { bytes: sealed.bytes, cmac: sealed.mac };
   }
 
   /** Controller: checks and decrypts the reply to the command with this C-MAC; only then the chain moves on. */
   openReply(frame: Frame, cmac: Buffer): Opened {
-    const opened = this.open(frame, SCS._16, SCS._18, cmac);
-    if (opened.ok) this.rmac = opened.mac;
+    const opened = this.#open(frame, SCS._16, SCS._18, cmac);
+    if (opened.ok) this.#rmac = opened.mac;
     return opened;
   }
 
   /** Reader: checks and decrypts a command; gives its C-MAC, which `sealReply` needs. Moves nothing. */
   openCommand(frame: Frame): Opened {
-    return this.open(frame, SCS._15, SCS._17, this.rmac);
+    return this.#open(frame, SCS._15, SCS._17, this.#rmac);
   }
 
   /** Reader: the bytes of the reply to the command with this C-MAC; the chain moves on. `encryptEmpty`: an SCS_18 with nothing but padding, as some send. */
   sealReply(fields: PlainFields, cmac: Buffer, encryptEmpty = false, markBytes = 0): Buffer {
-    const sealed = this.seal(fields, true, cmac, fields.data.length > 0 || encryptEmpty, markBytes);
-    this.rmac = sealed.mac;
+    const sealed = this.#seal(fields, true, cmac, fields.data.length > 0 || encryptEmpty, markBytes);
+    this.#rmac = sealed.mac;
     return sealed.bytes;
   }
 
-  private seal(
+  #seal(
     fields: PlainFields,
     isReply: boolean,
     chain: Buffer,
@@ -135,44 +135,44 @@ export class SecureSession {
     markBytes: number,
   ): { bytes: Buffer; mac: Buffer } {
     const type = isReply ? (encrypted ? SCS._18 : SCS._16) : encrypted ? SCS._17 : SCS._15;
-    const data = encrypted ? this.encrypt(fields.data, chain) : fields.data;
+    const data = encrypted ? this.#encrypt(fields.data, chain) : fields.data;
     let mac = chain;
     const bytes = encodeFrame(
       { ...fields, reply: isReply, block: { type, data: EMPTY }, data },
-      (signed) => (mac = this.mac(signed, chain)),
+      (signed) => (mac = this.#mac(signed, chain)),
       markBytes,
     );
     return { bytes, mac };
   }
 
-  private open(frame: Frame, macOnly: number, encrypted: number, chain: Buffer): Opened {
+  #open(frame: Frame, macOnly: number, encrypted: number, chain: Buffer): Opened {
     const type = frame.block?.type;
     if (frame.mac === null || (type !== macOnly && type !== encrypted)) return { ok: false, reason: 'not_secured' };
-    const mac = this.mac(signedPart(frame), chain);
+    const mac = this.#mac(signedPart(frame), chain);
     if (!equalBytes(mac.subarray(0, frame.mac.length), frame.mac)) return { ok: false, reason: 'bad_mac' };
     if (type === macOnly || frame.data.length === 0) return { ok: true, data: frame.data, mac };
-    const data = frame.data.length % BLOCK === 0 ? unpad(this.decrypt(frame.data, chain)) : null;
+    const data = frame.data.length % BLOCK === 0 ? unpad(this.#decrypt(frame.data, chain)) : null;
     return data === null ? { ok: false, reason: 'bad_padding' } : { ok: true, data, mac };
   }
 
   /** CBC with every block but the last under S-MAC1 and the last under S-MAC2, started with the other direction's last MAC. */
-  private mac(signed: Buffer, chain: Buffer): Buffer {
+  #mac(signed: Buffer, chain: Buffer): Buffer {
     const whole = signed.length % BLOCK === 0 ? signed : pad(signed);
     let value: Buffer = Buffer.from(chain);
     for (let at = 0; at < whole.length; at += BLOCK) {
       xorInto(value, whole, at);
-      value = at + BLOCK < whole.length ? this.mac1(value) : this.mac2(value);
+      value = at + BLOCK < whole.length ? this.#mac1(value) : this.#mac2(value);
     }
     return value;
   }
 
-  private encrypt(data: Buffer, chain: Buffer): Buffer {
-    const cipher = createCipheriv('aes-128-cbc', this.keys.enc, invert(chain)).setAutoPadding(false);
+  #encrypt(data: Buffer, chain: Buffer): Buffer {
+    const cipher = createCipheriv('aes-128-cbc', this.#keys.enc, invert(chain)).setAutoPadding(false);
     return cipher.update(pad(data));
   }
 
-  private decrypt(data: Buffer, chain: Buffer): Buffer {
-    const decipher = createDecipheriv('aes-128-cbc', this.keys.enc, invert(chain)).setAutoPadding(false);
+  #decrypt(data: Buffer, chain: Buffer): Buffer {
+    const decipher = createDecipheriv('aes-128-cbc', this.#keys.enc, invert(chain)).setAutoPadding(false);
     return decipher.update(data);
   }
 }
