@@ -3,39 +3,44 @@
 import { z } from 'zod';
 import type { ConfigProblem, LineSettings, Parity } from './ports.ts';
 
-const LINE_PATH_REMEDY =
-  'give the path of a serial device, best from /dev/serial/by-id, e.g. /dev/serial/by-id/usb-FTDI_…, or a serial converter as tcp://host:port with a port from 1 to 65535, e.g. tcp://192.0.2.30:4001';
+const PATH_WORDS = 'the path of a serial device, or tcp://host:port of a serial converter with a port from 1 to 65535';
+const PATH_EXAMPLES = ['/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0', 'tcp://192.0.2.30:4001'];
 
-const linePath = z.string().check((context) => {
-  const { value } = context;
-  const good = value.startsWith('/') ? !value.includes('\0') && value.length > 1 : parseConverter(value) !== null;
-  if (!good) context.issues.push({ code: 'custom', input: value, message: LINE_PATH_REMEDY });
-});
+const isLinePath = (text: string): boolean =>
+  text.startsWith('/') ? text.length > 1 && !text.includes('\0') : parseConverter(text) !== null;
 
 /** The keys that say where a line is and how it speaks, with a driver's own defaults: spread them into a strict object. */
 export function lineKeys(defaults: { baud: number; parity?: Parity; dataBits?: 7 | 8; stopBits?: 1 | 2 }) {
   return {
-    port: linePath.describe(
-      'Path of the serial device, or tcp://host:port of a serial converter (raw TCP server mode)',
-    ),
-    baud: z
-      .int()
-      .min(50)
-      .max(4_000_000)
-      .default(defaults.baud)
-      .describe('Bits per second; a converter on the network has its own setting, keep both equal'),
+    port: z
+      .string()
+      .refine(isLinePath, {
+        error: `expected ${PATH_WORDS}`,
+        params: { remedy: `Write for example \`port: ${PATH_EXAMPLES.join('` or `port: ')}\`.` },
+      })
+      .meta({
+        title: 'Port',
+        description:
+          'The serial device, best by its link in /dev/serial/by-id; or a serial converter on the network in raw TCP server mode.',
+        examples: PATH_EXAMPLES,
+        patternErrorMessage: PATH_WORDS,
+      }),
+    baud: z.int().min(50).max(4_000_000).default(defaults.baud).meta({
+      title: 'Baud rate',
+      description: 'Bits per second. A converter on the network has a setting of its own: keep both equal.',
+    }),
     parity: z
       .enum(['none', 'even', 'odd'])
       .default(defaults.parity ?? 'none')
-      .describe('Parity bit'),
+      .meta({ title: 'Parity', description: 'The parity bit of each character.' }),
     data_bits: z
       .literal([7, 8])
       .default(defaults.dataBits ?? 8)
-      .describe('Data bits of a character'),
+      .meta({ title: 'Data bits', description: 'Data bits of each character.' }),
     stop_bits: z
       .literal([1, 2])
       .default(defaults.stopBits ?? 1)
-      .describe('Stop bits of a character'),
+      .meta({ title: 'Stop bits', description: 'Stop bits after each character.' }),
   };
 }
 

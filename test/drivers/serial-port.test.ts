@@ -564,7 +564,10 @@ describe('the keys of a bus', () => {
     'tcp://:4001',
   ])('refuse %j and say what would be right', (port) => {
     const outcome = schema.safeParse({ port });
-    expect(outcome.error?.issues[0]?.message).toMatch(/by-id.*tcp:\/\/host:port/);
+    expect(outcome.error?.issues[0]).toMatchObject({
+      message: expect.stringContaining('tcp://host:port'),
+      params: { remedy: expect.stringContaining('/dev/serial/by-id') },
+    });
   });
 
   test('warn of a device number that moves', () => {
