@@ -25,7 +25,7 @@ export type LineEvents = {
 export class SteadyLine {
   readonly #settings: LineSettings;
   readonly #clock: Clock;
-  readonly #random: Random;
+  readonly #random: Pick<Random, 'fraction'>;
   readonly #openPort: OpenPort;
   readonly #events: LineEvents;
   #state: 'stopped' | 'waiting' | 'opening' | 'up' = 'stopped';
@@ -39,7 +39,7 @@ export class SteadyLine {
 
   constructor(
     settings: LineSettings,
-    context: { clock: Clock; random: Random; openPort: OpenPort },
+    context: { clock: Clock; random: Pick<Random, 'fraction'>; openPort: OpenPort },
     events: LineEvents,
   ) {
     this.#settings = settings;
