@@ -2,11 +2,12 @@
 // themselves go by non-blocking reads and writes in the loop's own turn, so that neither a strike nor its answer ever waits for the thread pool behind a slow
 // name look-up or backup.
 
-import { readSync, statSync, writeSync } from 'node:fs';
+import { readFileSync, readSync, statSync, writeSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { SerialPort } from 'serialport';
 import { withDeadline } from '../src/domain/deadline.ts';
 import { assert, OperatingError } from '../src/domain/errors.ts';
+import { codeOf, explainConnecting, explainOpening, messageOf } from '../src/domain/line-errors.ts';
 import { parseConverter, wireTimeMs, type ConverterAddress } from '../src/domain/line.ts';
 import type { Clock, LineSettings, OpenPort, Port, PortHandlers, Timer } from './driver.ts';
 
@@ -148,6 +149,7 @@ async function openSerial(
   timeoutMs: number,
 ): Promise<SerialLine> {
   const identity = deviceIdentity(settings.path);
+  if (isLocked(settings.path)) throw explainOpening(settings.path, 'Cannot lock port');
   const opening = openDevice(settings);
   try {
     const device = await withDeadline(clock, timeoutMs, `opening ${settings.path}`, opening);
@@ -184,6 +186,25 @@ function deviceIdentity(path: string): string {
     return `none (${codeOf(error)})`;
   }
 }
+
+/**
+ * Whether somebody holds the lock already. It is only taken after parity and stop bits have been set, so whoever came second would spoil the line of who holds
+ * it, at every new attempt. Where the kernel shows no locks (a container), the lock itself is still the judge.
+ */
+function isLocked(path: string): boolean {
+  try {
+    const { dev, ino } = statSync(path);
+    const major = (dev >> 8) & 0xfff;
+    const minor = (dev & 0xff) | ((dev >> 12) & 0xfff00);
+    const file = ` ${twoDigits(major)}:${twoDigits(minor)}:${ino} `;
+    const locks = readFileSync('/proc/locks', 'latin1').split('\n');
+    return locks.some((lock) => lock.includes('FLOCK') && lock.includes(file));
+  } catch {
+    return false;
+  }
+}
+
+const twoDigits = (value: number): string => value.toString(16).padStart(2, '0');
 
 class SerialLine implements Port {
   readonly #clock: Clock;
@@ -402,71 +423,5 @@ class ConverterLine implements Port {
     });
   }
 }
-
-// ---- errors that name the remedy ----------------------------------------------------------------------------------------------------------------
-
-/** What to do about a device that cannot be opened, by what the kernel said of it. */
-const OPENING_REMEDIES: readonly [RegExp, OperatingError['type'], string][] = [
-  [
-    /No such (file|device)|ENOENT|ENXIO|ENODEV/,
-    'controller_offline',
-    'there is no such device. Is the adapter plugged in? ls -l /dev/serial/by-id /dev/serial/by-path shows what is there',
-  ],
-  [
-    /Permission denied|EACCES/,
-    'not_permitted',
-    'this user may not open it. Add the user to the group that owns the device (dialout on Debian: usermod -aG dialout USER) and start anew',
-  ],
-  [
-    /Operation not permitted|EPERM/,
-    'not_permitted',
-    'the service may not open it. Allow the device in the unit (DeviceAllow=) and start anew',
-  ],
-  [
-    /Cannot lock port/,
-    'controller_offline',
-    'another program has locked it: a second Lintel, a terminal program, or another bus of this facility with the same port. fuser -v names the program',
-  ],
-  [/busy|EBUSY/, 'controller_offline', 'another program holds it. fuser -v names the program'],
-  [
-    /Inappropriate ioctl|ENOTTY/,
-    'invalid_input',
-    'this is no serial device. Give the path of one, best from /dev/serial/by-id',
-  ],
-  [
-    /Input\/output error|EIO/,
-    'controller_offline',
-    'no hardware answers behind it. It may be a port that this machine does not have; try the others',
-  ],
-];
-
-function explainOpening(path: string, said: string): OperatingError {
-  for (const [pattern, type, remedy] of OPENING_REMEDIES) {
-    if (pattern.test(said)) return new OperatingError(type, `cannot open ${path}: ${remedy}`);
-  }
-  return new OperatingError('controller_offline', `cannot open ${path}: ${said}`);
-}
-
-const CONNECTING_REMEDIES: Readonly<Record<string, string>> = {
-  ECONNREFUSED:
-    'refused. The converter is there but does not listen on this port, or serves another client already: check its mode (TCP server) and port',
-  ENOTFOUND: 'the name is not known. Give the IP address, so that doors do not depend on name service',
-  EAI_AGAIN: 'name service does not answer. Give the IP address, so that doors do not depend on it',
-  EHOSTUNREACH: 'the host does not answer. Check its power, cable and address',
-  ENETUNREACH: 'no route to its network. Check this gateway’s address and cable',
-};
-
-function explainConnecting(path: string, error: unknown): OperatingError {
-  if (error instanceof OperatingError) {
-    return new OperatingError(error.type, `${error.message}. Check the converter’s power, cable and address`);
-  }
-  const code = codeOf(error);
-  return new OperatingError('controller_offline', `cannot connect to ${path}: ${CONNECTING_REMEDIES[code] ?? code}`);
-}
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : messageOf(error);
 
 const isBusy = (error: unknown): boolean => ['EAGAIN', 'EWOULDBLOCK', 'EINTR'].includes(codeOf(error));

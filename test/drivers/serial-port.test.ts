@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -174,6 +174,21 @@ describe('a serial device', () => {
     expect(error.message).toMatch(/another program has locked it.*fuser/);
     await first.close();
     const second = await open(at(pair.a), listener().handlers, 2000);
+    await second.close();
+  });
+
+  test('that another has locked keeps the settings of who holds it', async () => {
+    const stopBits = () =>
+      execFileSync('stty', ['-F', pair.a, '-a'])
+        .toString()
+        .match(/-?cstopb/)?.[0];
+    const first = await open(at(pair.a, { stopBits: 1 }), listener().handlers, 2000);
+    expect(stopBits()).toBe('-cstopb');
+    await refusal(open(at(pair.a, { stopBits: 2 }), listener().handlers, 2000));
+    expect(stopBits()).toBe('-cstopb');
+    await first.close();
+    const second = await open(at(pair.a, { stopBits: 2 }), listener().handlers, 2000);
+    expect(stopBits()).toBe('cstopb');
     await second.close();
   });
 
