@@ -173,8 +173,13 @@ export type OutputDevice = {
 };
 
 export type ReaderDevice = {
-  /** Shows the outcome at the reader. Best effort: lost feedback is no error. */
-  feedback(reader: number, signal: Feedback): void;
+  /** Shows the outcome at the reader. Best effort: lost feedback is no error. `look`: what the entrance says of it, in place of the reader's own settings. */
+  feedback(reader: number, signal: Feedback, look?: FeedbackLook): void;
+};
+
+export type FeedbackLook = {
+  led: 'green' | 'red' | 'amber' | 'blue' | 'magenta' | 'cyan' | 'white' | 'off';
+  beep: number;
 };
 
 export type DeviceClock = {
@@ -276,6 +281,22 @@ export type DriverContext = {
   log: Log;
   openPort: OpenPort;
   emit(event: DriverEvent): void;
+  /** For drivers whose devices have keys of their own; absent where nothing can be kept. */
+  readerKeys?: ReaderKeys;
+};
+
+/**
+ * The keys of readers (16 bytes each), sealed where they are kept, and what each reader said it is. Every change is durable when the call returns. Calls throw
+ * `OperatingError` when the store refuses.
+ */
+export type ReaderKeys = {
+  load(device: string): { active: Buffer | null; pending: Buffer | null; identity: string | null };
+  /** Kept before it is sent to the reader: if the answer is lost, it may be the one that counts. Replaces a pending key. */
+  savePending(device: string, key: Buffer): void;
+  /** The reader has shown that it holds the pending key: from now on it is the active one. */
+  activate(device: string): void;
+  discardPending(device: string): void;
+  saveIdentity(device: string, identity: string): void;
 };
 
 /** A mistake or doubt found in a facility file before anything is opened. `path` is relative to the driver's own object. */
