@@ -52,13 +52,13 @@ const CONNECTING_REMEDIES: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the name is not known. Give the IP address, so that doors do not depend on name service',
   EAI_AGAIN: 'name service does not answer. Give the IP address, so that doors do not depend on it',
   EHOSTUNREACH: 'the host does not answer. Check its power, cable and address',
-  ENETUNREACH: 'no route to its network. Check this gateway's address and cable',
+  ENETUNREACH: 'no route to its network. Check the address and cable of this gateway',
 };
 
 /** The same of a converter that could not be reached, from the error of its socket or deadline. */
 export function explainConnecting(path: string, error: unknown): OperatingError {
   if (error instanceof OperatingError) {
-    return new OperatingError(error.type, `${error.message}. Check the converter's power, cable and address`);
+    return new OperatingError(error.type, `${error.message}. Check its power, cable and address`);
   }
   const code = codeOf(error);
   return new OperatingError('controller_offline', `cannot connect to ${path}: ${CONNECTING_REMEDIES[code] ?? code}`);
