@@ -1,0 +1,123 @@
+// From the file's own words to the Facility that every room holds: names filled in, paths absolute, durations in milliseconds, doors wired as their devices say.
+
+import { dirname, resolve } from 'node:path';
+import type { z } from 'zod';
+import type {
+  BusSetup,
+  ControllerSetup,
+  EntranceSetup,
+  Facility,
+  MqttSettings,
+  Policy,
+  SecretSource,
+  StoreSettings,
+} from '../domain/facility.ts';
+import { channelsOf, doorOf, type KnownControllers } from './entrance-check.ts';
+import type { UnderstoodEntrance } from './entrance-schema.ts';
+import type { siteSchema } from './schema.ts';
+import { secretPath } from './secret.ts';
+import { fillNames } from './values.ts';
+
+type Site = z.output<typeof siteSchema>;
+
+export type Understood = {
+  /** Absolute path of the file. */
+  file: string;
+  site: Site;
+  buses: readonly BusSetup[];
+  controllers: readonly ControllerSetup[];
+  entrances: readonly UnderstoodEntrance[];
+};
+
+export function buildFacility(understood: Understood): Facility {
+  const { file, site, buses, controllers, entrances } = understood;
+  const capabilities: KnownControllers = new Map(controllers.map((one) => [one.name, one.capabilities]));
+  return {
+    file,
+    name: site.facility,
+    acsSystemId: site.acs_system_id,
+    displayName: filled(site.display_name, site),
+    timeZone: site.time_zone,
+    clockTrust: site.clock.trust,
+    mqtt: mqttSettings(understood),
+    store: storeSettings(site, dirname(file)),
+    buses,
+    controllers,
+    entrances: entrances.map((entrance) => entranceSetup(entrance, capabilities)),
+    policy: policyOf(site),
+  };
+}
+
+const filled = (text: string, site: Site): string => fillNames(text, site.facility, site.mqtt.topic_prefix);
+
+function mqttSettings({ site, file }: Understood): MqttSettings {
+  const { mqtt } = site;
+  return {
+    url: mqtt.url ?? null,
+    embeddedPort: mqtt.embedded ?? null,
+    topicPrefix: mqtt.topic_prefix,
+    clientId: filled(mqtt.client_id, site),
+    username: mqtt.username ?? null,
+    password: secret(mqtt.password, dirname(file)),
+    ca: secret(mqtt.ca, dirname(file)),
+    cert: secret(mqtt.cert, dirname(file)),
+    key: secret(mqtt.key, dirname(file)),
+    replyTopics: mqtt.reply_topics.map((topic) => filled(topic, site)),
+  };
+}
+
+function secret(source: SecretSource | undefined, folder: string): SecretSource | null {
+  if (source === undefined) return null;
+  return 'file' in source ? { file: secretPath(source.file, folder) } : source;
+}
+
+function storeSettings(site: Site, folder: string): StoreSettings {
+  const { store } = site;
+  return {
+    path: resolve(folder, filled(store.path, site)),
+    masterKey: secret(store.master_key, folder),
+    eventsKeepMs: store.events.keep,
+    eventsMax: store.events.max,
+  };
+}
+
+function policyOf({ policy }: Site): Policy {
+  const { offline, lockout } = policy;
+  return {
+    defaultCardFormat: policy.default_card_format,
+    clockUntrusted: policy.clock_untrusted,
+    clockGraceMs: policy.clock_grace,
+    offlineGraceMs: offline.grace === 'unlimited' ? null : offline.grace,
+    storeDamaged: policy.store_damaged,
+    lockout: { attempts: lockout.attempts, windowMs: lockout.window, firstMs: lockout.first, maxMs: lockout.max },
+    pinSpace: policy.pin_space,
+    preloadMs: policy.preload,
+  };
+}
+
+/** What a strike and a contact of the device's own door have where the file says nothing. */
+const STRIKE_DEFAULT = { pulse: 5_000, fail: 'secure' } as const;
+const CONTACT_DEFAULT = { held_after: 30_000 } as const;
+
+function entranceSetup({ kind, name, value }: UnderstoodEntrance, capabilities: KnownControllers): EntranceSetup {
+  const { strike, contact, rex } = channelsOf(value, ['entrances', name], capabilities);
+  const { pulse, fail } = value.strike ?? STRIKE_DEFAULT;
+  const { held_after } = value.contact ?? CONTACT_DEFAULT;
+  const { encoder } = value;
+  const decider = kind === 'controller' ? value.controller : null;
+  return {
+    name,
+    acsEntranceId: value.acs_entrance_id,
+    displayName: value.display_name ?? name,
+    decidedBy: kind,
+    readers: kind === 'gateway' ? value.readers : [],
+    controller: decider,
+    door: decider === null ? null : (doorOf(value, capabilities.get(decider) ?? null)?.door ?? null),
+    strike: strike && { controller: strike.controller, output: strike.channel, pulseMs: pulse, fail },
+    contact: contact && { controller: contact.controller, input: contact.channel, heldAfterMs: held_after },
+    rex: rex && { controller: rex.controller, input: rex.channel },
+    factors: value.factors,
+    encoder: encoder === undefined ? null : { acsEncoderId: encoder.acs_encoder_id, reader: encoder.reader },
+    feedback: value.feedback,
+  };
+}

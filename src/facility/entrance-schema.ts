@@ -1,0 +1,204 @@
+// Entrances in the facility file. There are two kinds, told apart by the key `controller`: Lintel decides at the readers it serves, or the door controller decides
+// from its own table. The second kind may leave to the device what strike, contact and button its door has.
+
+import { z } from 'zod';
+import { duration, uuid } from './values.ts';
+
+const SECOND_MS = 1_000;
+const HOUR_MS = 3_600 * SECOND_MS;
+
+export const LED_COLOURS = ['green', 'red', 'amber', 'blue', 'magenta', 'cyan', 'white', 'off'] as const;
+
+const controllerName = (description: string, example: string) =>
+  z.string().meta({ title: 'Controller', description, examples: [example] });
+const channel = (title: string, description: string) =>
+  z
+    .int()
+    .min(0)
+    .max(65_535)
+    .meta({ title, description, examples: [0] });
+
+const pulse = duration(100, 10 * 60 * SECOND_MS)
+  .prefault('5s')
+  .meta({ title: 'Pulse', description: 'How long the door is unlocked for one opening.' });
+const fail = z.enum(['secure', 'safe']).default('secure').meta({
+  title: 'Fail',
+  description:
+    'What the lock does without power. `secure`: it stays locked, as a strike does that needs power to open; `safe`: it is free, as a magnet is.',
+});
+const heldAfter = duration(SECOND_MS, 24 * HOUR_MS)
+  .prefault('30s')
+  .meta({ title: 'Held after', description: 'How long the door may stand open before it counts as held.' });
+
+const strike = z.strictObject({
+  controller: controllerName('The controller that drives the strike.', 'relay-board'),
+  output: channel('Output', 'Its output, counted from 0.'),
+  pulse,
+  fail,
+});
+const contact = z.strictObject({
+  controller: controllerName('The controller that sees the door contact.', 'relay-board'),
+  input: channel('Input', 'Its input, counted from 0.'),
+  held_after: heldAfter,
+});
+const rex = z.strictObject({
+  controller: controllerName('The controller that sees the exit button.', 'relay-board'),
+  input: channel('Input', 'Its input, counted from 0.'),
+});
+
+const STRIKE = {
+  title: 'Strike',
+  description: 'What unlocks the door.',
+  examples: [{ controller: 'relay-board', output: 0 }],
+};
+const CONTACT = {
+  title: 'Contact',
+  description: 'The contact that says whether the door is open.',
+  examples: [{ controller: 'relay-board', input: 0 }],
+};
+const REX = {
+  title: 'Request to exit',
+  description:
+    'The exit button or sensor. Opening by it is no forced door; free exit itself is wired in hardware and never depends on this.',
+  examples: [{ controller: 'relay-board', input: 1 }],
+};
+
+const feedbackOf = (led: (typeof LED_COLOURS)[number], beep: number, title: string) =>
+  z
+    .strictObject({
+      led: z.enum(LED_COLOURS).default(led).meta({ title: 'LED', description: 'Colour that the reader shows.' }),
+      beep: z
+        .int()
+        .min(0)
+        .max(9)
+        .default(beep)
+        .meta({ title: 'Beep', description: 'How many times the reader beeps.' }),
+    })
+    .prefault({})
+    .meta({ title, description: 'What the reader shows and sounds.' });
+
+const common = {
+  acs_entrance_id: uuid({
+    title: 'Entrance id',
+    description: 'Id of this entrance in commands and events.',
+    examples: ['55555555-5555-5555-5555-555555555555'],
+  }),
+  display_name: z
+    .string()
+    .min(1)
+    .max(120)
+    .optional()
+    .meta({
+      title: 'Display name',
+      description: "Name for people; without it the entrance's name.",
+      examples: ['Lobby'],
+    }),
+  factors: z.enum(['card', 'code', 'card_or_code', 'card_and_code']).default('card_or_code').meta({
+    title: 'Factors',
+    description:
+      'What a person must show: a card, a code, either of them, or a card and then a code of the same person.',
+  }),
+  encoder: z
+    .strictObject({
+      acs_encoder_id: uuid({
+        title: 'Encoder id',
+        description: 'Id under which commands ask for a scan.',
+        examples: ['77777777-7777-7777-7777-777777777777'],
+      }),
+      reader: z.string().meta({
+        title: 'Reader',
+        description: 'The controller whose reader is used to enrol cards.',
+        examples: ['lobby-reader'],
+      }),
+    })
+    .optional()
+    .meta({
+      title: 'Encoder',
+      description: 'A reader that may be used to enrol cards.',
+      examples: [{ acs_encoder_id: '77777777-7777-7777-7777-777777777777', reader: 'lobby-reader' }],
+    }),
+  feedback: z
+    .strictObject({ granted: feedbackOf('green', 1, 'Granted'), denied: feedbackOf('red', 3, 'Denied') })
+    .prefault({})
+    .meta({ title: 'Feedback', description: 'What readers show when access is granted or denied.' }),
+} as const;
+
+export const entranceSchemas = {
+  gateway: z
+    .strictObject({
+      ...common,
+      readers: z
+        .array(z.string())
+        .min(1)
+        .max(16)
+        .meta({
+          title: 'Readers',
+          description: 'Controllers whose readers stand at this entrance.',
+          examples: [['lobby-reader']],
+        }),
+      strike: strike.meta(STRIKE),
+      contact: contact.optional().meta(CONTACT),
+      rex: rex.optional().meta(REX),
+    })
+    .meta({ title: 'host-decided', description: 'Lintel decides at its readers and drives the strike.' }),
+  controller: z
+    .strictObject({
+      ...common,
+      controller: controllerName(
+        'The controller that decides, from the table which Lintel keeps filled.',
+        'store-panel',
+      ),
+      door: z
+        .int()
+        .min(0)
+        .max(65_535)
+        .optional()
+        .meta({
+          title: 'Door',
+          description: "The controller's own number of this door; may be left out where it has only one.",
+          examples: [1],
+        }),
+      strike: z
+        .strictObject({
+          controller: strike.shape.controller.optional().meta({
+            ...strike.shape.controller.meta(),
+            description: 'The controller that drives the strike; without it the deciding one.',
+          }),
+          output: strike.shape.output.optional().meta({
+            ...strike.shape.output.meta(),
+            description: "Its output, counted from 0; without it the one of the controller's door.",
+          }),
+          pulse,
+          fail,
+        })
+        .optional()
+        .meta(STRIKE),
+      contact: z
+        .strictObject({
+          controller: contact.shape.controller.optional().meta({
+            ...contact.shape.controller.meta(),
+            description: 'The controller that sees the door contact; without it the deciding one.',
+          }),
+          input: contact.shape.input.optional().meta({
+            ...contact.shape.input.meta(),
+            description: "Its input, counted from 0; without it the one of the controller's door.",
+          }),
+          held_after: heldAfter,
+        })
+        .optional()
+        .meta(CONTACT),
+      rex: rex.optional().meta(REX),
+    })
+    .meta({
+      title: 'controller-decided',
+      description:
+        "The controller decides from its own table, also with Lintel stopped. Strike, contact and exit button are those of the controller's door where the file names none.",
+    }),
+} as const;
+
+export type EntranceKind = keyof typeof entranceSchemas;
+
+/** An entrance that was understood, its defaults filled in. */
+export type UnderstoodEntrance =
+  | { kind: 'gateway'; name: string; value: z.output<typeof entranceSchemas.gateway> }
+  | { kind: 'controller'; name: string; value: z.output<typeof entranceSchemas.controller> };

@@ -1,0 +1,30 @@
+// The facility file's JSON Schema (draft 7, which YAML editors know best), made from the schema that the loader checks by. It lies beside the examples, so that an
+// editor completes and checks while an installer types.
+
+import type { DriverModule } from '../domain/driver-module.ts';
+import { facilitySchema } from './schema.ts';
+import { asNode, writtenForm, type SchemaNode } from './words.ts';
+
+export function facilityJsonSchema(drivers: readonly DriverModule[]): SchemaNode {
+  const schema = structuredClone(writtenForm(facilitySchema(drivers)));
+  allowGroupedDigits(schema);
+  return schema;
+}
+
+/** The committed form of it. */
+export const facilityJsonSchemaText = (drivers: readonly DriverModule[]): string =>
+  `${JSON.stringify(facilityJsonSchema(drivers), null, 2)}\n`;
+
+/** Editors read `2_000_000` as text, as YAML 1.2 does; the loader reads it as the number that is meant. */
+function allowGroupedDigits(value: unknown): void {
+  if (Array.isArray(value)) {
+    value.forEach(allowGroupedDigits);
+    return;
+  }
+  const node = asNode(value);
+  if (node === null) return;
+  if (node.type === 'integer' && (node.maximum ?? 0) >= 1_000_000 && node.pattern === undefined) {
+    Object.assign(node, { type: ['integer', 'string'], pattern: '^[0-9]{1,3}(_[0-9]{3})+$' });
+  }
+  Object.values(node).forEach(allowGroupedDigits);
+}

@@ -1,0 +1,407 @@
+// From a file on disk to a Facility, or to everything that is wrong with it at once. Section by section: a mistake in one never hides a mistake in another, and the
+// checks across sections work with whatever could be understood.
+
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import type { DriverModule, PreparedController } from '../domain/driver-module.ts';
+import type { ControllerSetup, Facility } from '../domain/facility.ts';
+import type { ConfigProblem } from '../domain/ports.ts';
+import { buildFacility } from './build.ts';
+import { checkEntrances, kindOf, whichName, type KnownControllers } from './entrance-check.ts';
+import { entranceSchemas, type UnderstoodEntrance } from './entrance-schema.ts';
+import { checkMqtt } from './mqtt-check.ts';
+import { Report, type ShownProblem } from './report.ts';
+import { controllerShape, siteSchema } from './schema.ts';
+import { openToOthers, reason, secretPath } from './secret.ts';
+import { isMapping, readShape, valueAt } from './shape.ts';
+import { NAME_FORM, NAME_WORDS } from './values.ts';
+import { nearest, printable } from './words.ts';
+import { readYaml, type KeyPath } from './yaml-source.ts';
+
+export type Loaded = {
+  /** Null when a problem is an error. */
+  facility: Facility | null;
+  /** In the order of the file. */
+  problems: ShownProblem[];
+};
+
+const MAX_BYTES = 1024 * 1024;
+
+/** Reads and checks a facility file. Never throws for what the file says, nor for a file that cannot be read. */
+export function loadFacility(file: string, drivers: readonly DriverModule[]): Loaded {
+  const text = readText(file);
+  if (typeof text !== 'string') return { facility: null, problems: [text] };
+  return loadFacilityText(text, file, drivers);
+}
+
+/** The same for a text that is there already; `file` says where it belongs, for messages and relative paths. */
+export function loadFacilityText(text: string, file: string, drivers: readonly DriverModule[]): Loaded {
+  const source = readYaml(text.startsWith('\uFEFF') ? text.slice(1) : text);
+  const report = new Report(file, source);
+  const facility = new Reader(resolve(file), drivers, report).read(source.value);
+  const problems = report.problems();
+  return { facility: problems.some((problem) => problem.severity === 'error') ? null : facility, problems };
+}
+
+class Reader {
+  readonly #file: string;
+  readonly #folder: string;
+  readonly #drivers: readonly DriverModule[];
+  readonly #report: Report;
+
+  constructor(file: string, drivers: readonly DriverModule[], report: Report) {
+    this.#file = file;
+    this.#folder = dirname(file);
+    this.#drivers = drivers;
+    this.#report = report;
+  }
+
+  /** Null when something is missing that a Facility cannot be without; what it was is in the report. */
+  read(root: unknown): Facility | null {
+    if (!isMapping(root)) {
+      this.#report.error(
+        [],
+        root === null ? 'the file is empty' : 'this is no facility file',
+        'Begin with `facility: NAME`; the examples in config/ are made to be copied.',
+      );
+      return null;
+    }
+    const site = readShape(siteSchema, root, [], this.#report);
+    checkMqtt(root, this.#report);
+    this.#checkSecrets(root);
+
+    const buses = this.#buses(section(root, 'buses'));
+    const controllers = this.#controllers(section(root, 'controllers'), buses);
+    const known: KnownControllers = new Map(
+      [...controllers].map(([name, setup]) => [name, setup?.capabilities ?? null]),
+    );
+    const entrances = section(root, 'entrances');
+    checkEntrances(entrances, known, this.#report);
+    const understood = this.#entrances(entrances);
+    this.#checkUse(root, buses, controllers);
+    if (site === null) return null;
+    return buildFacility({
+      file: this.#file,
+      site,
+      buses: [...buses.values()].flatMap((bus) =>
+        bus.config === null ? [] : [{ name: bus.name, driver: bus.module?.name ?? '', config: bus.config }],
+      ),
+      controllers: [...controllers.values()].filter((controller) => controller !== null),
+      entrances: understood,
+    });
+  }
+
+  // ---- buses --------------------------------------------------------------------------------------------------------------------------------
+
+  #buses(stated: Readonly<Record<string, unknown>>): Map<string, Bus> {
+    const buses = new Map<string, Bus>();
+    const lines = new Map<string, string>();
+    for (const [name, value] of Object.entries(stated)) {
+      const path = ['buses', name];
+      this.#checkName(name, path);
+      const bus = this.#bus(name, value, path);
+      buses.set(name, bus);
+      this.#checkLine(bus, path, lines);
+    }
+    return buses;
+  }
+
+  #bus(name: string, value: unknown, path: KeyPath): Bus {
+    const unknown: Bus = { name, module: null, config: null };
+    if (!isMapping(value)) {
+      this.#report.error(path, 'a bus needs its keys', 'Write for example `{driver: …, port: /dev/serial/by-id/…}`.');
+      return unknown;
+    }
+    const { driver, ...own } = value;
+    const module = this.#drivers.find((one) => one.name === driver);
+    if (module === undefined) {
+      this.#unknownDriver(driver, [...path, 'driver']);
+      return unknown;
+    }
+    return { name, module, config: readShape(module.busSchema, own, path, this.#report) };
+  }
+
+  #unknownDriver(driver: unknown, path: KeyPath): void {
+    const names = this.#drivers.map((one) => one.name);
+    if (driver === undefined) {
+      this.#report.error(path, 'this key is missing', `Add driver: one of ${names.join(', ')}.`, 'key');
+      return;
+    }
+    const meant = typeof driver === 'string' ? nearest(driver, names) : null;
+    const what =
+      typeof driver === 'string'
+        ? `there is no driver "${printable(driver.slice(0, 60))}"`
+        : 'a driver is named by its name';
+    this.#report.error(path, what, meant === null ? `Drivers are: ${names.join(', ')}.` : `Did you mean ${meant}?`);
+  }
+
+  /** One bus for each physical line: two that open the same port would take each other's answers. */
+  #checkLine(bus: Bus, path: KeyPath, lines: Map<string, string>): void {
+    const port = valueAt(bus.config, ['port']);
+    const host = valueAt(bus.config, ['host']);
+    const line = typeof port === 'string' ? port : typeof host === 'string' ? `${host}:${String(port)}` : null;
+    if (line === null) return;
+    const first = lines.get(line);
+    if (first === undefined) lines.set(line, bus.name);
+    else
+      this.#report.error(
+        [...path, typeof port === 'string' ? 'port' : 'host'],
+        `the bus ${first} is on ${printable(line)} already`,
+        'Put the controllers of one line on one bus.',
+      );
+  }
+
+  // ---- controllers --------------------------------------------------------------------------------------------------------------------------
+
+  #controllers(
+    stated: Readonly<Record<string, unknown>>,
+    buses: ReadonlyMap<string, Bus>,
+  ): Map<string, ControllerSetup | null> {
+    const controllers = new Map<string, ControllerSetup | null>();
+    const onBus = new Map<string, PreparedController[]>();
+    for (const [name, value] of Object.entries(stated)) {
+      const path = ['controllers', name];
+      this.#checkName(name, path);
+      const controller = this.#controller(name, value, path, buses);
+      controllers.set(name, controller);
+      if (controller !== null) onBus.set(controller.bus, [...(onBus.get(controller.bus) ?? []), controller]);
+    }
+    for (const bus of buses.values()) {
+      if (bus.module === null || bus.config === null) continue;
+      this.#place(bus.module.checkBus(bus.name, bus.config, onBus.get(bus.name) ?? []), []);
+    }
+    return controllers;
+  }
+
+  #controller(name: string, value: unknown, path: KeyPath, buses: ReadonlyMap<string, Bus>): ControllerSetup | null {
+    if (!isMapping(value)) {
+      this.#report.error(path, 'a controller needs its keys', 'Write at least `{bus: NAME}`, with the name of a bus.');
+      return null;
+    }
+    const { common, own } = split(value);
+    const shared = readShape(controllerCommon, common, path, this.#report);
+    const busName = value['bus'];
+    if (typeof busName !== 'string') return null;
+    const bus = buses.get(busName);
+    if (bus === undefined) {
+      this.#report.error(
+        [...path, 'bus'],
+        `there is no bus "${printable(busName)}"`,
+        whichName(busName, [...buses.keys()], 'buses'),
+      );
+      return null;
+    }
+    if (bus.module === null) return null;
+    const config = readShape(bus.module.controllerSchema, own, path, this.#report);
+    if (config === null || bus.config === null) return null;
+    const { problems, controller } = bus.module.prepare(name, bus.config, config, this.#folder);
+    this.#place(problems, path);
+    if (controller === null) return null;
+    this.#checkUseless(value, path, controller);
+    return {
+      ...controller,
+      bus: busName,
+      driver: bus.module.name,
+      foreignSlots: shared?.foreign_slots ?? 'report',
+      cardFormats: shared?.card_formats ?? [],
+    };
+  }
+
+  #checkUseless(
+    value: Readonly<Record<string, unknown>>,
+    path: KeyPath,
+    { name, capabilities }: PreparedController,
+  ): void {
+    const { slots, readers } = capabilities;
+    if (value['foreign_slots'] !== undefined && slots === null) {
+      this.#report.warn(
+        [...path, 'foreign_slots'],
+        `${name} holds no credentials, so this has no effect`,
+        'Leave it out.',
+        'key',
+      );
+    }
+    if (value['card_formats'] !== undefined && slots === null && readers.length === 0) {
+      this.#report.warn(
+        [...path, 'card_formats'],
+        `${name} reads and holds no cards, so this has no effect`,
+        'Leave it out.',
+        'key',
+      );
+    }
+  }
+
+  /** A driver's findings, at the right line: `base` is what their paths count from. */
+  #place(problems: readonly ConfigProblem[], base: KeyPath): void {
+    for (const problem of problems) {
+      const path = [...base, ...problem.path];
+      if (problem.severity === 'error') this.#report.error(path, problem.message, problem.remedy);
+      else this.#report.warn(path, problem.message, problem.remedy);
+    }
+  }
+
+  // ---- entrances ----------------------------------------------------------------------------------------------------------------------------
+
+  #entrances(stated: Readonly<Record<string, unknown>>): UnderstoodEntrance[] {
+    const understood: UnderstoodEntrance[] = [];
+    for (const [name, value] of Object.entries(stated)) {
+      const path = ['entrances', name];
+      this.#checkName(name, path);
+      if (!isMapping(value)) {
+        this.#report.error(path, 'an entrance needs its keys', `Add ${WHICH_KIND}.`);
+      } else if (kindOf(value) === 'controller') {
+        const entrance = readShape(entranceSchemas.controller, value, path, this.#report, CONTROLLER_HINTS);
+        if (entrance !== null) understood.push({ kind: 'controller', name, value: entrance });
+      } else {
+        const entrance = readShape(entranceSchemas.gateway, value, path, this.#report, GATEWAY_HINTS);
+        if (entrance !== null) understood.push({ kind: 'gateway', name, value: entrance });
+      }
+    }
+    return understood;
+  }
+
+  // ---- the whole ----------------------------------------------------------------------------------------------------------------------------
+
+  #checkName(name: string, path: KeyPath): void {
+    if (NAME_FORM.test(name)) return;
+    this.#report.error(
+      path,
+      `"${printable(name.slice(0, 60))}" cannot be a name: it stands in topics and paths`,
+      `Write ${NAME_WORDS}.`,
+      'key',
+    );
+  }
+
+  /** What nothing refers to is often a slip of the pen, and harmless when it is not. */
+  #checkUse(
+    root: Readonly<Record<string, unknown>>,
+    buses: ReadonlyMap<string, Bus>,
+    controllers: ReadonlyMap<string, unknown>,
+  ): void {
+    const mentioned = new Set<string>();
+    collectTexts(root['entrances'], mentioned);
+    for (const name of controllers.keys()) {
+      if (!mentioned.has(name))
+        this.#report.warn(
+          ['controllers', name],
+          'no entrance uses this controller',
+          'Name it at an entrance, or leave it out.',
+          'key',
+        );
+    }
+    const busesUsed = new Set(
+      Object.values(section(root, 'controllers')).map((controller) => valueAt(controller, ['bus'])),
+    );
+    for (const name of buses.keys()) {
+      if (!busesUsed.has(name))
+        this.#report.warn(
+          ['buses', name],
+          'no controller is on this bus',
+          'Put a controller on it, or leave it out.',
+          'key',
+        );
+    }
+    if (Object.keys(section(root, 'entrances')).length === 0) {
+      this.#report.warn([], 'there are no entrances: nothing can be opened', 'Add entrances.', 'key');
+    }
+    if (valueAt(root, ['store', 'events', 'keep']) === undefined) {
+      this.#report.warn(
+        ['store', 'events', 'keep'],
+        'nobody has said how long events are kept; it will be 90d',
+        'Say it on purpose, for it is a legal choice: add `store: {events: {keep: 90d}}`.',
+        'key',
+      );
+    }
+  }
+
+  /** Secrets that stand in files: whether they are there and kept well is worth knowing before the start. At a desk they may rightly be absent. */
+  #checkSecrets(root: Readonly<Record<string, unknown>>): void {
+    for (const { path, isPublic } of SECRETS) {
+      const file = valueAt(root, [...path, 'file']);
+      if (typeof file !== 'string' || file === '') continue;
+      const place = secretPath(file, this.#folder);
+      const fault = fileFault(place) ?? (isPublic ? null : openToOthers(place));
+      if (fault !== null)
+        this.#report.warn([...path, 'file'], fault, `Put it there with mode 0400, or use {credential: …}.`);
+    }
+  }
+}
+
+type Bus = { name: string; module: DriverModule | null; config: unknown };
+
+const controllerCommon = z.strictObject(controllerShape);
+
+const WHICH_KIND = 'readers and a strike (Lintel decides), or controller and door (the controller decides)';
+const GATEWAY_HINTS = {
+  door: `An entrance has ${WHICH_KIND}: add controller, or leave door out.`,
+};
+const CONTROLLER_HINTS = {
+  readers: `An entrance has ${WHICH_KIND}: leave out either readers or controller.`,
+};
+
+const SECRETS = [
+  { path: ['mqtt', 'password'], isPublic: false },
+  { path: ['mqtt', 'ca'], isPublic: true },
+  { path: ['mqtt', 'cert'], isPublic: true },
+  { path: ['mqtt', 'key'], isPublic: false },
+  { path: ['store', 'master_key'], isPublic: false },
+] as const;
+
+function section(root: Readonly<Record<string, unknown>>, name: string): Readonly<Record<string, unknown>> {
+  const value = root[name];
+  return isMapping(value) ? value : {};
+}
+
+function split(value: Readonly<Record<string, unknown>>): {
+  common: Record<string, unknown>;
+  own: Record<string, unknown>;
+} {
+  const entries = Object.entries(value);
+  const isCommon = ([key]: [string, unknown]): boolean => Object.hasOwn(controllerShape, key);
+  return {
+    common: Object.fromEntries(entries.filter(isCommon)),
+    own: Object.fromEntries(entries.filter((entry) => !isCommon(entry))),
+  };
+}
+
+function collectTexts(value: unknown, into: Set<string>): void {
+  if (typeof value === 'string') into.add(value);
+  else if (typeof value === 'object' && value !== null)
+    for (const inner of Object.values(value)) collectTexts(inner, into);
+}
+
+function fileFault(path: string): string | null {
+  try {
+    return statSync(path).isFile() ? null : `${printable(path)} is no file`;
+  } catch (error) {
+    return `${printable(path)} cannot be read: ${reason(error)}`;
+  }
+}
+
+// ---- the file ----------------------------------------------------------------------------------------------------------------------------------
+
+function readText(file: string): string | ShownProblem {
+  const unreadable = (message: string, remedy: string): ShownProblem => ({
+    severity: 'error',
+    file,
+    line: 1,
+    column: 1,
+    key: '',
+    message,
+    remedy,
+  });
+  try {
+    if (statSync(file).size > MAX_BYTES) return unreadable('the file is larger than 1 MiB', 'Name a facility file.');
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(file));
+  } catch (error) {
+    if (error instanceof TypeError) return unreadable('the file is not UTF-8 text', 'Save it as UTF-8.');
+    const [message, remedy] = reason(error).split('. Remedy: ');
+    return unreadable(
+      `the file cannot be read: ${message ?? ''}`,
+      `${capital(remedy ?? 'look at the path and its permissions')}.`,
+    );
+  }
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,0 +1,386 @@
+// The facility file's schema, composed of what every site has and of what each driver says about its own buses and controllers. Everything else that speaks of
+// the file comes from here: the check at start, the JSON Schema for editors, the reference in docs/.
+
+import { z } from 'zod';
+import { WIEGAND_FORMATS } from '../domain/card-formats.ts';
+import type { DriverModule } from '../domain/driver-module.ts';
+import { assert } from '../domain/errors.ts';
+import { entranceSchemas } from './entrance-schema.ts';
+import {
+  cardFormats,
+  DEFAULT_CARD_FORMATS,
+  DEFAULT_PREFIX,
+  duration,
+  name,
+  NAME_FORM,
+  NAME_WORDS,
+  secretSource,
+  timeZone,
+  uuid,
+} from './values.ts';
+
+const SECOND_MS = 1_000;
+const MINUTE_MS = 60 * SECOND_MS;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+
+const clockSchema = z.strictObject({
+  trust: z.enum(['kernel', 'rtc', 'always']).default('kernel').meta({
+    title: 'Who vouches for the clock',
+    description:
+      'After a start the clock is trusted once somebody vouches for it. `kernel`: once the kernel says that it is synchronised (NTP, PTP); `rtc`: a battery-backed clock that is known to be right; `always`: from the start, for gateways whose clock cannot be wrong.',
+  }),
+});
+
+const mqttSchema = z.strictObject({
+  url: z
+    .string()
+    .regex(/^(mqtts?|wss?):\/\/[^\s]+$/)
+    .optional()
+    .meta({
+      title: 'Broker',
+      description: 'Where the broker is; `mqtts` and `wss` are encrypted. Give either this or `embedded`.',
+      examples: ['mqtts://broker.example:8883'],
+      patternErrorMessage: 'an address that begins with mqtt://, mqtts://, ws:// or wss://',
+    }),
+  embedded: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .optional()
+    .meta({
+      title: 'Built-in broker',
+      description:
+        'Port on 127.0.0.1 of the built-in broker, for demonstrations and for gateways that are managed on the spot; 0 takes any free port. Give either this or `url`.',
+      examples: [1883],
+    }),
+  topic_prefix: z
+    .string()
+    .max(200)
+    .regex(/^[^\s/+#$][^\s/+#]*(\/[^\s/+#]+)*$/)
+    .default(DEFAULT_PREFIX)
+    .meta({
+      title: 'Topic prefix',
+      description: "What every topic begins with, before the facility's name.",
+      patternErrorMessage: 'topic levels parted by single slashes, without +, #, spaces or a leading $',
+    }),
+  client_id: z
+    .string()
+    .min(1)
+    .max(128)
+    .default('lintel-{facility}')
+    .meta({ title: 'Client id', description: 'Unique at the broker: two clients of one id throw each other out.' }),
+  username: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ title: 'User name', description: 'User name at the broker.', examples: ['riverside'] }),
+  password: secretSource()
+    .optional()
+    .meta({
+      title: 'Password',
+      description: 'Where the password at the broker is.',
+      examples: [{ credential: 'mqtt-password' }],
+    }),
+  ca: secretSource()
+    .optional()
+    .meta({
+      title: 'Certificate authority',
+      description: "PEM of the authority that signed the broker's certificate; without it the system's list holds.",
+      examples: [{ file: '/etc/lintel/ca.pem' }],
+    }),
+  cert: secretSource()
+    .optional()
+    .meta({
+      title: 'Client certificate',
+      description: 'PEM of our own certificate, together with `key`.',
+      examples: [{ file: '/etc/lintel/riverside.pem' }],
+    }),
+  key: secretSource()
+    .optional()
+    .meta({
+      title: 'Client key',
+      description: 'PEM of the private key of `cert`.',
+      examples: [{ credential: 'mqtt-key' }],
+    }),
+  reply_topics: z
+    .array(z.string().min(1).max(1_000))
+    .min(1)
+    .max(32)
+    .default(['{topic_prefix}/{facility}/reply/#'])
+    .meta({
+      title: 'Reply topics',
+      description:
+        'Topic filters that a Response Topic must match. A command that wants its reply elsewhere is refused, so that nobody can make the agent publish where it should not.',
+    }),
+});
+
+const storeSchema = z.strictObject({
+  path: z
+    .string()
+    .min(1)
+    .default('/var/lib/lintel/{facility}/lintel.db')
+    .meta({ title: 'Database', description: 'Path of the SQLite file, relative to the facility file.' }),
+  master_key: secretSource()
+    .optional()
+    .meta({
+      title: 'Master key',
+      description:
+        'Where the key is that seals PINs and card values. Without it: the systemd credential `lintel-master-key` where there is one, else `master.key` beside the database, made at the first start.',
+      examples: [{ credential: 'lintel-master-key' }],
+    }),
+  events: z
+    .strictObject({
+      keep: duration(DAY_MS, 3_650 * DAY_MS)
+        .prefault('90d')
+        .meta({
+          title: 'Keep events for',
+          description:
+            'How long events stay in the store. How long a building may remember people is a legal choice: say it on purpose.',
+        }),
+      max: z
+        .int()
+        .min(1_000)
+        .max(100_000_000)
+        .default(2_000_000)
+        .meta({ title: 'Keep at most', description: 'Most events kept, the oldest going first, however young.' }),
+    })
+    .prefault({})
+    .meta({ title: 'Events', description: 'How many events are kept, and for how long.' }),
+});
+
+const policySchema = z.strictObject({
+  default_card_format: z
+    .strictObject({
+      format: z
+        .enum(DEFAULT_CARD_FORMATS)
+        .default('H10302')
+        .meta({ title: 'Format', description: 'Format of a card number that a command gives without one.' }),
+      facility_code: z
+        .int()
+        .min(0)
+        .max(4_194_303)
+        .optional()
+        .meta({
+          title: 'Facility code',
+          description: 'Facility code of a bare card number, for formats that have one.',
+          examples: [123],
+        }),
+    })
+    .superRefine((value, context) => {
+      const field = WIEGAND_FORMATS[value.format]?.facilityCode ?? null;
+      if (value.facility_code === undefined) return;
+      const most = field === null ? null : 2 ** field.bits - 1;
+      if (most === null || value.facility_code > most) {
+        context.addIssue({
+          code: 'custom',
+          path: ['facility_code'],
+          message:
+            most === null
+              ? `format ${value.format} has no facility code`
+              : `the facility code of ${value.format} is at most ${most}`,
+          params: {
+            remedy:
+              most === null
+                ? 'Leave facility_code out, or choose a format that has one, e.g. H10301.'
+                : `Write a number from 0 to ${most}.`,
+          },
+        });
+      }
+    })
+    .prefault({})
+    .meta({ title: 'Default card format', description: 'How a bare card number in a command is read.' }),
+  clock_untrusted: z.enum(['judge_by_floor', 'deny_windows']).default('judge_by_floor').meta({
+    title: 'While the clock is untrusted',
+    description:
+      'What counts for credentials with a window while nobody vouches for the clock. `judge_by_floor`: the last trusted time decides (denied if the window had ended by then, granted for `clock_grace` if it was open then, else denied); `deny_windows`: all of them are denied.',
+  }),
+  clock_grace: duration(0, 30 * DAY_MS)
+    .prefault('24h')
+    .meta({
+      title: 'Clock grace',
+      description: 'How long a window that was open at the last trusted time stays open.',
+    }),
+  offline: z
+    .strictObject({
+      grace: z
+        .union([z.literal('unlimited'), duration(MINUTE_MS, 365 * DAY_MS)], {
+          error: 'expected unlimited, or a duration from 1m to 365d such as 72h',
+        })
+        .prefault('unlimited')
+        .meta({ title: 'Grace', description: 'How long doors go on deciding without the broker.' }),
+      then: z.literal('deny').default('deny').meta({
+        title: 'And then',
+        description: 'What happens when the grace is over: everything is denied (egress never is).',
+      }),
+    })
+    .prefault({})
+    .meta({ title: 'Without the broker', description: 'How long doors go on deciding without the broker.' }),
+  store_damaged: z
+    .literal('refuse', {
+      error: 'expected refuse: the only choice in this version',
+    })
+    .default('refuse')
+    .meta({
+      title: 'When the store is damaged',
+      description:
+        '`refuse`: decisions stop until a backup is restored, while egress and the doors themselves go on. The only choice in this version.',
+    }),
+  lockout: z
+    .strictObject({
+      attempts: z
+        .int()
+        .min(1)
+        .max(100)
+        .default(5)
+        .meta({ title: 'Attempts', description: 'Wrong PINs within `window` that lock PIN entry.' }),
+      window: duration(SECOND_MS, DAY_MS)
+        .prefault('60s')
+        .meta({ title: 'Window', description: 'How long a wrong PIN counts.' }),
+      first: duration(SECOND_MS, DAY_MS).prefault('60s').meta({
+        title: 'First lock',
+        description: 'How long the first lock lasts; each further one lasts twice as long.',
+      }),
+      max: duration(SECOND_MS, DAY_MS)
+        .prefault('15m')
+        .meta({ title: 'Longest lock', description: 'The longest that a lock becomes.' }),
+    })
+    .refine((value) => value.max >= value.first, {
+      path: ['max'],
+      error: 'the longest lock is shorter than the first one',
+      params: { remedy: 'Write a duration that is at least `first`.' },
+    })
+    .prefault({})
+    .meta({
+      title: 'Lockout',
+      description:
+        "What wrong PINs lock: PIN entry at that reader, and that card's PIN; never cards, request-to-exit or other doors.",
+    }),
+  pin_space: z.enum(['enforce', 'warn']).default('enforce').meta({
+    title: 'PIN space',
+    description:
+      'At least 1,000 possible codes for each one given out, at every entrance: 4 digits carry 10 codes, 6 digits 1,000. `enforce`: a code beyond that is refused; `warn`: it is accepted with a warning.',
+  }),
+  preload: duration(0, 30 * DAY_MS)
+    .prefault('72h')
+    .meta({
+      title: 'Preload',
+      description: 'How long before its start a credential is written to a controller that keeps windows itself.',
+    }),
+});
+
+/** Everything but buses, controllers and entrances. */
+export const siteShape = {
+  facility: name().meta({
+    title: 'Facility',
+    description: "The facility's name in every topic and path; under systemd it equals the unit's instance.",
+    examples: ['riverside'],
+    patternErrorMessage: NAME_WORDS,
+  }),
+  acs_system_id: uuid({
+    title: 'System id',
+    description: 'Id of this access control system towards the service above.',
+    examples: ['88888888-8888-8888-8888-888888888888'],
+  }),
+  display_name: z
+    .string()
+    .min(1)
+    .max(120)
+    .default('{facility}')
+    .meta({ title: 'Display name', description: 'Name for people.' }),
+  time_zone: timeZone().meta({
+    title: 'Time zone',
+    description: 'Where the building is, by its IANA name: schedules follow it, daylight saving included.',
+    examples: ['Europe/Oslo'],
+    patternErrorMessage: 'a time zone by its IANA name',
+  }),
+  clock: clockSchema
+    .prefault({})
+    .meta({ title: 'Clock', description: 'When the clock of this gateway is to be trusted.' }),
+  mqtt: mqttSchema.meta({
+    title: 'MQTT',
+    description: 'The broker, and how to speak to it.',
+    examples: [{ url: 'mqtts://broker.example:8883' }],
+  }),
+  store: storeSchema
+    .prefault({})
+    .meta({ title: 'Store', description: 'The database on this gateway, and how long it remembers.' }),
+  policy: policySchema.prefault({}).meta({ title: 'Policy', description: 'Rules that hold at every entrance.' }),
+} as const;
+
+/** The keys every controller has, whatever its driver. */
+export const controllerShape = {
+  bus: z.string().meta({
+    title: 'Bus',
+    description: 'The bus that the device is on, by its name under `buses`.',
+    examples: ['north'],
+  }),
+  card_formats: cardFormats()
+    .default(['H10301', 'uid'])
+    .meta({
+      title: 'Card formats',
+      description: 'What a card that is read here may stand for, tried in this order.',
+      examples: [['H10301', 'uid']],
+    }),
+  foreign_slots: z.enum(['report', 'erase']).default('report').meta({
+    title: 'Foreign slots',
+    description:
+      'What to do with slots of the table that we did not write. `report`: leave them alone and say so; `erase`: the table is ours alone.',
+  }),
+} as const;
+
+const SECTIONS = {
+  buses: { title: 'Buses', description: 'Serial lines and sockets, by name; one for each physical line.' },
+  controllers: {
+    title: 'Controllers',
+    description: 'Devices on the buses, by name: readers, IO modules, door controllers.',
+  },
+  entrances: { title: 'Entrances', description: 'Doors, by name; the name stands in the state topic.' },
+} as const;
+
+/** The schema of one bus, with its `driver` key. */
+export const busSchema = (driver: DriverModule) =>
+  driver.busSchema
+    .safeExtend({
+      driver: z.literal(driver.name).meta({ title: 'Driver', description: 'What is spoken on this bus.' }),
+    })
+    .meta({ title: `driver ${driver.name}`, description: driver.busSchema.description ?? '' });
+
+/** The schema of one controller on a bus of this driver, with the keys that every controller has. */
+export function controllerSchema(driver: DriverModule) {
+  for (const key of Object.keys(controllerShape)) {
+    assert(!Object.hasOwn(driver.controllerSchema.shape, key), `driver ${driver.name} defines the common key ${key}`);
+  }
+  return driver.controllerSchema.safeExtend(controllerShape).meta({
+    title: `driver ${driver.name}`,
+    description: driver.controllerSchema.description ?? '',
+  });
+}
+
+/** The whole file, strict. The loader reads it section by section, to report every mistake at once; this is the same in one piece. */
+export function facilitySchema(drivers: readonly DriverModule[]) {
+  const [firstBus, ...otherBuses] = drivers.map(busSchema);
+  const [firstController, ...otherControllers] = drivers.map(controllerSchema);
+  assert(firstBus !== undefined && firstController !== undefined, 'at least one driver');
+  const named = <T extends z.ZodType>(value: T, section: keyof typeof SECTIONS) =>
+    z
+      .record(z.string().regex(NAME_FORM), value)
+      .prefault({})
+      .meta({ ...SECTIONS[section] });
+  return z
+    .strictObject({
+      ...siteShape,
+      buses: named(z.discriminatedUnion('driver', [firstBus, ...otherBuses]), 'buses'),
+      controllers: named(z.union([firstController, ...otherControllers]), 'controllers'),
+      entrances: named(z.union([entranceSchemas.gateway, entranceSchemas.controller]), 'entrances'),
+    })
+    .meta({ title: 'Facility file', description: 'One building as Lintel serves it.' });
+}
+
+/** The top level with its three sections unopened. */
+export const siteSchema = z.strictObject({
+  ...siteShape,
+  buses: z.record(z.string(), z.unknown()).prefault({}).meta(SECTIONS.buses),
+  controllers: z.record(z.string(), z.unknown()).prefault({}).meta(SECTIONS.controllers),
+  entrances: z.record(z.string(), z.unknown()).prefault({}).meta(SECTIONS.entrances),
+});

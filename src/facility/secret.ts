@@ -1,0 +1,78 @@
+// Reads a secret from where the facility file says it is: a file of its own, or a systemd credential. What is read is never repeated in a message.
+
+import { readFileSync, statSync } from 'node:fs';
+import { isAbsolute, join, resolve } from 'node:path';
+import { OperatingError } from '../domain/errors.ts';
+import type { SecretSource } from '../domain/facility.ts';
+
+const MAX_BYTES = 1024 * 1024;
+
+export type Secret = {
+  bytes: Buffer;
+  /** For people, where the file can be read by others; null when it is kept well. */
+  warning: string | null;
+};
+
+/**
+ * The secret's bytes as they stand in the file. A relative path counts from `baseFolder`; a credential is found in `$CREDENTIALS_DIRECTORY` of `env`. Throws
+ * `invalid_input` naming the place and the remedy.
+ */
+export function readSecret(source: SecretSource, baseFolder: string, env: NodeJS.ProcessEnv): Secret {
+  if ('credential' in source) return { bytes: readBytes(credentialPath(source.credential, env)), warning: null };
+  const path = secretPath(source.file, baseFolder);
+  return { bytes: readBytes(path), warning: openToOthers(path) };
+}
+
+/** A password: the bytes as text, without the line end that editors put there. */
+export const secretText = (secret: Secret): string => secret.bytes.toString('utf8').replace(/\r?\n$/, '');
+
+export const secretPath = (file: string, baseFolder: string): string =>
+  isAbsolute(file) ? file : resolve(baseFolder, file);
+
+function credentialPath(name: string, env: NodeJS.ProcessEnv): string {
+  const folder = env['CREDENTIALS_DIRECTORY'];
+  if (folder !== undefined && folder !== '') return join(folder, name);
+  throw new OperatingError(
+    'invalid_input',
+    `the credential ${name} cannot be found: $CREDENTIALS_DIRECTORY is not set. Remedy: start under systemd with LoadCredential=${name}:PATH in the unit, or name a {file: …}`,
+  );
+}
+
+function readBytes(path: string): Buffer {
+  let bytes: Buffer;
+  try {
+    if (statSync(path).size > MAX_BYTES)
+      throw new OperatingError('invalid_input', `${path} is larger than 1 MiB: no secret. Remedy: name the right file`);
+    bytes = readFileSync(path);
+  } catch (error) {
+    if (error instanceof OperatingError) throw error;
+    throw new OperatingError('invalid_input', `${path} cannot be read: ${reason(error)}`);
+  }
+  if (bytes.length > 0) return bytes;
+  throw new OperatingError('invalid_input', `${path} is empty. Remedy: write the secret into it`);
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file. Remedy: create it with mode 0400, or correct the path',
+  EACCES: 'access is denied. Remedy: let it belong to the user that runs Lintel, with mode 0400',
+  EISDIR: 'it is a folder. Remedy: name the file in it',
+  ENOTDIR: 'a part of the path is no folder. Remedy: correct the path',
+};
+
+export function reason(error: unknown): string {
+  const code =
+    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown error';
+  return REASONS[code] ?? code;
+}
+
+/** Says so where a file with a secret can be read by others than its owner; null when not, or when that cannot be told. */
+export function openToOthers(path: string): string | null {
+  let mode: number;
+  try {
+    mode = statSync(path).mode;
+  } catch {
+    return null;
+  }
+  if ((mode & 0o077) === 0) return null;
+  return `${path} can be read by others than its owner (mode ${(mode & 0o777).toString(8).padStart(4, '0')})`;
+}

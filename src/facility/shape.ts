@@ -1,0 +1,154 @@
+// Checks one section of the file against its schema and words what is wrong for the person at the keyboard: what was expected, what stands there, what to write.
+// A schema's own message (a refinement's, a driver's) goes before ours.
+
+import type { z } from 'zod';
+import { isSecretPath, type Report } from './report.ts';
+import { example, expectation, keysOf, nearest, nodeAt, printable, shown, textOf, writtenForm } from './words.ts';
+import type { SchemaNode } from './words.ts';
+import type { KeyPath } from './yaml-source.ts';
+
+type Issue = z.core.$ZodIssue;
+/** Says more about a key that belongs elsewhere. */
+export type KeyHints = Readonly<Record<string, string>>;
+
+/**
+ * What `value` means by `schema`, its defaults filled in; null when that cannot be told. Everything wrong goes to the report, and unknown keys alone do not keep
+ * the rest from being understood.
+ */
+export function readShape<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  path: KeyPath,
+  report: Report,
+  hints: KeyHints = {},
+): z.output<S> | null {
+  // An empty message marks what the schema has no words for: those are found here.
+  const unworded = { error: () => '' };
+  const result = schema.safeParse(value, unworded);
+  if (result.success) return result.data;
+  const section: Section = { node: writtenForm(schema), value, path, report, hints };
+  for (const issue of result.error.issues) reportIssue(section, issue, []);
+  const known = schema.safeParse(withoutUnknownKeys(value, result.error.issues), unworded);
+  return known.success ? known.data : null;
+}
+
+type Section = { node: SchemaNode; value: unknown; path: KeyPath; report: Report; hints: KeyHints };
+
+function reportIssue(section: Section, issue: Issue, prefix: KeyPath): void {
+  const inner = [...prefix, ...plainPath(issue.path)];
+  if (issue.code === 'unrecognized_keys') {
+    for (const key of issue.keys) reportUnknownKey(section, inner, key);
+    return;
+  }
+  if (issue.code === 'invalid_union' && issue.message === '' && reportNearestForm(section, issue, inner)) return;
+  const value = valueAt(section.value, inner);
+  if (value === undefined && issue.code !== 'custom') {
+    reportMissing(section, inner);
+    return;
+  }
+  const node = nodeAt(section.node, inner);
+  section.report.error(
+    [...section.path, ...inner],
+    message(section, inner, issue, node),
+    remedy(section, inner, issue, node),
+  );
+}
+
+function message(section: Section, inner: KeyPath, issue: Issue, node: SchemaNode | null): string {
+  if (issue.message !== '') return issue.message;
+  const path = [...section.path, ...inner];
+  const found = valueAt(section.value, inner);
+  const secret = isSecretPath(path) && typeof found !== 'object';
+  return `expected ${expectation(node)}, found ${secret ? 'something else' : shown(found)}`;
+}
+
+function remedy(section: Section, inner: KeyPath, issue: Issue, node: SchemaNode | null): string {
+  const own = issue.code === 'custom' ? textOf(issue.params?.['remedy']) : null;
+  if (own !== null) return own;
+  const found = valueAt(section.value, inner);
+  const meant = typeof found === 'string' ? nearest(found, choicesOf(node)) : null;
+  if (meant !== null) return `Did you mean ${meant}?`;
+  const key = [...section.path, ...inner].findLast((step) => typeof step === 'string') ?? '';
+  return `${forExample(key, node, 'Write')}${sentence(node)}`.trim() || `Write ${expectation(node)}.`;
+}
+
+const choicesOf = (node: SchemaNode | null): string[] => (node?.enum ?? []).map(String);
+
+function forExample(key: string, node: SchemaNode | null, verb: string): string {
+  const shownExample = example(node);
+  return shownExample === null ? '' : `${verb} for example \`${key}: ${shownExample}\`. `;
+}
+
+function sentence(node: SchemaNode | null): string {
+  const [first] = (node?.description ?? '').split(/(?<=\.)\s/);
+  return first === undefined || first === '' ? '' : first;
+}
+
+function reportMissing(section: Section, inner: KeyPath): void {
+  const key = String(inner.at(-1) ?? '');
+  const node = nodeAt(section.node, inner);
+  section.report.error(
+    [...section.path, ...inner],
+    'this key is missing',
+    `${forExample(key, node, 'Add') || `Add ${key}: ${expectation(node)}. `}${sentence(node)}`.trim(),
+    'key',
+  );
+}
+
+function reportUnknownKey(section: Section, inner: KeyPath, key: string): void {
+  const path = [...section.path, ...inner];
+  // Under a key that holds a secret, what looks like a key may be the secret.
+  if (isSecretPath(path)) {
+    section.report.unknownKey(path, 'unknown key', `Keys here: ${keysOf(nodeAt(section.node, inner)).join(', ')}.`);
+    return;
+  }
+  const keys = keysOf(nodeAt(section.node, inner));
+  const meant = nearest(key, keys);
+  const hint = inner.length === 0 && Object.hasOwn(section.hints, key) ? section.hints[key] : undefined;
+  section.report.unknownKey(
+    [...path, key],
+    `unknown key "${printable(key.slice(0, 60))}"`,
+    hint ?? `${meant === null ? '' : `Did you mean ${meant}? `}Keys here: ${keys.join(', ')}.`,
+  );
+}
+
+/** Of several forms that a value may have, only what is wrong with the one it is nearest to. */
+function reportNearestForm(
+  section: Section,
+  issue: Extract<Issue, { code: 'invalid_union' }>,
+  inner: KeyPath,
+): boolean {
+  const fitting = issue.errors.filter(
+    (issues) => !issues.some((one) => one.path.length === 0 && one.code === 'invalid_type'),
+  );
+  const [best] = fitting.toSorted((a, b) => a.length - b.length);
+  if (best === undefined || typeof valueAt(section.value, inner) !== 'object') return false;
+  for (const one of best) reportIssue(section, one, inner);
+  return true;
+}
+
+const plainPath = (path: readonly PropertyKey[]): KeyPath =>
+  path.map((step) => (typeof step === 'symbol' ? step.toString() : step));
+
+export function valueAt(value: unknown, path: KeyPath): unknown {
+  let inner = value;
+  for (const step of path) {
+    if (Array.isArray(inner) && typeof step === 'number') inner = inner[step] as unknown;
+    else if (isMapping(inner) && Object.hasOwn(inner, step)) inner = inner[String(step)];
+    else return undefined;
+  }
+  return inner;
+}
+
+export const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function withoutUnknownKeys(value: unknown, issues: readonly Issue[]): unknown {
+  const copy = structuredClone(value);
+  for (const issue of issues) {
+    if (issue.code !== 'unrecognized_keys') continue;
+    const holder = valueAt(copy, plainPath(issue.path));
+    if (isMapping(holder)) for (const key of issue.keys) Reflect.deleteProperty(holder, key);
+  }
+  return copy;
+}

@@ -1,0 +1,454 @@
+import { describe, expect, it } from 'vitest';
+import { loadFacilityText } from '../../src/facility/load.ts';
+import { fakeDriver } from './fake-driver.ts';
+import { fileOf, unmarked, type Sections } from './files.ts';
+
+type Case = [name: string, sections: Sections, problems: [key: string, message: string, remedy: string][]];
+
+/** The entrance `lobby`, in a building where most devices are used already. `mark` stands before its name. */
+const lobby = (lines: string, mark = ''): Sections => ({
+  controllers: `controllers:
+  reader: {bus: north, unit: 1, model: keypad-reader}
+  plain: {bus: north, unit: 5, model: reader}
+  plain2: {bus: north, unit: 7, model: reader}
+  keypad: {bus: north, unit: 6, model: keypad}
+  relays: {bus: north, unit: 2}
+  panel: {bus: north, unit: 3, model: panel}
+  two: {bus: north, unit: 4, model: two-door-panel}
+`,
+  entrances: `entrances:
+  used:
+    acs_entrance_id: 55555555-5555-5555-5555-000000000001
+    readers: [plain]
+    factors: card
+    strike: {controller: relays, output: 1}
+    rex: {controller: relays, input: 2}
+  store-room:
+    acs_entrance_id: 55555555-5555-5555-5555-000000000000
+    controller: panel
+  ${mark}lobby:
+    acs_entrance_id: 55555555-5555-5555-5555-555555555555
+${lines}`,
+});
+
+const good = 'readers: [reader]\n    strike: {controller: relays, output: 0}';
+
+const SITE: Case[] = [
+  ['a misspelt key at the top', { policy: '¶polcy: {}\n' }, [['polcy', 'unknown key "polcy"', 'Did you mean policy?']]],
+  [
+    'a key that is there twice',
+    { policy: 'policy: {}\n¶policy: {preload: 1h}\n' },
+    [['policy', 'this key stands here twice', 'Keep one of the two']],
+  ],
+  [
+    'a missing key',
+    { head: '¶facility: riverside\nacs_system_id: 88888888-8888-8888-8888-888888888888\n' },
+    [['time_zone', 'this key is missing', 'Add for example `time_zone: Europe/Oslo`']],
+  ],
+  [
+    'a facility name with capitals, and an id that is none',
+    { head: 'facility: ¶Riverside\nacs_system_id: ¶8888\ntime_zone: UTC\n' },
+    [
+      ['facility', 'expected a name of 1 to 40 lower-case letters', 'facility: riverside'],
+      ['acs_system_id', 'expected an id in the form of a UUID, of any version, found 8888', 'Write for example'],
+    ],
+  ],
+  [
+    'a time zone that nobody lives in',
+    { head: 'facility: r\nacs_system_id: 33333333-3333-3333-3333-333333333333\ntime_zone: ¶Europe/Olso\n' },
+    [['time_zone', 'there is no time zone "Europe/Olso"', 'Did you mean Europe/Oslo?']],
+  ],
+  [
+    'an offset instead of a time zone',
+    { head: 'facility: r\nacs_system_id: 33333333-3333-3333-3333-333333333333\ntime_zone: ¶"+01:00"\n' },
+    [['time_zone', 'there is no time zone "+01:00"', 'Europe/Oslo']],
+  ],
+  [
+    'neither a broker nor the built-in one',
+    { mqtt: '¶mqtt: {client_id: x}\n' },
+    [['mqtt', 'no broker is named', 'embedded: 1883']],
+  ],
+  [
+    'both a broker and the built-in one',
+    { mqtt: 'mqtt: {url: mqtts://broker.example, ¶embedded: 1883}\n' },
+    [['mqtt.embedded', 'both a broker and the built-in one are named', 'Keep either url or embedded']],
+  ],
+  [
+    'an address of another kind',
+    { mqtt: 'mqtt: {url: ¶tcp://broker.example}\n' },
+    [['mqtt.url', 'expected an address that begins with mqtt://', 'mqtts://broker.example:8883']],
+  ],
+  [
+    'an address that is none',
+    { mqtt: 'mqtt: {url: ¶"mqtts://a:b:c"}\n' },
+    [['mqtt.url', 'this is no address', 'mqtts://broker.example:8883']],
+  ],
+  [
+    'keys for encryption where nothing is encrypted',
+    { mqtt: 'mqtt:\n  url: mqtt://127.0.0.1\n  ¶ca: {credential: ca}\n' },
+    [['mqtt.ca', 'ca has no effect, for the connection is not encrypted', 'Write url: mqtts://']],
+  ],
+  [
+    'keys for encryption at the built-in broker',
+    { mqtt: 'mqtt:\n  embedded: 1883\n  ¶cert: {credential: c}\n  ¶key: {credential: k}\n' },
+    [
+      ['mqtt.cert', 'cert has no effect', 'Leave it out'],
+      ['mqtt.key', 'key has no effect', 'Leave it out'],
+    ],
+  ],
+  [
+    'a client certificate without its key',
+    { mqtt: 'mqtt: {url: wss://broker.example, ¶cert: {credential: c}}\n' },
+    [['mqtt.cert', 'cert without key', 'Add key']],
+  ],
+  [
+    'reply topics that are no filters, and such as reach our own branches',
+    {
+      mqtt: `mqtt:
+  url: mqtts://broker.example
+  reply_topics:
+    - ¶a//b
+    - ¶a/#/b
+    - ¶a+/b
+    - ¶'$share/x/y'
+    - ¶'#'
+    - ¶lintel/v1/+/event/#
+    - lintel/v1/riverside/reply/#
+    - '{topic_prefix}/{facility}/answers/+'
+`,
+    },
+    [
+      ['mqtt.reply_topics[0]', 'no topic filter: a level is empty', 'lintel/v1/riverside/reply/#'],
+      ['mqtt.reply_topics[1]', 'no topic filter: # stands at the end only', 'lintel/v1/riverside/reply/#'],
+      ['mqtt.reply_topics[2]', 'no topic filter: + and # stand for whole levels', 'lintel/v1/riverside/reply/#'],
+      ['mqtt.reply_topics[3]', 'no topic filter: it begins with $', 'lintel/v1/riverside/reply/#'],
+      ['mqtt.reply_topics[4]', 'a reply could be published under lintel/v1/riverside/command/', 'narrower'],
+      ['mqtt.reply_topics[5]', 'a reply could be published under lintel/v1/riverside/event/', 'narrower'],
+    ],
+  ],
+  [
+    'durations without a unit, out of range, and of another kind',
+    {
+      store: 'store:\n  events:\n    keep: ¶90\n    max: ¶2e3.5\n',
+      policy: 'policy:\n  preload: ¶31d\n  lockout: {attempts: ¶0, window: ¶5min}\n',
+    },
+    [
+      ['store.events.keep', 'expected a duration from 1d to 3650d', '`keep: 90d`'],
+      ['store.events.max', 'expected a whole number from 1,000 to 100,000,000, found "2e3.5"', '`max: 2_000_000`'],
+      [
+        'policy.preload',
+        'expected a duration from 0ms to 30d, with its unit (ms, s, m, h or d), found 31d',
+        '`preload: 72h`',
+      ],
+      ['policy.lockout.attempts', 'expected a whole number from 1 to 100, found 0', '`attempts: 5`'],
+      ['policy.lockout.window', 'expected a duration from 1s to 1d', '`window: 60s`'],
+    ],
+  ],
+  [
+    'choices that this version does not have, and a word nearly right',
+    { policy: 'policy: {store_damaged: ¶last_backup, pin_space: ¶enforced, offline: {grace: ¶10s, then: ¶open}}\n' },
+    [
+      ['policy.store_damaged', 'the only choice in this version', 'refuse'],
+      ['policy.pin_space', 'expected one of enforce, warn, found "enforced"', 'Did you mean enforce?'],
+      ['policy.offline.grace', 'expected unlimited, or a duration from 1m to 365d', '`grace: unlimited`'],
+      ['policy.offline.then', 'expected deny, found "open"', '`then: deny`'],
+    ],
+  ],
+  [
+    'a facility code that the format has no room for, and a lock shorter than the first',
+    {
+      policy:
+        'policy:\n  default_card_format: {format: H10301, facility_code: ¶256}\n  lockout:\n    first: 1h\n    max: ¶15m\n',
+    },
+    [
+      ['policy.default_card_format.facility_code', 'the facility code of H10301 is at most 255', '0 to 255'],
+      ['policy.lockout.max', 'the longest lock is shorter than the first one', 'at least `first`'],
+    ],
+  ],
+  [
+    'a facility code for a format that has none',
+    { policy: 'policy: {default_card_format: {facility_code: ¶1}}\n' },
+    [['policy.default_card_format.facility_code', 'format H10302 has no facility code', 'H10301']],
+  ],
+  [
+    'a section that is a list, and one that is nothing',
+    { store: '¶store:\n', policy: 'policy: ¶[1]\n' },
+    [
+      ['store', 'expected a mapping with path, master_key, events, found nothing', ''],
+      ['policy', 'expected a mapping with default_card_format', ''],
+    ],
+  ],
+];
+
+const DEVICES: Case[] = [
+  [
+    'a bus without a driver, with an unknown one, and of the wrong form',
+    {
+      buses: `buses:
+  ¶east: {port: /dev/ttyUSB1}
+  west: {driver: ¶faek, port: /dev/ttyUSB2}
+  south: ¶5
+  north: {driver: fake, port: /dev/ttyUSB0}
+`,
+      controllers: `controllers:
+  reader: {bus: north, unit: 1, model: keypad-reader}
+  relays: {bus: north, unit: 2}
+  panel: {bus: north, unit: 3, model: panel}
+`,
+    },
+    [
+      ['buses.east.driver', 'this key is missing', 'Add driver: one of fake'],
+      ['buses.west.driver', 'there is no driver "faek"', 'Did you mean fake?'],
+      ['buses.south', 'a bus needs its keys', 'driver'],
+    ],
+  ],
+  [
+    "a bus's own keys, each wrong in its way",
+    { buses: 'buses:\n  north: {driver: fake, port: ¶7, baud: ¶115_200_000, ¶speed: 3}\n' },
+    [
+      ['buses.north.port', 'expected text', '/dev/ttyUSB0'],
+      ['buses.north.baud', 'expected a whole number from 300 to 921,600, found 115200000', '`baud: 9600`'],
+      ['buses.north.speed', 'unknown key "speed"', 'Keys here: port, baud'],
+    ],
+  ],
+  [
+    'two buses on one line',
+    { buses: 'buses:\n  north: {driver: fake, port: /dev/ttyUSB0}\n  south: {driver: fake, port: ¶/dev/ttyUSB0}\n' },
+    [['buses.south.port', 'the bus north is on /dev/ttyUSB0 already', 'one bus']],
+  ],
+  [
+    'names that cannot stand in a topic',
+    { buses: 'buses:\n  ¶North/1: {driver: fake, port: a}\n  north: {driver: fake, port: b}\n' },
+    [['buses.North/1', '"North/1" cannot be a name', 'lower-case letters, digits and hyphens']],
+  ],
+  [
+    'a controller on a bus that does not exist, beside mistakes of its own',
+    {
+      controllers: `controllers:
+  reader: {bus: ¶nroth, unit: 1, model: keypad-reader, card_formats: [H10301, ¶H1O301], foreign_slots: ¶keep}
+  relays: {bus: north, unit: 2}
+  panel: {bus: north, unit: 3, model: panel}
+`,
+    },
+    [
+      ['controllers.reader.bus', 'there is no bus "nroth"', 'Did you mean north?'],
+      ['controllers.reader.card_formats[1]', 'expected one of H10301', 'Did you mean H10301?'],
+      ['controllers.reader.foreign_slots', 'expected one of report, erase, found "keep"', 'report'],
+    ],
+  ],
+  [
+    "a controller without its bus, and the driver's own rules at their lines",
+    {
+      controllers: `controllers:
+  ¶reader: {unit: 1, model: keypad-reader}
+  relays:
+    bus: north
+    unit: 2
+  panel:
+    bus: north
+    unit: ¶2
+    model: panel
+  odd: {bus: north, unit: ¶13}
+  strange: {bus: north, unit: 200, model: ¶panel}
+  two-formats: {bus: north, unit: 9, model: reader, card_formats: ¶[uid, uid]}
+  nothing: ¶7
+`,
+    },
+    [
+      ['controllers.reader.bus', 'this key is missing', 'bus: north'],
+      ['controllers.panel.unit', 'relays is unit 2 already', 'Take another.'],
+      ['controllers.odd.unit', 'nobody builds a unit 13', 'Take unit 14.'],
+      ['controllers.strange.model', 'no profile', 'Write one.'],
+      ['controllers.two-formats.card_formats', 'a format stands here twice', ''],
+      ['controllers.nothing', 'a controller needs its keys', 'bus: NAME'],
+    ],
+  ],
+];
+
+const ENTRANCES: Case[] = [
+  [
+    'controllers and channels that do not exist, all in one entrance',
+    lobby(`    readers: [¶raeder, ¶relays]
+    strike: {controller: relays, output: ¶2}
+    contact: {controller: ¶relay, input: 0}
+    rex: {controller: reader, input: ¶0}
+`),
+    [
+      ['entrances.lobby.readers[0]', 'there is no controller "raeder"', 'Did you mean reader?'],
+      ['entrances.lobby.readers[1]', 'relays has no reader', 'Readers are: reader, plain, plain2, keypad.'],
+      ['entrances.lobby.strike.output', 'relays has no output 2', 'Its outputs are 0 to 1.'],
+      ['entrances.lobby.contact.controller', 'there is no controller "relay"', 'Did you mean relays?'],
+      ['entrances.lobby.rex.input', 'reader has no input 0', 'It has no inputs at all'],
+    ],
+  ],
+  [
+    'wrong types beside wrong references, each told',
+    lobby(`    readers: [reader]
+    strike: {controller: relays, output: ¶9, pulse: ¶5, ¶puls: 5s}
+    factors: ¶cards
+`),
+    [
+      ['entrances.lobby.strike.output', 'relays has no output 9', 'Its outputs are 0 to 1.'],
+      ['entrances.lobby.strike.pulse', 'expected a duration from 100ms to 10m', '`pulse: 5s`'],
+      ['entrances.lobby.strike.puls', 'unknown key "puls"', 'Did you mean pulse?'],
+      ['entrances.lobby.factors', 'expected one of card, code', 'Did you mean card?'],
+    ],
+  ],
+  [
+    'a host-decided entrance with neither strike nor readers',
+    lobby('', '¶¶'),
+    [
+      ['entrances.lobby.readers', 'this key is missing', '`readers: [lobby-reader]`'],
+      ['entrances.lobby.strike', 'this key is missing', '`strike: {controller: relay-board, output: 0}`'],
+    ],
+  ],
+  [
+    'an entrance of no form',
+    { entrances: 'entrances:\n  lobby: ¶yes\n  store: ¶[]\n' },
+    [
+      [
+        'entrances.lobby',
+        'an entrance needs its keys',
+        'readers and a strike (Lintel decides), or controller and door',
+      ],
+      ['entrances.store', 'an entrance needs its keys', 'readers and a strike'],
+    ],
+  ],
+  [
+    'a strike, inputs, a reader and ids that are used twice',
+    lobby(`    readers: [¶plain]
+    strike: {controller: relays, output: ¶1}
+    contact: {controller: panel, input: ¶0}
+    rex: {controller: relays, input: ¶2}
+    encoder: {acs_encoder_id: 77777777-7777-7777-7777-777777777777, reader: plain}
+  back:
+    acs_entrance_id: ¶55555555-5555-5555-5555-000000000000
+    readers: [keypad]
+    factors: code
+    strike: {controller: relays, output: 0}
+    contact: {controller: relays, input: 1}
+    rex: {controller: relays, input: ¶1}
+    encoder: {acs_encoder_id: ¶77777777-7777-7777-7777-777777777777, reader: reader}
+`),
+    [
+      ['entrances.lobby.readers[0]', 'the reader plain is used already, by entrances.used.readers[0]', ''],
+      ['entrances.lobby.strike.output', 'output 1 of relays is used already, by entrances.used.strike.output', ''],
+      ['entrances.lobby.contact.input', 'input 0 of panel is used already, by entrances.store-room.controller', ''],
+      ['entrances.lobby.rex.input', 'input 2 of relays is used already, by entrances.used.rex.input', ''],
+      ['entrances.back.acs_entrance_id', 'this id is used already, by entrances.store-room.acs_entrance_id', ''],
+      ['entrances.back.rex.input', 'input 1 of relays is used already, by entrances.back.contact.input', ''],
+      ['entrances.back.encoder.acs_encoder_id', 'this id is used already, by entrances.lobby.encoder', ''],
+    ],
+  ],
+  [
+    'codes where there is no keypad, cards where none are read',
+    lobby(`    readers: [reader, ¶plain2, ¶keypad]
+    factors: card_and_code
+    strike: {controller: relays, output: 0}
+`),
+    [
+      [
+        'entrances.lobby.readers[1]',
+        'plain2 has no keypad, and factors: card_and_code asks for a code',
+        'factors: card',
+      ],
+      ['entrances.lobby.readers[2]', 'keypad reads no cards, and factors: card_and_code asks for one', 'factors: code'],
+    ],
+  ],
+  [
+    'an encoder that is no reader of cards',
+    lobby(`    ${good}
+    encoder: {acs_encoder_id: 77777777-7777-7777-7777-777777777777, reader: ¶relays}
+`),
+    [['entrances.lobby.encoder.reader', 'relays has no reader', 'Readers are: reader, plain, plain2, keypad.']],
+  ],
+  [
+    'a door decided by a device that holds nothing',
+    lobby('    controller: ¶relays\n    door: 1\n'),
+    [['entrances.lobby.controller', 'relays holds no credentials, so it cannot decide', 'readers and a strike']],
+  ],
+  [
+    'a door that the device does not have, and one that another entrance has',
+    lobby(`    controller: two
+    door: ¶3
+  back: {acs_entrance_id: 55555555-5555-5555-5555-000000000009, controller: panel, door: ¶1}
+`),
+    [
+      ['entrances.lobby.door', 'two has no door 3', 'Its doors are: 1, 2.'],
+      ['entrances.back.door', 'door 1 of panel is used already, by entrances.store-room.controller', ''],
+    ],
+  ],
+  [
+    'a device of several doors, and none named',
+    lobby('    controller: two\n', '¶'),
+    [['entrances.lobby.door', 'this key is missing: two has 2 doors', 'Add door: one of 1, 2.']],
+  ],
+  [
+    'factors that the table cannot hold',
+    {
+      entrances: `entrances:
+  lobby: {acs_entrance_id: 55555555-5555-5555-5555-000000000001, controller: two, door: 1, factors: ¶code}
+  gate: {acs_entrance_id: 55555555-5555-5555-5555-000000000002, controller: two, door: 2, factors: ¶card_and_code}
+`,
+      controllers: 'controllers:\n  two: {bus: north, unit: 4, model: two-door-panel}\n',
+    },
+    [
+      ['entrances.lobby.factors', 'two holds no codes without a card', 'that its table can hold'],
+      ['entrances.gate.factors', 'two cannot ask for a card and a code', 'that its table can hold'],
+    ],
+  ],
+  [
+    'readers at an entrance that the controller decides, and a door at one that it does not',
+    {
+      entrances: `entrances:
+  lobby:
+    acs_entrance_id: 55555555-5555-5555-5555-000000000001
+    controller: panel
+    ¶readers: [reader]
+  gate:
+    acs_entrance_id: 55555555-5555-5555-5555-000000000002
+    readers: [reader]
+    strike: {controller: relays, output: 0}
+    ¶door: 1
+`,
+    },
+    [
+      ['entrances.lobby.readers', 'unknown key "readers"', 'leave out either readers or controller'],
+      ['entrances.gate.door', 'unknown key "door"', 'add controller, or leave door out'],
+    ],
+  ],
+  [
+    'a contact without its input where the door of the device has none',
+    {
+      entrances: `entrances:
+  lobby: {acs_entrance_id: 55555555-5555-5555-5555-000000000001, controller: two, door: 2, ¶contact: {held_after: 1m}}
+  gate: {acs_entrance_id: 55555555-5555-5555-5555-000000000002, controller: two, door: 1, contact: {held_after: 1m}}
+`,
+      controllers: 'controllers:\n  two: {bus: north, unit: 4, model: two-door-panel}\n',
+    },
+    [['entrances.lobby.contact.input', 'this key is missing', 'Add input: the door of two names none.']],
+  ],
+  [
+    'a pulse that the output cannot make',
+    lobby('    readers: [reader]\n    strike: {controller: relays, output: 0, pulse: ¶2m}\n'),
+    [['entrances.lobby.strike.pulse', 'this output cannot be pulsed for 2m', 'Write a pulse from 100ms to 1m.']],
+  ],
+];
+
+describe('every mistake is found at once, at its line and column', () => {
+  it.each([...SITE, ...DEVICES, ...ENTRANCES])('%s', (_name, sections, expected) => {
+    const { text, places } = unmarked(fileOf(sections));
+    const { facility, problems } = loadFacilityText(text, 'riverside.yaml', [fakeDriver]);
+    const errors = problems.filter((problem) => problem.severity === 'error');
+    expect(errors.map(({ line, column, key }) => `${line}:${column} ${key}`)).toEqual(
+      expected.map(([key], i) => `${places[i] ?? 'unmarked'} ${key}`),
+    );
+    for (const [i, [, message, remedy]] of expected.entries()) {
+      expect(errors[i]).toMatchObject({ file: 'riverside.yaml' });
+      expect(errors[i]?.message).toContain(message);
+      expect(errors[i]?.remedy).toContain(remedy);
+      expect(errors[i]?.remedy).not.toBe('');
+    }
+    expect(facility).toBeNull();
+  });
+});
