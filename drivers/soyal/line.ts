@@ -1,0 +1,370 @@
+// One RS-485 bus of SOYAL controllers: one request in flight, strikes before polls before erasures before writes before reads. A reply does not say which request it
+// answers, so after silence nothing from that node is believed until it has answered a question whose answer could belong to no other one: whatever it still had
+// to say has then come before.
+
+import type { Clock, DeviceCounters, LineSettings, Port, Random, OpenPort, Timer } from '../driver.ts';
+import { SteadyLine, wireTimeMs } from '../serial-port.ts';
+import { EEPROM, readReply, REQUESTS, type Reply, type Request } from './codec.ts';
+import { encodeFrame, FRAME_OVERHEAD_BYTES, FrameParser, FREEING_ZEROS, type Frame } from './frame.ts';
+
+/** The first one that waits goes first. */
+export const PRIORITIES = ['strike', 'poll', 'erase', 'write', 'read'] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+export type Exchange = {
+  node: number;
+  request: Request;
+  priority: Priority;
+  /** How long the node may take until its answer begins, wire time not counted. */
+  answerMs: number;
+  /** How often the question is asked again when nothing came. Only for what may be done twice. */
+  retries: number;
+  /** Never handed to the line later than this (monotonic); asked again until then. Null for all but strikes. */
+  notAfterMs: number | null;
+};
+
+export type ExchangeResult =
+  | { outcome: 'answered'; reply: Exclude<Reply, { kind: 'nack' }>; atMonotonicMs: number }
+  /** The node said no. */
+  | { outcome: 'refused'; message: string }
+  /** It was sent, and nobody answered: it may have been done or not. */
+  | { outcome: 'unknown'; message: string }
+  | { outcome: 'not_sent'; error: 'controller_offline' | 'too_late' | 'timed_out'; message: string };
+
+export type LineReports = {
+  /** A node has answered. */
+  heard(node: number): void;
+  /** A node was asked and has not answered in time. */
+  missed(node: number): void;
+  up(): void;
+  down(reason: string): void;
+};
+
+/** More than this waiting at one priority means that the bus does not keep up; callers wait for one exchange before the next. */
+const MAX_WAITING = 256;
+/** What waits longer than this is given up, for nobody counts on it any more. */
+const MAX_WAIT_MS = 30_000;
+/** Adapters and the operating system hold bytes back for up to 16 ms each way. */
+const ADAPTER_MS = 32;
+/** No byte for this long ends a frame: whatever of it is missing will not come. */
+const SILENCE_MS = 50;
+/** Lengths that no other request asks of EEPROM, one after the other: a late answer to one question is none to the next. */
+const PROBE_LENGTHS = [3, 5, 6, 7] as const;
+
+type Job = {
+  exchange: Exchange;
+  waitsSinceMs: number;
+  sends: number;
+  /** Answers that did not come, those of probes included. */
+  silences: number;
+  settle: (result: ExchangeResult) => void;
+};
+
+type InFlight = { job: Job; request: Request; node: number; isProbe: boolean; timer: Timer };
+
+type Node = {
+  /** False from a silence until a probe was answered. */
+  inStep: boolean;
+  probes: number;
+  counters: DeviceCounters;
+};
+
+export class SoyalLine {
+  readonly #clock: Clock;
+  readonly #settings: LineSettings;
+  readonly #gapMs: number;
+  readonly #answerMs: number;
+  readonly #reports: LineReports;
+  readonly #steady: SteadyLine;
+  readonly #parser = new FrameParser();
+  readonly #nodes: ReadonlyMap<number, Node>;
+  readonly #waiting: Record<Priority, Job[]> = { strike: [], poll: [], erase: [], write: [], read: [] };
+  #port: Port | null = null;
+  #down = 'the line is not open yet';
+  #inFlight: InFlight | null = null;
+  /** Zeros are on the wire, or the gap after an exchange is not over. */
+  #pause: Timer | null = null;
+  #silence: Timer | null = null;
+  #freeAtMs = 0;
+  #lastByteAtMs = 0;
+  /** A reader on the bus may wait for the rest of a frame that was cut. */
+  #mayBeStuck = true;
+  #pollsInRow = 0;
+
+  constructor(
+    settings: { line: LineSettings; gapMs: number; answerMs: number },
+    nodes: readonly number[],
+    context: { clock: Clock; random: Random; openPort: OpenPort },
+    reports: LineReports,
+  ) {
+    this.#clock = context.clock;
+    this.#settings = settings.line;
+    this.#gapMs = settings.gapMs;
+    this.#answerMs = settings.answerMs;
+    this.#reports = reports;
+    this.#nodes = new Map(nodes.map((node) => [node, { inStep: false, probes: 0, counters: noCounters() }]));
+    this.#steady = new SteadyLine(settings.line, context, {
+      up: (port) => this.#up(port),
+      data: (bytes) => this.#receive(bytes),
+      down: (reason) => this.#lost(reason),
+    });
+  }
+
+  start(): void {
+    this.#steady.start();
+  }
+
+  /** Gives up what waits and closes the line. */
+  async stop(): Promise<void> {
+    this.#lost('the driver was stopped');
+    await this.#steady.stop();
+  }
+
+  counters(node: number): Readonly<DeviceCounters> {
+    return this.#node(node).counters;
+  }
+
+  /** Does one exchange when its turn comes; hands it to the line in this very turn when the bus is idle. Never rejects. */
+  async exchange(exchange: Exchange): Promise<ExchangeResult> {
+    return await new Promise((settle) => {
+      const waiting = this.#waiting[exchange.priority];
+      if (this.#port === null) settle({ outcome: 'not_sent', error: 'controller_offline', message: this.#down });
+      else if (waiting.length >= MAX_WAITING) settle(overdue('too much waits for this bus'));
+      else {
+        waiting.push({ exchange, waitsSinceMs: this.#clock.monotonicMs(), sends: 0, silences: 0, settle });
+        this.#pump();
+      }
+    });
+  }
+
+  // ---- the next one ------------------------------------------------------------------------------------------------------------------------------
+
+  #pump(): void {
+    if (this.#port === null || this.#inFlight !== null || this.#pause !== null) return;
+    const waitMs = this.#freeAtMs - this.#clock.monotonicMs();
+    if (waitMs > 0) {
+      this.#pauseFor(waitMs, () => this.#pump());
+      return;
+    }
+    for (let job = this.#choose(); job !== null; job = this.#choose()) {
+      const late = this.#tooLate(job);
+      if (late === null) {
+        if (this.#node(job.exchange.node).inStep) this.#sendJob(job);
+        else this.#getInStep(job);
+        return;
+      }
+      job.settle(late);
+    }
+  }
+
+  /** By priority; but where the polls alone fill the bus, one of the others gets its turn after each round of them. */
+  #choose(): Job | null {
+    const order: readonly Priority[] =
+      this.#pollsInRow >= this.#nodes.size ? ['strike', 'erase', 'write', 'read', 'poll'] : PRIORITIES;
+    const priority = order.find((one) => this.#waiting[one].length > 0);
+    if (priority === undefined) return null;
+    this.#pollsInRow = priority === 'poll' ? this.#pollsInRow + 1 : 0;
+    return this.#waiting[priority].shift() ?? null;
+  }
+
+  #tooLate({ exchange, waitsSinceMs, sends }: Job): ExchangeResult | null {
+    const nowMs = this.#clock.monotonicMs();
+    if (exchange.notAfterMs !== null && nowMs > exchange.notAfterMs) {
+      return sends === 0
+        ? { outcome: 'not_sent', error: 'too_late', message: 'its time was over before the bus was free' }
+        : { outcome: 'unknown', message: 'no answer in time' };
+    }
+    if (nowMs - waitsSinceMs <= MAX_WAIT_MS) return null;
+    return sends === 0
+      ? overdue(`the bus was not free within ${MAX_WAIT_MS} ms`)
+      : { outcome: 'unknown', message: 'no answer' };
+  }
+
+  #sendJob(job: Job): void {
+    job.sends++;
+    this.#send(job, job.exchange.request, job.exchange.answerMs, false);
+  }
+
+  #send(job: Job, request: Request, answerMs: number, isProbe: boolean): void {
+    const { node } = job.exchange;
+    const { counters } = this.#node(node);
+    const frame = encodeFrame(node, request.payload);
+    counters.requests++;
+    counters.bytesSent += frame.length;
+    const timeoutMs =
+      wireTimeMs(this.#settings, request.payload.length + FRAME_OVERHEAD_BYTES + request.replyBytes) +
+      answerMs +
+      ADAPTER_MS;
+    const timer = this.#clock.after(timeoutMs, () => this.#clock.immediate(() => this.#timeIsOver()));
+    this.#inFlight = { job, request, node, isProbe, timer };
+    this.#port?.write(frame);
+  }
+
+  // ---- getting in step again ---------------------------------------------------------------------------------------------------------------------
+
+  /** Frees a reader that may wait for the rest of a frame, then asks for an answer that can belong to no earlier question; then the job is next. */
+  #getInStep(job: Job): void {
+    if (!this.#mayBeStuck) {
+      this.#probe(job);
+      return;
+    }
+    this.#mayBeStuck = false;
+    this.#port?.write(FREEING_ZEROS);
+    this.#node(job.exchange.node).counters.bytesSent += FREEING_ZEROS.length;
+    // The job keeps its place at the head of its queue meanwhile.
+    this.#waiting[job.exchange.priority].unshift(job);
+    this.#pauseFor(wireTimeMs(this.#settings, FREEING_ZEROS.length) + this.#gapMs, () => this.#pump());
+  }
+
+  #probe(job: Job): void {
+    const node = this.#node(job.exchange.node);
+    const length = PROBE_LENGTHS[node.probes++ % PROBE_LENGTHS.length] ?? PROBE_LENGTHS[0];
+    this.#send(job, REQUESTS.readEeprom(EEPROM.openZones, length), this.#answerMs, true);
+  }
+
+  #pauseFor(delayMs: number, then: () => void): void {
+    this.#pause?.cancel();
+    this.#pause = this.#clock.after(delayMs, () => {
+      this.#pause = null;
+      then();
+    });
+  }
+
+  // ---- answers and silence -----------------------------------------------------------------------------------------------------------------------
+
+  #receive(bytes: Buffer): void {
+    this.#lastByteAtMs = this.#clock.monotonicMs();
+    const counters = this.#inFlight === null ? null : this.#node(this.#inFlight.node).counters;
+    const errorsBefore = this.#parser.checksumErrors;
+    const frames = this.#parser.push(bytes);
+    if (counters !== null) {
+      counters.bytesReceived += bytes.length;
+      counters.crcErrors += this.#parser.checksumErrors - errorsBefore;
+    }
+    for (const frame of frames) this.#take(frame);
+    this.#silence?.cancel();
+    this.#silence = this.#parser.unfinished ? this.#clock.after(SILENCE_MS, () => this.#silent()) : null;
+  }
+
+  #silent(): void {
+    this.#silence = null;
+    for (const frame of this.#parser.expire()) this.#take(frame);
+  }
+
+  #take(frame: Frame): void {
+    const current = this.#inFlight;
+    if (current === null) return;
+    const reply = readReply(current.request.form, current.node, frame);
+    if (reply === null) return;
+    const node = this.#node(current.node);
+    node.counters.replies++;
+    if (reply.kind === 'nack') node.counters.exceptions++;
+    this.#finish(current);
+    this.#reports.heard(current.node);
+    if (current.isProbe) {
+      // A refusal answers the probe as well: firmware that does not give its EEPROM away.
+      node.inStep = true;
+      this.#waiting[current.job.exchange.priority].unshift(current.job);
+    } else if (reply.kind === 'nack') {
+      current.job.settle({ outcome: 'refused', message: 'the controller refused it' });
+    } else {
+      current.job.settle({ outcome: 'answered', reply, atMonotonicMs: this.#lastByteAtMs });
+    }
+    this.#pump();
+  }
+
+  #finish(current: InFlight): void {
+    current.timer.cancel();
+    this.#inFlight = null;
+    this.#freeAtMs = this.#clock.monotonicMs() + this.#gapMs;
+  }
+
+  /** What has arrived was delivered before this. An answer that is just coming in is waited for to its end. */
+  #timeIsOver(): void {
+    const current = this.#inFlight;
+    if (current === null) return;
+    if (this.#parser.unfinished && this.#clock.monotonicMs() - this.#lastByteAtMs < SILENCE_MS) {
+      current.timer = this.#clock.after(SILENCE_MS, () => this.#clock.immediate(() => this.#timeIsOver()));
+      return;
+    }
+    const node = this.#node(current.node);
+    node.counters.timeouts++;
+    node.inStep = false;
+    this.#mayBeStuck = true;
+    this.#finish(current);
+    this.#reports.missed(current.node);
+    this.#unanswered(current.job);
+    this.#pump();
+  }
+
+  #unanswered(job: Job): void {
+    const { exchange, sends } = job;
+    job.silences++;
+    // Nothing was sent as long as only probes were lost, so one of those may be repeated whatever the request is.
+    const retries = sends === 0 ? Math.max(1, exchange.retries) : exchange.retries;
+    const goesOn =
+      exchange.notAfterMs === null ? job.silences <= retries : this.#clock.monotonicMs() < exchange.notAfterMs;
+    if (!goesOn) {
+      job.settle(
+        sends > 0
+          ? { outcome: 'unknown', message: `no answer to ${exchange.request.name}` }
+          : { outcome: 'not_sent', error: 'controller_offline', message: 'the controller does not answer' },
+      );
+      return;
+    }
+    this.#node(exchange.node).counters.retries++;
+    // Behind the others of its kind: a strike at a dead controller must not hold up one at a living one.
+    if (exchange.priority === 'strike') this.#waiting.strike.push(job);
+    else this.#waiting[exchange.priority].unshift(job);
+  }
+
+  // ---- the line comes and goes -------------------------------------------------------------------------------------------------------------------
+
+  #up(port: Port): void {
+    this.#port = port;
+    this.#parser.reset();
+    this.#mayBeStuck = true;
+    for (const node of this.#nodes.values()) node.inStep = false;
+    this.#reports.up();
+  }
+
+  #lost(reason: string): void {
+    this.#port = null;
+    this.#down = reason;
+    for (const timer of [this.#pause, this.#silence, this.#inFlight?.timer]) timer?.cancel();
+    this.#pause = null;
+    this.#silence = null;
+    const current = this.#inFlight;
+    this.#inFlight = null;
+    if (current !== null) this.#giveUp(current.job);
+    for (const priority of PRIORITIES) for (const job of this.#waiting[priority].splice(0)) this.#giveUp(job);
+    this.#reports.down(reason);
+  }
+
+  #giveUp(job: Job): void {
+    job.settle(
+      job.sends > 0
+        ? { outcome: 'unknown', message: this.#down }
+        : { outcome: 'not_sent', error: 'controller_offline', message: this.#down },
+    );
+  }
+
+  #node(address: number): Node {
+    const node = this.#nodes.get(address);
+    if (node === undefined) throw new Error(`no controller with address ${address} on this bus`);
+    return node;
+  }
+}
+
+const overdue = (message: string): ExchangeResult => ({ outcome: 'not_sent', error: 'timed_out', message });
+
+const noCounters = (): DeviceCounters => ({
+  requests: 0,
+  replies: 0,
+  timeouts: 0,
+  retries: 0,
+  crcErrors: 0,
+  exceptions: 0,
+  bytesSent: 0,
+  bytesReceived: 0,
+});

@@ -1,0 +1,54 @@
+// The door relay. A pulse is the controller's own, as long as its stored door relay time says, so that a cut line cannot leave the door open; a stored time of zero
+// means “until switched off”, and then no pulse is asked for.
+
+import { assert } from '../../src/domain/errors.ts';
+import type { Clock, OutputDevice, OutputOutcome } from '../driver.ts';
+import { decodeDoorStatus, REQUESTS, type DoorStatus, type Request } from './codec.ts';
+import type { ExchangeResult } from './line.ts';
+import type { Talk } from './talk.ts';
+
+/** A relay that somebody asked to switch without a time limit of his own must be switched within this. */
+const SET_WITHIN_MS = 2_000;
+
+/** `endless` says whether the controller would never end a pulse by itself. */
+export function outputDevice(talk: Talk, clock: Clock, endless: () => boolean): OutputDevice {
+  /** Every 21H is answered with the state of the relay, so its answer is the read-back; one that came before the relay moved is asked for once more. */
+  const relay = async (request: Request, notAfterMs: number, reached: (status: DoorStatus) => boolean) => {
+    const result = await talk(request, { priority: 'strike', notAfterMs });
+    if (result.outcome !== 'answered') return relayFailure(result);
+    if (reached(statusOf(result))) return { outcome: 'done', confirmed: true } as const;
+    const again = await talk(REQUESTS.doorStatus(), { priority: 'strike', retries: 1 });
+    return { outcome: 'done', confirmed: again.outcome === 'answered' && reached(statusOf(again)) } as const;
+  };
+
+  return {
+    async pulse(output, _durationMs, notAfterMonotonicMs): Promise<OutputOutcome> {
+      assert(output === 0, 'the controller has one output, number 0');
+      if (endless()) {
+        return {
+          outcome: 'failed',
+          error: 'device_error',
+          message: 'the door relay time stored in the controller is 0, so a pulse would leave the door open',
+        };
+      }
+      return await relay(REQUESTS.doorPulse(), notAfterMonotonicMs, (status) => status.relayOn);
+    },
+    async set(output, energised): Promise<OutputOutcome> {
+      assert(output === 0, 'the controller has one output, number 0');
+      const request = energised ? REQUESTS.doorOn() : REQUESTS.doorOff();
+      const notAfterMs = clock.monotonicMs() + SET_WITHIN_MS;
+      return await relay(request, notAfterMs, (status) => status.relayOn === energised);
+    },
+  };
+}
+
+function statusOf(result: Extract<ExchangeResult, { outcome: 'answered' }>): DoorStatus {
+  assert(result.reply.kind === 'echo', 'the relay’s state comes as an echo');
+  return decodeDoorStatus(result.reply.data);
+}
+
+function relayFailure(result: Exclude<ExchangeResult, { outcome: 'answered' }>): OutputOutcome {
+  const error =
+    result.outcome === 'not_sent' ? result.error : result.outcome === 'refused' ? 'device_error' : 'timed_out';
+  return { outcome: 'failed', error, message: result.message };
+}
