@@ -13,7 +13,17 @@ module.exports = {
     { name: 'no-test-in-product', severity: 'error', from: { path: '^(src|drivers)/' }, to: { path: '^test/' } },
     only('domain-imports-nothing', '^src/domain/', ['^src/domain/']),
     only('store-imports-domain', '^src/store/', ['^src/(store|domain)/']),
-    only('facility-imports-domain', '^src/facility/', ['^src/(facility|domain)/']),
+    only('facility-imports-domain', '^src/facility/(?!generate\\.ts$)', ['^src/(facility|domain)/']),
+    only('facility-generator-imports', '^src/facility/generate\\.ts$', [
+      '^src/(facility|domain)/',
+      '^src/drivers\\.ts$',
+    ]),
+    {
+      name: 'list-of-drivers-where-all-is-composed',
+      severity: 'error',
+      from: { path: '^(src|drivers)/', pathNot: '^src/(agent\\.ts$|cli/|facility/generate\\.ts$)' },
+      to: { path: '^src/drivers\\.ts$' },
+    },
     only('ops-imports-domain', '^src/ops/', ['^src/(ops|domain)/']),
     only('access-imports', '^src/access/', ['^src/(access|domain|store)/']),
     only('sync-imports', '^src/sync/', ['^src/(sync|domain|store)/']),

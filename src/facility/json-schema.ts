@@ -7,7 +7,7 @@ import { asNode, writtenForm, type SchemaNode } from './words.ts';
 
 export function facilityJsonSchema(drivers: readonly DriverModule[]): SchemaNode {
   const schema = structuredClone(writtenForm(facilitySchema(drivers)));
-  allowGroupedDigits(schema);
+  finish(schema);
   return schema;
 }
 
@@ -15,16 +15,26 @@ export function facilityJsonSchema(drivers: readonly DriverModule[]): SchemaNode
 export const facilityJsonSchemaText = (drivers: readonly DriverModule[]): string =>
   `${JSON.stringify(facilityJsonSchema(drivers), null, 2)}\n`;
 
-/** Editors read `2_000_000` as text, as YAML 1.2 does; the loader reads it as the number that is meant. */
-function allowGroupedDigits(value: unknown): void {
+/** What editors need beyond what the loader checks by, in every node. */
+function finish(value: unknown): void {
   if (Array.isArray(value)) {
-    value.forEach(allowGroupedDigits);
+    value.forEach(finish);
     return;
   }
   const node = asNode(value);
   if (node === null) return;
-  if (node.type === 'integer' && (node.maximum ?? 0) >= 1_000_000 && node.pattern === undefined) {
-    Object.assign(node, { type: ['integer', 'string'], pattern: '^[0-9]{1,3}(_[0-9]{3})+$' });
+  allowGroupedDigits(node);
+  for (const [key, inner] of Object.entries(node.properties ?? {})) {
+    const property = asNode(inner);
+    if (property !== null) property.title ??= inWords(key);
   }
-  Object.values(node).forEach(allowGroupedDigits);
+  Object.values(node).forEach(finish);
 }
+
+/** Editors read `2_000_000` as text, as YAML 1.2 does; the loader reads it as the number that is meant. */
+function allowGroupedDigits(node: SchemaNode): void {
+  if (node.type !== 'integer' || (node.maximum ?? 0) < 1_000_000) return;
+  Object.assign(node, { type: ['integer', 'string'], pattern: '^[0-9]{1,3}(_[0-9]{3})+$' });
+}
+
+const inWords = (key: string): string => key.charAt(0).toUpperCase() + key.slice(1).replaceAll('_', ' ');

@@ -168,8 +168,11 @@ class Reader {
       if (controller !== null) onBus.set(controller.bus, [...(onBus.get(controller.bus) ?? []), controller]);
     }
     for (const bus of buses.values()) {
-      if (bus.module === null || bus.config === null) continue;
-      this.#place(bus.module.checkBus(bus.name, bus.config, onBus.get(bus.name) ?? []), []);
+      const understood = onBus.get(bus.name) ?? [];
+      const isEmpty = !Object.values(stated).some((controller) => valueAt(controller, ['bus']) === bus.name);
+      // A bus none of whose controllers could be understood is not an empty one.
+      if (bus.module === null || bus.config === null || (understood.length === 0 && !isEmpty)) continue;
+      this.#place(bus.module.checkBus(bus.name, bus.config, understood), []);
     }
     return controllers;
   }
@@ -294,7 +297,7 @@ class Reader {
       Object.values(section(root, 'controllers')).map((controller) => valueAt(controller, ['bus'])),
     );
     for (const name of buses.keys()) {
-      if (!busesUsed.has(name))
+      if (!busesUsed.has(name) && !this.#report.mentions(['buses', name]))
         this.#report.warn(
           ['buses', name],
           'no controller is on this bus',

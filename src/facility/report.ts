@@ -43,8 +43,9 @@ export class Report {
     this.error(path, message, remedy, 'key');
   }
 
-  get hasErrors(): boolean {
-    return this.#findings.some((finding) => finding.severity === 'error') || this.#source.findings.length > 0;
+  /** Whether something was said about this very place already. */
+  mentions(path: KeyPath): boolean {
+    return this.#findings.some((finding) => keyText(finding.path) === keyText(path));
   }
 
   /** In the order of the file, each once. Behind the first syntax error nothing is certain, so only what stands before it is told beside it. */
