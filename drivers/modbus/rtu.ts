@@ -66,17 +66,6 @@ export function findReply(unit: number, request: Request, received: Buffer): Sea
   return { found: false, damaged };
 }
 
-/** Whether a whole frame with a good CRC stands anywhere in these bytes and comes from `unit`: a late reply, whatever it answers. */
-export function holdsFrameFrom(unit: number, received: Buffer): boolean {
-  for (let start = 0; start + EXCEPTION_FRAME_LENGTH <= received.length; start++) {
-    if (received[start] !== unit) continue;
-    for (let end = start + EXCEPTION_FRAME_LENGTH; end <= Math.min(received.length, start + 256); end++) {
-      if (hasGoodCrc(received.subarray(start, end))) return true;
-    }
-  }
-  return false;
-}
-
 /** Start, data, parity and stop bits of one character. */
 export const bitsPerCharacter = (line: Pick<LineSettings, 'dataBits' | 'parity' | 'stopBits'>): number =>
   1 + line.dataBits + (line.parity === 'none' ? 0 : 1) + line.stopBits;

@@ -1,0 +1,388 @@
+// One queue for one physical bus. It decides who speaks next (strikes first), how often a lost answer is asked for again, and when a unit counts as gone, so that a
+// dead one is only knocked at now and then and costs the others little. How bytes travel is the line's business: RTU (`line.ts`) or Modbus TCP (`tcp.ts`).
+
+import { isReadOnly, exceptionKind, type Reply, type Request } from './codec.ts';
+import { assert } from '../../src/domain/errors.ts';
+import type { Clock, DeviceCounters, Random, Timer } from '../../src/domain/ports.ts';
+
+/** In the order of the house: strikes and feedback, inputs that are due, erasures, writes, read-back. */
+export const PRIORITIES = ['strike', 'input', 'erase', 'write', 'read'] as const;
+export type Priority = (typeof PRIORITIES)[number];
+
+export type UnitSettings = {
+  unit: number;
+  /** The longest a device takes before its answer begins. */
+  turnaroundMs: number;
+  /** How late an answer may still come once it was given up: so long nothing else is asked of that unit. */
+  lateReplyMs: number;
+  /** Least pause before a request to this unit, beyond what the line itself asks for. */
+  minGapMs: number;
+  /** How often a read whose answer was lost is asked again; writes never are. */
+  readRetries: number;
+  maxInFlight: number;
+  /** Reads that show whether the unit lives, asked in turn; best ones whose answers differ in length, so that a late one is told from the present one. */
+  probes: readonly Request[];
+};
+
+export type Outcome =
+  | { outcome: 'reply'; reply: Reply; atMonotonicMs: number }
+  | { outcome: 'exception'; code: number }
+  /** It was sent, and nobody knows whether the device did it. */
+  | { outcome: 'no_reply'; why: 'timed_out' | 'garbled' | 'line_lost'; message: string }
+  /** It never left. */
+  | { outcome: 'not_sent'; why: 'offline' | 'too_late' | 'queue_full' | 'closed'; message: string };
+
+/** What one attempt on the line came to. */
+export type Attempt =
+  | { result: 'reply'; reply: Reply; atMonotonicMs: number }
+  | { result: 'exception'; code: number }
+  | { result: 'timed_out'; message: string }
+  | { result: 'garbled'; message: string }
+  | { result: 'lost'; message: string };
+
+/** What a line is told about the unit it speaks to. */
+export type LineUnit = {
+  readonly settings: UnitSettings;
+  readonly counters: DeviceCounters;
+  /** Lately answering; a dead one's silence needs no pause for the others. */
+  readonly online: boolean;
+};
+
+export type Line = {
+  start(events: LineEvents): void;
+  stop(): Promise<void>;
+  readonly maxInFlight: number;
+  /** How long a request to this unit must still wait, ms; 0: it may go now. */
+  waitMs(unit: LineUnit): number;
+  /** Sends in this very turn and resolves with what came of it; never rejects. Only called when `waitMs` is 0. */
+  exchange(unit: LineUnit, request: Request): Promise<Attempt>;
+  /** Sends to every unit at once and resolves when they have had time for it; false when the line was lost. */
+  broadcast(request: Request): Promise<boolean>;
+  /** Nobody answers at all: a connection may be dead without saying so. */
+  renew(reason: string): void;
+};
+
+export type LineEvents = { up(): void; down(reason: string): void };
+
+export type UnitWatch = { online(): void; offline(reason: string): void };
+
+export type RequestOptions = {
+  priority: Priority;
+  /** Past this instant it is not sent any more. */
+  notAfterMonotonicMs?: number;
+};
+
+/** A unit of the bus as its device sees it. */
+export type BusUnit = {
+  readonly counters: Readonly<DeviceCounters>;
+  readonly online: boolean;
+  request(request: Request, options: RequestOptions): Promise<Outcome>;
+};
+
+/** So many requests may wait on one bus; more means that somebody asks faster than the wire answers. */
+const QUEUE_BOUND = 512;
+/** So many lost answers running and the unit counts as gone. */
+const MISSES_UNTIL_OFFLINE = 3;
+const PROBE_FIRST_MS = 250;
+const PROBE_LAST_MS = 5_000;
+/** After so many input polls in a row something else that waits goes first, so that a bus too slow for its inputs still takes credentials. */
+const POLLS_IN_A_ROW = 4;
+/** So many lost answers of all units running, with not one in between, and the connection is made anew. */
+const MISSES_UNTIL_RENEWAL = 6;
+
+type Job = {
+  unit: Unit;
+  request: Request;
+  options: RequestOptions;
+  attempts: number;
+  resolve(outcome: Outcome): void;
+};
+
+export class Bus {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #line: Line;
+  readonly #units = new Map<number, Unit>();
+  readonly #queues: Record<Priority, Job[]> = { strike: [], input: [], erase: [], write: [], read: [] };
+  #inFlight = 0;
+  #queued = 0;
+  #pollsInARow = 0;
+  #missesInARow = 0;
+  #state: 'new' | 'down' | 'up' | 'closed' = 'new';
+  #downReason = 'the line has not been opened yet';
+  #timer: Timer | null = null;
+
+  constructor(clock: Clock, random: Random, line: Line) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#line = line;
+  }
+
+  addUnit(settings: UnitSettings, watch: UnitWatch): BusUnit {
+    assert(this.#state === 'new', 'units are added before the bus starts');
+    assert(!this.#units.has(settings.unit), `unit ${settings.unit} is on the bus once`);
+    assert(settings.probes.length > 0 && settings.probes.every(isReadOnly), 'a unit is probed by reads');
+    const unit = new Unit(this, settings, watch);
+    this.#units.set(settings.unit, unit);
+    return unit;
+  }
+
+  start(): void {
+    this.#state = 'down';
+    this.#line.start({
+      up: () => {
+        this.#state = 'up';
+        this.#missesInARow = 0;
+        for (const unit of this.#units.values()) this.#probe(unit);
+      },
+      down: (reason) => {
+        if (this.#state === 'closed') return;
+        this.#state = 'down';
+        this.#downReason = reason;
+        for (const unit of this.#units.values()) this.#goOffline(unit, 'line', reason);
+      },
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#state = 'closed';
+    this.#timer?.cancel();
+    for (const unit of this.#units.values()) unit.probeTimer?.cancel();
+    this.#refuseQueued(() => true, 'closed', 'the bus is being closed');
+    await this.#line.stop();
+  }
+
+  /** A write to all units at once, which none of them answers. */
+  async broadcast(request: Request): Promise<boolean> {
+    assert(!isReadOnly(request), 'only writes are broadcast');
+    return this.#state === 'up' && (await this.#line.broadcast(request));
+  }
+
+  request(unit: Unit, request: Request, options: RequestOptions): Promise<Outcome> {
+    return new Promise((resolve) => {
+      if (this.#state === 'closed') resolve(notSent('closed', 'the bus is being closed'));
+      else if (this.#state !== 'up') resolve(notSent('offline', this.#downReason));
+      else if (!unit.online) resolve(notSent('offline', unit.problem?.reason ?? 'the unit has not answered yet'));
+      else if (this.#queued >= QUEUE_BOUND)
+        resolve(notSent('queue_full', `${QUEUE_BOUND} requests wait for the bus already`));
+      else this.#enqueue({ unit, request, options, attempts: 0, resolve });
+    });
+  }
+
+  #enqueue(job: Job): void {
+    this.#queues[job.options.priority].push(job);
+    this.#queued++;
+    this.#pump();
+  }
+
+  /** Sends whatever may go now. Runs in the turn of the request, so that a strike on an idle bus is written at once. */
+  #pump(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    while (this.#state === 'up' && this.#inFlight < this.#line.maxInFlight) {
+      const { job, waitMs } = this.#next();
+      if (job === null) {
+        if (waitMs < Number.POSITIVE_INFINITY) this.#timer = this.#clock.after(Math.ceil(waitMs), () => this.#pump());
+        return;
+      }
+      void this.#carryOut(job);
+    }
+  }
+
+  /** Takes the first job that may go, or says how long until one may. Those whose time has passed are answered on the way. */
+  #next(): { job: Job | null; waitMs: number } {
+    let waitMs = Number.POSITIVE_INFINITY;
+    for (const priority of this.#order()) {
+      const queue = this.#queues[priority];
+      for (let i = 0; i < queue.length; i++) {
+        const job = queue[i];
+        assert(job !== undefined, 'the queue has no holes');
+        const { notAfterMonotonicMs } = job.options;
+        if (notAfterMonotonicMs !== undefined && this.#clock.monotonicMs() > notAfterMonotonicMs) {
+          this.#take(queue, i--);
+          job.resolve(notSent('too_late', 'the bus was not free in time'));
+          continue;
+        }
+        if (job.unit.inFlight >= job.unit.settings.maxInFlight) continue;
+        const jobWaitMs = this.#line.waitMs(job.unit);
+        if (jobWaitMs <= 0) {
+          this.#take(queue, i);
+          this.#pollsInARow = priority === 'input' ? this.#pollsInARow + 1 : 0;
+          return { job, waitMs: 0 };
+        }
+        waitMs = Math.min(waitMs, jobWaitMs);
+      }
+    }
+    return { job: null, waitMs };
+  }
+
+  #order(): readonly Priority[] {
+    return this.#pollsInARow >= POLLS_IN_A_ROW ? ['strike', 'erase', 'write', 'read', 'input'] : PRIORITIES;
+  }
+
+  #take(queue: Job[], index: number): void {
+    queue.splice(index, 1);
+    this.#queued--;
+  }
+
+  async #carryOut(job: Job): Promise<void> {
+    const { unit } = job;
+    this.#inFlight++;
+    unit.inFlight++;
+    unit.counters.requests++;
+    if (job.attempts > 0) unit.counters.retries++;
+    job.attempts++;
+    const attempt = await this.#line.exchange(unit, job.request);
+    this.#inFlight--;
+    unit.inFlight--;
+    this.#judge(job, attempt);
+    this.#pump();
+  }
+
+  #judge(job: Job, attempt: Attempt): void {
+    const { unit } = job;
+    switch (attempt.result) {
+      case 'reply':
+        unit.counters.replies++;
+        this.#heard(unit);
+        job.resolve({ outcome: 'reply', reply: attempt.reply, atMonotonicMs: attempt.atMonotonicMs });
+        return;
+      case 'exception':
+        unit.counters.exceptions++;
+        // A gateway that says "no path" is heard, and the device behind it is not.
+        if (exceptionKind(attempt.code) === 'path') this.#missed(unit, 'the gateway does not reach the unit');
+        else this.#heard(unit);
+        job.resolve({ outcome: 'exception', code: attempt.code });
+        return;
+      case 'lost':
+        job.resolve({ outcome: 'no_reply', why: 'line_lost', message: attempt.message });
+        return;
+      default:
+        if (attempt.result === 'timed_out') unit.counters.timeouts++;
+        this.#missed(unit, attempt.message);
+        if (this.#mayRetry(job)) {
+          this.#queues[job.options.priority].unshift(job);
+          this.#queued++;
+        } else job.resolve({ outcome: 'no_reply', why: attempt.result, message: attempt.message });
+    }
+  }
+
+  #mayRetry(job: Job): boolean {
+    const { unit, request, attempts } = job;
+    return this.#state === 'up' && unit.online && isReadOnly(request) && attempts <= unit.settings.readRetries;
+  }
+
+  #heard(unit: Unit): void {
+    unit.misses = 0;
+    this.#missesInARow = 0;
+    if (unit.online || this.#state !== 'up') return;
+    unit.online = true;
+    unit.problem = null;
+    unit.probeTimer?.cancel();
+    unit.watch.online();
+  }
+
+  #missed(unit: Unit, why: string): void {
+    unit.misses++;
+    if (unit.online && unit.misses >= MISSES_UNTIL_OFFLINE) this.#goOffline(unit, 'silent', why);
+    // Only where nobody answers does the line itself come under suspicion.
+    if (++this.#missesInARow >= MISSES_UNTIL_RENEWAL && ![...this.#units.values()].some((other) => other.online)) {
+      this.#missesInARow = 0;
+      this.#line.renew('none of the units answers');
+    }
+  }
+
+  /** Told once for each kind of problem, not at every vain probe. */
+  #goOffline(unit: Unit, kind: 'line' | 'silent', reason: string): void {
+    const isNews = unit.online || unit.problem?.kind !== kind;
+    unit.online = false;
+    unit.problem = { kind, reason };
+    unit.probeTimer?.cancel();
+    unit.probeDelayMs = PROBE_FIRST_MS;
+    this.#refuseQueued((job) => job.unit === unit, 'offline', reason);
+    if (isNews) unit.watch.offline(reason);
+    if (this.#state === 'up') this.#probeLater(unit);
+  }
+
+  #probeLater(unit: Unit): void {
+    const delayMs = unit.probeDelayMs * (0.75 + 0.5 * this.#random.fraction());
+    unit.probeDelayMs = Math.min(PROBE_LAST_MS, unit.probeDelayMs * 2);
+    unit.probeTimer?.cancel();
+    unit.probeTimer = this.#clock.after(delayMs, () => this.#probe(unit));
+  }
+
+  #probe(unit: Unit): void {
+    if (this.#state !== 'up' || unit.online || unit.probing) return;
+    unit.probing = true;
+    const resolve = (outcome: Outcome): void => {
+      unit.probing = false;
+      if (unit.online || this.#state !== 'up') return;
+      if (outcome.outcome === 'no_reply' && unit.problem?.kind !== 'silent') {
+        this.#goOffline(unit, 'silent', outcome.message);
+      } else this.#probeLater(unit);
+    };
+    const options: RequestOptions = { priority: 'read' };
+    this.#enqueue({ unit, request: unit.nextProbe(), options, attempts: 0, resolve });
+  }
+
+  #refuseQueued(which: (job: Job) => boolean, why: 'offline' | 'closed', message: string): void {
+    for (const priority of PRIORITIES) {
+      const kept: Job[] = [];
+      for (const job of this.#queues[priority].splice(0)) {
+        if (!which(job)) kept.push(job);
+        else {
+          this.#queued--;
+          job.resolve(notSent(why, message));
+        }
+      }
+      this.#queues[priority].push(...kept);
+    }
+  }
+}
+
+const notSent = (why: 'offline' | 'too_late' | 'queue_full' | 'closed', message: string): Outcome => ({
+  outcome: 'not_sent',
+  why,
+  message,
+});
+
+class Unit implements BusUnit, LineUnit {
+  readonly settings: UnitSettings;
+  readonly watch: UnitWatch;
+  readonly counters: DeviceCounters = {
+    requests: 0,
+    replies: 0,
+    timeouts: 0,
+    retries: 0,
+    crcErrors: 0,
+    exceptions: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+  };
+  readonly #bus: Bus;
+  #nextProbe = 0;
+  online = false;
+  problem: { kind: 'line' | 'silent'; reason: string } | null = null;
+  inFlight = 0;
+  /** Lost answers running. */
+  misses = 0;
+  probing = false;
+  probeDelayMs = PROBE_FIRST_MS;
+  probeTimer: Timer | null = null;
+
+  constructor(bus: Bus, settings: UnitSettings, watch: UnitWatch) {
+    this.#bus = bus;
+    this.settings = settings;
+    this.watch = watch;
+  }
+
+  nextProbe(): Request {
+    const request = this.settings.probes[this.#nextProbe++ % this.settings.probes.length];
+    assert(request !== undefined, 'a unit has probes');
+    return request;
+  }
+
+  request(request: Request, options: RequestOptions): Promise<Outcome> {
+    return this.#bus.request(this, request, options);
+  }
+}

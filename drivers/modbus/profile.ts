@@ -1,0 +1,236 @@
+// Reads a controller profile: YAML to checked data with wire addresses. Every mistake is told at once, each with its place, what is wrong and what would be right.
+
+import { readFileSync } from 'node:fs';
+import { basename, isAbsolute, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isMap, isNode, LineCounter, parseDocument, type Document } from 'yaml';
+import type { z } from 'zod';
+import { lintProfile } from './profile-lint.ts';
+import { profileSchema, type Profile, type ProfileDocument, type ProfileProblem } from './profile-schema.ts';
+import type { Area } from './schema-parts.ts';
+import type { ConfigProblem } from '../../src/domain/ports.ts';
+
+type Path = ProfileProblem['path'];
+export type ProfileResult = { problems: ConfigProblem[]; profile: Profile | null; file: string };
+
+export const SHIPPED_PROFILES = fileURLToPath(new URL('profiles/', import.meta.url));
+
+/** The file behind the name of a shipped profile (`waveshare-relay-8ch`) or a path relative to `baseFolder` (`./profiles/acme.yaml`). */
+export const profileFile = (name: string, baseFolder: string): string =>
+  /[/\\]|\.ya?ml$/.test(name)
+    ? isAbsolute(name)
+      ? name
+      : resolve(baseFolder, name)
+    : join(SHIPPED_PROFILES, `${name}.yaml`);
+
+/** Loads a profile; null together with at least one error. Paths of problems start with `profile`, their messages name file and line. */
+export function loadProfile(name: string, baseFolder: string): ProfileResult {
+  const file = profileFile(name, baseFolder);
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch {
+    const shipped = file.startsWith(SHIPPED_PROFILES);
+    const remedy = shipped
+      ? 'give the name of a shipped profile, or the path of a file of your own, e.g. ./profiles/acme-dc2.yaml'
+      : 'check the path: it is relative to the facility file';
+    return {
+      problems: [
+        { severity: 'error', path: ['profile'], message: `there is no profile ${shipped ? name : file}`, remedy },
+      ],
+      profile: null,
+      file,
+    };
+  }
+  return { ...parseProfile(text, basename(file)), file };
+}
+
+/** Checks the text of a profile; `fileName` only goes into messages. */
+export function parseProfile(text: string, fileName: string): { problems: ConfigProblem[]; profile: Profile | null } {
+  const lines = new LineCounter();
+  const yaml = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const lineOf = (path: Path): number => lines.linePos(offsetOf(yaml, path)).line;
+  const located = ({ severity, path, message, remedy }: ProfileProblem): ConfigProblem => ({
+    severity,
+    path: ['profile'],
+    message: `${fileName}:${lineOf(path)}: ${path.length === 0 ? '' : `${path.join('.')}: `}${message}`,
+    remedy,
+  });
+  if (yaml.errors.length > 0) {
+    const problems = yaml.errors.map((error) => ({
+      severity: 'error' as const,
+      path: ['profile'],
+      message: `${fileName}:${lines.linePos(error.pos[0]).line}: ${error.message}`,
+      remedy: 'correct the YAML there: indentation, colons, quotes',
+    }));
+    return { problems, profile: null };
+  }
+  const parsed = profileSchema.safeParse(yaml.toJS());
+  if (!parsed.success) return { problems: parsed.error.issues.flatMap(explain).map(located), profile: null };
+  const addressProblems: ProfileProblem[] = [];
+  const profile = toWire(parsed.data, addressProblems);
+  const problems = [...addressProblems, ...lintProfile(profile)];
+  const bad = problems.some((problem) => problem.severity === 'error');
+  return { problems: problems.map(located), profile: bad ? null : profile };
+}
+
+/** Where a path stands in the file, or where the nearest thing above it does. */
+function offsetOf(yaml: Document, path: Path): number {
+  for (let depth = path.length; depth > 0; depth--) {
+    const above: unknown = yaml.getIn(path.slice(0, depth - 1), true);
+    const key = path[depth - 1];
+    const pair = isMap(above)
+      ? above.items.find((item) => isNode(item.key) && String(item.key.toJS(yaml)) === String(key))
+      : undefined;
+    const node: unknown = pair?.key ?? yaml.getIn(path.slice(0, depth), true);
+    if (isNode(node) && node.range) return node.range[0];
+  }
+  return 0;
+}
+
+/** What zod says, in words that tell what to do. */
+function explain(issue: z.core.$ZodIssue): ProfileProblem[] {
+  const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
+  const problem = (message: string, remedy: string): ProfileProblem => ({ severity: 'error', path, message, remedy });
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => ({
+        ...problem(`${key} is not known here`, 'remove it, or check its spelling against a shipped profile'),
+        path: [...path, key],
+      }));
+    case 'invalid_value':
+      return [problem('this value is not possible here', `one of: ${issue.values.map(String).join(', ')}`)];
+    case 'invalid_type':
+      return [
+        issue.input === undefined && /received undefined/.test(issue.message)
+          ? problem('it is missing', `add it: ${article(issue.expected)}`)
+          : problem(issue.message, `give ${article(issue.expected)}`),
+      ];
+    case 'too_small':
+      return [problem(issue.message, `give at least ${issue.minimum}`)];
+    case 'too_big':
+      return [problem(issue.message, `give at most ${issue.maximum}`)];
+    case 'invalid_union':
+      return [problem('this is none of the forms that are possible here', 'compare it with a shipped profile')];
+    default:
+      return [problem(issue.message, 'write it in that form')];
+  }
+}
+
+const KINDS: Readonly<Record<string, string>> = { int: 'a whole number', number: 'a number', string: 'a text' };
+const article = (expected: string): string => KINDS[expected] ?? `a value of type ${expected}`;
+
+// ---- addresses ---------------------------------------------------------------------------------------------------------------------------------
+
+const MODICON_PREFIX: Readonly<Record<Area, number>> = { coil: 0, discrete: 1, input: 3, holding: 4 };
+
+/** From an address as the manual counts to the one on the wire; null when this area has no such address. */
+export function wireAddress(base: 0 | 1 | 'modicon', area: Area, at: number): number | null {
+  const wire = base === 'modicon' ? fromModicon(area, at) : at - base;
+  return wire >= 0 && wire <= 0xffff ? wire : null;
+}
+
+/** 40001 and 400001 are both the first holding register; a coil has no leading digit. */
+function fromModicon(area: Area, at: number): number {
+  const prefix = MODICON_PREFIX[area];
+  return at - 1 - prefix * (at >= 100_000 || (prefix === 0 && at > 9_999) ? 100_000 : 10_000);
+}
+
+/** The same profile with wire addresses. */
+function toWire(document: ProfileDocument, problems: ProfileProblem[]): Profile {
+  const { base } = document.addressing;
+  const wire = (area: Area, at: number, path: Path): number => {
+    const address = wireAddress(base, area, at);
+    if (address !== null) return address;
+    problems.push({
+      severity: 'error',
+      path,
+      message: `${at} is no address of ${area === 'discrete' ? 'a discrete input' : `area ${area}`} when counting is ${base}`,
+      remedy:
+        base === 'modicon'
+          ? 'write coils as 1…, discrete inputs as 10001…, input registers as 30001…, holding registers as 40001…'
+          : `give ${base} to ${65_535 + base}, or set addressing.base as the manual counts`,
+    });
+    return 0;
+  };
+  const place = <T extends { at: number }>(item: T, area: Area, ...path: Path): T => ({
+    ...item,
+    at: wire(area, item.at, [...path, 'at']),
+  });
+  const maybe = <T extends { at: number }>(item: T | undefined, area: Area | undefined, ...path: Path) =>
+    item === undefined || area === undefined ? undefined : place(item, area, ...path);
+  type Credentials = NonNullable<ProfileDocument['credentials']>;
+  const steps = (list: Credentials['delete']['steps'], ...path: Path): Credentials['delete']['steps'] =>
+    list.map((step, i) => ({
+      ...step,
+      write: maybe(step.write, 'holding', ...path, i, 'write'),
+      poll: maybe(step.poll, step.poll?.area, ...path, i, 'poll'),
+    }));
+  const { credentials, events, clock } = document;
+  return {
+    ...document,
+    addressing: { base: 0 },
+    identity: maybe(document.identity, document.identity?.area, 'identity'),
+    boot_counter: maybe(document.boot_counter, document.boot_counter?.area, 'boot_counter'),
+    reset_flag: maybe(document.reset_flag, document.reset_flag?.area, 'reset_flag'),
+    config_check: document.config_check.map((check, i) => place(check, check.area, 'config_check', i)),
+    clock: clock && { ...place(clock, 'holding', 'clock'), set: maybe(clock.set, 'holding', 'clock', 'set') },
+    credentials: credentials && {
+      ...credentials,
+      table: {
+        ...credentials.table,
+        base: wire('holding', credentials.table.base, ['credentials', 'table', 'base']),
+      },
+      delete: { ...credentials.delete, steps: steps(credentials.delete.steps, 'credentials', 'delete', 'steps') },
+      commit: credentials.commit && {
+        ...credentials.commit,
+        steps: steps(credentials.commit.steps, 'credentials', 'commit', 'steps'),
+      },
+    },
+    events: events && wireEvents(events, wire, place),
+    outputs: document.outputs.map((output, i) => {
+      const area = output.kind === 'coil' ? 'coil' : 'holding';
+      const pulse = maybe(output.pulse, output.pulse?.area, 'outputs', i, 'pulse');
+      if (output.kind === 'register') {
+        const state = maybe(output.state, output.state?.area, 'outputs', i, 'state');
+        return { ...place(output, area, 'outputs', i), pulse, state };
+      }
+      return { ...place(output, area, 'outputs', i), pulse };
+    }),
+    inputs: document.inputs.map((input, i) => ({
+      ...place(input, input.area, 'inputs', i),
+      latch: maybe(input.latch, 'coil', 'inputs', i, 'latch'),
+    })),
+    watchdog: maybe(document.watchdog, 'holding', 'watchdog'),
+  };
+}
+
+type Events = NonNullable<ProfileDocument['events']>;
+
+function wireEvents(
+  events: Events,
+  wire: (area: Area, at: number, path: Path) => number,
+  place: <T extends { at: number }>(item: T, area: Area, ...path: Path) => T,
+): Events {
+  const base = wire(events.area, events.base, ['events', 'base']);
+  switch (events.mode) {
+    case 'flag-clear':
+      return { ...events, base, flag: place(events.flag, events.flag.area, 'events', 'flag') };
+    case 'sequence':
+      return { ...events, base, sequence: place(events.sequence, events.sequence.area, 'events', 'sequence') };
+    case 'fifo':
+      return {
+        ...events,
+        base,
+        count: place(events.count, events.count.area, 'events', 'count'),
+        pop: place(events.pop, 'holding', 'events', 'pop'),
+      };
+    case 'ring':
+      return {
+        ...events,
+        base,
+        head: place(events.head, events.head.area, 'events', 'head'),
+        tail: place(events.tail, 'holding', 'events', 'tail'),
+      };
+  }
+}
