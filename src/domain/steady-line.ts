@@ -36,6 +36,7 @@ export class SteadyLine {
   #upSinceMs = 0;
   #told: string | null = null;
   #timer: Timer | null = null;
+  #closing: Promise<void> = Promise.resolve();
 
   constructor(
     settings: LineSettings,
@@ -65,6 +66,7 @@ export class SteadyLine {
     this.#timer?.cancel();
     const port = this.#port;
     this.#port = null;
+    await this.#closing;
     await port?.close();
   }
 
@@ -112,7 +114,8 @@ export class SteadyLine {
     if (reason !== this.#told) this.#events.down(reason);
     this.#told = reason;
     // Closed before it is opened again: the lock of the old port would keep the new one out.
-    await port?.close();
+    this.#closing = port?.close() ?? Promise.resolve();
+    await this.#closing;
     if (attempt !== this.#attempt) return;
     const longestMs = Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.min(this.#failures++, 10));
     this.#timer = this.#clock.after(longestMs * (0.5 + 0.5 * this.#random.fraction()), () => void this.#open());

@@ -1,5 +1,14 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,6 +59,10 @@ async function refusal(opening: Promise<Port>): Promise<OperatingError> {
   return outcome;
 }
 
+/** Holds up the loop, as a slow piece of work would. */
+const block = (durationMs: number): void =>
+  void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, durationMs);
+
 const everyByte = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
 
 describe('a serial device', () => {
@@ -75,15 +88,23 @@ describe('a serial device', () => {
   });
 
   test('keeps the order of more bytes than the kernel takes at once', async () => {
-    const far = await openFarEnd(pair.b);
     const { handlers } = listener();
     const port = await open(at(pair.a), handlers, 2000);
     const sent = Buffer.from(Array.from({ length: 60_000 }, (_, i) => i % 251));
-    for (let i = 0; i < sent.length; i += 1000) port.write(sent.subarray(i, i + 1000));
+    const far = spawn('head', ['-c', String(sent.length), pair.b], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const received: Buffer[] = [];
+    far.stdout.on('data', (bytes: Buffer) => received.push(bytes));
+    const files = `/proc/${String(far.pid)}/fd`;
+    const opens = (file: string) => existsSync(file) && realpathSync(file) === realpathSync(pair.b);
+    await until(() => readdirSync(files).some((file) => opens(join(files, file))), 'the far end to open its port');
+    port.write(sent.subarray(0, 50_000));
+    // The far end, a process of its own, reads while this one is held up: the kernel has room again, but what waits goes first.
+    block(200);
+    for (let i = 50_000; i < sent.length; i += 1000) port.write(sent.subarray(i, i + 1000));
     await port.drain();
-    expect((await far.take(sent.length)).equals(sent)).toBe(true);
+    await new Promise((resolve) => far.once('close', resolve));
+    expect(Buffer.concat(received).equals(sent)).toBe(true);
     await port.close();
-    await far.close();
   });
 
   test('is lost once, with the reason, when it is unplugged, and takes no more bytes', async () => {
@@ -158,7 +179,7 @@ describe('a serial device', () => {
     // Arrives while this turn of the loop blocks: it waits in the kernel, undelivered.
     const blocked = spawn('sh', ['-c', `printf stale > ${pair.b}`]);
     await new Promise((resolve) => blocked.once('spawn', resolve));
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+    block(300);
     await port.discardInput();
     await new Promise((resolve) => setTimeout(resolve, 50));
     await far.write('fresh');
@@ -226,14 +247,21 @@ describe('a serial device', () => {
     const { heard, handlers } = listener();
     const port = await portOpener(hurriedClock)(at(pair.a), handlers, 60_000);
     // More than the kernel takes, less than the bound.
-    for (let i = 0; i < 40; i++) {
-      port.write(Buffer.alloc(4096));
-      await new Promise((resolve) => setTimeout(resolve, 2));
-      if (heard.lost.length > 0) break;
-    }
-    await expect(port.drain()).rejects.toThrow('takes no bytes');
+    port.write(Buffer.alloc(64_000));
+    await expect(port.drain()).rejects.toThrow('none has left');
     await until(() => heard.lost.length > 0, 'the loss');
     await port.close();
+  });
+
+  test('that is lost and closed in one turn says nothing more', async () => {
+    const { heard, handlers } = listener();
+    const port = await open(at(pair.a), handlers, 2000);
+    port.write(Buffer.alloc(1024 * 1024));
+    await expect(port.drain()).rejects.toThrow('takes no bytes');
+    expect(heard.lost).toEqual([]);
+    await port.close();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(heard.lost).toEqual([]);
   });
 });
 
@@ -468,6 +496,32 @@ describe('a steady line', () => {
     await until(() => log.length === 3, 'the line again');
     expect(log).toEqual(['up', 'down', 'up']);
     expect(reasons).toEqual(['ten requests in a row got no answer']);
+  });
+
+  test.each([
+    [0, [250, 500, 1000, 2000, 2500, 2500]],
+    [0.999999, [500, 1000, 2000, 4000, 5000, 5000]],
+  ])('tries again after 0.25 s to 5 s, ever more seldom (chance %d)', async (fraction, expected) => {
+    const delaysMs: number[] = [];
+    const line = new SteadyLine(
+      at('/dev/none'),
+      {
+        clock: {
+          ...systemClock,
+          after: (delayMs, run) => {
+            delaysMs.push(Math.round(delayMs));
+            return systemClock.after(0, run);
+          },
+        },
+        random: { fraction: () => fraction },
+        openPort: () => Promise.reject(new OperatingError('controller_offline', 'not there')),
+      },
+      { up: () => undefined, data: () => undefined, down: () => undefined },
+    );
+    line.start();
+    await until(() => delaysMs.length >= 6, 'six attempts');
+    await line.stop();
+    expect(delaysMs.slice(0, 6)).toEqual(expected);
   });
 
   test('tells nothing after it was stopped, even while it was opening', async () => {
