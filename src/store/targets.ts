@@ -1,8 +1,15 @@
 // What each controller should hold: one row per credential and controller, which owns the slot from before the first write until after the verified erasure.
+// A row is judged when it is due, by the clock; what has to be done at the controller then waits in one of two queues, erasures and writes.
 
 import type { Db } from './open.ts';
 
 export type TargetState = 'scheduled' | 'writing' | 'set' | 'unconfirmed' | 'removing' | 'removed' | 'failed';
+
+/** Due at once, whatever the clock says. */
+export const AT_ONCE = 0;
+export const WAITS = { erasure: 1, write: 2 } as const;
+export const ANNOUNCED = { nothing: 0, scheduled: 1, set: 2 } as const;
+
 export type TargetRow = {
   target_key: number;
   controller: string;
@@ -10,14 +17,22 @@ export type TargetRow = {
   acs_credential_id: string;
   slot: number | null;
   state: TargetState;
+  /** Keyed hash of the content sent last, or being sent; null: nothing, or an erasure. */
   written_hash: Buffer | null;
+  /** Keyed hash of the image as last read; null while nobody knows what the slot holds. */
   read_hash: Buffer | null;
   verified_at: number | null;
   error_type: string | null;
   error_message: string | null;
   attempts: number;
   due_at: number | null;
+  waits: 1 | 2 | null;
+  urgent_at: number | null;
+  erase_since: number | null;
+  erase_reason: 'ended' | 'revoked' | null;
   is_overdue: 0 | 1;
+  announced: 0 | 1 | 2;
+  partner_key: number | null;
 };
 export type SyncSummary = {
   pending: number;
@@ -25,32 +40,56 @@ export type SyncSummary = {
   failed: number;
   oldest_pending_erasure_at: number | null;
 };
+type Bounds = { starts_at: number | null; ends_at: number | null };
+
+const CHANGEABLE = [
+  'slot', 'state', 'written_hash', 'read_hash', 'verified_at', 'error_type', 'error_message', 'attempts', 'due_at', 'waits', 'urgent_at', 'erase_since',
+  'erase_reason', 'is_overdue', 'announced', 'partner_key',
+] as const; // prettier-ignore
 
 export class TargetTable {
+  readonly #byKey;
   readonly #ofCredential;
+  readonly #ofPartner;
+  readonly #besides;
   readonly #due;
   readonly #nextDue;
+  readonly #waiting;
+  readonly #overdue;
+  readonly #nextOverdue;
   readonly #insert;
   readonly #update;
   readonly #delete;
   readonly #touch;
+  readonly #touchRow;
   readonly #touchController;
-  readonly #usedSlots;
-  readonly #slots;
+  readonly #touchFailed;
+  readonly #disown;
+  readonly #slotsFrom;
   readonly #bySlot;
-  readonly #countOf;
-  readonly #pendingOf;
-  readonly #overlapping;
+  readonly #counts;
+  readonly #bounds;
   readonly #states;
-  readonly #stateOf;
+  readonly #after;
   readonly #foreign;
+  readonly #foreignAt;
   readonly #addForeign;
   readonly #removeForeign;
   readonly #controllers;
+  readonly #addHistory;
+  readonly #history;
 
   constructor(db: Db) {
+    this.#byKey = db.prepare<[number], TargetRow>('SELECT * FROM targets WHERE target_key = ?');
     this.#ofCredential = db.prepare<[number], TargetRow>(
       'SELECT * FROM targets WHERE credential_key = ? ORDER BY controller',
+    );
+    this.#ofPartner = db.prepare<[number], TargetRow>(
+      'SELECT * FROM targets WHERE partner_key = ? ORDER BY target_key',
+    );
+    this.#besides = db.prepare<[number, number, string], TargetRow>(
+      `SELECT t.* FROM credentials c JOIN targets t USING (credential_key)
+       WHERE c.user_key = ? AND c.credential_key <> ? AND t.controller = ? ORDER BY c.credential_key LIMIT 64`,
     );
     this.#due = db.prepare<[string, number, number], TargetRow>(
       'SELECT * FROM targets WHERE controller = ? AND due_at <= ? ORDER BY due_at, target_key LIMIT ?',
@@ -58,64 +97,98 @@ export class TargetTable {
     this.#nextDue = db.prepare<[string], { next: number | null }>(
       'SELECT min(due_at) AS next FROM targets WHERE controller = ? AND due_at IS NOT NULL',
     );
+    this.#waiting = db.prepare<[string, number, number], TargetRow>(
+      'SELECT * FROM targets WHERE controller = ? AND waits = ? ORDER BY urgent_at, target_key LIMIT ?',
+    );
+    this.#overdue = db.prepare<[string, number, number], TargetRow>(
+      'SELECT * FROM targets WHERE controller = ? AND is_overdue = 0 AND erase_since <= ? ORDER BY erase_since LIMIT ?',
+    );
+    this.#nextOverdue = db.prepare<[string], { next: number | null }>(
+      'SELECT min(erase_since) AS next FROM targets WHERE controller = ? AND is_overdue = 0 AND erase_since IS NOT NULL',
+    );
     this.#insert = db.prepare<[string, number, string, number]>(
       `INSERT INTO targets (controller, credential_key, acs_credential_id, state, due_at) VALUES (?, ?, ?, 'scheduled', ?)`,
     );
     this.#update = db.prepare<[TargetRow]>(
-      `UPDATE targets SET slot = :slot, state = :state, written_hash = :written_hash, read_hash = :read_hash, verified_at = :verified_at, error_type = :error_type,
-         error_message = :error_message, attempts = :attempts, due_at = :due_at, is_overdue = :is_overdue WHERE target_key = :target_key`,
+      `UPDATE targets SET ${CHANGEABLE.map((name) => `${name} = :${name}`).join(', ')} WHERE target_key = :target_key`,
     );
     this.#delete = db.prepare<[number]>('DELETE FROM targets WHERE target_key = ?');
-    this.#touch = db.prepare<[number, number]>('UPDATE targets SET due_at = ?, attempts = 0 WHERE credential_key = ?');
-    this.#touchController = db.prepare<[number, string]>(
-      'UPDATE targets SET due_at = ?, attempts = 0 WHERE controller = ?',
+    this.#touch = db.prepare<[number]>(`UPDATE targets SET due_at = ${AT_ONCE}, attempts = 0 WHERE credential_key = ?`);
+    this.#touchRow = db.prepare<[number]>(`UPDATE targets SET due_at = ${AT_ONCE} WHERE target_key = ?`);
+    this.#touchController = db.prepare<[string, number, number], { target_key: number }>(
+      `UPDATE targets SET due_at = ${AT_ONCE}, attempts = 0 WHERE target_key IN
+         (SELECT target_key FROM targets WHERE controller = ? AND target_key > ? ORDER BY target_key LIMIT ?) RETURNING target_key`,
     );
-    this.#usedSlots = db.prepare<[string], { slot: number }>(
-      'SELECT slot FROM targets WHERE controller = ? AND slot IS NOT NULL ORDER BY slot',
+    this.#touchFailed = db.prepare<[string, string, number]>(
+      `UPDATE targets SET due_at = ${AT_ONCE} WHERE target_key IN
+         (SELECT target_key FROM targets WHERE state = 'failed' AND controller = ? AND error_type = ? ORDER BY target_key LIMIT ?)`,
     );
-    this.#slots = db.prepare<[string], TargetRow>(
-      'SELECT * FROM targets WHERE controller = ? AND slot IS NOT NULL ORDER BY slot',
+    this.#disown = db.prepare<[string, number, number]>(
+      `UPDATE targets SET slot = NULL, written_hash = NULL, read_hash = NULL, due_at = ${AT_ONCE} WHERE controller = ? AND (slot < ? OR slot > ?)`,
+    );
+    this.#slotsFrom = db.prepare<[string, number, number], TargetRow & { slot: number }>(
+      'SELECT * FROM targets WHERE controller = ? AND slot >= ? ORDER BY slot LIMIT ?',
     );
     this.#bySlot = db.prepare<[string, number], TargetRow>('SELECT * FROM targets WHERE controller = ? AND slot = ?');
-    this.#countOf = db.prepare<[string], { count: number }>(
-      'SELECT count(*) AS count FROM targets WHERE controller = ?',
+    this.#counts = db.prepare<[string], { total: number; used: number; pending: number }>(
+      'SELECT total, used, pending FROM target_counts WHERE controller = ?',
     );
-    this.#pendingOf = db.prepare<[string], { pending: number; used: number }>(
-      `SELECT (SELECT count(*) FROM targets WHERE controller = ?1 AND state IN ('writing', 'removing', 'failed')) AS pending,
-         (SELECT count(*) FROM targets WHERE controller = ?1 AND slot IS NOT NULL) AS used`,
-    );
-    this.#overlapping = db.prepare<
-      [{ controller: string; starts: number | null; ends: number | null; except: number; limit: number }],
-      { count: number }
+    this.#bounds = db.prepare<
+      [{ controller: string; starts: number | null; ends: number | null; except: number }],
+      Bounds
     >(
-      `SELECT count(*) AS count FROM (SELECT 1 FROM targets t LEFT JOIN credentials c USING (credential_key)
-         WHERE t.controller = :controller AND t.credential_key <> :except AND t.state <> 'removed'
-           AND (c.credential_key IS NULL OR ((:ends IS NULL OR c.starts_at IS NULL OR c.starts_at < :ends) AND (:starts IS NULL OR c.ends_at IS NULL OR :starts < c.ends_at)))
-         LIMIT :limit)`,
+      `SELECT c.starts_at, c.ends_at FROM targets t LEFT JOIN credentials c USING (credential_key)
+       WHERE t.controller = :controller AND t.credential_key <> :except AND t.state <> 'removed'
+         AND (c.credential_key IS NULL OR ((:ends IS NULL OR c.starts_at IS NULL OR c.starts_at < :ends)
+           AND (:starts IS NULL OR c.ends_at IS NULL OR :starts < c.ends_at)))`,
     );
     this.#states = db.prepare<[], SyncSummary>(
       `SELECT count(*) FILTER (WHERE state IN ('writing', 'removing')) AS pending, count(*) FILTER (WHERE state = 'unconfirmed') AS unconfirmed,
-         count(*) FILTER (WHERE state = 'failed') AS failed, min(due_at) FILTER (WHERE state = 'removing') AS oldest_pending_erasure_at FROM targets
+         count(*) FILTER (WHERE state = 'failed') AS failed, min(erase_since) AS oldest_pending_erasure_at FROM targets
          WHERE state IN ('writing', 'removing', 'unconfirmed', 'failed')`,
     );
-    this.#stateOf = db.prepare<[string], { state: TargetState; count: number }>(
-      'SELECT state, count(*) AS count FROM targets WHERE controller = ? GROUP BY state',
+    this.#after = db.prepare<[number, number], TargetRow>(
+      'SELECT * FROM targets WHERE target_key > ? ORDER BY target_key LIMIT ?',
     );
     this.#foreign = db.prepare<[string], { slot: number; first_seen_at: number }>(
       'SELECT slot, first_seen_at FROM foreign_slots WHERE controller = ? ORDER BY slot',
+    );
+    this.#foreignAt = db.prepare<[string, number], { slot: number }>(
+      'SELECT slot FROM foreign_slots WHERE controller = ? AND slot = ?',
     );
     this.#addForeign = db.prepare<[string, number, Buffer, number]>(
       'INSERT INTO foreign_slots (controller, slot, read_hash, first_seen_at) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET read_hash = excluded.read_hash',
     );
     this.#removeForeign = db.prepare<[string, number]>('DELETE FROM foreign_slots WHERE controller = ? AND slot = ?');
-    this.#controllers = db.prepare<[], { controller: string }>('SELECT DISTINCT controller FROM targets');
+    this.#controllers = db.prepare<[], { controller: string }>('SELECT controller FROM target_counts');
+    this.#addHistory = db.prepare<[string, number, string, number]>(
+      `INSERT INTO slot_history (controller, slot, acs_credential_id, freed_at) VALUES (?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET acs_credential_id = excluded.acs_credential_id, freed_at = excluded.freed_at`,
+    );
+    this.#history = db.prepare<[string, number], { acs_credential_id: string; freed_at: number }>(
+      'SELECT acs_credential_id, freed_at FROM slot_history WHERE controller = ? AND slot = ?',
+    );
+  }
+
+  byKey(targetKey: number): TargetRow | undefined {
+    return this.#byKey.get(targetKey);
   }
 
   ofCredential(credentialKey: number): TargetRow[] {
     return this.#ofCredential.all(credentialKey);
   }
 
-  /** Rows whose time has come, the longest waiting first. */
+  /** Rows whose slot holds this credential's code, and the row of a code that lies in this card's slot. */
+  ofPartner(credentialKey: number): TargetRow[] {
+    return this.#ofPartner.all(credentialKey);
+  }
+
+  /** The rows of a user's other credentials at a controller. */
+  besides(userKey: number, credentialKey: number, controller: string): TargetRow[] {
+    return this.#besides.all(userKey, credentialKey, controller);
+  }
+
+  /** Rows that must be judged by now, the longest due first. */
   due(controller: string, nowMs: number, limit: number): TargetRow[] {
     return this.#due.all(controller, nowMs, limit);
   }
@@ -124,8 +197,24 @@ export class TargetTable {
     return this.#nextDue.get(controller)?.next ?? null;
   }
 
-  insert(controller: string, credentialKey: number, acsCredentialId: string, dueAtMs: number): void {
-    this.#insert.run(controller, credentialKey, acsCredentialId, dueAtMs);
+  /** Rows that wait for the controller, the most urgent first. */
+  waiting(controller: string, waits: 1 | 2, limit: number): TargetRow[] {
+    return this.#waiting.all(controller, waits, limit);
+  }
+
+  /** Rows whose slot should have been empty since before `sinceMs`, and of which no event has said so. */
+  overdue(controller: string, sinceMs: number, limit: number): TargetRow[] {
+    return this.#overdue.all(controller, sinceMs, limit);
+  }
+
+  /** The oldest `erase_since` of which no event has said that it takes too long. */
+  nextOverdueSinceMs(controller: string): number | null {
+    return this.#nextOverdue.get(controller)?.next ?? null;
+  }
+
+  /** A new row, to be judged at once. */
+  insert(controller: string, credentialKey: number, acsCredentialId: string): void {
+    this.#insert.run(controller, credentialKey, acsCredentialId, AT_ONCE);
   }
 
   update(target: TargetRow): void {
@@ -136,49 +225,83 @@ export class TargetTable {
     this.#delete.run(targetKey);
   }
 
-  /** Something about the credential changed: all its controllers look again, at once. */
-  touch(credentialKey: number, nowMs: number): void {
-    this.#touch.run(nowMs, credentialKey);
+  /** Something about the credential changed: all its controllers judge anew, at once. */
+  touch(credentialKey: number, _nowMs?: number): void {
+    this.#touch.run(credentialKey);
+    for (const target of this.#ofPartner.all(credentialKey)) this.#touchRow.run(target.target_key);
   }
 
-  touchController(controller: string, nowMs: number): void {
-    this.#touchController.run(nowMs, controller);
+  touchRow(targetKey: number): void {
+    this.#touchRow.run(targetKey);
   }
 
-  usedSlots(controller: string): number[] {
-    return this.#usedSlots.all(controller).map((row) => row.slot);
+  /** One slice of judging all rows of a controller anew, those behind the key `after`; returns the last key, null when there are no more. */
+  touchController(controller: string, after: number, limit: number): number | null {
+    return this.#touchController
+      .all(controller, after, limit)
+      .reduce<number | null>((last, row) => Math.max(last ?? 0, row.target_key), null);
   }
 
-  withSlots(controller: string): TargetRow[] {
-    return this.#slots.all(controller);
+  /** Judges at most `limit` rows anew that failed with this error. */
+  touchFailed(controller: string, errorType: string, limit: number): void {
+    this.#touchFailed.run(controller, errorType, limit);
+  }
+
+  /** Gives up slots outside `first` to `last`, which the controller has no longer; returns how many. */
+  disownOutside(controller: string, first: number, last: number): number {
+    return this.#disown.run(controller, first, last).changes;
+  }
+
+  /** At most `limit` rows that own a slot, from the slot `from` upwards. */
+  withSlotsFrom(controller: string, from: number, limit: number): (TargetRow & { slot: number })[] {
+    return this.#slotsFrom.all(controller, from, limit);
   }
 
   bySlot(controller: string, slot: number): TargetRow | undefined {
     return this.#bySlot.get(controller, slot);
   }
 
+  /** Rows that take, or will take, a slot. */
   countOf(controller: string): number {
-    return this.#countOf.get(controller)?.count ?? 0;
+    return this.#counts.get(controller)?.total ?? 0;
   }
 
   /** Slots owned, and rows that wait for a write, an erasure or a remedy. */
   loadOf(controller: string): { pending: number; used: number } {
-    return this.#pendingOf.get(controller) ?? { pending: 0, used: 0 };
+    const counts = this.#counts.get(controller);
+    return { pending: counts?.pending ?? 0, used: counts?.used ?? 0 };
   }
 
-  /** Others at this controller over an overlapping window, counted up to `limit`. */
-  overlapping(controller: string, starts: number | null, ends: number | null, except: number, limit: number): number {
-    return this.#overlapping.get({ controller, starts, ends, except, limit })?.count ?? 0;
+  /** How many others take a slot at the same time at the worst moment of `[starts, ends)`; null bounds are open. Costs one look at every row of the controller. */
+  mostAtOnce(controller: string, starts: number | null, ends: number | null, except: number): number {
+    const from = starts ?? -Infinity;
+    const begins: number[] = [];
+    const finishes: number[] = [];
+    for (const row of this.#bounds.iterate({ controller, starts, ends, except })) {
+      begins.push(Math.max(row.starts_at ?? -Infinity, from));
+      if (row.ends_at !== null) finishes.push(row.ends_at);
+    }
+    begins.sort((a, b) => a - b);
+    finishes.sort((a, b) => a - b);
+    let most = 0;
+    let finished = 0;
+    for (const [begun, at] of begins.entries()) {
+      while (finished < finishes.length && (finishes[finished] ?? Infinity) <= at) finished += 1;
+      most = Math.max(most, begun + 1 - finished);
+    }
+    return most;
   }
 
   summary(): SyncSummary {
     return this.#states.get() ?? { pending: 0, unconfirmed: 0, failed: 0, oldest_pending_erasure_at: null };
   }
 
-  statesOf(controller: string): { state: TargetState; count: number }[] {
-    return this.#stateOf.all(controller);
+  /** Rows of all controllers behind the key `after`, in the order of their making. */
+  after(after: number, limit: number): TargetRow[] {
+    return this.#after.all(after, limit);
   }
 
+  /** Every controller that ever had a row. */
   controllers(): string[] {
     return this.#controllers.all().map((row) => row.controller);
   }
@@ -187,11 +310,24 @@ export class TargetTable {
     return this.#foreign.all(controller);
   }
 
+  isForeign(controller: string, slot: number): boolean {
+    return this.#foreignAt.get(controller, slot) !== undefined;
+  }
+
   noteForeign(controller: string, slot: number, readHash: Buffer, nowMs: number): void {
     this.#addForeign.run(controller, slot, readHash, nowMs);
   }
 
   forgetForeign(controller: string, slot: number): void {
     this.#removeForeign.run(controller, slot);
+  }
+
+  /** Remembers whose a slot was that is being freed. */
+  noteFreed(controller: string, slot: number, acsCredentialId: string, nowMs: number): void {
+    this.#addHistory.run(controller, slot, acsCredentialId, nowMs);
+  }
+
+  lastOwner(controller: string, slot: number): { acs_credential_id: string; freed_at: number } | undefined {
+    return this.#history.get(controller, slot);
   }
 }
