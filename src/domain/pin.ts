@@ -15,7 +15,8 @@ export const codeCapacity = (digits: number): number => Math.floor(10 ** digits 
 /** Codes people try first: all the same digit, or a run up or down. */
 export function isWeakPin(code: string): boolean {
   if (/^(\d)\1*$/.test(code)) return true;
-  const steps = [...code].slice(1).map((digit, i) => Number(digit) - Number(code[i]));
+  const digits = Array.from(code, Number);
+  const steps = digits.slice(1).map((digit, i) => digit - (digits[i] ?? 0));
   return steps.every((step) => step === 1) || steps.every((step) => step === -1);
 }
 

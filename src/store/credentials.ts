@@ -89,12 +89,14 @@ export class CredentialTable {
   readonly #byCard;
   readonly #byCodeHere;
   readonly #byCodeOfUser;
+  readonly #oneForDecision;
   readonly #sameCard;
   readonly #sameCode;
   readonly #markUsed;
   readonly #ended;
   readonly #markInvalidated;
   readonly #count;
+  readonly #setSynced;
   readonly #withAccess;
   readonly #codesAt;
 
@@ -144,6 +146,10 @@ export class CredentialTable {
     this.#byCodeOfUser = db.prepare<[Buffer], CredentialForDecision>(
       `SELECT ${FOR_DECISION}, 0 AS is_listed FROM credentials c LEFT JOIN users u USING (user_key) WHERE c.code_hash = ? AND c.has_own_entrances = 0 LIMIT ${MOST_PER_SECRET}`,
     );
+    this.#oneForDecision = db.prepare<[number, number], CredentialForDecision>(
+      `SELECT ${FOR_DECISION}, EXISTS (SELECT 1 FROM credential_entrances ce WHERE ce.credential_key = c.credential_key AND ce.entrance_key = ?) AS is_listed
+       FROM credentials c LEFT JOIN users u USING (user_key) WHERE c.credential_key = ?`,
+    );
     const overlaps = `(:ends IS NULL OR c.starts_at IS NULL OR c.starts_at < :ends) AND (:starts IS NULL OR c.ends_at IS NULL OR :starts < c.ends_at)
       AND c.credential_key <> :except AND c.invalidated_at IS NULL`;
     this.#sameCard = db.prepare<
@@ -165,6 +171,9 @@ export class CredentialTable {
     );
     this.#markInvalidated = db.prepare<[number, number]>(
       'UPDATE credentials SET invalidated_at = ? WHERE credential_key = ?',
+    );
+    this.#setSynced = db.prepare<[number, number, number]>(
+      'UPDATE credentials SET synced_at = ?, issued_at = coalesce(issued_at, ?) WHERE credential_key = ?',
     );
     this.#count = db.prepare<[], { count: number }>('SELECT count(*) AS count FROM credentials');
     this.#withAccess = db.prepare<[{ entrance: number; after: number; limit: number }], CredentialRow>(
@@ -235,6 +244,11 @@ export class CredentialTable {
     return [...this.#byCodeHere.all(codeHash, entranceKey), ...this.#byCodeOfUser.all(codeHash)];
   }
 
+  /** One credential as a decision at this entrance sees it. */
+  forDecision(credentialKey: number, entranceKey: number): CredentialForDecision | undefined {
+    return this.#oneForDecision.get(entranceKey, credentialKey);
+  }
+
   /** Another credential with this card over an overlapping window. */
   overlappingCard(hash: Buffer, starts: number | null, ends: number | null, except: number): string | null {
     return this.#sameCard.get({ hash, starts, ends, except })?.acs_credential_id ?? null;
@@ -269,6 +283,11 @@ export class CredentialTable {
   markInvalidated(credentialKey: number, atMs: number): void {
     this.#markInvalidated.run(atMs, credentialKey);
     this.#freeCodes.run(credentialKey);
+  }
+
+  /** Every controller concerned holds it as it should be. */
+  setSynced(credentialKey: number, atMs: number): void {
+    this.#setSynced.run(atMs, atMs, credentialKey);
   }
 
   count(): number {

@@ -25,7 +25,7 @@ export class EventLog {
   readonly #expired;
   readonly #deleteUpTo;
   readonly #count;
-  #lastSequence: number | null = null;
+  #wasAdded = false;
 
   constructor(db: Db, meta: Meta, random: Random, clockState: () => 'trusted' | 'untrusted') {
     this.#meta = meta;
@@ -38,9 +38,9 @@ export class EventLog {
     this.#after = db.prepare<[number, number], StoredEvent>(
       'SELECT sequence, event_type, created_at, body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?',
     );
-    this.#expired = db.prepare<[number, number], { last: number | null; count: number }>(
+    this.#expired = db.prepare<[{ before: number; limit: number }], { last: number | null; count: number }>(
       `SELECT max(sequence) AS last, count(*) AS count FROM
-         (SELECT sequence, created_at FROM events ORDER BY sequence LIMIT ?2) WHERE created_at < ?1`,
+         (SELECT sequence, created_at FROM events ORDER BY sequence LIMIT :limit) WHERE created_at < :before`,
     );
     this.#deleteUpTo = db.prepare<[number]>(
       'DELETE FROM events WHERE sequence <= ? AND sequence < (SELECT max(sequence) FROM events)',
@@ -62,12 +62,19 @@ export class EventLog {
       clock: this.#clockState(),
       ...event.body,
     });
+    this.#wasAdded = true;
     return Number(this.#insert.run(event.event_type, nowMs, body).lastInsertRowid);
   }
 
   lastSequence(): number {
-    this.#lastSequence = this.#last.get()?.last ?? 0;
-    return this.#lastSequence;
+    return this.#last.get()?.last ?? 0;
+  }
+
+  /** True once after events were added. */
+  takeAdded(): boolean {
+    const wasAdded = this.#wasAdded;
+    this.#wasAdded = false;
+    return wasAdded;
   }
 
   /** Events behind `sequence`, oldest first, at most `limit`. */
@@ -95,7 +102,7 @@ export class EventLog {
   trim(beforeMs: number, max: number, limit: number): { removed: number; unsent: number } {
     const { first, last } = this.span();
     if (first === null || last === null) return { removed: 0, unsent: 0 };
-    const byAge = this.#expired.get(beforeMs, limit)?.last ?? 0;
+    const byAge = this.#expired.get({ before: beforeMs, limit })?.last ?? 0;
     const byCount = Math.min(last - max, first + limit - 1);
     const upTo = Math.min(Math.max(byAge, byCount), last - 1);
     if (upTo < first) return { removed: 0, unsent: 0 };

@@ -23,6 +23,8 @@ CREATE TABLE users (
   created_at INTEGER NOT NULL
 ) STRICT;
 
+CREATE INDEX users_by_identity ON users (user_identity_id) WHERE user_identity_id IS NOT NULL;
+
 -- Entrances come from the facility file; a row stays when an entrance leaves the file, so that its history keeps a name.
 CREATE TABLE entrances (
   entrance_key INTEGER PRIMARY KEY,
@@ -130,7 +132,8 @@ CREATE TABLE events (
   body TEXT NOT NULL
 ) STRICT;
 
--- What each controller should hold, was written and was read, one row per credential and controller. The row owns the slot.
+-- What each controller should hold, was written and was read, one row per credential and controller. The row owns the slot, from before the first write until
+-- after the verified erasure.
 CREATE TABLE targets (
   target_key INTEGER PRIMARY KEY,
   controller TEXT NOT NULL,
@@ -138,24 +141,60 @@ CREATE TABLE targets (
   acs_credential_id TEXT NOT NULL,
   slot INTEGER,
   state TEXT NOT NULL CHECK (state IN ('scheduled', 'writing', 'set', 'unconfirmed', 'removing', 'removed', 'failed')),
-  -- Keyed hashes of record images: what we wrote last, what we last read.
+  -- Keyed hash of the content that was sent last, or is being sent; null: nothing, or an erasure.
   written_hash BLOB,
+  -- Keyed hash of the record's image as last read; null while nobody knows what the slot holds.
   read_hash BLOB,
   verified_at INTEGER,
   error_type TEXT,
   error_message TEXT,
   attempts INTEGER NOT NULL DEFAULT 0,
-  -- When the synchronisation must look at this row again; null: never by itself.
+  -- When it must be judged anew what this row should hold (0: at once); null: never by itself. Judged by the clock that may be untrusted.
   due_at INTEGER,
-  -- 1 once access_code.failed_to_expire has been recorded for this stay.
+  -- What the row waits to have done at the controller (1: an erasure, 2: a write), and its place in that queue; null: nothing.
+  waits INTEGER,
+  urgent_at INTEGER,
+  -- Since when the slot should have been empty, and why: 'ended' or 'revoked'. Null while it may hold something.
+  erase_since INTEGER,
+  erase_reason TEXT,
+  -- 1 once an event has said that this erasure takes too long.
   is_overdue INTEGER NOT NULL DEFAULT 0,
+  -- What events have said of the present content: 1 scheduled_on_device, 2 set_on_device.
+  announced INTEGER NOT NULL DEFAULT 0,
+  -- The credential whose code lies in this card's slot, where a door asks for both; a row without a slot: whose slot holds this code.
+  partner_key INTEGER,
   UNIQUE (controller, credential_key)
 ) STRICT;
 CREATE UNIQUE INDEX targets_by_slot ON targets (controller, slot) WHERE slot IS NOT NULL;
 CREATE INDEX targets_by_credential ON targets (credential_key);
+CREATE INDEX targets_by_partner ON targets (partner_key) WHERE partner_key IS NOT NULL;
 CREATE INDEX targets_due ON targets (controller, due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX targets_waiting ON targets (controller, waits, urgent_at) WHERE waits IS NOT NULL;
+CREATE INDEX targets_erasing ON targets (controller, is_overdue, erase_since) WHERE erase_since IS NOT NULL;
+CREATE INDEX targets_unsettled ON targets (state, controller, erase_since) WHERE state IN ('writing', 'removing', 'unconfirmed', 'failed');
 
-CREATE INDEX targets_unsettled ON targets (state, controller, due_at) WHERE state IN ('writing', 'removing', 'unconfirmed', 'failed');
+-- Per controller: rows that take, or will take, a slot; slots owned; rows that wait for the controller or a remedy. Kept by triggers, so that accepting a
+-- credential and showing a state cost the same at ten and at a hundred thousand.
+CREATE TABLE target_counts (
+  controller TEXT PRIMARY KEY,
+  total INTEGER NOT NULL,
+  used INTEGER NOT NULL,
+  pending INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER target_counts_insert AFTER INSERT ON targets BEGIN
+  INSERT INTO target_counts VALUES (new.controller, new.state <> 'removed', new.slot IS NOT NULL, new.state IN ('writing', 'removing', 'failed'))
+    ON CONFLICT DO UPDATE SET total = total + excluded.total, used = used + excluded.used, pending = pending + excluded.pending;
+END;
+CREATE TRIGGER target_counts_delete AFTER DELETE ON targets BEGIN
+  UPDATE target_counts SET total = total - (old.state <> 'removed'), used = used - (old.slot IS NOT NULL),
+    pending = pending - (old.state IN ('writing', 'removing', 'failed')) WHERE controller = old.controller;
+END;
+CREATE TRIGGER target_counts_update AFTER UPDATE OF state, slot ON targets WHEN old.state <> new.state OR old.slot IS NOT new.slot BEGIN
+  UPDATE target_counts SET total = total + (new.state <> 'removed') - (old.state <> 'removed'),
+    used = used + (new.slot IS NOT NULL) - (old.slot IS NOT NULL),
+    pending = pending + (new.state IN ('writing', 'removing', 'failed')) - (old.state IN ('writing', 'removing', 'failed'))
+    WHERE controller = new.controller;
+END;
 
 CREATE TABLE foreign_slots (
   controller TEXT NOT NULL,
@@ -163,6 +202,29 @@ CREATE TABLE foreign_slots (
   read_hash BLOB NOT NULL,
   first_seen_at INTEGER NOT NULL,
   PRIMARY KEY (controller, slot)
+) STRICT, WITHOUT ROWID;
+
+-- Who had a slot last: a controller's event about it may be read after it was freed.
+CREATE TABLE slot_history (
+  controller TEXT NOT NULL,
+  slot INTEGER NOT NULL,
+  acs_credential_id TEXT NOT NULL,
+  freed_at INTEGER NOT NULL,
+  PRIMARY KEY (controller, slot)
+) STRICT, WITHOUT ROWID;
+
+-- What is known of each controller that holds credentials: who it said it was, its last full comparison, how far its events are stored.
+CREATE TABLE controllers (
+  controller TEXT PRIMARY KEY,
+  identity TEXT,
+  compared_at INTEGER,
+  compared INTEGER,
+  differing INTEGER,
+  -- 1 while a full comparison is owed, whatever happens to the process.
+  is_comparison_due INTEGER NOT NULL DEFAULT 0,
+  event_cursor TEXT,
+  -- 0 between storing events and freeing them at the device.
+  is_cursor_acknowledged INTEGER NOT NULL DEFAULT 1
 ) STRICT, WITHOUT ROWID;
 
 -- Wrong codes in a row, by reader or by card; outlives a restart, which would otherwise be a way around it.

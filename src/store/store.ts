@@ -3,7 +3,9 @@
 
 import type { Clock, Random } from '../domain/ports.ts';
 import type { SecretSource } from '../domain/facility.ts';
+import { ControllerTable } from './controllers.ts';
 import { CredentialTable } from './credentials.ts';
+import { Digest } from './digest.ts';
 import { EntranceTable } from './entrances.ts';
 import { EventLog } from './events.ts';
 import { Jobs } from './jobs.ts';
@@ -42,12 +44,15 @@ export class Store {
   readonly journal: Journal;
   readonly events: EventLog;
   readonly targets: TargetTable;
+  readonly controllers: ControllerTable;
   readonly tombstones: Tombstones;
   readonly meta: Meta;
+  readonly digest: Digest;
   readonly jobs: Jobs;
   readonly lockouts: Lockouts;
   readonly #db: Db;
   readonly #transactions: Transactions;
+  #listeners: (() => void)[] = [];
 
   /** Opens or makes the database; throws an OperatingError that names the remedy (open.ts). */
   constructor(options: StoreOptions) {
@@ -58,14 +63,16 @@ export class Store {
     this.secrets = opened.secrets;
     this.wasUnclean = opened.wasUnclean;
     this.backups = opened.backups;
-    this.#transactions = new Transactions(db, options.clock);
+    this.#transactions = new Transactions(db, options.clock, () => this.#announce());
     this.meta = new Meta(db);
+    this.digest = new Digest(db, this.meta);
     this.users = new UserTable(db);
     this.credentials = new CredentialTable(db);
     this.entrances = new EntranceTable(db);
     this.journal = new Journal(db, opened.secrets);
     this.events = new EventLog(db, this.meta, options.random, options.clockState);
     this.targets = new TargetTable(db);
+    this.controllers = new ControllerTable(db);
     this.tombstones = new Tombstones(db);
     this.jobs = new Jobs(db);
     this.lockouts = new Lockouts(db);
@@ -91,6 +98,16 @@ export class Store {
     this.#transactions.flush();
   }
 
+  /** Calls `listener` behind every commit that added events. */
+  onEvents(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  #announce(): void {
+    if (!this.events.takeAdded()) return;
+    for (const listener of this.#listeners) listener();
+  }
+
   get commits(): number {
     return this.#transactions.commits;
   }
@@ -106,7 +123,9 @@ export class Store {
 
   /** True when the file answers a read. */
   isAlive(): boolean {
-    return this.#db.open && this.meta.number(REVISION) !== undefined;
+    if (!this.#db.open) return false;
+    this.meta.number(REVISION);
+    return true;
   }
 
   close(): void {

@@ -28,7 +28,10 @@ export class Transactions {
   /** Commits so far, for measurements. */
   commits = 0;
 
-  constructor(db: Db, clock: Clock) {
+  readonly #afterCommit: () => void;
+
+  constructor(db: Db, clock: Clock, afterCommit: () => void) {
+    this.#afterCommit = afterCommit;
     this.#db = db;
     this.#clock = clock;
     this.#begin = db.prepare('BEGIN IMMEDIATE');
@@ -74,6 +77,12 @@ export class Transactions {
     assert(!this.#isInside, 'transactions do not nest');
     this.#flushQuietly();
     this.#begin.run();
+    const result = this.#alone(fn);
+    this.#afterCommit();
+    return result;
+  }
+
+  #alone<T>(fn: () => T): T {
     this.#isInside = true;
     try {
       const result = fn();
@@ -105,6 +114,7 @@ export class Transactions {
       throw cause;
     }
     for (const hook of hooks) hook.committed?.();
+    this.#afterCommit();
   }
 
   get isGroupOpen(): boolean {

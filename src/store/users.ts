@@ -20,6 +20,7 @@ export type NewUser = Omit<UserRow, 'user_key'>;
 export class UserTable {
   readonly #byId;
   readonly #byKey;
+  readonly #byIdentity;
   readonly #insert;
   readonly #update;
   readonly #delete;
@@ -28,6 +29,9 @@ export class UserTable {
   constructor(db: Db) {
     this.#byId = db.prepare<[string], UserRow>('SELECT * FROM users WHERE acs_user_id = ?');
     this.#byKey = db.prepare<[number], UserRow>('SELECT * FROM users WHERE user_key = ?');
+    this.#byIdentity = db.prepare<[string], UserRow>(
+      'SELECT * FROM users WHERE user_identity_id = ? ORDER BY user_key LIMIT 1',
+    );
     this.#insert = db.prepare<[NewUser]>(
       `INSERT INTO users (acs_user_id, full_name, email_address, phone_number, user_identity_id, starts_at, ends_at, is_suspended, metadata, created_at)
        VALUES (:acs_user_id, :full_name, :email_address, :phone_number, :user_identity_id, :starts_at, :ends_at, :is_suspended, :metadata, :created_at)`,
@@ -54,6 +58,11 @@ export class UserTable {
 
   byKey(userKey: number): UserRow | undefined {
     return this.#byKey.get(userKey);
+  }
+
+  /** The first user of this identity. */
+  byIdentity(userIdentityId: string): UserRow | undefined {
+    return this.#byIdentity.get(userIdentityId);
   }
 
   insert(user: NewUser): number {

@@ -1,0 +1,467 @@
+// The readers and doors that Lintel serves itself: what is presented is decided from the database, the strike is commanded first, and the event of it is durable
+// in the same turn. What changes the next decision (a one-time use, a lockout) is durable before anything moves.
+
+import { candidates } from '../domain/card-formats.ts';
+import type { ApiError } from '../domain/errors.ts';
+import type { Policy } from '../domain/facility.ts';
+import type { Clock, Device, DriverEvent, Feedback, Log, Presentation, Timer } from '../domain/ports.ts';
+import type { Site, SiteEntrance } from '../domain/site.ts';
+import type { TimeWitness } from '../domain/window.ts';
+import type { CredentialForDecision } from '../store/credentials.ts';
+import type { NewEvent } from '../store/events.ts';
+import type { Store } from '../store/store.ts';
+import { judgeAll, reasonCodeOf, type Detail, type Step, type Verdict } from './decide.ts';
+import { Door } from './door.ts';
+import { Lockout } from './lockout.ts';
+import type { Recorder } from './recorder.ts';
+
+export type AccessOptions = {
+  site: Site;
+  /** Null when the database was refused: nobody is let in, everybody gets out. */
+  store: Store | null;
+  recorder: Recorder;
+  policy: Policy;
+  clock: Clock;
+  log: Log;
+  device: (name: string) => Device | undefined;
+  cardFormatsOf: (controller: string) => readonly string[];
+  time: () => TimeWitness;
+  acsSystemId: string;
+  /** How long the broker has been away, ms; null while it is there. */
+  offlineForMs: () => number | null;
+  onChange: () => void;
+  /** Controllers whose tables must be looked at. */
+  wake: (controllers: readonly string[]) => void;
+};
+
+export type Asked = { acsCredentialId: string } | { cards: readonly string[] } | { code: string };
+export type Explanation = {
+  outcome: 'granted' | 'denied';
+  reason: string | null;
+  acsCredentialId: string | null;
+  acsUserId: string | null;
+  steps: Step[];
+};
+
+/** How long a card waits for its code. */
+const CODE_WAIT_MS = 10_000;
+
+type Waiting = { credential: CredentialForDecision; timer: Timer };
+type Method = 'card' | 'keycode';
+type Judged = { verdict: Verdict; method: Method; second: CredentialForDecision | null };
+
+export class Access {
+  readonly #options: AccessOptions;
+  readonly #doors: ReadonlyMap<string, Door>;
+  readonly #byReader: ReadonlyMap<string, Door>;
+  readonly #lockout: Lockout | null;
+  /** Cards that wait for their code, by reader. */
+  readonly #waiting = new Map<string, Waiting>();
+  /** Why nobody is let in at all; null: decisions are made. */
+  #refusal: Detail | null = null;
+
+  constructor(options: AccessOptions) {
+    this.#options = options;
+    const { site, store, policy, clock, log, recorder, device, acsSystemId, onChange } = options;
+    const doors = site.entrances.map(
+      (entrance) => new Door(entrance, { clock, log, recorder, device, acsSystemId, onChange }),
+    );
+    this.#doors = new Map(doors.map((door) => [door.entrance.acsEntranceId, door]));
+    this.#byReader = new Map(doors.flatMap((door) => door.entrance.readers.map((reader) => [reader, door] as const)));
+    this.#lockout = store === null ? null : new Lockout(store, policy.lockout);
+  }
+
+  /** From now on nobody is let in (the database was found damaged); leaving goes on. */
+  refuse(detail: Detail): void {
+    this.#refusal = detail;
+  }
+
+  stop(): void {
+    for (const waiting of this.#waiting.values()) waiting.timer.cancel();
+    this.#waiting.clear();
+    for (const door of this.#doors.values()) door.stop();
+  }
+
+  /** An input changed somewhere: every door looks whether it is its own. */
+  input(event: DriverEvent & { type: 'input' }): void {
+    for (const door of this.#doors.values()) door.input(event.device, event.input, event.active);
+  }
+
+  presented(event: DriverEvent & { type: 'presented' }): void {
+    const door = this.#byReader.get(event.device);
+    if (door === undefined) {
+      this.#options.log.warn('something was presented at a reader that belongs to no entrance', {
+        reader: event.device,
+      });
+      return;
+    }
+    const judged = this.#judge(door.entrance, event.device, event.presentation);
+    if (judged === 'waits_for_code') {
+      this.#feedback(door.entrance, event, 'prompt_pin');
+      return;
+    }
+    if (judged.verdict.outcome === 'granted') this.#grant(door, event, judged, judged.verdict.credential);
+    else this.#deny(door, event, judged, judged.verdict.detail);
+  }
+
+  /** The controller's own decision, collected from its events. */
+  passedByController(acsEntranceId: string): void {
+    this.#doors.get(acsEntranceId)?.passedByController();
+  }
+
+  // ---- commands ----
+
+  async unlock(request: {
+    entrance: SiteEntrance;
+    acsUserId: string | null;
+    acsCredentialId: string | null;
+    reason: string | null;
+    commandId: string;
+    actionAttemptId: string;
+  }): Promise<{ confirmed: boolean } | { error: ApiError }> {
+    const { clock, recorder } = this.#options;
+    const door = this.#doors.get(request.entrance.acsEntranceId);
+    if (door === undefined)
+      return { error: { type: 'acs_entrance_not_found', message: 'the entrance left the facility file' } };
+    const outcome = await door.strike(clock.monotonicMs());
+    const body = {
+      ...this.#base(request.entrance),
+      acs_credential_id: request.acsCredentialId,
+      acs_user_id: request.acsUserId,
+      method: 'remote',
+      decided_by: 'command',
+      command_id: request.commandId,
+      action_attempt_id: request.actionAttemptId,
+      reason: request.reason,
+    };
+    if (outcome.outcome === 'done') {
+      recorder.record([{ event_type: 'lock.unlocked', body: { ...body, was_confirmed_by_device: outcome.confirmed } }]);
+      return { confirmed: outcome.confirmed };
+    }
+    door.strikeFailed();
+    const error: ApiError = {
+      type: outcome.error === 'controller_offline' ? 'controller_offline' : 'timed_out',
+      message: `${request.entrance.name}: ${outcome.message}`,
+    };
+    recorder.record([{ event_type: 'acs_entrance.unlock_failed', body: { ...body, error } }]);
+    return { error };
+  }
+
+  explain(entrance: SiteEntrance, asked: Asked, time: TimeWitness): Explanation {
+    const { store } = this.#options;
+    if (store === null)
+      return { outcome: 'denied', reason: 'store_unavailable', acsCredentialId: null, acsUserId: null, steps: [] };
+    const factor: Step = this.#factorStep(entrance, 'code' in asked ? 'keycode' : 'card');
+    const verdict = judgeAll(this.#askedFor(store, entrance, asked), time, true);
+    const controller = verdict.credential === null ? [] : this.#controllerSteps(store, entrance, verdict.credential);
+    const offline = this.#offlineStep();
+    const steps = [...('acsCredentialId' in asked ? [] : [factor]), ...offline, ...verdict.steps, ...controller];
+    const failed = steps.find((step) => !step.passed);
+    const reason = verdict.outcome === 'denied' ? verdict.detail : (failed?.step ?? null);
+    return {
+      outcome: failed === undefined ? 'granted' : 'denied',
+      reason: failed === undefined ? null : reason,
+      acsCredentialId: verdict.credential?.acs_credential_id ?? null,
+      acsUserId: verdict.credential?.acs_user_id ?? null,
+      steps,
+    };
+  }
+
+  state(entrance: SiteEntrance): {
+    mode: string;
+    isLocked: boolean;
+    isOpen: boolean | null;
+    isHeld: boolean;
+    isForced: boolean;
+    isOnline: boolean;
+  } {
+    const door = this.#doors.get(entrance.acsEntranceId);
+    const state = door?.state() ?? { isLocked: true, isOpen: null, isHeld: false, isForced: false, isOnline: false };
+    return { mode: 'normal', ...state };
+  }
+
+  entranceOfReader(reader: string): SiteEntrance | undefined {
+    return this.#byReader.get(reader)?.entrance;
+  }
+
+  // ---- judging ----
+
+  #judge(entrance: SiteEntrance, reader: string, presentation: Presentation): Judged | 'waits_for_code' {
+    const { store } = this.#options;
+    const method: Method = presentation.kind === 'digits' ? 'keycode' : 'card';
+    const refuse = (detail: Detail): Judged => ({
+      verdict: { outcome: 'denied', detail, credential: null, steps: [] },
+      method,
+      second: null,
+    });
+    if (store === null) return refuse('store_unavailable');
+    if (this.#refusal !== null) return refuse(this.#refusal);
+    if (this.#offlineStep().some((step) => !step.passed)) return refuse('offline_too_long');
+    if (presentation.kind === 'biometric') return refuse('factor_not_accepted');
+    return presentation.kind === 'digits'
+      ? this.#judgeCode(store, entrance, reader, presentation.digits, refuse)
+      : this.#judgeCard(
+          store,
+          entrance,
+          reader,
+          candidates(presentation.reading, this.#options.cardFormatsOf(reader)),
+          refuse,
+        );
+  }
+
+  #judgeCard(
+    store: Store,
+    entrance: SiteEntrance,
+    reader: string,
+    cards: readonly string[],
+    refuse: (detail: Detail) => Judged,
+  ): Judged | 'waits_for_code' {
+    if (entrance.factors === 'code') return refuse('factor_not_accepted');
+    const verdict = judgeAll(this.#askedFor(store, entrance, { cards }), this.#options.time());
+    if (verdict.outcome === 'denied' || entrance.factors !== 'card_and_code')
+      return { verdict, method: 'card', second: null };
+    this.#waiting.get(reader)?.timer.cancel();
+    const timer = this.#options.clock.after(CODE_WAIT_MS, () => this.#codeNeverCame(entrance, reader));
+    this.#waiting.set(reader, { credential: verdict.credential, timer });
+    return 'waits_for_code';
+  }
+
+  #judgeCode(
+    store: Store,
+    entrance: SiteEntrance,
+    reader: string,
+    digits: string,
+    refuse: (detail: Detail) => Judged,
+  ): Judged {
+    const { clock, time } = this.#options;
+    if (entrance.factors === 'card') return refuse('factor_not_accepted');
+    if (this.#lockout?.lockedUntil(reader, clock.nowMs()) != null) return refuse('locked_out');
+    const found = this.#askedFor(store, entrance, { code: digits });
+    if (entrance.factors !== 'card_and_code')
+      return { verdict: judgeAll(found, time()), method: 'keycode', second: null };
+    const waiting = this.#waiting.get(reader);
+    if (waiting === undefined) return refuse('factor_not_accepted');
+    waiting.timer.cancel();
+    this.#waiting.delete(reader);
+    const own = found.filter((credential) => credential.user_key === waiting.credential.user_key);
+    const verdict = judgeAll(own, time());
+    if (verdict.outcome === 'denied')
+      return {
+        verdict: own.length === 0 && found.length > 0 ? { ...verdict, detail: 'other_user' } : verdict,
+        method: 'keycode',
+        second: null,
+      };
+    // The card is judged again: seconds have passed, and a revocation may have come.
+    const card = store.credentials.forDecision(waiting.credential.credential_key, entrance.entranceKey);
+    const again = judgeAll(card === undefined ? [] : [card], time());
+    return { verdict: again, method: 'card', second: verdict.credential };
+  }
+
+  #codeNeverCame(entrance: SiteEntrance, reader: string): void {
+    const waiting = this.#waiting.get(reader);
+    this.#waiting.delete(reader);
+    if (waiting === undefined) return;
+    this.#options.recorder.record([this.#denial(entrance, reader, 'card', 'code_required', waiting.credential)]);
+    this.#options.device(reader)?.readers?.feedback(0, 'denied', entrance.feedback.denied);
+  }
+
+  #askedFor(store: Store, entrance: SiteEntrance, asked: Asked): CredentialForDecision[] {
+    if ('code' in asked) return store.credentials.byCode(store.secrets.codeHash(asked.code), entrance.entranceKey);
+    if ('cards' in asked)
+      return asked.cards.flatMap((card) =>
+        store.credentials.byCard(store.secrets.cardHash(card), entrance.entranceKey),
+      );
+    const row = store.credentials.byId(asked.acsCredentialId);
+    const one = row === undefined ? undefined : store.credentials.forDecision(row.credential_key, entrance.entranceKey);
+    return one === undefined ? [] : [one];
+  }
+
+  // ---- acting ----
+
+  #grant(
+    door: Door,
+    event: DriverEvent & { type: 'presented' },
+    judged: Judged,
+    credential: CredentialForDecision,
+  ): void {
+    const { recorder } = this.#options;
+    const usedUp = [credential, judged.second].filter(
+      (one): one is CredentialForDecision => one?.is_one_time_use === 1,
+    );
+    const unlocked = this.#unlocked(door.entrance, event.device, judged, credential);
+    if (usedUp.length > 0) {
+      if (!this.#useUp(event.device, judged, usedUp, unlocked)) {
+        this.#deny(door, event, judged, 'store_unavailable');
+        return;
+      }
+      this.#drive(door, event);
+      this.#feedback(door.entrance, event, 'granted');
+      return;
+    }
+    this.#drive(door, event);
+    this.#feedback(door.entrance, event, 'granted');
+    recorder.record([unlocked], () => this.#rightCode(event.device, judged));
+  }
+
+  /** Durable before anything moves; false when the disk failed, and then nothing moves. */
+  #useUp(reader: string, judged: Judged, credentials: readonly CredentialForDecision[], unlocked: NewEvent): boolean {
+    const { store, recorder, clock, wake } = this.#options;
+    if (store === null) return false;
+    const nowMs = clock.nowMs();
+    const touched = new Set<string>();
+    const invalidated = credentials.map((credential): NewEvent => ({
+      event_type: 'acs_credential.invalidated',
+      body: {
+        acs_system_id: this.#options.acsSystemId,
+        acs_credential_id: credential.acs_credential_id,
+        acs_user_id: credential.acs_user_id,
+        reason: 'used',
+      },
+    }));
+    const isDurable = recorder.record([unlocked, ...invalidated], () => {
+      for (const { credential_key: key } of credentials) {
+        store.credentials.markUsed(key, nowMs);
+        store.credentials.markInvalidated(key, nowMs);
+        store.targets.touch(key);
+        for (const target of store.targets.ofCredential(key)) touched.add(target.controller);
+      }
+      this.#rightCode(reader, judged);
+    });
+    if (isDurable && touched.size > 0) wake([...touched]);
+    return isDurable;
+  }
+
+  #rightCode(reader: string, judged: Judged): void {
+    if (judged.method === 'keycode' || judged.second !== null) this.#lockout?.succeeded(reader);
+  }
+
+  #drive(door: Door, event: DriverEvent & { type: 'presented' }): void {
+    const { recorder } = this.#options;
+    void door.strike(event.atMonotonicMs).then((outcome) => {
+      if (outcome.outcome === 'done') return;
+      door.strikeFailed();
+      recorder.record([
+        {
+          event_type: 'acs_entrance.unlock_failed',
+          body: {
+            ...this.#base(door.entrance),
+            reader: event.device,
+            error: { type: outcome.error, message: outcome.message },
+          },
+        },
+      ]);
+    });
+  }
+
+  #deny(door: Door, event: DriverEvent & { type: 'presented' }, judged: Judged, detail: Detail): void {
+    const { recorder, clock } = this.#options;
+    const reader = event.device;
+    const credential = judged.verdict.credential;
+    // Only a code that nobody has counts as a guess; a locked reader does not lock itself for longer.
+    const isGuess = judged.method === 'keycode' && (detail === 'unknown_credential' || detail === 'other_user');
+    const lockedUntil = isGuess ? this.#nextLock(reader, clock.nowMs()) : null;
+    const events = [this.#denial(door.entrance, reader, judged.method, detail, credential)];
+    if (lockedUntil !== null) {
+      events.push({
+        event_type: 'acs_entrance.locked_out',
+        body: { ...this.#base(door.entrance), reader, until: new Date(lockedUntil).toISOString() },
+      });
+    }
+    this.#feedback(door.entrance, event, lockedUntil !== null || detail === 'locked_out' ? 'locked_out' : 'denied');
+    recorder.record(events);
+  }
+
+  /** Counts a wrong code durably; a disk that fails locks nobody out for longer, and lets nobody in either. */
+  #nextLock(reader: string, nowMs: number): number | null {
+    let until: number | null = null;
+    this.#options.recorder.record([], () => (until = this.#lockout?.failed(reader, nowMs) ?? null));
+    return until;
+  }
+
+  #feedback(entrance: SiteEntrance, event: DriverEvent & { type: 'presented' }, signal: Feedback): void {
+    const { feedback } = entrance;
+    const look = signal === 'granted' ? feedback.granted : signal === 'denied' ? feedback.denied : undefined;
+    this.#options.device(event.device)?.readers?.feedback(event.reader, signal, look);
+  }
+
+  // ---- words ----
+
+  #base(entrance: SiteEntrance): Record<string, unknown> {
+    return { acs_system_id: this.#options.acsSystemId, acs_entrance_id: entrance.acsEntranceId };
+  }
+
+  #unlocked(entrance: SiteEntrance, reader: string, judged: Judged, credential: CredentialForDecision): NewEvent {
+    const second = judged.second === null ? {} : { second_acs_credential_id: judged.second.acs_credential_id };
+    return {
+      event_type: 'lock.unlocked',
+      body: {
+        ...this.#base(entrance),
+        acs_credential_id: credential.acs_credential_id,
+        acs_user_id: credential.acs_user_id,
+        ...second,
+        access_method: credential.access_method,
+        method: judged.method,
+        decided_by: 'gateway',
+        reader,
+        // The relay was commanded in this same turn; its answer is not waited for, and a failure follows as acs_entrance.unlock_failed.
+        was_confirmed_by_device: null,
+      },
+    };
+  }
+
+  #denial(
+    entrance: SiteEntrance,
+    reader: string,
+    method: Method,
+    detail: Detail,
+    credential: CredentialForDecision | null,
+  ): NewEvent {
+    return {
+      event_type: 'lock.access_denied',
+      body: {
+        ...this.#base(entrance),
+        acs_credential_id: credential?.acs_credential_id ?? null,
+        acs_user_id: credential?.acs_user_id ?? null,
+        access_method: method === 'card' ? 'card' : 'code',
+        method,
+        decided_by: 'gateway',
+        reader,
+        reason: { reason_code: reasonCodeOf(detail), detail },
+      },
+    };
+  }
+
+  #factorStep(entrance: SiteEntrance, method: Method): Step {
+    const passed =
+      !(entrance.factors === 'code' && method === 'card') && !(entrance.factors === 'card' && method === 'keycode');
+    return { step: 'factor', passed, detail: `this entrance takes ${entrance.factors.replaceAll('_', ' ')}` };
+  }
+
+  #offlineStep(): Step[] {
+    const { offlineGraceMs } = this.#options.policy;
+    const offlineForMs = this.#options.offlineForMs();
+    if (offlineGraceMs === null || offlineForMs === null) return [];
+    return [
+      {
+        step: 'offline_grace',
+        passed: offlineForMs <= offlineGraceMs,
+        detail: `no broker for ${Math.round(offlineForMs / 1000)} s of ${Math.round(offlineGraceMs / 1000)} s allowed`,
+      },
+    ];
+  }
+
+  #controllerSteps(store: Store, entrance: SiteEntrance, credential: CredentialForDecision): Step[] {
+    if (entrance.decidedBy !== 'controller') return [];
+    const target = store.targets
+      .ofCredential(credential.credential_key)
+      .find((row) => row.controller === entrance.controller);
+    const isThere = target?.state === 'set' || target?.state === 'unconfirmed';
+    return [
+      {
+        step: 'on_controller',
+        passed: isThere,
+        detail: `${entrance.controller ?? ''} decides by its own table; there it is ${target?.state ?? 'not wanted'}`,
+      },
+    ];
+  }
+}

@@ -1,0 +1,141 @@
+// The decision, pure but for a few point look-ups: who could this card or code stand for, and is one of them let in here and now? Each credential is judged path
+// by path; one open path is enough. The answer carries the steps that led to it, for whoever asks why.
+
+import { intersect, judgeWindow, type TimeWitness, type WindowVerdict } from '../domain/window.ts';
+import type { CredentialForDecision } from '../store/credentials.ts';
+
+export type Detail =
+  | 'unknown_credential'
+  | 'not_yet_valid'
+  | 'expired'
+  | 'entrance_not_allowed'
+  | 'user_suspended'
+  | 'unassigned'
+  | 'already_used'
+  | 'locked_out'
+  | 'clock_untrusted'
+  | 'factor_not_accepted'
+  | 'code_required'
+  | 'other_user'
+  | 'offline_too_long'
+  | 'store_unavailable';
+
+/** Seam's reason codes, coarser than ours. */
+const REASON_CODES: Readonly<Partial<Record<Detail, string>>> = {
+  unknown_credential: 'unknown_code',
+  not_yet_valid: 'expired_code',
+  expired: 'expired_code',
+  already_used: 'expired_code',
+  locked_out: 'too_many_attempts',
+};
+export const reasonCodeOf = (detail: Detail): string => REASON_CODES[detail] ?? 'credential_error';
+
+export type Step = { step: string; passed: boolean; detail: string };
+
+export type Verdict =
+  | { outcome: 'granted'; credential: CredentialForDecision; steps: Step[] }
+  | { outcome: 'denied'; detail: Detail; credential: CredentialForDecision | null; steps: Step[] };
+
+/** Nearest to being let in first: the reason given is that of the credential that came furthest. */
+const FURTHEST: readonly Detail[] = [
+  'clock_untrusted',
+  'not_yet_valid',
+  'expired',
+  'already_used',
+  'user_suspended',
+  'unassigned',
+  'entrance_not_allowed',
+];
+
+/** Judges everyone the card or code could stand for at an entrance (`is_listed` speaks of it); the first that is let in opens. */
+export function judgeAll(found: readonly CredentialForDecision[], time: TimeWitness, explain = false): Verdict {
+  const known: Step = {
+    step: 'known',
+    passed: found.length > 0,
+    detail: found.length === 0 ? 'nobody has this card or code' : `${found.length} credential(s) have it`,
+  };
+  if (found.length === 0) return { outcome: 'denied', detail: 'unknown_credential', credential: null, steps: [known] };
+  let best: (Verdict & { outcome: 'denied' }) | null = null;
+  for (const credential of found) {
+    const steps: Step[] = explain ? [known] : [];
+    const detail = judgeOne(credential, time, explain ? steps : null);
+    if (detail === null) return { outcome: 'granted', credential, steps };
+    if (best === null || FURTHEST.indexOf(detail) < FURTHEST.indexOf(best.detail))
+      best = { outcome: 'denied', detail, credential, steps };
+  }
+  return best ?? { outcome: 'denied', detail: 'unknown_credential', credential: null, steps: [known] };
+}
+
+type Check = {
+  step: string;
+  detail: Detail;
+  holds: (credential: CredentialForDecision) => boolean;
+  says: (credential: CredentialForDecision) => string;
+};
+
+const CHECKS: readonly Check[] = [
+  {
+    step: 'assigned',
+    detail: 'unassigned',
+    holds: (credential) => credential.acs_user_id !== null,
+    says: (credential) =>
+      credential.acs_user_id === null ? 'it belongs to nobody' : `it belongs to user ${credential.acs_user_id}`,
+  },
+  {
+    step: 'user_active',
+    detail: 'user_suspended',
+    holds: (credential) => credential.user_is_suspended !== 1,
+    says: (credential) => (credential.user_is_suspended === 1 ? 'the user is suspended' : 'the user is not suspended'),
+  },
+  {
+    step: 'entrance',
+    detail: 'entrance_not_allowed',
+    holds: (credential) => credential.is_listed === 1,
+    says: (credential) =>
+      credential.is_listed === 1
+        ? 'this entrance is on its list'
+        : credential.has_own_entrances === 1
+          ? 'this entrance is not on its list'
+          : 'it has no list, and no group or grant opens this entrance',
+  },
+  {
+    step: 'not_used_up',
+    detail: 'already_used',
+    holds: (credential) => credential.is_one_time_use === 0 || credential.used_at === null,
+    says: (credential) =>
+      credential.is_one_time_use === 0
+        ? 'it may be used any number of times'
+        : credential.used_at === null
+          ? 'its one use is left'
+          : 'its one use is gone',
+  },
+];
+
+/** Null when it opens. */
+function judgeOne(credential: CredentialForDecision, time: TimeWitness, steps: Step[] | null): Detail | null {
+  for (const check of CHECKS) {
+    const passed = check.holds(credential);
+    steps?.push({ step: check.step, passed, detail: check.says(credential) });
+    if (!passed) return check.detail;
+  }
+  const window = intersect(
+    { startsAtMs: credential.starts_at, endsAtMs: credential.ends_at },
+    { startsAtMs: credential.user_starts_at, endsAtMs: credential.user_ends_at },
+  );
+  const verdict = judgeWindow(window, time);
+  steps?.push({ step: 'window', passed: verdict === 'open', detail: windowSays(verdict, window, time) });
+  return verdict === 'open' ? null : verdict;
+}
+
+function windowSays(
+  verdict: WindowVerdict,
+  window: { startsAtMs: number | null; endsAtMs: number | null },
+  time: TimeWitness,
+): string {
+  const at = (ms: number | null): string => (ms === null ? 'open' : new Date(ms).toISOString());
+  const bounds = `[${at(window.startsAtMs)}, ${at(window.endsAtMs)})`;
+  const clock = time.trusted
+    ? `it is ${at(time.nowMs)}`
+    : `the clock is not trusted; it is later than ${at(time.floorMs)}`;
+  return `${verdict} in ${bounds}: ${clock}`;
+}

@@ -1,0 +1,202 @@
+// One door: its strike, its contact and its request-to-exit, and what they say together: opened, not opened, held, forced, restored. Works without the store:
+// leaving never depends on it.
+
+import type { Clock, Device, Log, OutputOutcome, Timer } from '../domain/ports.ts';
+import type { SiteEntrance } from '../domain/site.ts';
+import type { NewEvent } from '../store/events.ts';
+import type { Recorder } from './recorder.ts';
+
+export type DoorPorts = {
+  clock: Clock;
+  log: Log;
+  recorder: Recorder;
+  device: (name: string) => Device | undefined;
+  acsSystemId: string;
+  onChange: () => void;
+};
+
+/** A person who was let in has gone after this long: a strike is never commanded later. */
+export const STRIKE_DEADLINE_MS = 2000;
+/** How long after the strike has fallen back somebody may still be on the way through. */
+const PASSING_MS = 3000;
+/** REX opens the way for as long as a grant does; held down it is one event. */
+const REX_EVENT_EVERY_MS = 2000;
+/** Warned this long before it counts as held, at most a third of the allowed time. */
+const WARNING_MOST_MS = 10_000;
+
+export class Door {
+  readonly entrance: SiteEntrance;
+  readonly #ports: DoorPorts;
+  #isOpen: boolean | null = null;
+  #isHeld = false;
+  #isForced = false;
+  /** Until when an opening is expected, monotonic ms. */
+  #expectedUntil = -Infinity;
+  #unlockedUntil = -Infinity;
+  #lastRexEvent = -Infinity;
+  #isAwaited = false;
+  #heldTimer: Timer | null = null;
+  #warnTimer: Timer | null = null;
+  #awaitTimer: Timer | null = null;
+  #lockTimer: Timer | null = null;
+
+  constructor(entrance: SiteEntrance, ports: DoorPorts) {
+    this.entrance = entrance;
+    this.#ports = ports;
+  }
+
+  state(): { isLocked: boolean; isOpen: boolean | null; isHeld: boolean; isForced: boolean; isOnline: boolean } {
+    return {
+      isLocked: this.#ports.clock.monotonicMs() >= this.#unlockedUntil,
+      isOpen: this.#isOpen,
+      isHeld: this.#isHeld,
+      isForced: this.#isForced,
+      isOnline: this.#controllers().every((name) => this.#ports.device(name)?.status().online === true),
+    };
+  }
+
+  /**
+   * Commands the strike for its time. The request is handed to the bus in this very turn. `decidedAt` is the instant of the decision, monotonic ms: later than 2 s
+   * after it nothing is commanded.
+   */
+  strike(decidedAt: number): Promise<OutputOutcome> {
+    const { strike } = this.entrance;
+    const outputs = strike === null ? null : (this.#ports.device(strike.controller)?.outputs ?? null);
+    if (strike === null || outputs === null) {
+      return Promise.resolve({
+        outcome: 'failed',
+        error: 'device_error',
+        message: `entrance ${this.entrance.name} has no strike`,
+      });
+    }
+    const pulse = outputs.pulse(strike.output, strike.pulseMs, decidedAt + STRIKE_DEADLINE_MS);
+    this.#expect(strike.pulseMs);
+    return pulse;
+  }
+
+  /** Somebody may pass now, let in by Lintel or by the controller itself. */
+  #expect(durationMs: number): void {
+    const { clock } = this.#ports;
+    const now = clock.monotonicMs();
+    this.#unlockedUntil = now + durationMs;
+    this.#expectedUntil = now + durationMs + PASSING_MS;
+    this.#lockTimer?.cancel();
+    this.#lockTimer = clock.after(durationMs, () => this.#ports.onChange());
+    this.#ports.onChange();
+    if (this.entrance.contact === null || this.#isOpen === true) return;
+    this.#isAwaited = true;
+    this.#awaitTimer?.cancel();
+    this.#awaitTimer = clock.after(durationMs + PASSING_MS, () => {
+      if (!this.#isAwaited) return;
+      this.#isAwaited = false;
+      this.#record('acs_entrance.not_opened', {});
+    });
+  }
+
+  /** The controller let somebody in by its own table. */
+  passedByController(): void {
+    this.#expect(this.entrance.strike?.pulseMs ?? PASSING_MS);
+  }
+
+  /** A strike that could not be commanded: nobody is expected any more. */
+  strikeFailed(): void {
+    this.#expectedUntil = -Infinity;
+    this.#unlockedUntil = -Infinity;
+    this.#isAwaited = false;
+    this.#awaitTimer?.cancel();
+    this.#ports.onChange();
+  }
+
+  input(controller: string, input: number, active: boolean): void {
+    const { contact, rex } = this.entrance;
+    if (rex?.controller === controller && rex.input === input && active) this.#requestToExit();
+    if (contact?.controller === controller && contact.input === input) this.#contact(active);
+  }
+
+  stop(): void {
+    for (const timer of [this.#heldTimer, this.#warnTimer, this.#awaitTimer, this.#lockTimer]) timer?.cancel();
+  }
+
+  /** Nothing suppresses this: no mode, no lockout, no store that refuses. Free exit itself is wired in hardware. */
+  #requestToExit(): void {
+    const now = this.#ports.clock.monotonicMs();
+    if (this.entrance.strike !== null) {
+      void this.strike(now).then((outcome) => {
+        if (outcome.outcome === 'failed')
+          this.#ports.log.warn('REX could not drive the strike', {
+            entrance: this.entrance.name,
+            error: outcome.message,
+          });
+      });
+    } else {
+      this.#expectedUntil = now + PASSING_MS;
+    }
+    if (now - this.#lastRexEvent >= REX_EVENT_EVERY_MS) {
+      this.#lastRexEvent = now;
+      this.#record('acs_entrance.rex', {});
+    }
+  }
+
+  #contact(isOpen: boolean): void {
+    const wasOpen = this.#isOpen;
+    this.#isOpen = isOpen;
+    if (wasOpen === isOpen) return;
+    if (isOpen) this.#opened(wasOpen === null);
+    else this.#closed(wasOpen === null);
+    this.#ports.onChange();
+  }
+
+  /** `isFirst`: how the door stood when we first looked; nobody forced it while we watched. */
+  #opened(isFirst: boolean): void {
+    const { clock } = this.#ports;
+    this.#isAwaited = false;
+    this.#awaitTimer?.cancel();
+    const isExpected = isFirst || clock.monotonicMs() <= this.#expectedUntil;
+    if (isExpected) {
+      if (!isFirst) this.#record('acs_entrance.opened', {});
+    } else {
+      this.#isForced = true;
+      this.#record('acs_entrance.forced', {});
+    }
+    const allowedMs = this.entrance.contact?.heldAfterMs ?? 30_000;
+    const warnMs = Math.max(allowedMs - WARNING_MOST_MS, (allowedMs * 2) / 3);
+    this.#warnTimer = clock.after(warnMs, () =>
+      this.#record('acs_entrance.held_warning', { held_in_ms: Math.round(allowedMs - warnMs) }),
+    );
+    this.#heldTimer = clock.after(allowedMs, () => {
+      this.#isHeld = true;
+      this.#record('acs_entrance.held', { open_for_ms: allowedMs });
+      this.#ports.onChange();
+    });
+  }
+
+  #closed(isFirst: boolean): void {
+    this.#heldTimer?.cancel();
+    this.#warnTimer?.cancel();
+    if (!isFirst) this.#record('acs_entrance.closed', {});
+    if (this.#isHeld || this.#isForced) {
+      this.#record('acs_entrance.restored', { after: this.#isForced ? 'forced' : 'held' });
+      this.#isHeld = false;
+      this.#isForced = false;
+    }
+  }
+
+  #record(eventType: string, body: Record<string, unknown>): void {
+    const event: NewEvent = {
+      event_type: eventType,
+      body: { acs_system_id: this.#ports.acsSystemId, acs_entrance_id: this.entrance.acsEntranceId, ...body },
+    };
+    this.#ports.recorder.record([event]);
+  }
+
+  #controllers(): string[] {
+    const { readers, controller, strike, contact, rex } = this.entrance;
+    return [
+      ...new Set(
+        [...readers, controller, strike?.controller, contact?.controller, rex?.controller].filter(
+          (name) => name != null,
+        ),
+      ),
+    ];
+  }
+}

@@ -1,0 +1,593 @@
+// The composition root: builds every part from a Facility, starts store -> access -> drivers -> sync -> mqtt, stops in reverse, and hands each part what it needs
+// as a port. Driver events are routed here and nowhere else.
+
+import { dirname, join } from 'node:path';
+import { Access } from './access/access.ts';
+import { Recorder } from './access/recorder.ts';
+import { controllerObject } from './commands/controllers.ts';
+import { Dispatcher } from './commands/dispatcher.ts';
+import { entranceObject } from './commands/entrances.ts';
+import type { ControllerView, Room } from './commands/room.ts';
+import { OperatingError } from './domain/errors.ts';
+import type { Facility, SecretSource } from './domain/facility.ts';
+import type { DriverModule, PreparedController } from './domain/driver-module.ts';
+import type { Clock, Device, Driver, DriverEvent, Log, OpenPort, Random, Timer } from './domain/ports.ts';
+import { Site, type SlotController } from './domain/site.ts';
+import type { TimeWitness } from './domain/window.ts';
+import { readSecret, secretText } from './facility/secret.ts';
+import { EmbeddedBroker } from './mqtt/broker.ts';
+import { MqttLink } from './mqtt/link.ts';
+import { Outbox } from './mqtt/outbox.ts';
+import { RetainedState } from './mqtt/state.ts';
+import { Topics } from './mqtt/topics.ts';
+import { ClockTrust, type BootRecord, type Voucher } from './ops/clock-trust.ts';
+import { Store } from './store/store.ts';
+import { Sync } from './sync/sync.ts';
+import { Upkeep } from './upkeep.ts';
+
+export type AgentOptions = {
+  facility: Facility;
+  drivers: readonly DriverModule[];
+  version: string;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  openPort: OpenPort;
+  env: NodeJS.ProcessEnv;
+  /** Who vouches for the time, and what tells a restart of this process from one of the machine. */
+  vouchers: readonly Voucher[];
+  bootRecord: BootRecord | null;
+};
+
+/** Replies that nobody acknowledged are offered again at the next connection: this many, no older than this. */
+const MOST_KEPT_REPLIES = 1000;
+const REPLIES_KEPT_MS = 24 * 3_600_000;
+const DELIVERED_EVERY_MS = 250;
+const DRIVER_STOP_MS = 3000;
+const LINK_STOP_MS = 2000;
+const FLOOR_KEY = 'clock_floor';
+
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #topics: Topics;
+  readonly #devices = new Map<string, Device>();
+  readonly #drivers: Driver[] = [];
+  readonly #problems = new Map<string, Map<string, string>>();
+  readonly #startedAtMs: number;
+  #store: Store | null = null;
+  #recorder: Recorder | null = null;
+  #access: Access | null = null;
+  #sync: Sync | null = null;
+  #clockTrust: ClockTrust | null = null;
+  #site: Site | null = null;
+  #dispatcher: Dispatcher | null = null;
+  #broker: EmbeddedBroker | null = null;
+  #link: MqttLink | null = null;
+  #outbox: Outbox | null = null;
+  #state: RetainedState | null = null;
+  #upkeep: Upkeep | null = null;
+  #delivered: string[] = [];
+  #deliveredTimer: Timer | null = null;
+  #offlineSince: number | null;
+  #damage: readonly string[] = [];
+  /** Why the database was refused; the doors' egress goes on without it. */
+  refusal: string | null = null;
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+    this.#topics = new Topics(options.facility.mqtt.topicPrefix, options.facility.name);
+    this.#startedAtMs = options.clock.nowMs();
+    this.#offlineSince = options.clock.monotonicMs();
+  }
+
+  // ---- life ----
+
+  /** Resolves when doors are served; the broker, the controllers and the checks come when they come. */
+  async start(): Promise<void> {
+    const { facility, clock, random, log } = this.#options;
+    this.#openStore();
+    const store = this.#store;
+    this.#startClock(store);
+    const site = this.#buildSite(store);
+    this.#site = site;
+    this.#recorder = new Recorder(store, clock, log);
+    this.#access = new Access({
+      site,
+      store,
+      recorder: this.#recorder,
+      policy: facility.policy,
+      clock,
+      log,
+      device: (name) => this.#devices.get(name),
+      cardFormatsOf: (name) => facility.controllers.find((controller) => controller.name === name)?.cardFormats ?? [],
+      time: () => this.time(),
+      acsSystemId: facility.acsSystemId,
+      offlineForMs: () => (this.#offlineSince === null ? null : clock.monotonicMs() - this.#offlineSince),
+      onChange: () => this.#touchState(),
+      wake: (controllers) => this.#sync?.wake(controllers),
+    });
+    this.#buildDrivers();
+    for (const driver of this.#drivers) driver.start();
+    if (store === null) return;
+    this.#sync = new Sync({
+      store,
+      site,
+      devices: this.#devices,
+      clock,
+      random,
+      log,
+      time: () => this.time(),
+      preloadMs: facility.policy.preloadMs,
+      acsSystemId: facility.acsSystemId,
+      onChange: () => this.#touchState(),
+    });
+    this.#sync.start();
+    const room = this.#buildRoom(store, site, this.#access, this.#sync);
+    this.#dispatcher = new Dispatcher(room, { replyTopicFor: (commandId) => this.#topics.reply(commandId) });
+    this.#dispatcher.recover();
+    store.now(() =>
+      store.events.add(
+        { event_type: 'agent.started', body: { version: this.#options.version, was_unclean: store.wasUnclean } },
+        clock.nowMs(),
+      ),
+    );
+    this.#startUpkeep(store);
+    await this.#startLink(store, site, room);
+  }
+
+  /** Everything in reverse; outputs are driven to their rest state, the database is closed. */
+  async stop(): Promise<void> {
+    const { clock, log } = this.#options;
+    this.#dispatcher?.stop();
+    const store = this.#store;
+    try {
+      store?.now(() => store.events.add({ event_type: 'agent.stopped', body: {} }, clock.nowMs()));
+      this.#saveDelivered();
+    } catch (error) {
+      log.error('the last events could not be stored', { error: String(error) });
+    }
+    await this.#stopLink();
+    await this.#upkeep?.stop();
+    await this.#sync?.stop();
+    await Promise.all(this.#drivers.map((driver) => driver.stop(DRIVER_STOP_MS)));
+    this.#access?.stop();
+    this.#recorder?.stop();
+    this.#clockTrust?.stop();
+    store?.close();
+    await this.#broker?.stop();
+  }
+
+  #openStore(): void {
+    const { facility, clock, random, env, log } = this.#options;
+    try {
+      this.#store = new Store({
+        path: facility.store.path,
+        masterKey: facility.store.masterKey,
+        env,
+        clock,
+        random,
+        clockState: () => (this.#clockTrust?.state().trusted === true ? 'trusted' : 'untrusted'),
+      });
+      for (const backup of this.#store.backups)
+        log.info('the database was brought forward; before that it was backed up', { backup });
+    } catch (error) {
+      if (!(error instanceof OperatingError)) throw error;
+      // Nobody is let in, but whoever is inside gets out: the doors start without it.
+      this.refusal = error.message;
+      log.error(`${error.message} Until then: no access is granted and no command is taken; request-to-exit works.`);
+    }
+  }
+
+  #startClock(store: Store | null): void {
+    const { clock, log, vouchers, bootRecord, facility } = this.#options;
+    this.#clockTrust = new ClockTrust({
+      clock,
+      log,
+      vouchers,
+      bootRecord,
+      floor: {
+        load: () => store?.meta.number(FLOOR_KEY) ?? null,
+        save: (floorMs) => store?.group(() => store.meta.set(FLOOR_KEY, floorMs)),
+      },
+    });
+    this.#clockTrust.onChange((state) => {
+      const event = {
+        event_type: state.trusted ? 'agent.clock_trusted' : 'agent.clock_untrusted',
+        body: { reason: state.reason },
+      };
+      store?.group(() => store.events.add(event, clock.nowMs()));
+      // What waited for a trustworthy time: starts that came meanwhile, ends that are overdue.
+      this.#sync?.wake(facility.controllers.map((controller) => controller.name));
+      this.#touchState();
+    });
+    // Nobody waits for whoever vouches: doors are served meanwhile, by the floor.
+    void this.#clockTrust.start();
+  }
+
+  /** How late it is, and how far that can be relied on. */
+  time(): TimeWitness {
+    const { clock, facility } = this.#options;
+    const state = this.#clockTrust?.state() ?? { trusted: false, nowMs: clock.nowMs(), floorMs: null, untrustedForMs: 0 };
+    const isGraceLeft =
+      facility.policy.clockUntrusted === 'judge_by_floor' && state.untrustedForMs <= facility.policy.clockGraceMs;
+    const floorMs = facility.policy.clockUntrusted === 'judge_by_floor' ? state.floorMs : null;
+    return { trusted: state.trusted, nowMs: state.nowMs, floorMs, isGraceLeft };
+  }
+
+  #buildSite(store: Store | null): Site {
+    const { facility } = this.#options;
+    const declare = (): Site => {
+      const entrances = facility.entrances.map((entrance, i) => ({
+        ...entrance,
+        entranceKey: store?.entrances.declare(entrance.acsEntranceId, entrance.name) ?? i + 1,
+      }));
+      const tables = facility.controllers.flatMap((controller): SlotController[] =>
+        controller.capabilities.slots === null
+          ? []
+          : [{ name: controller.name, slots: controller.capabilities.slots, foreignSlots: controller.foreignSlots }],
+      );
+      return new Site(
+        entrances,
+        facility.controllers.map((controller) => controller.name),
+        tables,
+      );
+    };
+    return store === null ? declare() : store.now(declare);
+  }
+
+  #buildDrivers(): void {
+    const { facility, drivers, clock, random, log, openPort } = this.#options;
+    for (const bus of facility.buses) {
+      const module = drivers.find((driver) => driver.name === bus.driver);
+      if (module === undefined)
+        throw new Error(`the facility file was checked against a driver ${bus.driver} that is not here`);
+      const controllers = facility.controllers
+        .filter((controller) => controller.bus === bus.name)
+        .map(({ name, config, capabilities, prepared }): PreparedController => ({
+          name,
+          config,
+          capabilities,
+          prepared,
+        }));
+      const driver = module.create(bus.name, bus.config, controllers, {
+        clock,
+        random,
+        log: log.child({ bus: bus.name }),
+        openPort,
+        emit: (event) => this.#onDriverEvent(event),
+      });
+      this.#drivers.push(driver);
+      for (const [name, device] of driver.devices) this.#devices.set(name, device);
+    }
+  }
+
+  // ---- up: what drivers tell ----
+
+  #onDriverEvent(event: DriverEvent): void {
+    if (event.type === 'presented') this.#access?.presented(event);
+    else if (event.type === 'input') this.#access?.input(event);
+    else this.#onDeviceEvent(event);
+  }
+
+  #onDeviceEvent(event: Exclude<DriverEvent, { type: 'presented' | 'input' }>): void {
+    const { log } = this.#options;
+    const body = { acs_system_id: this.#options.facility.acsSystemId, device: event.device };
+    const record = (eventType: string, more: Record<string, unknown> = {}): void =>
+      void this.#recorder?.record([{ event_type: eventType, body: { ...body, ...more } }]);
+    switch (event.type) {
+      case 'online':
+        record('device.connected');
+        this.#sync?.deviceOnline(event.device);
+        break;
+      case 'offline':
+        record('device.disconnected', { error_code: 'device_disconnected', message: event.reason });
+        break;
+      case 'restarted':
+        record('device.power', { restarted: true });
+        this.#sync?.deviceRestarted(event.device);
+        break;
+      case 'tamper':
+        record('device.tampered', { active: event.active });
+        break;
+      case 'power':
+        record('device.power', { failed: event.failed });
+        break;
+      case 'identity_changed':
+        record('device.identity_changed', { expected: event.expected, found: event.found });
+        break;
+      case 'secure_channel_lost':
+        record('device.secure_channel_lost', { message: event.reason });
+        break;
+      case 'clear_text_card':
+        record('device.clear_text_card');
+        break;
+      case 'fault':
+        this.#noteFault(event);
+        if (!event.cleared) log.warn(event.message, { device: event.device, fault: event.code });
+        break;
+    }
+    this.#touchState();
+  }
+
+  #noteFault(event: DriverEvent & { type: 'fault' }): void {
+    const faults = this.#problems.get(event.device) ?? new Map<string, string>();
+    if (event.cleared) faults.delete(event.code);
+    else faults.set(event.code, event.message);
+    this.#problems.set(event.device, faults);
+  }
+
+  // ---- down: commands ----
+
+  #buildRoom(store: Store, site: Site, access: Access, sync: Sync): Room {
+    const { facility, clock, random, log } = this.#options;
+    return {
+      store,
+      site,
+      clock,
+      random,
+      log,
+      policy: facility.policy,
+      acsSystemId: facility.acsSystemId,
+      time: () => this.time(),
+      doors: access,
+      sync,
+      controllers: { list: () => this.controllers() },
+    };
+  }
+
+  /** Null while the database refuses: no command is taken then. */
+  get dispatcher(): Dispatcher | null {
+    return this.#dispatcher;
+  }
+
+  get store(): Store | null {
+    return this.#store;
+  }
+
+  get access(): Access | null {
+    return this.#access;
+  }
+
+  get site(): Site | null {
+    return this.#site;
+  }
+
+  device(name: string): Device | undefined {
+    return this.#devices.get(name);
+  }
+
+  controllers(): ControllerView[] {
+    return this.#options.facility.controllers.flatMap((controller): ControllerView[] => {
+      const device = this.#devices.get(controller.name);
+      if (device === undefined) return [];
+      const { slots } = device.capabilities;
+      const load = slots === null || this.#store === null ? null : this.#store.targets.loadOf(controller.name);
+      const foreign = this.#store?.targets.foreign(controller.name).length ?? 0;
+      return [
+        {
+          name: controller.name,
+          driver: controller.driver,
+          bus: controller.bus,
+          status: device.status(),
+          slots:
+            slots === null || load === null
+              ? null
+              : { used: load.used, total: slots.count, pending: load.pending, foreign },
+          problems: [...(this.#problems.get(controller.name)?.values() ?? [])],
+        },
+      ];
+    });
+  }
+
+  /** Clock as operators see it, and the way to accept a leap. */
+  get clockTrust(): ClockTrust | null {
+    return this.#clockTrust;
+  }
+
+  /** What a watchdog asks: does the database still answer? A refused one was said at the start and is no hang. */
+  isHealthy(): boolean {
+    return this.#store?.isAlive() ?? this.refusal !== null;
+  }
+
+  // ---- the link ----
+
+  async #startLink(store: Store, site: Site, room: Room): Promise<void> {
+    const { facility, clock, random, log, env } = this.#options;
+    const { mqtt } = facility;
+    let url = mqtt.url;
+    if (mqtt.embeddedPort !== null) {
+      this.#broker = new EmbeddedBroker(mqtt.embeddedPort);
+      url = `mqtt://127.0.0.1:${await this.#broker.start()}`;
+    }
+    if (url === null) throw new Error('a checked facility file names a broker');
+    const read = (source: SecretSource | null): Buffer | null =>
+      source === null ? null : readSecret(source, dirname(facility.file), env).bytes;
+    const outbox = new Outbox(store, clock, log);
+    const link = new MqttLink(
+      {
+        url,
+        clientId: mqtt.clientId,
+        username: mqtt.username,
+        password: mqtt.password === null ? null : secretText(readSecret(mqtt.password, dirname(facility.file), env)),
+        ca: read(mqtt.ca),
+        cert: read(mqtt.cert),
+        key: read(mqtt.key),
+        replyTopics: mqtt.replyTopics,
+        topics: this.#topics,
+        protocol: mqtt.embeddedPort === null ? 'auto' : 4,
+      },
+      {
+        clock,
+        random,
+        log,
+        dispatch: (message, answer, failed) => this.#dispatcher?.dispatch(message, answer, failed) ?? null,
+        flush: () => store.flush(),
+        delivered: (commandId) => this.#noteDelivered(commandId),
+        onConnected: () => this.#onConnected(),
+        onDisconnected: () => this.#onDisconnected(),
+      },
+    );
+    const publish = (topic: string, json: string): void => link.publishState(topic, json);
+    this.#state = new RetainedState(
+      clock,
+      [
+        {
+          topic: this.#topics.state('agent'),
+          read: () => this.#agentState(),
+          restless: ['outbox_depth', 'sequence', 'revision'],
+        },
+        { topic: this.#topics.state('sync'), read: () => this.#syncState(store), restless: [] },
+        ...site.entrances.map((entrance) => ({
+          topic: this.#topics.state(`entrances/${entrance.name}`),
+          read: () => entranceObject(room, entrance),
+          restless: [],
+        })),
+        ...facility.controllers.map((controller) => ({
+          topic: this.#topics.state(`controllers/${controller.name}`),
+          read: () => this.#controllerState(controller.name),
+          restless: ['counters'],
+        })),
+      ],
+      publish,
+    );
+    outbox.onChange(() => this.#touchState());
+    this.#outbox = outbox;
+    this.#link = link;
+    link.start();
+  }
+
+  async #stopLink(): Promise<void> {
+    const link = this.#link;
+    if (link === null) return;
+    if (link.isConnected) {
+      await new Promise<void>((resolve) => {
+        const timer = this.#options.clock.after(LINK_STOP_MS, resolve);
+        link.publishState(this.#topics.state('agent'), '{"online":false}', () => {
+          timer.cancel();
+          resolve();
+        });
+      });
+    }
+    this.#state?.disconnected();
+    this.#outbox?.stop();
+    await link.stop(LINK_STOP_MS);
+  }
+
+  #onConnected(): void {
+    const { clock } = this.#options;
+    this.#offlineSince = null;
+    this.#state?.connected();
+    for (const reply of this.#dispatcher?.undelivered(clock.nowMs() - REPLIES_KEPT_MS, MOST_KEPT_REPLIES) ?? [])
+      this.#link?.reply(reply);
+    if (this.#link !== null) this.#outbox?.connected(this.#link.publishEvent);
+  }
+
+  #onDisconnected(): void {
+    this.#offlineSince = this.#options.clock.monotonicMs();
+    this.#state?.disconnected();
+    this.#outbox?.disconnected();
+  }
+
+  /** Acknowledged replies are noted together, a few times a second: each alone would cost a flush. */
+  #noteDelivered(commandId: string): void {
+    this.#delivered.push(commandId);
+    this.#deliveredTimer ??= this.#options.clock.after(DELIVERED_EVERY_MS, () => this.#saveDelivered());
+  }
+
+  #saveDelivered(): void {
+    this.#deliveredTimer = null;
+    const store = this.#store;
+    const some = this.#delivered.splice(0, 200);
+    if (store === null || some.length === 0) return;
+    store.group(() => {
+      for (const commandId of some) store.journal.markDelivered(commandId);
+    });
+    if (this.#delivered.length > 0) this.#options.clock.immediate(() => this.#saveDelivered());
+  }
+
+  // ---- state ----
+
+  #touchState(): void {
+    this.#state?.touch();
+  }
+
+  #agentState(): Record<string, unknown> {
+    const { version, facility } = this.#options;
+    const outbox = this.#outbox?.state();
+    return {
+      online: true,
+      version,
+      started_at: new Date(this.#startedAtMs).toISOString(),
+      time_zone: facility.timeZone,
+      clock: this.time().trusted ? 'trusted' : 'untrusted',
+      outbox_depth: outbox?.depth ?? 0,
+      outbox_blocked: outbox?.blocked ?? null,
+      sequence: this.#store?.events.lastSequence() ?? 0,
+      revision: this.#store?.revision() ?? 0,
+      storage:
+        this.#damage.length > 0 ? 'storage_damaged' : this.#recorder?.isDegraded === true ? 'storage_degraded' : 'ok',
+    };
+  }
+
+  #syncState(store: Store): Record<string, unknown> {
+    const summary = store.targets.summary();
+    const oldest = summary.oldest_pending_erasure_at;
+    return {
+      revision: store.revision(),
+      digest: store.digest.read().digest,
+      pending: summary.pending,
+      unconfirmed: summary.unconfirmed,
+      failed: summary.failed,
+      oldest_pending_erasure_at: oldest === null ? null : new Date(oldest).toISOString(),
+    };
+  }
+
+  #controllerState(name: string): Record<string, unknown> {
+    const view = this.controllers().find((controller) => controller.name === name);
+    return view === undefined ? { controller: name, online: false } : controllerObject(view);
+  }
+
+  /** One look at everything, for `lintel status` on the gateway. */
+  status(): Record<string, unknown> {
+    return {
+      facility: this.#options.facility.name,
+      ...this.#agentState(),
+      refusal: this.refusal,
+      broker: { connected: this.#link?.isConnected ?? false, problem: this.#link?.problem ?? null },
+      clock_reason: this.#clockTrust?.state().reason ?? null,
+      controllers: this.controllers().map(controllerObject),
+    };
+  }
+
+  // ---- upkeep ----
+
+  #startUpkeep(store: Store): void {
+    const { facility, clock, random, log } = this.#options;
+    this.#upkeep = new Upkeep({
+      store,
+      clock,
+      random,
+      log,
+      timeZone: facility.timeZone,
+      eventsKeepMs: facility.store.eventsKeepMs,
+      eventsMax: facility.store.eventsMax,
+      onEventsTrimmed: () => this.#outbox?.skipTo(store.events.acknowledged()),
+      onDamage: (problems) => this.#onDamage(store, problems),
+      compareControllers: () => this.#sync?.compareAll(),
+    });
+    this.#upkeep.start();
+  }
+
+  /** Found by the check behind the doors: decisions stop, leaving does not. */
+  #onDamage(store: Store, problems: readonly string[]): void {
+    const { log, clock } = this.#options;
+    this.#damage = problems;
+    log.error(
+      `the database is damaged: nobody is let in. Remedy: restore a backup from ${join(dirname(store.path), 'backups')}`,
+      { problems },
+    );
+    this.#access?.refuse('store_unavailable');
+    store.group(() => store.events.add({ event_type: 'agent.storage_damaged', body: { problems } }, clock.nowMs()));
+    this.#touchState();
+  }
+}

@@ -1,0 +1,182 @@
+// credentials/apply: many operations in one command. An atomic one is a single transaction. Any other goes in slices, between which doors are served; each slice
+// and the results so far are one transaction, so that after a crash the repeated command goes on where it stood and nothing is done twice.
+
+import type { ApiError } from '../domain/errors.ts';
+import { OperatingError } from '../domain/errors.ts';
+import type { JournalRow, NewEntry } from '../store/journal.ts';
+import { COMMANDS } from './contract.ts';
+import { apiErrorOf, errorJson } from './answers.ts';
+import { NOW } from './handlers.ts';
+import type { Outcome, Room } from './room.ts';
+
+const SLICE_MS = 3;
+/** A reply weighs at most 128 KiB: with more operations than this, or heavier objects, each result is shortened to its id. */
+const MOST_WHOLE_RESULTS = 100;
+const MOST_REPLY_BYTES = 126 * 1024;
+
+type Operation = { op: 'create' | 'update' | 'delete'; params: Record<string, unknown> };
+type Result = { ok: true; acs_credential?: unknown } | { ok: false; error: ApiError };
+type Progress = { results: Result[]; hasCode: boolean };
+
+export class Apply {
+  readonly #room: Room;
+  readonly #entry: NewEntry;
+  readonly #codeShownMs: number;
+  readonly #isStopping: () => boolean;
+  readonly #wake = new Set<string>();
+
+  constructor(room: Room, entry: NewEntry, codeShownMs: number, isStopping: () => boolean) {
+    this.#room = room;
+    this.#entry = entry;
+    this.#codeShownMs = codeShownMs;
+    this.#isStopping = isStopping;
+  }
+
+  /** Resolves with the reply once all is durable; rejects when the disk failed, or at a stop, and then nothing may be acknowledged. */
+  async run(params: unknown, known: JournalRow | null): Promise<string> {
+    const { store } = this.#room;
+    let operations: readonly Operation[];
+    let isAtomic: boolean;
+    try {
+      const valid = COMMANDS['credentials/apply'].params.parse(params);
+      if (valid.acs_system_id !== undefined && valid.acs_system_id !== this.#room.acsSystemId) {
+        throw new OperatingError('acs_system_not_found', `this facility is acs_system ${this.#room.acsSystemId}`, [
+          'params',
+          'acs_system_id',
+        ]);
+      }
+      operations = valid.operations;
+      isAtomic = valid.atomic;
+    } catch (error) {
+      const json = errorJson(this.#entry.commandId, apiErrorOf(error, this.#room.log));
+      this.#durably(() => store.journal.addDone(this.#entry, { json, isSecret: false, codeShownUntilMs: null }));
+      return json;
+    }
+    const json = isAtomic ? this.#atomic(operations) : await this.#inSlices(operations, known);
+    this.#room.sync.wake([...this.#wake]);
+    return json;
+  }
+
+  #atomic(operations: readonly Operation[]): string {
+    const { store, clock } = this.#room;
+    let json = '';
+    this.#durably(() => {
+      const progress: Progress = { results: [], hasCode: false };
+      try {
+        store.attempt(() => {
+          for (const [i, operation] of operations.entries())
+            this.#carryOut(operation, i, progress, { isAtomic: true, isShort: false });
+        });
+        json = this.#reply(progress);
+        store.journal.addDone(this.#entry, {
+          json,
+          isSecret: true,
+          codeShownUntilMs: progress.hasCode ? clock.nowMs() + this.#codeShownMs : null,
+        });
+      } catch (error) {
+        this.#wake.clear();
+        json = errorJson(this.#entry.commandId, apiErrorOf(error, this.#room.log));
+        store.journal.addDone(this.#entry, { json, isSecret: false, codeShownUntilMs: null });
+      }
+    });
+    return json;
+  }
+
+  async #inSlices(operations: readonly Operation[], known: JournalRow | null): Promise<string> {
+    const { store, clock } = this.#room;
+    const saved = known === null ? null : store.journal.progressOf(known);
+    const progress: Progress = saved === null ? { results: [], hasCode: false } : (JSON.parse(saved) as Progress);
+    if (known === null) store.group(() => store.journal.addOpen(this.#entry, 'running'));
+    const isShort = operations.length > MOST_WHOLE_RESULTS;
+    for (;;) {
+      if (this.#isStopping()) throw new Error('stopping: the apply goes on when its command comes again');
+      const slice: { failure: Error | null } = { failure: null };
+      const json = store.group(() => this.#slice(operations, progress, isShort), {
+        rolledBack: (error) => (slice.failure = error),
+      });
+      if (json !== null) {
+        store.flush();
+        return json;
+      }
+      await new Promise<void>((resolve) => clock.immediate(resolve));
+      if (slice.failure !== null) throw slice.failure;
+    }
+  }
+
+  /** As many operations as fit into a slice, and where we stand; the reply when it was the last one. */
+  #slice(operations: readonly Operation[], progress: Progress, isShort: boolean): string | null {
+    const { store, clock } = this.#room;
+    const { commandId } = this.#entry;
+    const startedMs = clock.monotonicMs();
+    while (progress.results.length < operations.length && clock.monotonicMs() - startedMs < SLICE_MS) {
+      const i = progress.results.length;
+      const operation = operations[i];
+      if (operation !== undefined) this.#carryOut(operation, i, progress, { isAtomic: false, isShort });
+    }
+    if (progress.results.length < operations.length) {
+      store.journal.saveProgress(commandId, JSON.stringify(progress));
+      return null;
+    }
+    const json = this.#reply(progress);
+    store.journal.finish(
+      commandId,
+      { json, isSecret: true, codeShownUntilMs: progress.hasCode ? clock.nowMs() + this.#codeShownMs : null },
+      clock.nowMs(),
+    );
+    return json;
+  }
+
+  #carryOut(
+    operation: Operation,
+    position: number,
+    progress: Progress,
+    { isAtomic, isShort }: { isAtomic: boolean; isShort: boolean },
+  ): void {
+    const { store, clock } = this.#room;
+    try {
+      const run = NOW[`credentials/${operation.op}`];
+      if (run === undefined) throw new OperatingError('unknown_command', `${operation.op} is not an operation`);
+      const call = { nowMs: clock.nowMs(), commandId: this.#entry.commandId };
+      const outcome: Outcome = store.attempt(() => run(this.#room, operation.params, call));
+      const { acs_credential } = outcome.result;
+      progress.results.push(
+        acs_credential === undefined
+          ? { ok: true }
+          : { ok: true, acs_credential: isShort ? shortened(acs_credential) : acs_credential },
+      );
+      progress.hasCode ||= outcome.hasCode === true;
+      for (const controller of outcome.wake ?? []) this.#wake.add(controller);
+    } catch (error) {
+      const found = apiErrorOf(error, this.#room.log);
+      const path = ['params', 'operations', position, ...(found.path ?? [])];
+      if (isAtomic)
+        throw new OperatingError(found.type, `params.operations.${position}: ${found.message}; nothing was done`, path);
+      progress.results.push({ ok: false, error: { ...found, path } });
+    }
+  }
+
+  #reply(progress: Progress): string {
+    const whole = JSON.stringify({
+      command_id: this.#entry.commandId,
+      ok: true,
+      result: { results: progress.results },
+    });
+    if (Buffer.byteLength(whole) <= MOST_REPLY_BYTES) return whole;
+    const results = progress.results.map((result) =>
+      result.ok ? { ...result, acs_credential: shortened(result.acs_credential) } : result,
+    );
+    return JSON.stringify({ command_id: this.#entry.commandId, ok: true, result: { results, is_shortened: true } });
+  }
+
+  #durably(fn: () => void): void {
+    this.#room.store.group(fn);
+    this.#room.store.flush();
+  }
+}
+
+/** What a caller cannot find out otherwise: the id, and a code that is shown only here. */
+function shortened(credential: unknown): unknown {
+  if (typeof credential !== 'object' || credential === null) return credential;
+  const { acs_credential_id, code } = credential as { acs_credential_id?: unknown; code?: unknown };
+  return code === null || code === undefined ? { acs_credential_id } : { acs_credential_id, code };
+}

@@ -1,0 +1,123 @@
+// The credential as callers see it: Seam's fields and ours, derived from the stored row and from what each controller really holds.
+
+import { presentCard } from '../domain/card-formats.ts';
+import type { CredentialRow } from '../store/credentials.ts';
+import type { TargetRow } from '../store/targets.ts';
+import type { Room } from './room.ts';
+import { iso } from './users.ts';
+
+type Notice = { created_at: string | null; message: string } & Record<string, unknown>;
+
+/** `shownCode` is a code that was generated in this very command. */
+export function credentialObject(
+  room: Room,
+  row: CredentialRow,
+  shownCode: string | null = null,
+): Record<string, unknown> {
+  const { store } = room;
+  const targets = store.targets.ofCredential(row.credential_key);
+  const card =
+    row.card_sealed === null
+      ? null
+      : presentCard(store.secrets.open(row.card_sealed, cardContext(row.acs_credential_id)));
+  const user = row.user_key === null ? undefined : store.users.byKey(row.user_key);
+  return {
+    acs_credential_id: row.acs_credential_id,
+    acs_system_id: room.acsSystemId,
+    acs_user_id: user?.acs_user_id ?? null,
+    access_method: row.access_method,
+    display_name: row.display_name ?? defaultName(row, user?.full_name ?? null),
+    code: shownCode,
+    has_code: row.code_sealed !== null,
+    card_number: card?.card_number ?? null,
+    card_format: card?.card_format ?? null,
+    starts_at: iso(row.starts_at),
+    ends_at: iso(row.ends_at),
+    allowed_acs_entrance_ids:
+      row.has_own_entrances === 1
+        ? store.credentials.entrancesOf(row.credential_key).map((entrance) => entrance.acs_entrance_id)
+        : null,
+    is_issued: row.issued_at !== null && targets.every(isOnDevice),
+    issued_at: iso(row.issued_at),
+    is_latest_desired_state_synced_with_provider: isSynced(row, targets),
+    latest_desired_state_synced_with_provider_at: iso(row.synced_at),
+    is_multi_phone_sync_credential: opaqueOf(row)['is_multi_phone_sync_credential'] === true,
+    parent_acs_credential_id: null,
+    is_one_time_use: row.is_one_time_use === 1,
+    used_at: iso(row.used_at),
+    is_managed: true,
+    secret_revision: row.secret_revision,
+    metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as unknown),
+    ...opaqueOf(row),
+    created_at: iso(row.created_at),
+    controller_states: targets.map((target) => ({
+      controller: target.controller,
+      slot: target.slot,
+      state: target.state,
+      verified_at: iso(target.verified_at),
+      error: target.error_type === null ? null : { type: target.error_type, message: target.error_message },
+    })),
+    errors: targets.filter((target) => target.state === 'failed').map((target) => failure(target, row)),
+    warnings: warnings(row, targets),
+    pending_mutations: mutations(row, targets),
+  };
+}
+
+export const cardContext = (acsCredentialId: string): string => `card ${acsCredentialId}`;
+export const codeContext = (acsCredentialId: string): string => `code ${acsCredentialId}`;
+
+const isOnDevice = (target: TargetRow): boolean =>
+  target.state === 'set' || target.state === 'unconfirmed' || target.state === 'removed';
+
+/** Nothing is on its way any more, on any controller. */
+function isSynced(row: CredentialRow, targets: readonly TargetRow[]): boolean {
+  return row.user_key !== null && row.synced_at !== null && targets.every(isOnDevice);
+}
+
+const opaqueOf = (row: CredentialRow): Record<string, unknown> =>
+  row.opaque === null ? {} : (JSON.parse(row.opaque) as Record<string, unknown>);
+
+const defaultName = (row: CredentialRow, name: string | null): string =>
+  `${row.access_method === 'card' ? 'Card' : 'Code'}${name === null ? '' : ` of ${name}`}`;
+
+function failure(target: TargetRow, row: CredentialRow): Notice {
+  return {
+    error_code: target.error_type ?? 'failed_to_set_on_device',
+    message: target.error_message ?? `It could not be set on ${target.controller}.`,
+    controller: target.controller,
+    created_at: iso(row.created_at),
+  };
+}
+
+function warnings(row: CredentialRow, targets: readonly TargetRow[]): Notice[] {
+  const created_at = iso(row.created_at);
+  const found: Notice[] = [];
+  const waiting = targets.filter((target) => !isOnDevice(target)).map((target) => target.controller);
+  if (row.user_key !== null && waiting.length > 0 && row.invalidated_at === null) {
+    found.push({ warning_code: 'waiting_to_be_issued', message: `Not yet on ${waiting.join(', ')}.`, created_at });
+  }
+  if (row.schedule_modified === 1) {
+    found.push({
+      warning_code: 'schedule_modified',
+      message: 'Its start lay in the past when it was created: it is valid from its creation.',
+      created_at,
+    });
+  }
+  return found;
+}
+
+function mutations(row: CredentialRow, targets: readonly TargetRow[]): Notice[] {
+  const created_at = iso(row.created_at);
+  const found: Notice[] = [];
+  if (targets.some((target) => target.state === 'writing')) {
+    found.push({
+      mutation_code: row.issued_at === null ? 'creating' : 'updating',
+      message: 'Being written to its controllers.',
+      created_at,
+    });
+  }
+  if (targets.some((target) => target.state === 'removing')) {
+    found.push({ mutation_code: 'deleting', message: 'Being erased from a controller.', created_at });
+  }
+  return found;
+}

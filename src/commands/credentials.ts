@@ -1,0 +1,537 @@
+// Credentials: the verbs of Seam with minted ids, card numbers and windows of our own. Every rule that a door or a controller will hold it to is checked here,
+// before the command is accepted, and what is denied is denied with the transaction that stores it.
+
+import { canonicalCard, isRandomUid } from '../domain/card-formats.ts';
+import { OperatingError, type ApiError } from '../domain/errors.ts';
+import { codeCapacity, PIN_FORM, PIN_MAX_DIGITS, PIN_MIN_DIGITS, randomPin } from '../domain/pin.ts';
+import type { SiteEntrance } from '../domain/site.ts';
+import type { CredentialRow, NewCredential } from '../store/credentials.ts';
+import { checkTargets, release, retarget } from '../store/retarget.ts';
+import type { UserRow } from '../store/users.ts';
+import type { ParamsOf } from './contract.ts';
+import { cardContext, codeContext, credentialObject } from './credential-object.ts';
+import { entranceObject } from './entrances.ts';
+import { readPage, writePage } from './paging.ts';
+import type { Call, Outcome, Room } from './room.ts';
+import { findUser, userNotFound } from './users.ts';
+
+type CreateParams = ParamsOf<'credentials/create'>;
+type UpdateParams = ParamsOf<'credentials/update'>;
+
+const PREFERRED_DIGITS = 6;
+const GENERATING_TRIES = 200;
+
+export function createCredential(room: Room, params: CreateParams, call: Call): Outcome {
+  const { store } = room;
+  if (params.access_method === 'mobile_key')
+    throw new OperatingError('not_supported', 'mobile_key is not built in this version; code and card are', [
+      'params',
+      'access_method',
+    ]);
+  const acsCredentialId = params.acs_credential_id ?? room.random.uuid();
+  if (store.tombstones.has('credential', acsCredentialId)) {
+    throw new OperatingError(
+      'acs_credential_deleted',
+      `credential ${acsCredentialId} was deleted, and a deleted id is never used again`,
+      ['params', 'acs_credential_id'],
+    );
+  }
+  const user = ownerOf(room, params);
+  if (user === undefined) {
+    throw new OperatingError(
+      'invalid_input',
+      'params: give acs_user_id, or user_identity_id, of the person it is for',
+      ['params', 'acs_user_id'],
+    );
+  }
+  const entrances =
+    params.allowed_acs_entrance_ids === undefined ? null : findEntrances(room, params.allowed_acs_entrance_ids);
+  const existing = store.credentials.byId(acsCredentialId);
+  if (existing !== undefined) return repeatCreate(room, existing, params, user, entrances);
+  if (params.ends_at != null && params.ends_at <= call.nowMs && room.time().trusted) {
+    throw new OperatingError('invalid_input', 'params.ends_at: lies in the past', ['params', 'ends_at']);
+  }
+
+  const card = params.access_method === 'card' ? cardOf(room, params) : null;
+  const chosen = params.access_method === 'code' ? chosenCode(params) : null;
+  const window = { starts: params.starts_at ?? null, ends: params.ends_at ?? null };
+  const generated =
+    params.access_method === 'code' && chosen === null ? generateCode(room, entrances ?? [], window, -1) : null;
+  const code = chosen ?? generated;
+  const row: NewCredential = {
+    acs_credential_id: acsCredentialId,
+    user_key: user.user_key,
+    access_method: params.access_method,
+    starts_at: window.starts,
+    ends_at: window.ends,
+    has_own_entrances: entrances === null ? 0 : 1,
+    is_one_time_use: params.is_one_time_use ? 1 : 0,
+    used_at: null,
+    invalidated_at: null,
+    card_hash: card === null ? null : store.secrets.cardHash(card),
+    card_sealed: card === null ? null : store.secrets.seal(card, cardContext(acsCredentialId)),
+    code_hash: code === null ? null : store.secrets.codeHash(code),
+    code_sealed: code === null ? null : store.secrets.seal(code, codeContext(acsCredentialId)),
+    code_length: code?.length ?? null,
+    secret_revision: params.secret_revision ?? null,
+    display_name: params.display_name ?? null,
+    metadata: params.metadata === undefined ? null : JSON.stringify(params.metadata),
+    opaque: opaque(params),
+    schedule_modified: window.starts !== null && window.starts < call.nowMs && room.time().trusted ? 1 : 0,
+    issued_at: null,
+    synced_at: null,
+    created_at: call.nowMs,
+  };
+  accept(room, row, -1, card, code, entrances ?? []);
+  const key = store.digest.track('credential', acsCredentialId, () => {
+    const inserted = store.credentials.insert(row);
+    store.credentials.setEntrances(inserted, keysOf(entrances ?? []), codeOf(row));
+    return inserted;
+  });
+  store.raiseRevision();
+  const wake = follow(room, { ...row, credential_key: key }, call.nowMs);
+  const stored = { ...row, credential_key: key, ...issuedNow(wake, call.nowMs) };
+  return {
+    result: { acs_credential: credentialObject(room, stored, generated) },
+    isSecret: true,
+    hasCode: generated !== null,
+    wake,
+  };
+}
+
+const issuedNow = (wake: readonly string[], nowMs: number): Partial<CredentialRow> =>
+  wake.length === 0 ? { issued_at: nowMs, synced_at: nowMs } : {};
+
+/** The caller minted the id: the same again is the same object, anything else a conflict. */
+function repeatCreate(
+  room: Room,
+  existing: CredentialRow,
+  params: CreateParams,
+  user: UserRow,
+  entrances: readonly SiteEntrance[] | null,
+): Outcome {
+  const { store } = room;
+  const card = params.access_method === 'card' ? store.secrets.cardHash(cardOf(room, params)) : null;
+  const code = params.access_method === 'code' ? chosenCode(params) : null;
+  const listed = store.credentials.entrancesOf(existing.credential_key).map((entrance) => entrance.entrance_key);
+  const isSame =
+    existing.access_method === params.access_method &&
+    existing.user_key === user.user_key &&
+    existing.starts_at === (params.starts_at ?? null) &&
+    existing.ends_at === (params.ends_at ?? null) &&
+    existing.is_one_time_use === (params.is_one_time_use ? 1 : 0) &&
+    (existing.has_own_entrances === 1) === (entrances !== null) &&
+    sameSet(listed, keysOf(entrances ?? [])) &&
+    (card === null || existing.card_hash?.equals(card) === true) &&
+    (code === null || existing.code_hash?.equals(store.secrets.codeHash(code)) === true);
+  if (isSame) return { result: { acs_credential: credentialObject(room, existing) }, isSecret: true };
+  throw new OperatingError(
+    'acs_credential_exists',
+    `credential ${existing.acs_credential_id} exists with other details. Remedy: credentials/update`,
+    ['params', 'acs_credential_id'],
+  );
+}
+
+export function updateCredential(room: Room, params: UpdateParams, call: Call): Outcome {
+  const { store } = room;
+  const row = findCredential(room, params.acs_credential_id);
+  const changed: CredentialRow = { ...row };
+  if (params.starts_at !== undefined) changed.starts_at = params.starts_at;
+  if (params.ends_at !== undefined) changed.ends_at = params.ends_at;
+  if (changed.starts_at !== null && changed.ends_at !== null && changed.ends_at <= changed.starts_at) {
+    throw new OperatingError('invalid_input', 'params.ends_at: must be later than starts_at', ['params', 'ends_at']);
+  }
+  if (params.display_name !== undefined) changed.display_name = params.display_name;
+  if (params.secret_revision !== undefined) changed.secret_revision = params.secret_revision;
+  if (params.metadata !== undefined) changed.metadata = JSON.stringify(params.metadata);
+  const secret = changedSecret(room, changed, params);
+  const listed = store.credentials.entrancesOf(row.credential_key);
+  const entrances =
+    params.allowed_acs_entrance_ids === undefined
+      ? listed.flatMap((entrance) => room.site.byKey(entrance.entrance_key) ?? [])
+      : findEntrances(room, params.allowed_acs_entrance_ids ?? []);
+  if (params.allowed_acs_entrance_ids !== undefined)
+    changed.has_own_entrances = params.allowed_acs_entrance_ids === null ? 0 : 1;
+  if (
+    changed.invalidated_at !== null &&
+    changed.used_at === null &&
+    (changed.ends_at === null || changed.ends_at > call.nowMs)
+  )
+    changed.invalidated_at = null;
+
+  const isAccessChanged =
+    secret.isChanged ||
+    params.allowed_acs_entrance_ids !== undefined ||
+    changed.starts_at !== row.starts_at ||
+    changed.ends_at !== row.ends_at;
+  if (isAccessChanged) {
+    accept(room, changed, row.credential_key, secret.card, secret.code, entrances);
+    changed.synced_at = null;
+  }
+  store.digest.track('credential', row.acs_credential_id, () => {
+    store.credentials.update(changed);
+    if (params.allowed_acs_entrance_ids !== undefined)
+      store.credentials.setEntrances(row.credential_key, keysOf(entrances), codeOf(changed));
+  });
+  store.raiseRevision();
+  const wake = isAccessChanged ? follow(room, changed, call.nowMs) : [];
+  return {
+    result: { acs_credential: credentialObject(room, findCredential(room, params.acs_credential_id)) },
+    isSecret: true,
+    wake,
+  };
+}
+
+/** Puts a new card or code into the row; gives both in the clear as far as the acceptance rules need them. */
+function changedSecret(
+  room: Room,
+  row: CredentialRow,
+  params: UpdateParams,
+): { isChanged: boolean; card: string | null; code: string | null } {
+  const { secrets } = room.store;
+  const isCard = row.access_method === 'card';
+  if (isCard && (params.code !== undefined || params.card_number !== undefined)) {
+    const card = cardOf(room, params);
+    row.card_hash = secrets.cardHash(card);
+    row.card_sealed = secrets.seal(card, cardContext(row.acs_credential_id));
+    return { isChanged: true, card, code: null };
+  }
+  if (!isCard && params.card_number !== undefined) {
+    throw new OperatingError('invalid_input', 'params.card_number: this credential is a code, it has no card', [
+      'params',
+      'card_number',
+    ]);
+  }
+  if (!isCard && params.code !== undefined) {
+    row.code_hash = secrets.codeHash(params.code);
+    row.code_sealed = secrets.seal(params.code, codeContext(row.acs_credential_id));
+    row.code_length = params.code.length;
+    return { isChanged: true, card: null, code: params.code };
+  }
+  return {
+    isChanged: false,
+    card: row.card_sealed === null ? null : secrets.open(row.card_sealed, cardContext(row.acs_credential_id)),
+    code: row.code_sealed === null ? null : secrets.open(row.code_sealed, codeContext(row.acs_credential_id)),
+  };
+}
+
+export function deleteCredential(room: Room, params: ParamsOf<'credentials/delete'>, call: Call): Outcome {
+  const { store } = room;
+  const row = store.credentials.byId(params.acs_credential_id);
+  if (row === undefined) {
+    if (store.tombstones.has('credential', params.acs_credential_id)) return { result: {} };
+    throw credentialNotFound(params.acs_credential_id);
+  }
+  const wake = store.targets.ofCredential(row.credential_key).map((target) => target.controller);
+  const user = row.user_key === null ? undefined : store.users.byKey(row.user_key);
+  release(store, row.credential_key, call.nowMs);
+  store.digest.track('credential', row.acs_credential_id, () => store.credentials.delete(row.credential_key));
+  store.tombstones.add('credential', row.acs_credential_id, call.nowMs);
+  store.raiseRevision();
+  const body = {
+    acs_credential_id: row.acs_credential_id,
+    acs_user_id: user?.acs_user_id ?? null,
+    acs_system_id: room.acsSystemId,
+  };
+  store.events.add({ event_type: 'acs_credential.deleted', body }, call.nowMs);
+  return { result: {}, wake };
+}
+
+export function getCredential(room: Room, params: ParamsOf<'credentials/get'>): Outcome {
+  return { result: { acs_credential: credentialObject(room, findCredential(room, params.acs_credential_id)) } };
+}
+
+export function listCredentials(room: Room, params: ParamsOf<'credentials/list'>): Outcome {
+  const userKey = params.acs_user_id === undefined ? null : findUser(room, params.acs_user_id).user_key;
+  const rows = room.store.credentials.list({
+    after: readPage(params.page_cursor),
+    userKey,
+    identity: params.user_identity_id ?? null,
+    search: params.search?.toLowerCase() ?? null,
+    createdBefore: params.created_before ?? null,
+    limit: params.limit + 1,
+  });
+  return {
+    result: writePage(
+      'acs_credentials',
+      rows,
+      params.limit,
+      (row) => credentialObject(room, row),
+      (row) => row.credential_key,
+    ),
+  };
+}
+
+export function assignCredential(room: Room, params: ParamsOf<'credentials/assign'>, call: Call): Outcome {
+  const row = findCredential(room, params.acs_credential_id);
+  const user = ownerOf(room, params);
+  if (user === undefined)
+    throw new OperatingError('invalid_input', 'params: give acs_user_id or user_identity_id', [
+      'params',
+      'acs_user_id',
+    ]);
+  return reassign(room, row, user.user_key, call);
+}
+
+export function unassignCredential(room: Room, params: ParamsOf<'credentials/unassign'>, call: Call): Outcome {
+  const row = findCredential(room, params.acs_credential_id);
+  const named = ownerOf(room, params);
+  if (named !== undefined && row.user_key !== null && row.user_key !== named.user_key) {
+    throw new OperatingError('invalid_input', 'params.acs_user_id: the credential belongs to somebody else', [
+      'params',
+      'acs_user_id',
+    ]);
+  }
+  return reassign(room, row, null, call);
+}
+
+function reassign(room: Room, row: CredentialRow, userKey: number | null, call: Call): Outcome {
+  if (row.user_key === userKey) return { result: { acs_credential: credentialObject(room, row) }, isSecret: true };
+  const changed = { ...row, user_key: userKey, synced_at: null };
+  room.store.digest.track('credential', row.acs_credential_id, () => room.store.credentials.update(changed));
+  room.store.raiseRevision();
+  const wake = follow(room, changed, call.nowMs);
+  return {
+    result: { acs_credential: credentialObject(room, findCredential(room, row.acs_credential_id)) },
+    isSecret: true,
+    wake,
+  };
+}
+
+export function listAccessibleEntrances(
+  room: Room,
+  params: ParamsOf<'credentials/list_accessible_entrances'>,
+): Outcome {
+  const row = findCredential(room, params.acs_credential_id);
+  const entrances = row.user_key === null ? [] : room.store.credentials.entrancesOf(row.credential_key);
+  return {
+    result: {
+      acs_entrances: entrances
+        .flatMap(({ entrance_key }) => room.site.byKey(entrance_key) ?? [])
+        .map((entrance) => entranceObject(room, entrance)),
+    },
+  };
+}
+
+// ---- rules -------------------------------------------------------------------------------------------------------------------------------------
+
+/** Every rule of the doors and controllers concerned; throws the first that is broken. `exceptKey` is the credential itself when it exists. */
+function accept(
+  room: Room,
+  row: NewCredential,
+  exceptKey: number,
+  card: string | null,
+  code: string | null,
+  entrances: readonly SiteEntrance[],
+): void {
+  const { store } = room;
+  if (row.card_hash !== null) {
+    const other = store.credentials.overlappingCard(row.card_hash, row.starts_at, row.ends_at, exceptKey);
+    if (other !== null) {
+      throw new OperatingError(
+        'duplicate_card_number',
+        `params.card_number: credential ${other} has this card over an overlapping window`,
+        ['params', 'card_number'],
+      );
+    }
+  }
+  if (row.code_hash !== null) {
+    for (const entrance of entrances) acceptCode(room, row, row.code_hash, exceptKey, entrance);
+  }
+  refuse(
+    checkTargets(store, room.site, {
+      credentialKey: exceptKey,
+      entranceKeys: keysOf(entrances),
+      startsAtMs: row.starts_at,
+      endsAtMs: row.ends_at,
+      card,
+      codeLength: code?.length ?? null,
+      isOneTimeUse: row.is_one_time_use === 1,
+    }),
+  );
+}
+
+function acceptCode(room: Room, row: NewCredential, hash: Buffer, exceptKey: number, entrance: SiteEntrance): void {
+  const { credentials } = room.store;
+  const other = credentials.overlappingCode(hash, entrance.entranceKey, row.starts_at, row.ends_at, exceptKey);
+  if (other !== null) {
+    throw new OperatingError(
+      'duplicate_access_code',
+      `params.code: at ${entrance.name}, credential ${other} has this code over an overlapping window`,
+      ['params', 'code'],
+    );
+  }
+  const digits = row.code_length ?? 0;
+  const carried = credentials.codesAt(entrance.entranceKey, digits) + (exceptKey === -1 ? 1 : 0);
+  if (room.policy.pinSpace === 'enforce' && carried > codeCapacity(digits)) {
+    throw new OperatingError(
+      'code_constraints_violated',
+      `params.code: ${entrance.name} has ${carried - 1} codes of ${digits} digits, as many as ${digits} digits may carry (1 in 1,000 guesses). Remedy: use more digits`,
+      ['params', 'code'],
+    );
+  }
+}
+
+function refuse(error: ApiError | null): void {
+  if (error !== null) throw new OperatingError(error.type, error.message, error.path);
+}
+
+/** A code that fits every door and controller concerned: of the preferred length where it can be, else the shortest that does. */
+function generateCode(
+  room: Room,
+  entrances: readonly SiteEntrance[],
+  window: { starts: number | null; ends: number | null },
+  exceptKey: number,
+): string {
+  const { store } = room;
+  const fits = (digits: number): boolean =>
+    entrances.every((entrance) => {
+      const lengths =
+        entrance.controller === null ? null : room.site.slotController(entrance.controller)?.slots.pin?.lengths;
+      const isRoom =
+        room.policy.pinSpace === 'warn' ||
+        store.credentials.codesAt(entrance.entranceKey, digits) < codeCapacity(digits);
+      return isRoom && (lengths == null || lengths.includes(digits));
+    });
+  const all = Array.from({ length: PIN_MAX_DIGITS - PIN_MIN_DIGITS + 1 }, (_, i) => PIN_MIN_DIGITS + i);
+  const lengths = fits(PREFERRED_DIGITS) ? [PREFERRED_DIGITS] : all.filter(fits);
+  for (const digits of lengths) {
+    for (let i = 0; i < GENERATING_TRIES; i++) {
+      const code = randomPin(room.random, digits);
+      const hash = store.secrets.codeHash(code);
+      const isFree = entrances.every(
+        (entrance) =>
+          store.credentials.overlappingCode(hash, entrance.entranceKey, window.starts, window.ends, exceptKey) === null,
+      );
+      if (isFree) return code;
+    }
+  }
+  throw new OperatingError(
+    'code_constraints_violated',
+    'no free code fits all entrances: no length is allowed, and roomy enough, at every one of them',
+    ['params', 'allowed_acs_entrance_ids'],
+  );
+}
+
+// ---- helpers -----------------------------------------------------------------------------------------------------------------------------------
+
+/** After a change of access: rows for its controllers; with none concerned it is issued with this very transaction. */
+function follow(room: Room, row: CredentialRow, nowMs: number): string[] {
+  const wake = retarget(room.store, room.site, row.credential_key, nowMs);
+  if (wake.length === 0 && row.user_key !== null && row.synced_at === null) {
+    const isFirst = row.issued_at === null;
+    room.store.credentials.setSynced(row.credential_key, nowMs);
+    const user = room.store.users.byKey(row.user_key);
+    const body = {
+      acs_credential_id: row.acs_credential_id,
+      acs_user_id: user?.acs_user_id ?? null,
+      acs_system_id: room.acsSystemId,
+    };
+    room.store.events.add({ event_type: isFirst ? 'acs_credential.issued' : 'acs_credential.reissued', body }, nowMs);
+  }
+  return wake;
+}
+
+function ownerOf(
+  room: Room,
+  params: { acs_user_id?: string | undefined; user_identity_id?: string | undefined },
+): UserRow | undefined {
+  if (params.acs_user_id !== undefined) return findUser(room, params.acs_user_id);
+  if (params.user_identity_id === undefined) return undefined;
+  const user = room.store.users.byIdentity(params.user_identity_id);
+  if (user === undefined) throw userNotFound(`with user_identity_id ${params.user_identity_id}`);
+  return user;
+}
+
+function cardOf(
+  room: Room,
+  params: { code?: string | undefined; card_number?: string | undefined; card_format?: string | undefined },
+): string {
+  const field = params.card_number !== undefined ? 'card_number' : 'code';
+  const value = params.card_number ?? params.code;
+  if (value === undefined)
+    throw new OperatingError('invalid_input', 'params.card_number: required for access_method card', [
+      'params',
+      'card_number',
+    ]);
+  if (params.card_number !== undefined && params.code !== undefined && params.card_number !== params.code) {
+    throw new OperatingError('invalid_input', 'params.code: a card has one number; give it in card_number alone', [
+      'params',
+      'code',
+    ]);
+  }
+  try {
+    const card = canonicalCard(value, params.card_format ?? null, room.policy.defaultCardFormat);
+    if (!isRandomUid(card)) return card;
+  } catch (error) {
+    if (!(error instanceof OperatingError)) throw error;
+    throw new OperatingError('invalid_input', `params.${field}: ${error.message}`, ['params', field]);
+  }
+  throw new OperatingError(
+    'invalid_input',
+    `params.${field}: a 4-byte UID that begins with 08 is made anew at every tap and identifies nobody`,
+    ['params', field],
+  );
+}
+
+function chosenCode(params: CreateParams): string | null {
+  if (params.card_number !== undefined)
+    throw new OperatingError('invalid_input', 'params.card_number: only for access_method card', [
+      'params',
+      'card_number',
+    ]);
+  if (params.code === undefined) return null;
+  if (!PIN_FORM.test(params.code))
+    throw new OperatingError('invalid_input', 'params.code: digits only, 4 to 12 of them', ['params', 'code']);
+  return params.code;
+}
+
+export function findEntrances(room: Room, ids: readonly string[]): SiteEntrance[] {
+  return [...new Set(ids)].map((acsEntranceId) => {
+    const entrance = room.site.byId(acsEntranceId);
+    if (entrance === undefined) {
+      throw new OperatingError('acs_entrance_not_found', `no entrance ${acsEntranceId} in the facility file`, [
+        'params',
+        'allowed_acs_entrance_ids',
+        ids.indexOf(acsEntranceId),
+      ]);
+    }
+    return entrance;
+  });
+}
+
+export function findCredential(room: Room, acsCredentialId: string): CredentialRow {
+  const row = room.store.credentials.byId(acsCredentialId);
+  if (row !== undefined) return row;
+  if (room.store.tombstones.has('credential', acsCredentialId)) {
+    throw new OperatingError('acs_credential_deleted', `credential ${acsCredentialId} was deleted`, [
+      'params',
+      'acs_credential_id',
+    ]);
+  }
+  throw credentialNotFound(acsCredentialId);
+}
+
+const credentialNotFound = (acsCredentialId: string): OperatingError =>
+  new OperatingError('acs_credential_not_found', `no credential ${acsCredentialId} here`, [
+    'params',
+    'acs_credential_id',
+  ]);
+
+const keysOf = (entrances: readonly SiteEntrance[]): number[] => entrances.map((entrance) => entrance.entranceKey);
+
+const codeOf = (row: NewCredential): { hash: Buffer; length: number } | null =>
+  row.code_hash === null || row.code_length === null ? null : { hash: row.code_hash, length: row.code_length };
+
+const sameSet = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((value) => b.includes(value));
+
+const OPAQUE = [
+  'user_identity_id', 'is_multi_phone_sync_credential', 'credential_manager_acs_system_id', 'visionline_metadata', 'salto_space_metadata', 'assa_abloy_vostio_metadata', 'hotek_metadata',
+] as const; // prettier-ignore
+
+function opaque(params: CreateParams): string | null {
+  const kept: Record<string, unknown> = {};
+  for (const name of OPAQUE) if (params[name] !== undefined && params[name] !== false) kept[name] = params[name];
+  return Object.keys(kept).length === 0 ? null : JSON.stringify(kept);
+}

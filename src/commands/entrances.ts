@@ -1,0 +1,153 @@
+// Entrances: get, list, unlock, explain. What an entrance is comes from the facility file; what it does comes from the doors.
+
+import { canonicalCard } from '../domain/card-formats.ts';
+import { OperatingError, type ApiError } from '../domain/errors.ts';
+import type { SiteEntrance } from '../domain/site.ts';
+import type { ParamsOf } from './contract.ts';
+import { findCredential } from './credentials.ts';
+import { readPage, writePage } from './paging.ts';
+import type { Asked, Call, Outcome, Room } from './room.ts';
+import { findUser } from './users.ts';
+
+export function getEntrance(room: Room, params: ParamsOf<'entrances/get'>): Outcome {
+  return { result: { acs_entrance: entranceObject(room, findEntrance(room, params.acs_entrance_id)) } };
+}
+
+export function listEntrances(room: Room, params: ParamsOf<'entrances/list'>): Outcome {
+  const opened =
+    params.acs_credential_id === undefined ? null : new Set(entranceKeysOf(room, params.acs_credential_id));
+  const after = readPage(params.page_cursor);
+  const search = params.search?.toLowerCase();
+  const rows = room.site.entrances
+    .filter((entrance) => entrance.entranceKey > after && (opened === null || opened.has(entrance.entranceKey)))
+    .filter(
+      (entrance) =>
+        search === undefined ||
+        entrance.displayName.toLowerCase().includes(search) ||
+        entrance.name.includes(search) ||
+        entrance.acsEntranceId === search,
+    )
+    .sort((a, b) => a.entranceKey - b.entranceKey);
+  return {
+    result: writePage(
+      'acs_entrances',
+      rows,
+      params.limit,
+      (row) => entranceObject(room, row),
+      (row) => row.entranceKey,
+    ),
+  };
+}
+
+function entranceKeysOf(room: Room, acsCredentialId: string): number[] {
+  return room.store.credentials
+    .entrancesOf(findCredential(room, acsCredentialId).credential_key)
+    .map((entrance) => entrance.entrance_key);
+}
+
+export function explainEntrance(room: Room, params: ParamsOf<'entrances/explain'>): Outcome {
+  const entrance = findEntrance(room, params.acs_entrance_id);
+  const time = params.at === undefined ? room.time() : { ...room.time(), trusted: true, nowMs: params.at };
+  const explanation = room.doors.explain(entrance, askedOf(room, params), time);
+  return {
+    result: {
+      outcome: explanation.outcome,
+      reason: explanation.reason,
+      acs_entrance_id: entrance.acsEntranceId,
+      acs_credential_id: explanation.acsCredentialId,
+      acs_user_id: explanation.acsUserId,
+      steps: explanation.steps,
+    },
+  };
+}
+
+function askedOf(room: Room, params: ParamsOf<'entrances/explain'>): Asked {
+  const given = [params.acs_credential_id, params.card_number, params.code].filter((value) => value !== undefined);
+  if (given.length !== 1)
+    throw new OperatingError('invalid_input', 'params: give exactly one of acs_credential_id, card_number, code', [
+      'params',
+    ]);
+  if (params.acs_credential_id !== undefined)
+    return { acsCredentialId: findCredential(room, params.acs_credential_id).acs_credential_id };
+  if (params.code !== undefined) return { code: params.code };
+  return {
+    cards: [canonicalCard(params.card_number ?? '', params.card_format ?? null, room.policy.defaultCardFormat)],
+  };
+}
+
+/** The effect of `entrances/unlock`: checked now, done behind the commit of its acceptance. */
+export function prepareUnlock(
+  room: Room,
+  params: ParamsOf<'entrances/unlock'>,
+  call: Call,
+): () => Promise<{ result: Record<string, unknown> } | { error: ApiError }> {
+  const entrance = findEntrance(room, params.acs_entrance_id);
+  if (entrance.strike === null)
+    throw new OperatingError('not_supported', `entrance ${entrance.name} has no strike in the facility file`, [
+      'params',
+      'acs_entrance_id',
+    ]);
+  const acsUserId = params.acs_user_id === undefined ? null : findUser(room, params.acs_user_id).acs_user_id;
+  const acsCredentialId =
+    params.acs_credential_id === undefined ? null : findCredential(room, params.acs_credential_id).acs_credential_id;
+  const actionAttemptId = room.random.uuid();
+  return async () => {
+    const done = await room.doors.unlock({
+      entrance,
+      acsUserId,
+      acsCredentialId,
+      reason: params.reason ?? null,
+      commandId: call.commandId,
+      actionAttemptId,
+    });
+    if ('error' in done) return done;
+    return {
+      result: {
+        action_attempt: {
+          action_attempt_id: actionAttemptId,
+          action_type: 'UNLOCK_DOOR',
+          status: 'success',
+          result: { was_confirmed_by_device: done.confirmed },
+          error: null,
+        },
+      },
+    };
+  };
+}
+
+export function findEntrance(room: Room, acsEntranceId: string): SiteEntrance {
+  const entrance = room.site.byId(acsEntranceId);
+  if (entrance === undefined)
+    throw new OperatingError('acs_entrance_not_found', `no entrance ${acsEntranceId} in the facility file`, [
+      'params',
+      'acs_entrance_id',
+    ]);
+  return entrance;
+}
+
+/** Also the retained state of the entrance. */
+export function entranceObject(
+  room: Pick<Room, 'doors' | 'acsSystemId'>,
+  entrance: SiteEntrance,
+): Record<string, unknown> {
+  const state = room.doors.state(entrance);
+  return {
+    acs_entrance_id: entrance.acsEntranceId,
+    acs_system_id: room.acsSystemId,
+    name: entrance.name,
+    display_name: entrance.displayName,
+    decided_by: entrance.decidedBy,
+    can_unlock_with_card: entrance.factors !== 'code',
+    can_unlock_with_code: entrance.factors !== 'card',
+    can_unlock_with_mobile_key: false,
+    can_unlock_with_cloud_key: entrance.strike !== null,
+    mode: state.mode,
+    is_locked: state.isLocked,
+    is_open: state.isOpen,
+    held: state.isHeld,
+    forced: state.isForced,
+    online: state.isOnline,
+    errors: [],
+    warnings: [],
+  };
+}

@@ -1,0 +1,76 @@
+// Which function carries out which command. `NOW` is done within one transaction, `LATER` is checked now and done behind the commit of its acceptance.
+
+import type { ApiError } from '../domain/errors.ts';
+import { COMMANDS, type CommandName, type ParamsOf } from './contract.ts';
+import { getController, listControllers, prepareResync } from './controllers.ts';
+import {
+  assignCredential,
+  createCredential,
+  deleteCredential,
+  getCredential,
+  listAccessibleEntrances,
+  listCredentials,
+  unassignCredential,
+  updateCredential,
+} from './credentials.ts';
+import { explainEntrance, getEntrance, listEntrances, prepareUnlock } from './entrances.ts';
+import { listEvents } from './events.ts';
+import { digestFacility } from './facility.ts';
+import type { Call, Outcome, Room } from './room.ts';
+import { createUser, deleteUser, getUser, listUsers, suspendUser, unsuspendUser, updateUser } from './users.ts';
+import { OperatingError } from '../domain/errors.ts';
+
+type Now = (room: Room, params: unknown, call: Call) => Outcome;
+type Later = (
+  room: Room,
+  params: unknown,
+  call: Call,
+) => () => Promise<{ result: Record<string, unknown> } | { error: ApiError }>;
+
+/** Validates the parameters of `name`, then runs `handler` on what they mean. */
+function checked<N extends CommandName, R>(
+  name: N,
+  handler: (room: Room, params: ParamsOf<N>, call: Call) => R,
+): (room: Room, params: unknown, call: Call) => R {
+  const schema = COMMANDS[name].params;
+  return (room, params, call) => {
+    const valid = schema.parse(params) as ParamsOf<N> & { acs_system_id?: string };
+    if (valid.acs_system_id !== undefined && valid.acs_system_id !== room.acsSystemId) {
+      throw new OperatingError('acs_system_not_found', `this facility is acs_system ${room.acsSystemId}`, [
+        'params',
+        'acs_system_id',
+      ]);
+    }
+    return handler(room, valid, call);
+  };
+}
+
+export const NOW: Readonly<Partial<Record<CommandName, Now>>> = {
+  'users/create': checked('users/create', createUser),
+  'users/get': checked('users/get', getUser),
+  'users/list': checked('users/list', listUsers),
+  'users/update': checked('users/update', updateUser),
+  'users/delete': checked('users/delete', deleteUser),
+  'users/suspend': checked('users/suspend', suspendUser),
+  'users/unsuspend': checked('users/unsuspend', unsuspendUser),
+  'credentials/create': checked('credentials/create', createCredential),
+  'credentials/get': checked('credentials/get', getCredential),
+  'credentials/list': checked('credentials/list', listCredentials),
+  'credentials/update': checked('credentials/update', updateCredential),
+  'credentials/delete': checked('credentials/delete', deleteCredential),
+  'credentials/assign': checked('credentials/assign', assignCredential),
+  'credentials/unassign': checked('credentials/unassign', unassignCredential),
+  'credentials/list_accessible_entrances': checked('credentials/list_accessible_entrances', listAccessibleEntrances),
+  'entrances/get': checked('entrances/get', getEntrance),
+  'entrances/list': checked('entrances/list', listEntrances),
+  'entrances/explain': checked('entrances/explain', explainEntrance),
+  'controllers/get': checked('controllers/get', getController),
+  'controllers/list': checked('controllers/list', listControllers),
+  'events/list': checked('events/list', listEvents),
+  'facility/digest': checked('facility/digest', digestFacility),
+};
+
+export const LATER: Readonly<Partial<Record<CommandName, Later>>> = {
+  'entrances/unlock': checked('entrances/unlock', prepareUnlock),
+  'controllers/resync': checked('controllers/resync', prepareResync),
+};

@@ -1,0 +1,48 @@
+// Lists come in pages: at most `limit` items and at most what a reply may weigh. The cursor is opaque to callers and only says behind which row to go on.
+
+import { OperatingError } from '../domain/errors.ts';
+
+/** Room left for the envelope of a reply of 128 KiB. */
+const MOST_PAGE_BYTES = 120 * 1024;
+
+export function readPage(cursor: string | undefined): number {
+  if (cursor === undefined) return 0;
+  const text = Buffer.from(cursor, 'base64url').toString('latin1');
+  if (!/^[0-9]{1,15}$/.test(text)) {
+    throw new OperatingError(
+      'invalid_input',
+      'params.page_cursor: not a cursor of ours; take next_page_cursor of the page before',
+      ['params', 'page_cursor'],
+    );
+  }
+  return Number(text);
+}
+
+/** `rows` holds one more than `limit` when there is a next page. */
+export function writePage<R>(
+  name: string,
+  rows: readonly R[],
+  limit: number,
+  present: (row: R) => unknown,
+  keyOf: (row: R) => number,
+): Record<string, unknown> {
+  const items: unknown[] = [];
+  let bytes = 0;
+  let last: R | null = null;
+  for (const row of rows.slice(0, limit)) {
+    const item = present(row);
+    bytes += Buffer.byteLength(JSON.stringify(item)) + 1;
+    if (bytes > MOST_PAGE_BYTES && items.length > 0) break;
+    items.push(item);
+    last = row;
+  }
+  const hasNext = last !== null && items.length < rows.length;
+  return {
+    [name]: items,
+    pagination: {
+      has_next_page: hasNext,
+      next_page_cursor:
+        hasNext && last !== null ? Buffer.from(String(keyOf(last)), 'latin1').toString('base64url') : null,
+    },
+  };
+}

@@ -1,0 +1,87 @@
+// What the handlers of commands are handed: the store, the building, and ports to the parts that act. One file per resource stands beside this one.
+
+import type { Clock, DeviceStatus, Log, Random } from '../domain/ports.ts';
+import type { Policy } from '../domain/facility.ts';
+import type { Site, SiteEntrance } from '../domain/site.ts';
+import type { TimeWitness } from '../domain/window.ts';
+import type { ApiError } from '../domain/errors.ts';
+import type { Store } from '../store/store.ts';
+
+/** What to explain: exactly one of the three. */
+export type Asked = { acsCredentialId: string } | { cards: readonly string[] } | { code: string };
+export type Explanation = {
+  outcome: 'granted' | 'denied';
+  reason: string | null;
+  acsCredentialId: string | null;
+  acsUserId: string | null;
+  steps: { step: string; passed: boolean; detail: string }[];
+};
+
+export type EntranceState = {
+  mode: string;
+  isLocked: boolean;
+  isOpen: boolean | null;
+  isHeld: boolean;
+  isForced: boolean;
+  isOnline: boolean;
+};
+
+export type UnlockRequest = {
+  entrance: SiteEntrance;
+  acsUserId: string | null;
+  acsCredentialId: string | null;
+  reason: string | null;
+  commandId: string;
+  actionAttemptId: string;
+};
+
+/** The doors, as commands see them. */
+export type Doors = {
+  /** Commands the strike once and answers what became of it; its events are recorded by then. */
+  unlock(request: UnlockRequest): Promise<{ confirmed: boolean } | { error: ApiError }>;
+  explain(entrance: SiteEntrance, asked: Asked, time: TimeWitness): Explanation;
+  state(entrance: SiteEntrance): EntranceState;
+};
+
+export type ControllerView = {
+  name: string;
+  driver: string;
+  bus: string;
+  status: DeviceStatus;
+  slots: { used: number; total: number; pending: number; foreign: number } | null;
+  problems: readonly string[];
+};
+
+export type Synchroniser = {
+  /** Called after the commit of whatever concerns these controllers. */
+  wake(controllers: readonly string[]): void;
+  resync(controller: string): Promise<{ compared: number; differing: number; foreign: number }>;
+};
+
+export type Room = {
+  store: Store;
+  site: Site;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  policy: Policy;
+  acsSystemId: string;
+  time: () => TimeWitness;
+  doors: Doors;
+  sync: Synchroniser;
+  controllers: { list(): ControllerView[] };
+};
+
+/** One command on its way through a handler. */
+export type Call = { nowMs: number; commandId: string };
+
+/** What a handler hands back; `after` runs once it is durable. */
+export type Outcome = {
+  result: Record<string, unknown>;
+  /** The reply holds a card number or a generated code: it is sealed in the journal. */
+  isSecret?: boolean;
+  /** It holds a generated code, shown again for a while only. */
+  hasCode?: boolean;
+  /** Controllers whose tables must be looked at. */
+  wake?: readonly string[];
+};

@@ -1,0 +1,191 @@
+// People: create, get, list, update, delete, suspend, unsuspend. What takes access away is effective with the transaction that stores it.
+
+import { OperatingError } from '../domain/errors.ts';
+import { release, retarget } from '../store/retarget.ts';
+import type { NewUser, UserRow } from '../store/users.ts';
+import type { ParamsOf } from './contract.ts';
+import { readPage, writePage } from './paging.ts';
+import type { Call, Outcome, Room } from './room.ts';
+
+export function createUser(room: Room, params: ParamsOf<'users/create'>, call: Call): Outcome {
+  const { users, tombstones } = room.store;
+  const acsUserId = params.acs_user_id ?? room.random.uuid();
+  if (tombstones.has('user', acsUserId)) {
+    throw new OperatingError('acs_user_exists', `user ${acsUserId} was deleted, and a deleted id is never used again`, [
+      'params',
+      'acs_user_id',
+    ]);
+  }
+  const wanted: NewUser = {
+    acs_user_id: acsUserId,
+    full_name: params.full_name,
+    email_address: params.email_address ?? null,
+    phone_number: params.phone_number ?? null,
+    user_identity_id: params.user_identity_id ?? null,
+    starts_at: params.access_schedule?.starts_at ?? null,
+    ends_at: params.access_schedule?.ends_at ?? null,
+    is_suspended: 0,
+    metadata: params.metadata === undefined ? null : JSON.stringify(params.metadata),
+    created_at: call.nowMs,
+  };
+  const existing = users.byId(acsUserId);
+  if (existing !== undefined) {
+    if (isSame(existing, wanted)) return { result: { acs_user: userObject(room, existing) } };
+    throw new OperatingError('acs_user_exists', `user ${acsUserId} exists with other details. Remedy: users/update`, [
+      'params',
+      'acs_user_id',
+    ]);
+  }
+  const userKey = room.store.digest.track('user', acsUserId, () => users.insert(wanted));
+  room.store.raiseRevision();
+  return { result: { acs_user: userObject(room, { ...wanted, user_key: userKey }) } };
+}
+
+const isSame = (row: UserRow, wanted: NewUser): boolean =>
+  (
+    ['full_name', 'email_address', 'phone_number', 'user_identity_id', 'starts_at', 'ends_at', 'metadata'] as const
+  ).every((field) => row[field] === wanted[field]);
+
+export function getUser(room: Room, params: ParamsOf<'users/get'>): Outcome {
+  return { result: { acs_user: userObject(room, findUser(room, params.acs_user_id)) } };
+}
+
+export function listUsers(room: Room, params: ParamsOf<'users/list'>): Outcome {
+  const rows = room.store.users.list({
+    after: readPage(params.page_cursor),
+    search: params.search?.toLowerCase() ?? null,
+    identity: params.user_identity_id ?? null,
+    limit: params.limit + 1,
+  });
+  return {
+    result: writePage(
+      'acs_users',
+      rows,
+      params.limit,
+      (row) => userObject(room, row),
+      (row) => row.user_key,
+    ),
+  };
+}
+
+export function updateUser(room: Room, params: ParamsOf<'users/update'>, call: Call): Outcome {
+  const row = findUser(room, params.acs_user_id);
+  const changed: UserRow = {
+    ...row,
+    full_name: params.full_name ?? row.full_name,
+    email_address: params.email_address === undefined ? row.email_address : params.email_address,
+    phone_number: params.phone_number === undefined ? row.phone_number : params.phone_number,
+    user_identity_id: params.user_identity_id === undefined ? row.user_identity_id : params.user_identity_id,
+    metadata: params.metadata === undefined ? row.metadata : JSON.stringify(params.metadata),
+  };
+  if (params.access_schedule === null) Object.assign(changed, { starts_at: null, ends_at: null });
+  else if (params.access_schedule !== undefined) {
+    changed.starts_at = params.access_schedule.starts_at ?? null;
+    changed.ends_at = params.access_schedule.ends_at ?? null;
+  }
+  room.store.digest.track('user', row.acs_user_id, () => room.store.users.update(changed));
+  room.store.raiseRevision();
+  const wake =
+    changed.starts_at === row.starts_at && changed.ends_at === row.ends_at
+      ? []
+      : retargetAll(room, row.user_key, call.nowMs);
+  return { result: { acs_user: userObject(room, changed) }, wake };
+}
+
+export function suspendUser(room: Room, params: ParamsOf<'users/suspend'>, call: Call): Outcome {
+  return setSuspended(room, params.acs_user_id, 1, call);
+}
+
+export function unsuspendUser(room: Room, params: ParamsOf<'users/unsuspend'>, call: Call): Outcome {
+  return setSuspended(room, params.acs_user_id, 0, call);
+}
+
+function setSuspended(room: Room, acsUserId: string, isSuspended: 0 | 1, call: Call): Outcome {
+  const row = { ...findUser(room, acsUserId), is_suspended: isSuspended };
+  room.store.digest.track('user', row.acs_user_id, () => room.store.users.update(row));
+  room.store.raiseRevision();
+  return { result: { acs_user: userObject(room, row) }, wake: retargetAll(room, row.user_key, call.nowMs) };
+}
+
+export function deleteUser(room: Room, params: ParamsOf<'users/delete'>, call: Call): Outcome {
+  const { store } = room;
+  const row = store.users.byId(params.acs_user_id);
+  if (row === undefined) {
+    if (store.tombstones.has('user', params.acs_user_id)) return { result: {} };
+    throw userNotFound(params.acs_user_id);
+  }
+  const wake = new Set<string>();
+  for (const credential of store.credentials.ofUser(row.user_key)) {
+    const identifying = {
+      acs_credential_id: credential.acs_credential_id,
+      acs_user_id: row.acs_user_id,
+      acs_system_id: room.acsSystemId,
+    };
+    if (credential.invalidated_at === null) {
+      store.events.add(
+        { event_type: 'acs_credential.invalidated', body: { ...identifying, reason: 'user_deleted' } },
+        call.nowMs,
+      );
+    }
+    for (const target of store.targets.ofCredential(credential.credential_key)) wake.add(target.controller);
+    release(store, credential.credential_key, call.nowMs);
+    store.digest.track('credential', credential.acs_credential_id, () =>
+      store.credentials.delete(credential.credential_key),
+    );
+    store.tombstones.add('credential', credential.acs_credential_id, call.nowMs);
+    store.events.add({ event_type: 'acs_credential.deleted', body: identifying }, call.nowMs);
+  }
+  store.digest.track('user', row.acs_user_id, () => store.users.delete(row.user_key));
+  store.tombstones.add('user', row.acs_user_id, call.nowMs);
+  store.raiseRevision();
+  return { result: {}, wake: [...wake] };
+}
+
+function retargetAll(room: Room, userKey: number, nowMs: number): string[] {
+  const wake = new Set<string>();
+  for (const credential of room.store.credentials.ofUser(userKey)) {
+    for (const controller of retarget(room.store, room.site, credential.credential_key, nowMs)) wake.add(controller);
+  }
+  return [...wake];
+}
+
+export function findUser(room: Room, acsUserId: string): UserRow {
+  const row = room.store.users.byId(acsUserId);
+  if (row === undefined) throw userNotFound(acsUserId);
+  return row;
+}
+
+export const userNotFound = (acsUserId: string): OperatingError =>
+  new OperatingError('acs_user_not_found', `no user ${acsUserId} here. Remedy: users/create first`, [
+    'params',
+    'acs_user_id',
+  ]);
+
+function userObject(room: Room, row: UserRow): Record<string, unknown> {
+  const schedule =
+    row.starts_at === null && row.ends_at === null
+      ? null
+      : { starts_at: iso(row.starts_at), ends_at: iso(row.ends_at) };
+  return {
+    acs_user_id: row.acs_user_id,
+    acs_system_id: room.acsSystemId,
+    display_name: row.full_name,
+    full_name: row.full_name,
+    email_address: row.email_address,
+    phone_number: row.phone_number,
+    user_identity_id: row.user_identity_id,
+    access_schedule: schedule,
+    is_suspended: row.is_suspended === 1,
+    is_managed: true,
+    metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as unknown),
+    created_at: iso(row.created_at),
+    errors: [],
+    warnings:
+      row.is_suspended === 1
+        ? [{ warning_code: 'acs_user_inactive', message: 'The user is suspended.', created_at: iso(row.created_at) }]
+        : [],
+  };
+}
+
+/** RFC 3339 with Z, or null. */
+export const iso = (atMs: number | null): string | null => (atMs === null ? null : new Date(atMs).toISOString());

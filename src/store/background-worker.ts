@@ -1,0 +1,34 @@
+// The worker thread behind background.ts: one task, one read-only connection, one message.
+
+import Database from 'better-sqlite3';
+import { renameSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
+
+export type BackgroundTask = { task: 'check'; path: string } | { task: 'back_up'; path: string; target: string };
+export type BackgroundResult = { problems: string[] };
+
+function carryOut(task: BackgroundTask): BackgroundResult {
+  const db = new Database(task.path, { readonly: true, fileMustExist: true });
+  try {
+    if (task.task === 'check') return { problems: check(db) };
+    // Under another name until it is whole: a power cut leaves no half backup that looks like one.
+    const unfinished = `${task.target}.part`;
+    db.prepare('VACUUM INTO ?').run(unfinished);
+    renameSync(unfinished, task.target);
+    return { problems: [] };
+  } finally {
+    db.close();
+  }
+}
+
+function check(db: Database.Database): string[] {
+  try {
+    const rows = db.pragma('quick_check(20)') as { quick_check: string }[];
+    return rows.map((row) => row.quick_check).filter((text) => text !== 'ok');
+  } catch (error) {
+    if (error instanceof Database.SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code)) return [error.message];
+    throw error;
+  }
+}
+
+parentPort?.postMessage(carryOut(workerData as BackgroundTask));

@@ -1,0 +1,105 @@
+// The facility's digest: the sum, modulo 2^256, of the SHA-256 of one line per user and per credential. A sum does not care about order and changes by one line
+// at a time, so it costs the same at ten credentials and at a million, and a sender computes it from its own list. Lines are documented in docs/mqtt-api.md.
+
+import { createHash } from 'node:crypto';
+import type { Db } from './open.ts';
+import type { Meta } from './meta.ts';
+
+const MODULUS = 2n ** 256n;
+const SUM = 'digest_sum';
+
+type CredentialLine = {
+  acs_credential_id: string;
+  acs_user_id: string | null;
+  access_method: string;
+  starts_at: number | null;
+  ends_at: number | null;
+  has_own_entrances: 0 | 1;
+  is_one_time_use: 0 | 1;
+  secret_revision: number | null;
+  entrances: string | null;
+};
+type UserLine = { acs_user_id: string; starts_at: number | null; ends_at: number | null; is_suspended: 0 | 1 };
+
+const iso = (atMs: number | null): string => (atMs === null ? '' : new Date(atMs).toISOString());
+
+export const userLine = (row: UserLine): string =>
+  ['user', row.acs_user_id, iso(row.starts_at), iso(row.ends_at), row.is_suspended === 1 ? 'suspended' : ''].join('|');
+
+export const credentialLine = (row: CredentialLine): string =>
+  [
+    'credential',
+    row.acs_credential_id,
+    row.acs_user_id ?? '',
+    row.access_method,
+    iso(row.starts_at),
+    iso(row.ends_at),
+    row.has_own_entrances === 1 ? (row.entrances ?? '').split(',').sort().join(',') : '*',
+    row.is_one_time_use === 1 ? 'one_time' : '',
+    row.secret_revision ?? '',
+  ].join('|');
+
+const hashOf = (line: string): bigint => BigInt(`0x${createHash('sha256').update(line).digest('hex')}`);
+
+export class Digest {
+  readonly #meta: Meta;
+  readonly #credential;
+  readonly #user;
+  readonly #counts;
+  readonly #setSum;
+  readonly #getSum;
+
+  constructor(db: Db, meta: Meta) {
+    this.#meta = meta;
+    this.#credential = db.prepare<[string], CredentialLine>(
+      `SELECT c.acs_credential_id, u.acs_user_id, c.access_method, c.starts_at, c.ends_at, c.has_own_entrances, c.is_one_time_use, c.secret_revision,
+         (SELECT group_concat(e.acs_entrance_id) FROM credential_entrances ce JOIN entrances e USING (entrance_key) WHERE ce.credential_key = c.credential_key) AS entrances
+       FROM credentials c LEFT JOIN users u USING (user_key) WHERE c.acs_credential_id = ?`,
+    );
+    this.#user = db.prepare<[string], UserLine>(
+      'SELECT acs_user_id, starts_at, ends_at, is_suspended FROM users WHERE acs_user_id = ?',
+    );
+    this.#counts = { users: 'count_users', credentials: 'count_credentials' } as const;
+    this.#getSum = db.prepare<[], { value: string }>(`SELECT value FROM meta WHERE key = '${SUM}'`);
+    this.#setSum = db.prepare<[string]>(
+      `INSERT INTO meta (key, value) VALUES ('${SUM}', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+    );
+  }
+
+  /** Runs what changes one credential or user, inside its transaction, and moves the sum from the line before to the line after. */
+  track<T>(kind: 'user' | 'credential', id: string, change: () => T): T {
+    const before = this.#lineOf(kind, id);
+    const result = change();
+    const after = this.#lineOf(kind, id);
+    if (before === after) return result;
+    const sum = this.#sum() - (before === null ? 0n : hashOf(before)) + (after === null ? 0n : hashOf(after));
+    this.#setSum.run((((sum % MODULUS) + MODULUS) % MODULUS).toString(16).padStart(64, '0'));
+    if ((before === null) !== (after === null)) {
+      const name = kind === 'user' ? this.#counts.users : this.#counts.credentials;
+      this.#meta.set(name, (this.#meta.number(name) ?? 0) + (after === null ? -1 : 1));
+    }
+    return result;
+  }
+
+  read(): { digest: string; users: number; credentials: number } {
+    return {
+      digest: this.#sum().toString(16).padStart(64, '0'),
+      users: this.#meta.number(this.#counts.users) ?? 0,
+      credentials: this.#meta.number(this.#counts.credentials) ?? 0,
+    };
+  }
+
+  #sum(): bigint {
+    const value = this.#getSum.get()?.value;
+    return value === undefined ? 0n : BigInt(`0x${value}`);
+  }
+
+  #lineOf(kind: 'user' | 'credential', id: string): string | null {
+    if (kind === 'user') {
+      const row = this.#user.get(id);
+      return row === undefined ? null : userLine(row);
+    }
+    const row = this.#credential.get(id);
+    return row === undefined ? null : credentialLine(row);
+  }
+}

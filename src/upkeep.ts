@@ -1,0 +1,134 @@
+// What a building does by night and by the hour: compare controllers, copy the database, forget what is old, look whether the file is sound. Cron only wakes;
+// when each job last completed is a row, so that a gateway that was off at the hour catches up once at its next start.
+
+import { schedule, type ScheduledTask } from 'node-cron';
+import type { Clock, Log, Random, Timer } from './domain/ports.ts';
+import { backUpInBackground, checkInBackground } from './store/background.ts';
+import type { Store } from './store/store.ts';
+
+export type UpkeepOptions = {
+  store: Store;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  timeZone: string;
+  eventsKeepMs: number;
+  eventsMax: number;
+  /** The events the broker has not had were forgotten up to here. */
+  onEventsTrimmed: () => void;
+  onDamage: (problems: readonly string[]) => void;
+  compareControllers: () => void;
+};
+
+type Job = { name: string; everyMs: number; run: () => Promise<void> | void };
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const WEEK_MS = 7 * DAY_MS;
+const JOURNAL_KEEP_MS = 30 * DAY_MS;
+const BACKUPS_KEPT = 7;
+/** Rows per slice of retention: well below 3 ms also on an SD card's gateway. */
+const SLICE_ROWS = 50;
+/** Not every building at the same minute: they may share a converter, a broker, a power supply. */
+const SPREAD_MS = 20 * 60_000;
+
+export class Upkeep {
+  readonly #options: UpkeepOptions;
+  #tasks: ScheduledTask[] = [];
+  #timers: Timer[] = [];
+  #isStopped = false;
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { store, timeZone, clock } = this.#options;
+    const nightly: Job[] = [
+      { name: 'compare_controllers', everyMs: DAY_MS, run: () => this.#options.compareControllers() },
+      { name: 'back_up', everyMs: DAY_MS, run: () => this.#backUp() },
+      { name: 'check_database', everyMs: WEEK_MS, run: () => this.#check() },
+    ];
+    const hourly: Job[] = [{ name: 'forget_old', everyMs: HOUR_MS, run: () => this.#forget() }];
+    this.#tasks = [
+      schedule('30 2 * * *', () => this.#later(SPREAD_MS, nightly), { timezone: timeZone }),
+      schedule('7 * * * *', () => this.#later(0, hourly), { timezone: timeZone }),
+    ];
+    if (store.wasUnclean) void this.#run({ name: 'check_database', everyMs: 0, run: () => this.#check() });
+    // What fell due while the gateway was off, once the doors are served.
+    this.#timers.push(clock.after(60_000, () => void this.#runDue([...nightly, ...hourly])));
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    for (const timer of this.#timers) timer.cancel();
+    for (const task of this.#tasks) await task.destroy();
+  }
+
+  #later(withinMs: number, jobs: readonly Job[]): void {
+    this.#timers.push(
+      this.#options.clock.after(this.#options.random.fraction() * withinMs, () => void this.#runDue(jobs)),
+    );
+  }
+
+  /** Cron's hour and a start's catching up never both run a period. */
+  async #runDue(jobs: readonly Job[]): Promise<void> {
+    const { store, clock } = this.#options;
+    for (const job of jobs) {
+      const last = store.jobs.completedAtMs(job.name);
+      const sinceMs = last === null ? Infinity : clock.nowMs() - last;
+      // Half a period of slack: night to night is not to the minute. A clock that was set back makes everything due.
+      if (sinceMs >= 0 && sinceMs < job.everyMs / 2) continue;
+      await this.#run(job);
+    }
+  }
+
+  async #run(job: Job): Promise<void> {
+    const { store, clock, log } = this.#options;
+    if (this.#isStopped) return;
+    try {
+      await job.run();
+      // It may have been stopped while the job ran.
+      if (store.isAlive()) store.group(() => store.jobs.complete(job.name, clock.nowMs()));
+    } catch (error) {
+      log.error('a job failed; it is tried again at its next hour', { job: job.name, error: String(error) });
+    }
+  }
+
+  async #check(): Promise<void> {
+    const { store, log, onDamage } = this.#options;
+    const problems = await checkInBackground(store.path);
+    if (problems.length > 0) onDamage(problems);
+    else log.debug('the database is sound');
+  }
+
+  async #backUp(): Promise<void> {
+    const { store, clock, log } = this.#options;
+    const file = await backUpInBackground(store.path, 'nightly', clock.nowMs(), BACKUPS_KEPT);
+    log.info('database backed up', { file });
+  }
+
+  async #forget(): Promise<void> {
+    const { store, clock, eventsKeepMs, eventsMax, onEventsTrimmed } = this.#options;
+    const nowMs = clock.nowMs();
+    let unsent = 0;
+    for (;;) {
+      if (this.#isStopped) return;
+      const slice = store.group(() => {
+        const events = store.events.trim(nowMs - eventsKeepMs, eventsMax, SLICE_ROWS);
+        return { ...events, journal: store.journal.trim(nowMs - JOURNAL_KEEP_MS, SLICE_ROWS) };
+      });
+      unsent += slice.unsent;
+      if (slice.removed === 0 && slice.journal === 0) break;
+      await new Promise<void>((resolve) => clock.immediate(resolve));
+    }
+    if (unsent === 0) return;
+    store.group(() =>
+      store.events.add(
+        { event_type: 'agent.events_dropped', body: { count: unsent, why: 'older or more than store.events keeps' } },
+        nowMs,
+      ),
+    );
+    onEventsTrimmed();
+  }
+}

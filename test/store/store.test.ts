@@ -1,0 +1,261 @@
+import Database from 'better-sqlite3';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { MIGRATIONS } from '../../src/store/migrations.ts';
+import { openDatabase } from '../../src/store/open.ts';
+import { checkInBackground, backUpInBackground } from '../../src/store/background.ts';
+import { Store } from '../../src/store/store.ts';
+import { ManualClock, turn } from '../support/manual-clock.ts';
+import { openStore, storeOptions, temporaryFolder } from '../support/store.ts';
+
+const event = { event_type: 'agent.started', body: { version: 'test' } };
+const refusalOf = (folder: string): string => {
+  try {
+    new Store(storeOptions(folder)).close();
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  return 'it opened';
+};
+
+describe('opening the database', () => {
+  it('flushes every commit, in WAL mode, on the first open and on every other', () => {
+    const folder = temporaryFolder();
+    for (let i = 0; i < 3; i++) {
+      const { db } = openDatabase({ path: join(folder, 'lintel.db'), masterKey: null, env: {}, nowMs: 0 });
+      db.exec(`INSERT OR REPLACE INTO meta VALUES ('a', ${i})`);
+      expect(db.pragma('synchronous', { simple: true })).toBe(2);
+      expect(db.pragma('journal_mode', { simple: true })).toBe('wal');
+      db.close();
+    }
+  });
+
+  it('makes a master key that only its owner can read, at the first start', () => {
+    const folder = temporaryFolder();
+    openStore(folder);
+    expect(statSync(join(folder, 'master.key')).mode & 0o777).toBe(0o400);
+  });
+
+  it('takes the key from systemd’s credentials where there is one, and leaves none beside the database', () => {
+    const folder = temporaryFolder();
+    const credentials = temporaryFolder();
+    writeFileSync(join(credentials, 'lintel-master-key'), 'ab'.repeat(32), { mode: 0o400 });
+    const store = new Store({ ...storeOptions(folder), env: { CREDENTIALS_DIRECTORY: credentials } });
+    store.close();
+    expect(existsSync(join(folder, 'master.key'))).toBe(false);
+  });
+
+  it('refuses another key, a missing key and a key that others can read, each with the remedy', () => {
+    const folder = temporaryFolder();
+    openStore(folder).close();
+    const key = join(folder, 'master.key');
+    const right = readFileSync(key);
+    chmodSync(key, 0o644);
+    expect(refusalOf(folder)).toContain(`chmod 0400 ${key}`);
+    rmSync(key);
+    expect(refusalOf(folder)).toMatch(/master key .* is missing.*Remedy: put back the key/);
+    writeFileSync(key, 'cd'.repeat(32), { mode: 0o400 });
+    expect(refusalOf(folder)).toContain('another master key');
+    rmSync(key);
+    writeFileSync(key, right, { mode: 0o400 });
+    expect(refusalOf(folder)).toBe('it opened');
+  });
+
+  it('refuses a damaged file and names the newest backup, and restoring that backup works', async () => {
+    const folder = temporaryFolder();
+    const store = openStore(folder);
+    store.now(() => store.events.add(event, 1));
+    const backup = await backUpInBackground(store.path, 'nightly', 0, 7);
+    store.close();
+    const handle = openSync(store.path, 'r+');
+    writeSync(handle, Buffer.alloc(200, 0x55), 0, 200, 0);
+    closeSync(handle);
+    const refusal = refusalOf(folder);
+    expect(refusal).toContain('is damaged');
+    expect(refusal).toContain(backup);
+    expect(existsSync(store.path)).toBe(true);
+    writeFileSync(store.path, readFileSync(backup));
+    expect(openStore(folder).events.lastSequence()).toBe(1);
+  });
+
+  it('never starts empty where a building has been: a vanished database beside its key is refused', () => {
+    const folder = temporaryFolder();
+    openStore(folder).close();
+    rmSync(join(folder, 'lintel.db'));
+    expect(refusalOf(folder)).toContain('is missing, but its key or a backup is here');
+    expect(existsSync(join(folder, 'lintel.db'))).toBe(false);
+  });
+
+  it('goes forward through migrations with a backup before each, and refuses a database from a newer Lintel', () => {
+    const folder = temporaryFolder();
+    const store = openStore(folder);
+    store.now(() => store.events.add(event, 1));
+    store.close();
+    const next = [
+      ...MIGRATIONS,
+      { version: 1001, sql: 'CREATE TABLE later (a) STRICT;'.replace('(a)', '(a INTEGER)') },
+      { version: 1002, sql: 'INSERT INTO later VALUES (7);' },
+    ];
+    const newer = new Store({ ...storeOptions(folder), migrations: next });
+    expect(newer.backups).toHaveLength(2);
+    expect(newer.events.lastSequence()).toBe(1);
+    newer.close();
+    const backup = new Database(newer.backups[0] ?? '', { readonly: true });
+    onTestFinished(() => void backup.close());
+    expect(backup.pragma('user_version', { simple: true })).toBe(MIGRATIONS.at(-1)?.version);
+    expect(refusalOf(folder)).toContain('version 1002');
+  });
+
+  it('leaves the database at the step before when a migration fails', () => {
+    const folder = temporaryFolder();
+    openStore(folder).close();
+    const broken = [
+      ...MIGRATIONS,
+      { version: 1001, sql: 'CREATE TABLE half (a INTEGER) STRICT; INSERT INTO nowhere VALUES (1);' },
+    ];
+    expect(() => new Store({ ...storeOptions(folder), migrations: broken })).toThrow(/nowhere/);
+    const db = new Database(join(folder, 'lintel.db'), { readonly: true });
+    onTestFinished(() => void db.close());
+    expect(db.pragma('user_version', { simple: true })).toBe(MIGRATIONS.at(-1)?.version);
+    expect(db.prepare(`SELECT name FROM sqlite_master WHERE name = 'half'`).get()).toBeUndefined();
+  });
+
+  it('tells an unclean end from a clean one', () => {
+    const folder = temporaryFolder();
+    const first = openStore(folder);
+    expect(first.wasUnclean).toBe(false);
+    first.now(() => first.events.add(event, 1));
+    const copy = temporaryFolder();
+    for (const name of readdirSync(folder))
+      if (name !== 'backups') writeFileSync(join(copy, name), readFileSync(join(folder, name)), { mode: 0o400 });
+    chmodSync(join(copy, 'lintel.db'), 0o600);
+    chmodSync(join(copy, 'lintel.db-wal'), 0o600);
+    chmodSync(join(copy, 'lintel.db-shm'), 0o600);
+    const second = openStore(copy);
+    expect(second.wasUnclean).toBe(true);
+    expect(second.events.lastSequence()).toBe(1);
+  });
+});
+
+describe('the check behind the doors', () => {
+  it('finds a page that was torn in the middle of the file, and nothing in a sound one', async () => {
+    const folder = temporaryFolder();
+    const store = openStore(folder);
+    store.now(() => {
+      for (let i = 0; i < 3000; i++)
+        store.events.add({ event_type: 'agent.started', body: { filler: 'x'.repeat(200) } }, i);
+    });
+    expect(await checkInBackground(store.path)).toEqual([]);
+    store.close();
+    const handle = openSync(store.path, 'r+');
+    writeSync(handle, Buffer.alloc(4096, 0xff), 0, 4096, 4096 * 60);
+    closeSync(handle);
+    expect((await checkInBackground(store.path)).length).toBeGreaterThan(0);
+  });
+});
+
+describe('group and now', () => {
+  it('commits a group together, on the next turn at the latest, and only then tells its members', async () => {
+    const store = openStore(temporaryFolder());
+    const order: string[] = [];
+    const before = store.commits;
+    store.group(() => store.events.add(event, 1), { committed: () => order.push('first') });
+    store.group(() => store.events.add(event, 2), { committed: () => order.push('second') });
+    expect(order).toEqual([]);
+    await turn();
+    expect(order).toEqual(['first', 'second']);
+    expect(store.commits).toBe(before + 1);
+  });
+
+  it('undoes only the member that throws', () => {
+    const store = openStore(temporaryFolder());
+    store.group(() => store.events.add(event, 1));
+    expect(() =>
+      store.group(() => {
+        store.events.add(event, 2);
+        throw new Error('no');
+      }),
+    ).toThrow('no');
+    store.group(() => store.events.add(event, 3));
+    store.flush();
+    expect(store.events.after(0, 10).map((row) => row.created_at)).toEqual([1, 3]);
+  });
+
+  it('commits the open group before a decision, whose event stays when a later group fails', () => {
+    const folder = temporaryFolder();
+    const store = openStore(folder);
+    let committed = false;
+    store.group(() => store.events.add(event, 1), { committed: () => (committed = true) });
+    store.now(() => store.events.add(event, 2));
+    expect(committed).toBe(true);
+    const other = new Database(store.path, { readonly: true });
+    onTestFinished(() => void other.close());
+    expect(other.prepare('SELECT count(*) AS n FROM events').get()).toEqual({ n: 2 });
+  });
+
+  it('refuses to nest', () => {
+    const store = openStore(temporaryFolder());
+    expect(() => store.now(() => store.now(() => undefined))).toThrow('do not nest');
+    expect(() => store.group(() => store.now(() => undefined))).toThrow('do not nest');
+  });
+
+  it('numbers events without gaps across rollbacks, restarts and retention', () => {
+    const folder = temporaryFolder();
+    const store = openStore(folder);
+    store.now(() => store.events.add(event, 1));
+    expect(() =>
+      store.now(() => {
+        store.events.add(event, 2);
+        throw new Error('undone');
+      }),
+    ).toThrow('undone');
+    store.now(() => store.events.add(event, 3));
+    store.now(() => store.events.trim(1000, 10, 100));
+    store.close();
+    const again = openStore(folder);
+    again.now(() => again.events.add(event, 4));
+    expect(again.events.after(0, 10).map((row) => row.sequence)).toEqual([2, 3]);
+  });
+});
+
+describe('retention', () => {
+  it('drops the oldest by age and by number, tells what the broker never had, and keeps the newest', () => {
+    const store = openStore(temporaryFolder());
+    store.now(() => {
+      for (let i = 1; i <= 20; i++) store.events.add(event, i * 1000);
+      store.events.acknowledge(3);
+    });
+    expect(store.now(() => store.events.trim(5001, 1000, 100))).toEqual({ removed: 5, unsent: 2 });
+    expect(store.now(() => store.events.trim(0, 10, 100))).toEqual({ removed: 5, unsent: 5 });
+    expect(store.events.span()).toEqual({ first: 11, last: 20 });
+    expect(store.events.acknowledged()).toBe(10);
+    store.now(() => store.events.trim(10 ** 9, 0, 100));
+    expect(store.events.span()).toEqual({ first: 20, last: 20 });
+  });
+});
+
+describe('secrets', () => {
+  it('keeps no PIN and no card value in the clear anywhere in the file', () => {
+    const folder = temporaryFolder();
+    const store = openStore(folder, new ManualClock());
+    const { secrets } = store;
+    const sealed = secrets.seal('82475913', 'code a');
+    expect(secrets.open(sealed, 'code a')).toBe('82475913');
+    expect(() => secrets.open(sealed, 'code b')).toThrow('altered or belongs to another record');
+    expect(secrets.seal('82475913', 'code a').equals(sealed)).toBe(false);
+    expect(secrets.codeHash('82475913').equals(secrets.codeHash('82475913'))).toBe(true);
+    expect(secrets.codeHash('1234').equals(secrets.cardHash('1234'))).toBe(false);
+  });
+});

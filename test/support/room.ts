@@ -1,0 +1,192 @@
+// A room for command handlers: a real store and a small building, with doors and synchronisation that only note what they are asked.
+
+import type { EntranceSetup, Policy } from '../../src/domain/facility.ts';
+import type { Clock, Log, SlotCapabilities } from '../../src/domain/ports.ts';
+import { Site } from '../../src/domain/site.ts';
+import { Dispatcher, type Incoming, type Reply } from '../../src/commands/dispatcher.ts';
+import type { Room, UnlockRequest } from '../../src/commands/room.ts';
+import type { ApiError } from '../../src/domain/errors.ts';
+import { systemRandom } from '../../src/ops/random.ts';
+import type { Store } from '../../src/store/store.ts';
+
+export const USER = '33333333-3333-3333-3333-333333333333';
+export const LOBBY = '55555555-5555-5555-5555-555555555555';
+export const STORE_ROOM = '55555555-5555-5555-5555-000000000000';
+export const SYSTEM = '88888888-8888-8888-8888-888888888888';
+
+export const silentLog: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  child: () => silentLog,
+};
+
+export const POLICY: Policy = {
+  defaultCardFormat: { format: 'H10302' },
+  clockUntrusted: 'judge_by_floor',
+  clockGraceMs: 86_400_000,
+  offlineGraceMs: null,
+  storeDamaged: 'refuse',
+  lockout: { attempts: 5, windowMs: 60_000, firstMs: 60_000, maxMs: 900_000 },
+  pinSpace: 'enforce',
+  preloadMs: 72 * 3_600_000,
+};
+
+export const SLOTS: SlotCapabilities = {
+  firstSlot: 0,
+  count: 3,
+  pin: { lengths: [4, 5, 6] },
+  cardFormats: ['H10301', 'uid'],
+  cardAndPin: false,
+  pinWithoutCard: true,
+  windows: 'from-until',
+  windowResolutionMs: 1000,
+  readBack: 'full',
+  oneTimeUse: false,
+  duplicatePins: 'reject',
+  slotsPerWrite: 1,
+};
+
+const entrance = (name: string, acsEntranceId: string, more: Partial<EntranceSetup>): EntranceSetup => ({
+  name,
+  acsEntranceId,
+  displayName: name,
+  decidedBy: 'gateway',
+  readers: [],
+  controller: null,
+  door: null,
+  strike: { controller: 'relay-board', output: 0, pulseMs: 5000, fail: 'secure' },
+  contact: null,
+  rex: null,
+  factors: 'card_or_code',
+  encoder: null,
+  feedback: { granted: { led: 'green', beep: 1 }, denied: { led: 'red', beep: 3 } },
+  ...more,
+});
+
+export const ENTRANCES = {
+  lobby: entrance('lobby', LOBBY, {
+    readers: ['lobby-reader'],
+    contact: { controller: 'relay-board', input: 0, heldAfterMs: 30_000 },
+    rex: { controller: 'relay-board', input: 1 },
+  }),
+  storeRoom: entrance('store-room', STORE_ROOM, {
+    decidedBy: 'controller',
+    controller: 'store-panel',
+    door: 1,
+    strike: { controller: 'store-panel', output: 0, pulseMs: 5000, fail: 'secure' },
+  }),
+};
+
+export function buildSite(store: Store | null, entrances: readonly EntranceSetup[] = Object.values(ENTRANCES)): Site {
+  const declare = (): Site =>
+    new Site(
+      entrances.map((setup, i) => ({
+        ...setup,
+        entranceKey: store?.entrances.declare(setup.acsEntranceId, setup.name) ?? i + 1,
+      })),
+      ['lobby-reader', 'relay-board', 'store-panel'],
+      [{ name: 'store-panel', slots: SLOTS, foreignSlots: 'report' }],
+    );
+  return store === null ? declare() : store.now(declare);
+}
+
+export type TestRoom = Room & {
+  woken: string[];
+  unlocked: UnlockRequest[];
+  /** What the next unlocks answer; a promise that the test resolves makes them wait. */
+  unlockAnswer: () => Promise<{ confirmed: boolean } | { error: ApiError }>;
+  isTrusted: boolean;
+};
+
+export function buildRoom(store: Store, clock: Clock, policy: Partial<Policy> = {}): TestRoom {
+  const site = buildSite(store);
+  const room: TestRoom = {
+    store,
+    site,
+    clock,
+    random: systemRandom,
+    log: silentLog,
+    policy: { ...POLICY, ...policy },
+    acsSystemId: SYSTEM,
+    isTrusted: true,
+    time: () => ({ trusted: room.isTrusted, nowMs: clock.nowMs(), floorMs: null, isGraceLeft: true }),
+    woken: [],
+    unlocked: [],
+    unlockAnswer: () => Promise.resolve({ confirmed: true }),
+    doors: {
+      unlock: (request) => {
+        room.unlocked.push(request);
+        return room.unlockAnswer();
+      },
+      explain: () => ({
+        outcome: 'denied',
+        reason: 'unknown_credential',
+        acsCredentialId: null,
+        acsUserId: null,
+        steps: [],
+      }),
+      state: () => ({ mode: 'normal', isLocked: true, isOpen: null, isHeld: false, isForced: false, isOnline: true }),
+    },
+    sync: {
+      wake: (controllers) => void room.woken.push(...controllers),
+      resync: () => Promise.resolve({ compared: 3, differing: 0, foreign: 0 }),
+    },
+    controllers: { list: () => [] },
+  };
+  return room;
+}
+
+export type ParsedReply = {
+  command_id: string | null;
+  ok: boolean;
+  result?: Record<string, unknown> & { acs_credential?: Record<string, unknown>; acs_user?: Record<string, unknown> };
+  error?: { type: string; message: string; path?: (string | number)[] };
+};
+
+/** Speaks to a dispatcher as the link does, one command at a time. */
+export class Caller {
+  readonly dispatcher: Dispatcher;
+  readonly #store: Store;
+  #count = 0;
+
+  constructor(room: Room) {
+    this.#store = room.store;
+    this.dispatcher = new Dispatcher(room, { replyTopicFor: (commandId) => `lintel/v1/riverside/reply/${commandId}` });
+  }
+
+  /** The reply to a command with these parameters. */
+  async call(
+    command: string,
+    params: unknown,
+    envelope: Record<string, unknown> = {},
+    more: Partial<Incoming> = {},
+  ): Promise<ParsedReply> {
+    const body = { command_id: `c-${++this.#count}`, ...envelope, params };
+    return JSON.parse((await this.send(command, Buffer.from(JSON.stringify(body)), more)).json) as ParsedReply;
+  }
+
+  send(command: string, payload: Buffer, more: Partial<Incoming> = {}): Promise<Reply> {
+    const [resource = '', verb = ''] = command.split('/');
+    return new Promise((resolve, reject) => {
+      const waiting = this.dispatcher.dispatch(
+        {
+          resource,
+          verb,
+          payload,
+          source: 'mqtt',
+          isRetained: false,
+          responseTopic: null,
+          isResponseTopicAllowed: true,
+          correlation: null,
+          expiresAtMs: null,
+          ...more,
+        },
+        resolve,
+        reject,
+      );
+      if (waiting === null) this.#store.flush();
+    });
+  }
+}
