@@ -95,14 +95,11 @@ function policyOf({ policy }: Site): Policy {
   };
 }
 
-/** What a strike and a contact of the device's own door have where the file says nothing. */
-const STRIKE_DEFAULT = { pulse: 5_000, fail: 'secure' } as const;
-const CONTACT_DEFAULT = { held_after: 30_000 } as const;
+const PULSE_MS = 5_000;
+const HELD_AFTER_MS = 30_000;
 
 function entranceSetup({ kind, name, value }: UnderstoodEntrance, capabilities: KnownControllers): EntranceSetup {
   const { strike, contact, rex } = channelsOf(value, ['entrances', name], capabilities);
-  const { pulse, fail } = value.strike ?? STRIKE_DEFAULT;
-  const { held_after } = value.contact ?? CONTACT_DEFAULT;
   const { encoder } = value;
   const decider = kind === 'controller' ? value.controller : null;
   return {
@@ -113,11 +110,29 @@ function entranceSetup({ kind, name, value }: UnderstoodEntrance, capabilities: 
     readers: kind === 'gateway' ? value.readers : [],
     controller: decider,
     door: decider === null ? null : (doorOf(value, capabilities.get(decider) ?? null)?.door ?? null),
-    strike: strike && { controller: strike.controller, output: strike.channel, pulseMs: pulse, fail },
-    contact: contact && { controller: contact.controller, input: contact.channel, heldAfterMs: held_after },
+    strike: strike && {
+      controller: strike.controller,
+      output: strike.channel,
+      pulseMs: value.strike?.pulse ?? usualPulseMs(strike, capabilities),
+      fail: value.strike?.fail ?? 'secure',
+    },
+    contact: contact && {
+      controller: contact.controller,
+      input: contact.channel,
+      heldAfterMs: value.contact?.held_after ?? HELD_AFTER_MS,
+    },
     rex: rex && { controller: rex.controller, input: rex.channel },
     factors: value.factors,
     encoder: encoder === undefined ? null : { acsEncoderId: encoder.acs_encoder_id, reader: encoder.reader },
     feedback: value.feedback,
   };
+}
+
+/** The usual pulse, as near as the output can do it: some devices know one only. */
+function usualPulseMs(
+  { controller, channel }: { controller: string; channel: number },
+  known: KnownControllers,
+): number {
+  const output = known.get(controller)?.outputs[channel];
+  return output === undefined ? PULSE_MS : Math.min(Math.max(PULSE_MS, output.pulseMinMs), output.pulseMaxMs);
 }

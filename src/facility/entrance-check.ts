@@ -129,7 +129,10 @@ function checkReference(
       'key',
     );
   }
-  if (key === 'strike') checkPulse(context, section, path, capabilities, number);
+  if (key === 'strike') {
+    const ofDoor = name === decider ? (doorOf(entrance, capabilities)?.strike ?? null) : null;
+    checkPulse(context, section, path, capabilities, number ?? ofDoor);
+  }
 }
 
 function whichChannel(count: number, channelKey: string): string {
@@ -146,13 +149,17 @@ function checkPulse(
 ): void {
   const channel = output === null ? undefined : capabilities.outputs[output];
   const stated = textAt(strike, ['pulse']);
-  const pulseMs = parseDuration(stated !== null && DURATION_FORM.test(stated) ? stated : '5s');
-  if (channel === undefined || (pulseMs >= channel.pulseMinMs && pulseMs <= channel.pulseMaxMs)) return;
+  if (channel === undefined || stated === null || !DURATION_FORM.test(stated)) return;
+  const pulseMs = parseDuration(stated);
+  const { pulseMinMs, pulseMaxMs } = channel;
+  if (pulseMs >= pulseMinMs && pulseMs <= pulseMaxMs) return;
+  const [least, most] = [formatDuration(pulseMinMs), formatDuration(pulseMaxMs)];
   context.report.error(
-    stated === null ? path : [...path, 'pulse'],
-    `this output cannot be pulsed for ${formatDuration(pulseMs)}`,
-    `Write a pulse from ${formatDuration(channel.pulseMinMs)} to ${formatDuration(channel.pulseMaxMs)}.`,
-    stated === null ? 'key' : 'value',
+    [...path, 'pulse'],
+    `this output cannot be pulsed for ${stated}`,
+    least === most
+      ? `Write ${least}, as the device has it, or leave it out.`
+      : `Write a pulse from ${least} to ${most}.`,
   );
 }
 

@@ -19,8 +19,12 @@ const channel = (title: string, description: string) =>
     .meta({ title, description, examples: [0] });
 
 const pulse = duration(100, 10 * 60 * SECOND_MS)
-  .prefault('5s')
-  .meta({ title: 'Pulse', description: 'How long the door is unlocked for one opening.' });
+  .optional()
+  .meta({
+    title: 'Pulse',
+    description: 'How long the door is unlocked for one opening; without it 5s, or the nearest that the output can do.',
+    default: '5s',
+  });
 const fail = z.enum(['secure', 'safe']).default('secure').meta({
   title: 'Fail',
   description:

@@ -8,13 +8,14 @@ import type { DriverModule, PreparedController } from '../domain/driver-module.t
 import type { ControllerSetup, Facility } from '../domain/facility.ts';
 import type { ConfigProblem } from '../domain/ports.ts';
 import { buildFacility } from './build.ts';
+import { checkSecrets, checkUse } from './doubts.ts';
 import { checkEntrances, kindOf, whichName, type KnownControllers } from './entrance-check.ts';
 import { entranceSchemas, type UnderstoodEntrance } from './entrance-schema.ts';
 import { checkMqtt } from './mqtt-check.ts';
 import { Report, type ShownProblem } from './report.ts';
 import { controllerShape, siteSchema } from './schema.ts';
-import { openToOthers, reason, secretPath } from './secret.ts';
-import { isMapping, readShape, valueAt } from './shape.ts';
+import { reason } from './secret.ts';
+import { isMapping, readShape, section, valueAt } from './shape.ts';
 import { NAME_FORM, NAME_WORDS } from './values.ts';
 import { nearest, printable } from './words.ts';
 import { readYaml, type KeyPath } from './yaml-source.ts';
@@ -69,7 +70,7 @@ class Reader {
     }
     const site = readShape(siteSchema, root, [], this.#report);
     checkMqtt(root, this.#report);
-    this.#checkSecrets(root);
+    checkSecrets(root, this.#folder, this.#report);
 
     const buses = this.#buses(section(root, 'buses'));
     const controllers = this.#controllers(section(root, 'controllers'), buses);
@@ -79,7 +80,7 @@ class Reader {
     const entrances = section(root, 'entrances');
     checkEntrances(entrances, known, this.#report);
     const understood = this.#entrances(entrances);
-    this.#checkUse(root, buses, controllers);
+    checkUse(root, this.#report);
     if (site === null) return null;
     return buildFacility({
       file: this.#file,
@@ -275,60 +276,6 @@ class Reader {
       'key',
     );
   }
-
-  /** What nothing refers to is often a slip of the pen, and harmless when it is not. */
-  #checkUse(
-    root: Readonly<Record<string, unknown>>,
-    buses: ReadonlyMap<string, Bus>,
-    controllers: ReadonlyMap<string, unknown>,
-  ): void {
-    const mentioned = new Set<string>();
-    collectTexts(root['entrances'], mentioned);
-    for (const name of controllers.keys()) {
-      if (!mentioned.has(name))
-        this.#report.warn(
-          ['controllers', name],
-          'no entrance uses this controller',
-          'Name it at an entrance, or leave it out.',
-          'key',
-        );
-    }
-    const busesUsed = new Set(
-      Object.values(section(root, 'controllers')).map((controller) => valueAt(controller, ['bus'])),
-    );
-    for (const name of buses.keys()) {
-      if (!busesUsed.has(name) && !this.#report.mentions(['buses', name]))
-        this.#report.warn(
-          ['buses', name],
-          'no controller is on this bus',
-          'Put a controller on it, or leave it out.',
-          'key',
-        );
-    }
-    if (Object.keys(section(root, 'entrances')).length === 0) {
-      this.#report.warn([], 'there are no entrances: nothing can be opened', 'Add entrances.', 'key');
-    }
-    if (valueAt(root, ['store', 'events', 'keep']) === undefined) {
-      this.#report.warn(
-        ['store', 'events', 'keep'],
-        'nobody has said how long events are kept; it will be 90d',
-        'Say it on purpose, for it is a legal choice: add `store: {events: {keep: 90d}}`.',
-        'key',
-      );
-    }
-  }
-
-  /** Secrets that stand in files: whether they are there and kept well is worth knowing before the start. At a desk they may rightly be absent. */
-  #checkSecrets(root: Readonly<Record<string, unknown>>): void {
-    for (const { path, isPublic } of SECRETS) {
-      const file = valueAt(root, [...path, 'file']);
-      if (typeof file !== 'string' || file === '') continue;
-      const place = secretPath(file, this.#folder);
-      const fault = fileFault(place) ?? (isPublic ? null : openToOthers(place));
-      if (fault !== null)
-        this.#report.warn([...path, 'file'], fault, `Put it there with mode 0400, or use {credential: …}.`);
-    }
-  }
 }
 
 type Bus = { name: string; module: DriverModule | null; config: unknown };
@@ -343,19 +290,6 @@ const CONTROLLER_HINTS = {
   readers: `An entrance has ${WHICH_KIND}: leave out either readers or controller.`,
 };
 
-const SECRETS = [
-  { path: ['mqtt', 'password'], isPublic: false },
-  { path: ['mqtt', 'ca'], isPublic: true },
-  { path: ['mqtt', 'cert'], isPublic: true },
-  { path: ['mqtt', 'key'], isPublic: false },
-  { path: ['store', 'master_key'], isPublic: false },
-] as const;
-
-function section(root: Readonly<Record<string, unknown>>, name: string): Readonly<Record<string, unknown>> {
-  const value = root[name];
-  return isMapping(value) ? value : {};
-}
-
 function split(value: Readonly<Record<string, unknown>>): {
   common: Record<string, unknown>;
   own: Record<string, unknown>;
@@ -366,20 +300,6 @@ function split(value: Readonly<Record<string, unknown>>): {
     common: Object.fromEntries(entries.filter(isCommon)),
     own: Object.fromEntries(entries.filter((entry) => !isCommon(entry))),
   };
-}
-
-function collectTexts(value: unknown, into: Set<string>): void {
-  if (typeof value === 'string') into.add(value);
-  else if (typeof value === 'object' && value !== null)
-    for (const inner of Object.values(value)) collectTexts(inner, into);
-}
-
-function fileFault(path: string): string | null {
-  try {
-    return statSync(path).isFile() ? null : `${printable(path)} is no file`;
-  } catch (error) {
-    return `${printable(path)} cannot be read: ${reason(error)}`;
-  }
 }
 
 // ---- the file ----------------------------------------------------------------------------------------------------------------------------------

@@ -152,3 +152,9 @@ function withoutUnknownKeys(value: unknown, issues: readonly Issue[]): unknown {
   }
   return copy;
 }
+
+/** A section of the file's top level; empty where it is none. */
+export function section(root: Readonly<Record<string, unknown>>, name: string): Readonly<Record<string, unknown>> {
+  const value = root[name];
+  return isMapping(value) ? value : {};
+}

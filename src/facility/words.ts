@@ -18,10 +18,11 @@ const OPTIONS: z.core.ToJSONSchemaParams = {
   io: 'input',
   target: 'draft-7',
   unrepresentable: 'any',
-  // Ours are examples of what is written; by itself zod takes them for what comes out and drops them wherever a value is transformed.
+  // Ours say what is written; by itself zod takes them for what comes out and drops them wherever a value is transformed.
   override: ({ zodSchema, jsonSchema }) => {
-    const examples = z.globalRegistry.get(zodSchema)?.['examples'];
-    if (Array.isArray(examples)) jsonSchema.examples = examples;
+    const words = z.globalRegistry.get(zodSchema);
+    if (Array.isArray(words?.['examples'])) jsonSchema.examples = words['examples'];
+    if (words?.['default'] !== undefined) jsonSchema.default = words['default'];
   },
 };
 
@@ -75,6 +76,7 @@ const EXPECTATIONS: Readonly<Record<string, (node: SchemaNode) => string>> = {
   integer: (node) => `a whole number${range(node)}`,
   number: (node) => `a number${range(node)}`,
   boolean: () => 'true or false',
+  null: () => 'null',
   string: (node) =>
     node.maxLength === undefined ? 'text' : `text of ${node.minLength ?? 0} to ${grouped(node.maxLength)} characters`,
   array: (node) => `a list${node.items === undefined ? '' : `, each ${expectation(asNode(node.items))}`}`,

@@ -45,6 +45,12 @@ const MODELS: Readonly<Record<string, Capabilities>> = {
     inputs: [input, input],
     doors: [{ door: 1, strike: 0, contact: 0, rex: 1 }],
   },
+  'fixed-pulse-panel': {
+    ...nothing,
+    slots,
+    outputs: [{ ...output, pulseMinMs: 3_000, pulseMaxMs: 3_000 }],
+    doors: [{ door: 1, strike: 0, contact: null, rex: null }],
+  },
   'two-door-panel': {
     ...nothing,
     slots: { ...slots, pin: null, cardAndPin: false },
@@ -76,7 +82,7 @@ export const fakeDriver: DriverModule = {
         .max(247)
         .meta({ title: 'Unit', description: 'Address on the bus.', examples: [1] }),
       model: z
-        .enum(['reader', 'keypad-reader', 'keypad', 'relays', 'panel', 'two-door-panel'])
+        .enum(['reader', 'keypad-reader', 'keypad', 'relays', 'panel', 'fixed-pulse-panel', 'two-door-panel'])
         .default('relays')
         .meta({ title: 'Model', description: 'What the device can do.' }),
     })

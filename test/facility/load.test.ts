@@ -182,6 +182,16 @@ clock: {trust: rtc}
     });
   });
 
+  it('leaves the pulse to a device that knows only one', () => {
+    const { entrances } = facilityOf({
+      controllers: 'controllers:\n  panel: {bus: north, unit: 3, model: fixed-pulse-panel}\n',
+      entrances: `entrances:
+  store-room: {acs_entrance_id: 33333333-3333-3333-3333-333333333333, controller: panel, strike: {fail: safe}}
+`,
+    });
+    expect(entrances[0]?.strike).toEqual({ controller: 'panel', output: 0, pulseMs: 3_000, fail: 'safe' });
+  });
+
   it('may repeat itself with an alias', () => {
     const { entrances } = facilityOf({
       entrances: `entrances:

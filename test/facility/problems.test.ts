@@ -433,6 +433,15 @@ const ENTRANCES: Case[] = [
     lobby('    readers: [reader]\n    strike: {controller: relays, output: 0, pulse: ¶2m}\n'),
     [['entrances.lobby.strike.pulse', 'this output cannot be pulsed for 2m', 'Write a pulse from 100ms to 1m.']],
   ],
+  [
+    'a pulse at a device that knows only one',
+    {
+      controllers: 'controllers:\n  panel: {bus: north, unit: 3, model: fixed-pulse-panel}\n',
+      entrances:
+        'entrances:\n  a: {acs_entrance_id: 33333333-3333-3333-3333-333333333333, controller: panel, strike: {pulse: ¶4s}}\n',
+    },
+    [['entrances.a.strike.pulse', 'this output cannot be pulsed for 4s', 'Write 3s, as the device has it']],
+  ],
 ];
 
 describe('every mistake is found at once, at its line and column', () => {

@@ -1,0 +1,75 @@
+// What is allowed and yet probably not meant, or not ready: warnings, which never stop a start.
+
+import { statSync } from 'node:fs';
+import type { Report } from './report.ts';
+import { openToOthers, reason, secretPath } from './secret.ts';
+import { section, valueAt } from './shape.ts';
+import { printable } from './words.ts';
+
+type Root = Readonly<Record<string, unknown>>;
+
+/** What nothing refers to is often a slip of the pen, and harmless when it is not. */
+export function checkUse(root: Root, report: Report): void {
+  const mentioned = new Set<string>();
+  collectTexts(root['entrances'], mentioned);
+  const controllers = section(root, 'controllers');
+  for (const name of Object.keys(controllers)) {
+    if (mentioned.has(name)) continue;
+    const remedy = 'Name it at an entrance, or leave it out.';
+    report.warn(['controllers', name], 'no entrance uses this controller', remedy, 'key');
+  }
+  const busesUsed = new Set(Object.values(controllers).map((controller) => valueAt(controller, ['bus'])));
+  for (const name of Object.keys(section(root, 'buses'))) {
+    if (busesUsed.has(name) || report.mentions(['buses', name])) continue;
+    report.warn(['buses', name], 'no controller is on this bus', 'Put a controller on it, or leave it out.', 'key');
+  }
+  if (Object.keys(section(root, 'entrances')).length === 0) {
+    report.warn([], 'there are no entrances: nothing can be opened', 'Add entrances.', 'key');
+  }
+  if (valueAt(root, ['store', 'events', 'keep']) === undefined) {
+    report.warn(
+      ['store', 'events', 'keep'],
+      'nobody has said how long events are kept; it will be 90d',
+      'Say it on purpose, for it is a legal choice: add `store: {events: {keep: 90d}}`.',
+      'key',
+    );
+  }
+}
+
+function collectTexts(value: unknown, into: Set<string>): void {
+  if (typeof value === 'string') into.add(value);
+  else if (typeof value === 'object' && value !== null) {
+    for (const inner of Object.values(value)) collectTexts(inner, into);
+  }
+}
+
+const SECRETS = [
+  { path: ['mqtt', 'password'], isPublic: false },
+  { path: ['mqtt', 'ca'], isPublic: true },
+  { path: ['mqtt', 'cert'], isPublic: true },
+  { path: ['mqtt', 'key'], isPublic: false },
+  { path: ['store', 'master_key'], isPublic: false },
+] as const;
+
+/** Secrets that stand in files: whether they are there and kept well is worth knowing before the start. At a desk they may rightly be absent. */
+export function checkSecrets(root: Root, folder: string, report: Report): void {
+  for (const { path, isPublic } of SECRETS) {
+    const file = valueAt(root, [...path, 'file']);
+    if (typeof file !== 'string' || file === '') continue;
+    const place = secretPath(file, folder);
+    const fault = fileFault(place) ?? (isPublic ? null : openToOthers(place));
+    if (fault !== null) {
+      const remedy = isPublic ? 'Put it there.' : 'Put it there with mode 0400, or use {credential: …}.';
+      report.warn([...path, 'file'], fault, remedy);
+    }
+  }
+}
+
+function fileFault(path: string): string | null {
+  try {
+    return statSync(path).isFile() ? null : `${printable(path)} is no file`;
+  } catch (error) {
+    const [why] = reason(error).split('. Remedy: ');
+    return `${printable(path)} cannot be read: ${why ?? ''}`;
+  }
+}
