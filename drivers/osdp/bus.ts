@@ -1,0 +1,335 @@
+// One RS-485 line and the readers on it: one command outstanding, who speaks next, and how long to wait for an answer (fact sheet section 1). The wire sets the
+// pace: the next command leaves as soon as the line has been idle for two characters after an answer. Strikes and feedback go before polls, a reader that has
+// more to say is asked again at once (a few times), and dead readers are probed only as often as leaves the others nine tenths of their polls.
+
+import type { Clock, LineSettings, Log, OpenPort, Port, Random, Timer } from '../driver.ts';
+import { SteadyLine, wireTimeMs } from '../serial-port.ts';
+import { BROADCAST_ADDRESS } from './frame.ts';
+import type { Frame } from './frame.ts';
+import { FrameParser } from './parser.ts';
+import type { Station } from './station.ts';
+
+export type BusTimings = {
+  /** A reader has this long to begin its answer after the command's end. */
+  replyTimeoutMs: number;
+  /** A silence of this length inside a frame ends it. USB adapters and network converters deliver frames in pieces, tens of milliseconds apart. */
+  characterGapMs: number;
+};
+
+export type BusContext = { clock: Clock; random: Random; log: Log; openPort: OpenPort };
+
+/** Added to every reply time-out: adapters hold bytes back for up to 16 ms in each direction, converters for a little longer. */
+const TRANSIT_MS = 20;
+const IDLE_CHARACTERS = 2;
+/** A handshake, or events that wait in one reader, may take this many exchanges of a visit before the others have their turn. */
+const VISIT_EXCHANGES = 4;
+/** This many strikes and feedbacks in a row, then one ordinary turn. */
+const PRIORITY_EXCHANGES = 8;
+/** Of the bus time, unanswered probes take at most one part in this many, and are at least `PROBE_PAUSE_MS` apart. */
+const PROBE_SHARE = 13;
+const PROBE_PAUSE_MS = 2_000;
+/** Waits shorter than this are finished by looking at the clock in turns of the loop: timers have a grain of a millisecond. */
+const TIMER_GRAIN_MS = 1.2;
+
+type Exchange = {
+  station: Station;
+  probe: boolean;
+  sentAtMs: number;
+  deadlineMs: number;
+  hardEndMs: number;
+  timer: Timer;
+};
+
+export class OsdpBus {
+  readonly settings: LineSettings;
+  /** Frames that nobody had asked for: late answers, other addresses, our own bytes come back from an adapter that echoes. */
+  strays = 0;
+  readonly #timings: BusTimings;
+  readonly #context: BusContext;
+  readonly #clock: Clock;
+  readonly #stations: Station[] = [];
+  readonly #parser = new FrameParser();
+  #line: SteadyLine | null = null;
+  #port: Port | null = null;
+  #exchange: Exchange | null = null;
+  #lastByteMs = 0;
+  /** No byte of ours before this instant. */
+  #quietAtMs = 0;
+  #waiting = false;
+  #wake: Timer | null = null;
+  #visited: Station | null = null;
+  #visitExchanges = 0;
+  #priorityExchanges = 0;
+  #cursor = 0;
+  #probeCursor = 0;
+  #probeAtMs = 0;
+  #problem: string | null = null;
+
+  constructor(settings: LineSettings, timings: BusTimings, context: BusContext) {
+    this.settings = settings;
+    this.#timings = timings;
+    this.#context = context;
+    this.#clock = context.clock;
+  }
+
+  /** Why the line is down, for people; null while it is up. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  add(station: Station): void {
+    this.#stations.push(station);
+    station.kick = () => this.#kick();
+  }
+
+  start(): void {
+    this.#line = new SteadyLine(this.settings, this.#context, {
+      up: (port) => this.#up(port),
+      data: (bytes) => this.#data(bytes),
+      down: (reason) => this.#down(reason),
+    });
+    this.#line.start();
+  }
+
+  /** Closes the line; every station learns that it is gone. `start` opens it again. */
+  async stop(reason: string): Promise<void> {
+    const line = this.#line;
+    this.#line = null;
+    if (line === null) return;
+    this.#down(reason);
+    await line.stop();
+  }
+
+  /** Readers on this bus that are being polled. */
+  get openStations(): number {
+    return this.#stations.reduce((count, station) => count + (station.isOpen ? 1 : 0), 0);
+  }
+
+  // ---- the line ---------------------------------------------------------------------------------------------------------------------------------
+
+  #up(port: Port): void {
+    this.#port = port;
+    this.#problem = null;
+    this.#parser.clear();
+    this.#probeAtMs = 0;
+    this.#quietAtMs = this.#clock.monotonicMs() + this.#charactersMs(IDLE_CHARACTERS);
+    this.#context.log.info('line open', { port: this.settings.path });
+    this.#kick();
+  }
+
+  #down(reason: string): void {
+    const first = this.#problem === null;
+    this.#port = null;
+    this.#problem = reason;
+    this.#exchange?.timer.cancel();
+    this.#exchange = null;
+    this.#wake?.cancel();
+    this.#visited = null;
+    if (first) this.#context.log.warn('line down', { port: this.settings.path, reason });
+    for (const station of this.#stations) station.lineLost(reason);
+  }
+
+  #charactersMs(count: number): number {
+    return wireTimeMs(this.settings, count);
+  }
+
+  // ---- whose turn it is -------------------------------------------------------------------------------------------------------------------------
+
+  #kick(): void {
+    if (this.#exchange === null && !this.#waiting) this.#step();
+  }
+
+  /** Sends what is due now, or waits for the line's silence or until something will be due. */
+  #step(): void {
+    this.#wake?.cancel();
+    this.#wake = null;
+    if (this.#port === null || this.#exchange !== null) return;
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs < this.#quietAtMs) {
+      this.#waitForQuiet(nowMs);
+      return;
+    }
+    const station = this.#choose(nowMs);
+    if (station !== null) this.#transmit(station, this.#port, nowMs);
+    else this.#sleep(nowMs);
+  }
+
+  #choose(nowMs: number): Station | null {
+    if (this.#priorityExchanges < PRIORITY_EXCHANGES) {
+      const urgent = this.#next('strike', nowMs) ?? this.#next('feedback', nowMs);
+      if (urgent !== null) {
+        this.#priorityExchanges++;
+        return urgent;
+      }
+    }
+    this.#priorityExchanges = 0;
+    const same = this.#visited;
+    if (same?.continues && this.#visitExchanges < VISIT_EXCHANGES && isOrdinary(same.wants(nowMs))) {
+      this.#visitExchanges++;
+      return same;
+    }
+    this.#visitExchanges = 1;
+    return (nowMs >= this.#probeAtMs ? this.#nextProbe(nowMs) : null) ?? this.#nextOrdinary(nowMs);
+  }
+
+  #next(lane: 'strike' | 'feedback', nowMs: number): Station | null {
+    return this.#stations.find((station) => station.wants(nowMs) === lane) ?? null;
+  }
+
+  #nextOrdinary(nowMs: number): Station | null {
+    const count = this.#stations.length;
+    for (let i = 0; i < count; i++) {
+      const index = (this.#cursor + i) % count;
+      const station = this.#stations[index];
+      if (station === undefined) continue;
+      const wants = station.wants(nowMs);
+      if (wants === null || wants === 'probe') continue;
+      this.#cursor = index + 1;
+      return station;
+    }
+    return null;
+  }
+
+  #nextProbe(nowMs: number): Station | null {
+    const count = this.#stations.length;
+    for (let i = 0; i < count; i++) {
+      const index = (this.#probeCursor + i) % count;
+      const station = this.#stations[index];
+      if (station?.wants(nowMs) !== 'probe') continue;
+      this.#probeCursor = index + 1;
+      return station;
+    }
+    return null;
+  }
+
+  /** Nobody has anything to send: until when? */
+  #sleep(nowMs: number): void {
+    let wakeAtMs = Infinity;
+    for (const station of this.#stations) {
+      const at = station.wants(nowMs) === 'probe' ? this.#probeAtMs : station.wakesAtMs(nowMs);
+      if (at !== null) wakeAtMs = Math.min(wakeAtMs, at);
+    }
+    if (wakeAtMs !== Infinity) this.#wake = this.#clock.after(wakeAtMs - nowMs, () => this.#step());
+  }
+
+  #waitForQuiet(nowMs: number): void {
+    this.#waiting = true;
+    const leftMs = this.#quietAtMs - nowMs;
+    const look = (): void => {
+      this.#waiting = false;
+      this.#step();
+    };
+    if (leftMs > TIMER_GRAIN_MS) this.#clock.after(leftMs - TIMER_GRAIN_MS, look);
+    else this.#clock.immediate(look);
+  }
+
+  // ---- one exchange -----------------------------------------------------------------------------------------------------------------------------
+
+  #transmit(station: Station, port: Port, nowMs: number): void {
+    const probe = station.wants(nowMs) === 'probe';
+    const bytes = station.take();
+    // Whatever is left of an earlier answer belongs to nobody now.
+    this.#parser.clear();
+    this.#visited = station;
+    const deadlineMs = nowMs + wireTimeMs(this.settings, bytes.length) + this.#timings.replyTimeoutMs + TRANSIT_MS;
+    this.#exchange = {
+      station,
+      probe,
+      sentAtMs: nowMs,
+      deadlineMs,
+      hardEndMs: deadlineMs + this.#charactersMs(1440) + this.#timings.characterGapMs,
+      timer: this.#clock.after(deadlineMs - nowMs, () => this.#late()),
+    };
+    port.write(bytes);
+  }
+
+  #data(bytes: Buffer): void {
+    const atMs = this.#clock.monotonicMs();
+    this.#lastByteMs = atMs;
+    // The line is not idle: two characters from here on.
+    this.#quietAtMs = atMs + this.#charactersMs(IDLE_CHARACTERS);
+    const badBefore = this.#parser.badFrames;
+    const frames = this.#parser.push(bytes);
+    if (this.#exchange !== null) this.#exchange.station.counters.crcErrors += this.#parser.badFrames - badBefore;
+    for (const frame of frames) this.#frame(frame, atMs);
+    this.#hurry();
+  }
+
+  #frame(frame: Frame, atMs: number): void {
+    const exchange = this.#exchange;
+    const ours =
+      exchange !== null &&
+      frame.reply &&
+      (frame.address === exchange.station.link.address || exchange.station.link.address === BROADCAST_ADDRESS);
+    if (!ours || !exchange.station.heard(frame, atMs)) {
+      this.strays++;
+      return;
+    }
+    exchange.timer.cancel();
+    this.#exchange = null;
+    // Where one reader has come back, the cable may be whole again for all of them.
+    if (exchange.probe) this.#probeAtMs = 0;
+    this.#proceed();
+  }
+
+  /** A frame that stopped in the middle may hide another behind it: do not wait for the reply's whole time-out to look. */
+  #hurry(): void {
+    const exchange = this.#exchange;
+    if (exchange === null || !this.#parser.pending) return;
+    const dueMs = this.#lastByteMs + this.#timings.characterGapMs;
+    exchange.timer.cancel();
+    exchange.timer = this.#clock.after(Math.max(0, dueMs - this.#clock.monotonicMs()), () => this.#late());
+  }
+
+  /** A timer fired; a busy loop fires late, over bytes that have arrived: they are delivered first. */
+  #late(): void {
+    const exchange = this.#exchange;
+    this.#clock.immediate(() => {
+      if (exchange === null || exchange !== this.#exchange) return;
+      this.#judgeSilence(exchange);
+    });
+  }
+
+  #judgeSilence(exchange: Exchange): void {
+    const nowMs = this.#clock.monotonicMs();
+    const gapEndsMs = this.#lastByteMs + this.#timings.characterGapMs;
+    if (this.#parser.pending && nowMs < exchange.hardEndMs) {
+      if (nowMs < gapEndsMs) {
+        exchange.timer = this.#clock.after(gapEndsMs - nowMs, () => this.#late());
+        return;
+      }
+      exchange.station.counters.crcErrors++;
+      for (const frame of this.#parser.stalled()) this.#frame(frame, nowMs);
+      if (this.#exchange !== exchange) return;
+    }
+    if (nowMs < exchange.deadlineMs) {
+      exchange.timer = this.#clock.after(exchange.deadlineMs - nowMs, () => this.#late());
+      return;
+    }
+    this.#silence(exchange, nowMs);
+  }
+
+  #silence(exchange: Exchange, nowMs: number): void {
+    this.#exchange = null;
+    this.#visited = null;
+    const others = this.#stations.some((station) => station !== exchange.station && station.isActive);
+    if (exchange.probe) {
+      const costMs = nowMs - exchange.sentAtMs;
+      this.#probeAtMs = others ? nowMs + Math.max(PROBE_PAUSE_MS, costMs * (PROBE_SHARE - 1)) : nowMs;
+    }
+    exchange.station.unanswered(nowMs, !others);
+    this.#proceed();
+  }
+
+  /** On to the next, in a turn of its own: who waited for this answer may want to go on with it. */
+  #proceed(): void {
+    if (this.#waiting || this.#exchange !== null) return;
+    this.#waiting = true;
+    this.#clock.immediate(() => {
+      this.#waiting = false;
+      this.#step();
+    });
+  }
+}
+
+const isOrdinary = (wants: ReturnType<Station['wants']>): boolean => wants === 'request' || wants === 'poll';

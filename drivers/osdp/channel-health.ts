@@ -1,0 +1,69 @@
+// Tells the glitches that RS-485 has from a channel that somebody should look at. One lost session is ten milliseconds of traffic and nobody's business; a forged or
+// clear reply, or sessions that keep falling, are.
+
+import type { Clock, DriverEvent, Timer } from '../driver.ts';
+import type { RestartReason } from './link.ts';
+
+const WINDOW_MS = 10 * 60_000;
+const UNSTABLE_LOSSES = 5;
+const CODE = 'secure_channel_unstable';
+
+/** Never the work of noise that has passed a CRC: at once worth an event. */
+const SUSPICIOUS: readonly RestartReason[] = ['bad_mac', 'bad_padding', 'clear_text', 'unexpected_security'];
+
+const REASON_TEXT: Readonly<Record<RestartReason, string>> = {
+  sequence: 'the reader counts its frames differently',
+  session_refused: 'the reader has dropped the session',
+  reader_restarted: 'the reader has restarted',
+  clear_text: 'a reply came in the clear',
+  bad_mac: 'a reply’s authentication code was wrong',
+  bad_padding: 'a reply could not be decrypted',
+  unexpected_security: 'a secured reply came where there was no session',
+  abandoned: 'a command was given up',
+};
+
+export const describeRestart = (reason: RestartReason): string => REASON_TEXT[reason];
+
+export class ChannelHealth {
+  readonly #device: string;
+  readonly #clock: Clock;
+  readonly #emit: (event: DriverEvent) => void;
+  #losses: number[] = [];
+  #alarm: Timer | null = null;
+
+  constructor(device: string, clock: Clock, emit: (event: DriverEvent) => void) {
+    this.#device = device;
+    this.#clock = clock;
+    this.#emit = emit;
+  }
+
+  /** A session has ended that nobody meant to end. */
+  lost(reason: RestartReason): void {
+    const nowMs = this.#clock.monotonicMs();
+    this.#losses = [...this.#losses.filter((atMs) => nowMs - atMs < WINDOW_MS), nowMs].slice(-UNSTABLE_LOSSES);
+    const unstable = this.#losses.length >= UNSTABLE_LOSSES;
+    if (SUSPICIOUS.includes(reason) || (unstable && this.#alarm === null)) {
+      this.#emit({ type: 'secure_channel_lost', device: this.#device, reason: REASON_TEXT[reason] });
+    }
+    if (unstable) this.#raise(reason);
+  }
+
+  #raise(reason: RestartReason): void {
+    if (this.#alarm === null) {
+      const message = `Secure Channel was lost ${UNSTABLE_LOSSES} times in ten minutes, last because ${REASON_TEXT[reason]}: check cable, termination and grounding, and who else is on the line`;
+      this.#emit({ type: 'fault', device: this.#device, code: CODE, message, cleared: false });
+    }
+    this.#alarm?.cancel();
+    this.#alarm = this.#clock.after(WINDOW_MS, () => {
+      this.#alarm = null;
+      this.#losses = [];
+      this.#emit({
+        type: 'fault',
+        device: this.#device,
+        code: CODE,
+        message: 'Secure Channel holds again',
+        cleared: true,
+      });
+    });
+  }
+}

@@ -1,0 +1,147 @@
+// The OSDP driver: one bus, its readers, and what an operator may do to them. The composition is all there is here; the bus is bus.ts, a reader's life reader.ts, and
+// the operator's work operator.ts.
+
+import type {
+  ConfigProblem,
+  Device,
+  Driver,
+  DriverContext,
+  DriverModule,
+  PreparedController,
+  PrepareResult,
+} from '../driver.ts';
+import { lineProblems, wireTimeMs } from '../serial-port.ts';
+import { OsdpBus } from './bus.ts';
+import { busLine, busSchema, busTimings, capabilitiesOf, controllerSchema, readerSettings } from './config.ts';
+import type { BusConfig, ControllerConfig } from './config.ts';
+import { Operator } from './operator.ts';
+import { OsdpReader } from './reader.ts';
+
+/** An OSDP bus with the operator's side of it: keys, addresses, files, and what a reader's own features offer. */
+export type OsdpDriver = Driver & { readonly osdp: Operator };
+
+/** Is this driver one of ours, so that `osdp` commands can be given to it? */
+export const isOsdpDriver = (driver: Driver): driver is OsdpDriver =>
+  'osdp' in driver && driver.osdp instanceof Operator;
+
+export const osdpDriver: DriverModule = {
+  name: 'osdp',
+  busSchema: busSchema.describe('An RS-485 bus of OSDP readers.'),
+  controllerSchema: controllerSchema.describe('An OSDP reader.'),
+  prepare,
+  checkBus,
+  create: (busName, busConfig, controllers, context) =>
+    new OsdpBusDriver(busName, busSchema.parse(busConfig), controllers, context),
+};
+
+function prepare(name: string, _busConfig: unknown, controllerConfig: unknown): PrepareResult {
+  const config = controllerSchema.parse(controllerConfig);
+  const problems: ConfigProblem[] = [];
+  if (config.secure_channel === 'none') {
+    problems.push({
+      severity: 'warning',
+      path: ['secure_channel'],
+      message: `cards, PINs and the strike of ${name} go over the line in the clear: whoever reaches the cable can read and open`,
+      remedy: 'set it to required and install a key with `lintel osdp install`, if the reader knows Secure Channel',
+    });
+  }
+  for (const [index, input] of config.invert_inputs.entries()) {
+    if (input < config.inputs) continue;
+    problems.push({
+      severity: 'error',
+      path: ['invert_inputs', index],
+      message: `input ${input} is inverted and not used: inputs is ${config.inputs}`,
+      remedy: `name inputs from 0 to ${config.inputs - 1}, or raise \`inputs\``,
+    });
+  }
+  const failed = problems.some((problem) => problem.severity === 'error');
+  return {
+    problems,
+    controller: failed ? null : { name, config, capabilities: capabilitiesOf(config), prepared: null },
+  };
+}
+
+function checkBus(busName: string, busConfig: unknown, controllers: readonly PreparedController[]): ConfigProblem[] {
+  const bus = busSchema.parse(busConfig);
+  const readers = controllers.map(({ name, config }) => ({ name, config: controllerSchema.parse(config) }));
+  return [...lineProblems(busName, bus), ...sharedAddresses(readers), ...slowRound(busName, bus, readers)];
+}
+
+type NamedReader = { name: string; config: ControllerConfig };
+
+function sharedAddresses(readers: readonly NamedReader[]): ConfigProblem[] {
+  return readers.flatMap(({ name, config }, index) => {
+    const other = readers.slice(0, index).find((one) => one.config.address === config.address);
+    if (other === undefined) return [];
+    return [
+      {
+        severity: 'error' as const,
+        path: ['controllers', name, 'address'],
+        message: `${other.name} has address ${config.address} on the same bus: both would answer at once`,
+        remedy: 'give each reader an address of its own (`lintel osdp address`, with only that reader on the line)',
+      },
+    ];
+  });
+}
+
+/** A card waits for its poll, so it waits for the whole round. */
+const SLOW_ROUND_MS = 400;
+/** Characters of a poll and its answer with marks and idle times, and the time a common reader thinks. */
+const POLL_CHARACTERS = { secure: 34, clear: 22 };
+const TURNAROUND_MS = 3;
+
+function slowRound(busName: string, bus: BusConfig, readers: readonly NamedReader[]): ConfigProblem[] {
+  const roundMs = readers.reduce((sum, { config }) => {
+    const characters = config.secure_channel === 'required' ? POLL_CHARACTERS.secure : POLL_CHARACTERS.clear;
+    return sum + wireTimeMs(busLine(bus), characters) + TURNAROUND_MS;
+  }, 0);
+  if (roundMs <= SLOW_ROUND_MS) return [];
+  return [
+    {
+      severity: 'warning',
+      path: ['buses', busName, 'baud'],
+      message: `${readers.length} readers at ${bus.baud} baud are asked once in ${Math.round(roundMs)} ms: cards will feel slow`,
+      remedy: 'raise the baud of the readers and the bus (38400 or more), or spread them over two buses',
+    },
+  ];
+}
+
+class OsdpBusDriver implements OsdpDriver {
+  readonly bus: string;
+  readonly devices: ReadonlyMap<string, Device>;
+  readonly osdp: Operator;
+  readonly #line: OsdpBus;
+  readonly #readers: readonly OsdpReader[];
+  readonly #context: DriverContext;
+
+  constructor(bus: string, config: BusConfig, controllers: readonly PreparedController[], context: DriverContext) {
+    this.bus = bus;
+    this.#context = context;
+    const log = context.log.child({ bus });
+    this.#line = new OsdpBus(busLine(config), busTimings(config), { ...context, log });
+    this.#readers = controllers.map(
+      (controller) =>
+        new OsdpReader(
+          controller.name,
+          readerSettings(controllerSchema.parse(controller.config)),
+          controller.capabilities,
+          { ...context, log, keys: context.readerKeys ?? null },
+        ),
+    );
+    for (const reader of this.#readers) this.#line.add(reader.station);
+    this.devices = new Map(this.#readers.map((reader) => [reader.name, reader]));
+    this.osdp = new Operator(this.#line, this.#readers, busTimings(config), context);
+  }
+
+  start(): void {
+    this.#line.start();
+    for (const reader of this.#readers) reader.start();
+  }
+
+  async stop(timeoutMs: number): Promise<void> {
+    const notAfterMs = this.#context.clock.monotonicMs() + timeoutMs;
+    await Promise.all(this.#readers.flatMap(({ outputs }) => (outputs === null ? [] : [outputs.rest(notAfterMs)])));
+    for (const reader of this.#readers) reader.stop();
+    await this.#line.stop('stopped');
+  }
+}

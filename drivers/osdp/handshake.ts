@@ -1,0 +1,92 @@
+// The handshake of Secure Channel, controller's side (fact sheet section 5): CHLNG at sequence number 0, SCRYPT, and both proofs checked. It succeeds only when
+// the reader has shown that it holds the very key that was asked for.
+
+import type { Random } from '../driver.ts';
+import { command } from './commands.ts';
+import { SCS } from './frame.ts';
+import { describeNak, NAK, REPLIES } from './replies.ts';
+import {
+  clientCryptogram,
+  deriveKeys,
+  equalBytes,
+  initialRmac,
+  KEY_SELECTOR,
+  RANDOM_BYTES,
+  SecureSession,
+  serverCryptogram,
+} from './secure-channel.ts';
+import type { JobResult, Station } from './station.ts';
+
+export type HandshakeResult =
+  | { ok: true; cuid: Buffer }
+  | {
+      ok: false;
+      /** `other_key`: it answered and has another key, or none. `refused`: it would not begin. `silent`: it said nothing. */
+      why: 'other_key' | 'refused' | 'silent';
+      message: string;
+    };
+
+/** Shakes hands under `scbk`. On success the station's link is secured; on failure it stands at its beginning. */
+export async function shakeHands(
+  station: Station,
+  random: Random,
+  scbk: Buffer,
+  useDefaultKey: boolean,
+): Promise<HandshakeResult> {
+  const result = await attempt(station, random, scbk, useDefaultKey ? KEY_SELECTOR.scbkDefault : KEY_SELECTOR.scbk);
+  if (!result.ok) station.link.restart();
+  return result;
+}
+
+async function attempt(station: Station, random: Random, scbk: Buffer, selector: number): Promise<HandshakeResult> {
+  station.link.restart();
+  const randomA = random.bytes(RANDOM_BYTES);
+  const block = (type: number) => ({ block: { type, data: Buffer.from([selector]) } });
+  const challenged = await station.submit('connect', command('CHLNG', { randomA }), block(SCS._11));
+  if (challenged.kind !== 'reply') return failed(challenged);
+  const ccrypt = challenged.code === REPLIES.CCRYPT.code ? REPLIES.CCRYPT.decode(challenged.data) : null;
+  if (ccrypt === null || challenged.block?.type !== SCS._12)
+    return refused('its answer to the challenge is no cryptogram');
+  if (challenged.block.data[0] !== selector) return otherKey(wrongSelector(selector));
+  const keys = deriveKeys(scbk, randomA);
+  if (!equalBytes(ccrypt.clientCryptogram, clientCryptogram(keys, randomA, ccrypt.randomB))) {
+    return otherKey('its cryptogram was made with another key');
+  }
+  const server = serverCryptogram(keys, randomA, ccrypt.randomB);
+  const proved = await station.submit('connect', command('SCRYPT', { serverCryptogram: server }), block(SCS._13));
+  if (proved.kind !== 'reply') return failed(proved);
+  const answer = proved.code === REPLIES.RMAC_I.code ? REPLIES.RMAC_I.decode(proved.data) : null;
+  const rmac = initialRmac(keys, server);
+  // Readers disagree about the status byte and even the block type here; that the R-MAC is right says everything they could.
+  if (answer === null || proved.block === null || !equalBytes(answer.rmac, rmac)) {
+    return otherKey('it did not accept our cryptogram');
+  }
+  const cuid = Buffer.from(ccrypt.cuid);
+  station.link.secure(new SecureSession(keys, rmac));
+  return { ok: true, cuid };
+}
+
+const wrongSelector = (selector: number): string =>
+  selector === KEY_SELECTOR.scbk
+    ? 'it has no key of its own and offers the default key'
+    : 'it is not in install mode: it offers its own key';
+
+const otherKey = (message: string): HandshakeResult => ({ ok: false, why: 'other_key', message });
+const refused = (message: string): HandshakeResult => ({ ok: false, why: 'refused', message });
+
+function failed(result: Exclude<JobResult, { kind: 'reply' }>): HandshakeResult {
+  switch (result.kind) {
+    case 'nak':
+      return result.error === NAK.securityBlock ||
+        result.error === NAK.encryptionRequired ||
+        result.error === NAK.record
+        ? otherKey(`it refused the key (${describeNak(result.error)})`)
+        : refused(`it refused the handshake (${describeNak(result.error)})`);
+    case 'restart':
+      return refused('it refused the handshake and asked to begin anew');
+    case 'silence':
+    case 'expired':
+    case 'dropped':
+      return { ok: false, why: 'silent', message: 'it fell silent in the handshake' };
+  }
+}

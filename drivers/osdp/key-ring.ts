@@ -1,0 +1,237 @@
+// Getting into Secure Channel with one reader: its pending key, then its active one, and, only while an operator's install window is open, the default key and a new
+// key in its place. A key is stored before it is sent, so that a lost answer costs a second look and never the reader (fact sheet section 5, "Install mode").
+
+import type { Clock, Log, Random, ReaderKeys, Timer } from '../driver.ts';
+import { OperatingError } from '../../src/domain/errors.ts';
+import { command, KEY_TYPE_SCBK } from './commands.ts';
+import { shakeHands } from './handshake.ts';
+import type { HandshakeResult } from './handshake.ts';
+import { keyWeakness, makeKey } from './keys.ts';
+import { describeNak, REPLIES } from './replies.ts';
+import { SCBK_DEFAULT } from './secure-channel.ts';
+import type { Station } from './station.ts';
+
+export type InstallOutcome =
+  /** The reader has a new key, made here and nowhere else. */
+  | { outcome: 'installed' }
+  /** It already had the key that Lintel holds: nothing was changed. */
+  | { outcome: 'already_installed' }
+  /** The window has closed; `message` tells what was last seen. */
+  | { outcome: 'failed'; message: string };
+
+/** What became of an attempt: which key opened, or what to tell people. */
+export type Unlocked =
+  { key: 'pending' | 'active'; problem: null; silent: false } | { key: null; problem: string; silent: boolean };
+
+type Window = { timer: Timer; message: string; settle: (outcome: InstallOutcome) => void };
+type Ring = { active: Buffer | null; pending: Buffer | null; identity: string | null };
+
+export class KeyRing {
+  readonly #device: string;
+  readonly #station: Station;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #log: Log;
+  readonly #keys: ReaderKeys | null;
+  #identity: { kept: string | null; told: string | null } | null = null;
+  #window: Window | null = null;
+  #waiting: ((unlocked: Unlocked) => void)[] = [];
+
+  constructor(
+    device: string,
+    station: Station,
+    context: { clock: Clock; random: Random; log: Log; keys: ReaderKeys | null },
+  ) {
+    this.#device = device;
+    this.#station = station;
+    this.#clock = context.clock;
+    this.#random = context.random;
+    this.#log = context.log.child({ device });
+    this.#keys = context.keys;
+  }
+
+  /** Is an install window open? */
+  get installing(): boolean {
+    return this.#window !== null;
+  }
+
+  /**
+   * The reader says that it is `found`. Gives what was expected when that is something else and was not told yet. What anybody can say in the clear (`trusted`
+   * false) is told and not written down.
+   */
+  meet(found: string, trusted: boolean): string | null {
+    this.#identity ??= { kept: this.#load()?.identity ?? null, told: null };
+    const { kept, told } = this.#identity;
+    const news = kept !== null && kept !== found && told !== found ? kept : null;
+    this.#identity = trusted ? { kept: found, told: null } : { kept, told: found };
+    if (trusted && kept !== found) this.#store((keys) => keys.saveIdentity(this.#device, found));
+    return news;
+  }
+
+  /** Opens the window, in place of one that is open. Resolves when the reader has its key, or when the window closes. */
+  install(windowMs: number): Promise<InstallOutcome> {
+    this.#closeWindow({ outcome: 'failed', message: 'another install window was opened' });
+    return new Promise((settle) => {
+      const timer = this.#clock.after(windowMs, () => {
+        this.#closeWindow({ outcome: 'failed', message: this.#window?.message ?? '' });
+      });
+      const message = 'the reader was not heard while the window was open';
+      this.#window = { timer, message, settle };
+    });
+  }
+
+  cancelInstall(): void {
+    this.#closeWindow({ outcome: 'failed', message: 'the install window was closed' });
+  }
+
+  /** Resolves with the outcome of the next attempt to get in. */
+  nextUnlock(): Promise<Unlocked> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Stores a new random key as pending and gives it. Throws `OperatingError` when it cannot be stored. */
+  prepareNewKey(): Buffer {
+    const key = makeKey(this.#random);
+    this.#require().savePending(this.#device, key);
+    return key;
+  }
+
+  /** Stores a key that the reader is said to have already; the next attempt proves it. Throws `OperatingError`. */
+  importKey(key: Buffer): void {
+    const weakness = keyWeakness(key);
+    if (weakness !== null) throw new OperatingError('invalid_input', `this key is refused: ${weakness}`);
+    this.#require().savePending(this.#device, key);
+  }
+
+  discardPending(): void {
+    this.#store((keys) => keys.discardPending(this.#device));
+  }
+
+  /** Tries to establish Secure Channel. On success the station's link is secured. */
+  async unlock(): Promise<Unlocked> {
+    const unlocked = await this.#unlock();
+    for (const resolve of this.#waiting.splice(0)) resolve(unlocked);
+    return unlocked;
+  }
+
+  async #unlock(): Promise<Unlocked> {
+    const ring = this.#load();
+    if (ring === null) return locked('its key cannot be read from the store');
+    const known = await this.#tryKnown(ring);
+    if (known !== null && (known.key !== null || known.silent || this.#window === null)) {
+      if (known.key !== null)
+        this.#closeWindow({ outcome: known.key === 'pending' ? 'installed' : 'already_installed' });
+      return known;
+    }
+    if (this.#window !== null) return await this.#installUnderDefault(ring);
+    return locked(
+      `Lintel has no key for it: open an install window with \`lintel osdp install ${this.#device}\`, or bring the key it has with \`lintel osdp import-key ${this.#device}\``,
+    );
+  }
+
+  /** Null when there is no key to try. */
+  async #tryKnown(ring: Ring): Promise<Unlocked | null> {
+    let failed: Unlocked | null = null;
+    for (const which of ['pending', 'active'] as const) {
+      const key = ring[which];
+      if (key === null) continue;
+      const result = await shakeHands(this.#station, this.#random, key, false);
+      if (result.ok) {
+        if (which === 'pending') this.#store((keys) => keys.activate(this.#device));
+        // The reader holds the active key, so the new one never reached it.
+        else if (ring.pending !== null) this.discardPending();
+        return { key: which, problem: null, silent: false };
+      }
+      failed = explain(result, this.#device);
+      // One silence is no verdict on a key.
+      if (result.why === 'silent') return failed;
+    }
+    return failed;
+  }
+
+  async #installUnderDefault(ring: Ring): Promise<Unlocked> {
+    const result = await shakeHands(this.#station, this.#random, SCBK_DEFAULT, true);
+    if (!result.ok) return this.#installFailed(`is it in install mode? ${result.message}`, result.why === 'silent');
+    if (this.#window === null) {
+      this.#station.link.restart();
+      return locked('the install window closed');
+    }
+    // A pending key that the reader did not take is as good as a new one: nobody else has it.
+    const key = ring.pending ?? this.#tryPrepare();
+    if (key === null) return this.#installFailed('the new key could not be stored', false);
+    const set = await this.#station.submit('connect', command('KEYSET', { keyType: KEY_TYPE_SCBK, key }));
+    if (set.kind === 'nak') {
+      this.discardPending();
+      this.#station.link.restart();
+      return this.#installFailed(`the reader refused the new key (${describeNak(set.error)})`, false);
+    }
+    if (set.kind !== 'reply' || set.code !== REPLIES.ACK.code)
+      this.#log.info('the reader did not acknowledge its new key; whether it has it will show');
+    // Only the new key itself proves that the reader has it.
+    const proven = await this.#tryKnown({ ...ring, active: null, pending: key });
+    if (proven === null || proven.key === null)
+      return this.#installFailed(proven?.problem ?? '', proven?.silent ?? true);
+    this.#log.info('a new key was installed');
+    this.#closeWindow({ outcome: 'installed' });
+    return proven;
+  }
+
+  #tryPrepare(): Buffer | null {
+    try {
+      return this.prepareNewKey();
+    } catch (error) {
+      if (!(error instanceof OperatingError)) throw error;
+      this.#log.error('the new key cannot be stored', { error: error.message });
+      return null;
+    }
+  }
+
+  #installFailed(message: string, silent: boolean): Unlocked {
+    if (this.#window !== null) this.#window.message = message;
+    return { key: null, problem: `install window open: ${message}`, silent };
+  }
+
+  #closeWindow(outcome: InstallOutcome): void {
+    const window = this.#window;
+    if (window === null) return;
+    this.#window = null;
+    window.timer.cancel();
+    window.settle(outcome);
+  }
+
+  #require(): ReaderKeys {
+    if (this.#keys === null) throw new OperatingError('not_supported', 'there is no store for keys here');
+    return this.#keys;
+  }
+
+  #load(): Ring | null {
+    if (this.#keys === null) return { active: null, pending: null, identity: null };
+    try {
+      return this.#keys.load(this.#device);
+    } catch (error) {
+      if (!(error instanceof OperatingError)) throw error;
+      this.#log.error('the reader’s key cannot be read', { error: error.message });
+      return null;
+    }
+  }
+
+  #store(change: (keys: ReaderKeys) => void): void {
+    if (this.#keys === null) return;
+    try {
+      change(this.#keys);
+    } catch (error) {
+      if (!(error instanceof OperatingError)) throw error;
+      this.#log.error('what was learnt of the reader cannot be kept', { error: error.message });
+    }
+  }
+}
+
+const locked = (problem: string): Unlocked => ({ key: null, problem, silent: false });
+
+function explain(result: HandshakeResult & { ok: false }, device: string): Unlocked {
+  const problem =
+    result.why === 'other_key'
+      ? `it does not hold the key that Lintel has for it: ${result.message}. Was it replaced or reset? Then open an install window with \`lintel osdp install ${device}\``
+      : result.message;
+  return { key: null, problem, silent: result.why === 'silent' };
+}

@@ -1,0 +1,487 @@
+// The life of one reader: looked for, greeted under its key, set up, listened to, lost, looked for again. The story is one loop; everything that can go wrong in it
+// ends in `#find` again, never in a stuck reader. Whoever asks something of the reader does it through `request` and `station`, and learns when it fails.
+
+import type {
+  Capabilities,
+  Clock,
+  Device,
+  DeviceStatus,
+  DriverEvent,
+  Feedback,
+  FeedbackLook,
+  Log,
+  Random,
+  ReaderKeys,
+  Timer,
+} from '../driver.ts';
+import { OperatingError } from '../../src/domain/errors.ts';
+import { ChannelHealth, describeRestart } from './channel-health.ts';
+import { command } from './commands.ts';
+import type { WireCommand } from './commands.ts';
+import { feedbackCommands } from './feedback.ts';
+import type { FeedbackLooks } from './feedback.ts';
+import { KeyRing } from './key-ring.ts';
+import { MAX_FRAME_BYTES } from './frame.ts';
+import { Outputs } from './outputs.ts';
+import { readCapabilities } from './pdcap.ts';
+import type { PdCapabilities } from './pdcap.ts';
+import { decodeReply, describeNak, describePdId, describeUnit, NAK, REPLIES, replyName } from './replies.ts';
+import type { DecodedReply, PdId, ReplyFields, ReplyName } from './replies.ts';
+import { Reports } from './reports.ts';
+import type { ReportSettings } from './reports.ts';
+import { Station } from './station.ts';
+import type { JobResult, Loss } from './station.ts';
+
+export type ReaderSettings = ReportSettings & {
+  address: number;
+  /** True: nothing but a secured reader is listened to. False: everything goes in the clear. */
+  secure: boolean;
+  checkCharacters: 'auto' | 'crc' | 'checksum';
+  outputs: number;
+  led: number;
+  looks: FeedbackLooks;
+};
+
+export type ReaderContext = {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  keys: ReaderKeys | null;
+  emit: (event: DriverEvent) => void;
+};
+
+/** A reader that answers and cannot be used is tried again after this, then twice as long, up to the longest. */
+const RETRY_FIRST_MS = 500;
+const RETRY_LAST_MS = 15_000;
+/** While an operator waits at the reader nothing is slow. */
+const RETRY_INSTALL_MS = 1_000;
+/** A link that lasted less than this counts as failed: a reader that drops every session at once must not keep the bus busy. */
+const SETTLED_MS = 5_000;
+
+/** Who waits for a report that only comes by poll. */
+type Waiter = { name: ReplyName; take: (reply: DecodedReply) => boolean };
+
+export class OsdpReader implements Device {
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  readonly slots = null;
+  readonly clock = null;
+  readonly events = null;
+  readonly outputs: Outputs | null;
+  readonly readers = { feedback: this.#feedback.bind(this) };
+  readonly station: Station;
+  readonly keyRing: KeyRing;
+  readonly settings: ReaderSettings;
+  readonly #context: ReaderContext;
+  readonly #log: Log;
+  readonly #reports: Reports;
+  readonly #health: ChannelHealth;
+  readonly #waiters = new Set<Waiter>();
+  readonly #unsupported = new Set<string>();
+  readonly #faults = new Set<string>();
+  #stopped = true;
+  #online = false;
+  #sinceMs: number | null = null;
+  #problem: string | null = 'not yet looked for';
+  #id: PdId | null = null;
+  #pd: PdCapabilities | null = null;
+  #lost: ((loss: Loss) => void) | null = null;
+  #rest: { timer: Timer; end: () => void } | null = null;
+  #failures = 0;
+  #tries = 0;
+
+  constructor(name: string, settings: ReaderSettings, capabilities: Capabilities, context: ReaderContext) {
+    this.name = name;
+    this.settings = settings;
+    this.capabilities = capabilities;
+    this.#context = context;
+    this.#log = context.log.child({ device: name });
+    this.station = new Station(name, settings.address, context.clock, {
+      report: (code, data, secured, atMs) => this.#report(code, data, secured, atMs),
+      clearText: (code) => this.#clearText(code),
+      refused: (error) => this.#refused(error),
+      lost: (loss) => this.#lose(loss),
+    });
+    this.station.link.crc = settings.checkCharacters !== 'checksum';
+    this.outputs =
+      settings.outputs === 0 ? null : new Outputs(this.station, context.clock, settings.outputs, () => this.#online);
+    this.keyRing = new KeyRing(name, this.station, context);
+    this.#reports = new Reports(name, settings, context.clock, this.#log, context.emit);
+    this.#health = new ChannelHealth(name, context.clock, context.emit);
+  }
+
+  // ---- what others see --------------------------------------------------------------------------------------------------------------------------
+
+  get online(): boolean {
+    return this.#online;
+  }
+
+  /** What the reader says it can do; null until it was asked. */
+  get pdCapabilities(): PdCapabilities | null {
+    return this.#pd;
+  }
+
+  status(): DeviceStatus {
+    return {
+      online: this.#online,
+      sinceMs: this.#sinceMs,
+      identity: this.#id === null ? null : describePdId(this.#id),
+      problem: this.#problem,
+      counters: this.station.counters,
+    };
+  }
+
+  start(): void {
+    if (!this.#stopped) return;
+    this.#stopped = false;
+    void this.#live();
+  }
+
+  /** Ends the life; outputs are the driver's to put to rest before. */
+  stop(): void {
+    this.#stopped = true;
+    this.#rest?.end();
+    this.station.reset();
+    this.#lose({ why: 'line', reason: 'stopped' });
+  }
+
+  /** A command and its answer. Throws `OperatingError` when the reader is offline, falls silent or refuses. */
+  async request(wire: WireCommand): Promise<DecodedReply> {
+    const result = await this.ask(wire);
+    if (result.kind === 'reply') {
+      const reply = decodeReply(result.code, result.data);
+      if (typeof reply !== 'string') return reply;
+      throw new OperatingError('internal', `${this.name}: its answer to ${wire.name} cannot be understood`);
+    }
+    throw this.#refusal(wire, result);
+  }
+
+  /** As `request`, with what became of it as a value. */
+  async ask(wire: WireCommand): Promise<JobResult> {
+    if (!this.#online)
+      throw new OperatingError('controller_offline', `${this.name} is offline: ${this.#problem ?? ''}`);
+    return await this.station.submit('request', wire);
+  }
+
+  /** Waits for a report that comes with a later poll; `pick` takes it or leaves it with null. Rejects with `timed_out`. Begin to wait before you ask. */
+  async awaitReport<Name extends ReplyName, T>(
+    name: Name,
+    timeoutMs: number,
+    pick: (fields: ReplyFields[Name]) => T | null,
+  ): Promise<T> {
+    return await new Promise<T>((resolve, reject) => {
+      const waiter: Waiter = {
+        name,
+        take: (reply) => {
+          // The waiter is found by the reply's name, so the fields are those of this name.
+          const picked = pick(reply.fields as ReplyFields[Name]);
+          if (picked === null) return false;
+          end();
+          resolve(picked);
+          return true;
+        },
+      };
+      const timer = this.#context.clock.after(timeoutMs, () => {
+        end();
+        reject(new OperatingError('timed_out', `${this.name}: no ${name} came within ${timeoutMs} ms`));
+      });
+      const end = (): void => {
+        timer.cancel();
+        this.#waiters.delete(waiter);
+      };
+      this.#waiters.add(waiter);
+    });
+  }
+
+  /** Ends the link and begins anew at once, e.g. under another key or address. */
+  relink(): void {
+    this.#failures = 0;
+    this.#rest?.end();
+    if (!this.#online) return;
+    this.station.reset();
+    this.#lose({ why: 'restart', reason: 'abandoned' }, true);
+  }
+
+  // ---- the life ---------------------------------------------------------------------------------------------------------------------------------
+
+  async #live(): Promise<void> {
+    let found = false;
+    while (!this.#stopped) {
+      if (!found && !(await this.#find())) break;
+      found = false;
+      if (!(await this.#connect())) {
+        this.#setOffline(this.#problem ?? 'it cannot be used');
+        await this.#pause();
+        continue;
+      }
+      const beganMs = this.#context.clock.monotonicMs();
+      const loss = await this.#serve();
+      // A session that fell is mended at once and on the quiet; a reader that fell silent is looked for.
+      found = loss.why === 'restart';
+      if (!found) this.#setOffline(describeLoss(loss));
+      if (this.#context.clock.monotonicMs() - beganMs >= SETTLED_MS) this.#failures = 0;
+      else if (++this.#failures > 1 || loss.why === 'refused') await this.#pause();
+    }
+    this.#setOffline('stopped');
+  }
+
+  /** True when the reader has answered something, mostly what it is; false when nobody waits for it any more. */
+  async #find(): Promise<boolean> {
+    while (!this.#stopped) {
+      const turn = this.#tries++;
+      if (this.settings.checkCharacters === 'auto') this.station.link.crc = turn % 8 < 6;
+      // Some readers say nothing to ID until they have been polled once.
+      const result = await this.station.submit('probe', command(turn % 2 === 0 ? 'ID' : 'POLL', { extended: false }));
+      if (result.kind === 'silence')
+        this.#problem = 'it does not answer: check power, wiring (A and B), address and baud';
+      if (result.kind !== 'reply' && result.kind !== 'nak') continue;
+      this.#tries = 0;
+      if (result.kind === 'reply') this.#firstWord(result.code, result.data);
+      return true;
+    }
+    return false;
+  }
+
+  #firstWord(code: number, data: Buffer): void {
+    if (code === REPLIES.PDID.code) this.#identify(REPLIES.PDID.decode(data), false);
+    else if (code !== REPLIES.ACK.code) this.#report(code, data, false, this.#context.clock.monotonicMs());
+  }
+
+  async #connect(): Promise<boolean> {
+    if (!this.settings.secure) {
+      this.#problem = null;
+      return true;
+    }
+    const outcome = await this.keyRing.unlock();
+    this.#problem = outcome.problem;
+    if (outcome.problem !== null) this.#log.debug('no secure channel', { reason: outcome.problem });
+    if (!outcome.silent) this.#setFault('secure_channel_refused', outcome.problem, 'Secure Channel is established');
+    return outcome.problem === null;
+  }
+
+  /** Online until the link is lost. */
+  async #serve(): Promise<Loss> {
+    const lost = new Promise<Loss>((resolve) => (this.#lost = resolve));
+    this.#unsupported.clear();
+    this.station.open();
+    this.#setOnline();
+    void this.#setUp();
+    const loss = await lost;
+    this.#lost = null;
+    return loss;
+  }
+
+  #lose(loss: Loss, meant = false): void {
+    if (loss.why !== 'restart') this.#reports.forget();
+    if (loss.why === 'restart' && !meant) {
+      this.#log.debug('link restarted', { reason: loss.reason });
+      if (this.settings.secure) this.#health.lost(loss.reason);
+    }
+    if (loss.why === 'line') this.#problem = loss.reason;
+    this.#lost?.(loss);
+  }
+
+  async #pause(): Promise<void> {
+    const growing = Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.min(this.#failures++, 10));
+    const pauseMs = this.keyRing.installing
+      ? RETRY_INSTALL_MS
+      : growing * (0.75 + 0.5 * this.#context.random.fraction());
+    await new Promise<void>((resolve) => {
+      const end = (): void => {
+        this.#rest?.timer.cancel();
+        this.#rest = null;
+        resolve();
+      };
+      this.#rest = { timer: this.#context.clock.after(pauseMs, end), end };
+    });
+  }
+
+  // ---- setting up -------------------------------------------------------------------------------------------------------------------------------
+
+  /** Everything a reader must be told and asked once it is back. Given up silently when the link goes: the next one begins it anew. */
+  async #setUp(): Promise<void> {
+    const went = (result: JobResult): boolean => result.kind === 'reply' || result.kind === 'nak';
+    const send = async (wire: WireCommand): Promise<boolean> => {
+      const result = await this.station.submit('request', wire);
+      if (result.kind === 'reply') this.#answered(result);
+      if (result.kind === 'nak' && result.error === NAK.unknownCommand) this.#unsupported.add(wire.name);
+      return went(result);
+    };
+    if (!(await send(command('CAP', {})))) return;
+    for (const wire of [
+      ...(this.outputs?.restoring() ?? []),
+      ...this.#readyLook(),
+      command('ID', { extended: false }),
+      command('ACURXSIZE', { sizeBytes: MAX_FRAME_BYTES }),
+      command('LSTAT', {}),
+      ...(this.settings.inputs > 0 ? [command('ISTAT', {})] : []),
+      command('RSTAT', {}),
+    ]) {
+      if (!(await send(wire))) return;
+    }
+  }
+
+  #answered(result: JobResult & { kind: 'reply' }): void {
+    const reply = decodeReply(result.code, result.data);
+    if (typeof reply === 'string') return;
+    if (reply.name === 'PDID') this.#identify(reply.fields, result.secured);
+    else if (reply.name === 'PDCAP') this.#learn(readCapabilities(reply.fields.records));
+    else this.#reports.accept(reply, this.#context.clock.monotonicMs());
+  }
+
+  #learn(pd: PdCapabilities): void {
+    this.#pd = pd;
+    const { inputs, outputs } = this.settings;
+    const short = [
+      ...(inputs > pd.inputs ? [`${inputs} inputs are configured and it says that it has ${pd.inputs}`] : []),
+      ...(outputs > pd.outputs ? [`${outputs} outputs are configured and it says that it has ${pd.outputs}`] : []),
+    ];
+    this.#setFault(
+      'fewer_terminals',
+      short.length > 0 ? short.join('; ') : null,
+      'it has the terminals that are configured',
+    );
+  }
+
+  /** `proven`: it came through the secured channel, so it is the reader that holds the key. */
+  #identify(id: PdId | null, proven: boolean): void {
+    if (id === null) return;
+    this.#id = id;
+    const found = describeUnit(id);
+    const expected = this.keyRing.meet(found, proven || !this.settings.secure);
+    if (expected !== null) this.#context.emit({ type: 'identity_changed', device: this.name, expected, found });
+  }
+
+  // ---- what the reader says ---------------------------------------------------------------------------------------------------------------------
+
+  #report(code: number, data: Buffer, secured: boolean, atMonotonicMs: number): void {
+    if (this.settings.secure && !secured) {
+      this.#clearText(code);
+      return;
+    }
+    const reply = decodeReply(code, data);
+    if (typeof reply === 'string') {
+      this.#log.warn('a report that cannot be understood', { code, why: reply });
+      return;
+    }
+    for (const waiter of this.#waiters) if (waiter.name === reply.name && waiter.take(reply)) return;
+    if (this.#reports.accept(reply, atMonotonicMs)) return;
+    if (reply.name === 'BIOREADR' || reply.name === 'BIOMATCHR') this.#biometric(reply, atMonotonicMs);
+    else this.#log.debug('a report that nobody waits for', { reply: reply.name });
+  }
+
+  #biometric(reply: DecodedReply<'BIOREADR' | 'BIOMATCHR'>, atMonotonicMs: number): void {
+    if (reply.fields.status !== 0) return;
+    const factor = reply.name === 'BIOREADR' ? 'template' : 'match';
+    this.#reports.presented(reply.fields.reader, { kind: 'biometric', factor }, atMonotonicMs);
+  }
+
+  #refused(error: number): void {
+    if (this.settings.secure || error !== NAK.encryptionRequired) return;
+    this.station.reset();
+    this.#lose({
+      why: 'refused',
+      reason: 'it insists on Secure Channel: set `secure_channel: required` and install a key',
+    });
+  }
+
+  #clearText(code: number): void {
+    const name = replyName(code);
+    if (name === 'RAW' || name === 'FMT' || name === 'KEYPAD') {
+      this.#context.emit({ type: 'clear_text_card', device: this.name });
+    }
+  }
+
+  // ---- feedback ---------------------------------------------------------------------------------------------------------------------------------
+
+  #readyLook(): WireCommand[] {
+    return Array.from({ length: this.settings.readers }, (_, reader) =>
+      feedbackCommands(reader, this.settings.led, 'ready', this.settings.looks.ready, this.#features()),
+    ).flat();
+  }
+
+  #features(): { led: boolean; buzzer: boolean; text: boolean } {
+    return {
+      led: !this.#unsupported.has('LED'),
+      buzzer: !this.#unsupported.has('BUZ'),
+      text: !this.#unsupported.has('TEXT') && this.#pd !== null && this.#pd.textDisplays > 0,
+    };
+  }
+
+  #feedback(reader: number, signal: Feedback, look?: FeedbackLook): void {
+    if (!this.#online || reader >= this.settings.readers) return;
+    this.station.dropFeedback();
+    const shown = { ...this.settings.looks[signal], ...look };
+    for (const wire of feedbackCommands(reader, this.settings.led, signal, shown, this.#features())) {
+      void this.station.submit('feedback', wire).then((result) => {
+        if (result.kind !== 'nak') return;
+        if (result.error === NAK.unknownCommand) this.#unsupported.add(wire.name);
+        else this.#log.debug('feedback refused', { command: wire.name, reason: describeNak(result.error) });
+      });
+    }
+  }
+
+  // ---- online, offline, faults ------------------------------------------------------------------------------------------------------------------
+
+  #setOnline(): void {
+    this.#problem = null;
+    if (this.#online) return;
+    this.#online = true;
+    this.#sinceMs = this.#context.clock.nowMs();
+    this.#context.emit({ type: 'online', device: this.name });
+  }
+
+  #setOffline(reason: string): void {
+    this.#problem = reason;
+    if (!this.#online && this.#sinceMs !== null) return;
+    const first = this.#sinceMs === null;
+    this.#online = false;
+    this.#sinceMs = this.#context.clock.nowMs();
+    this.station.reset();
+    if (!first) this.#context.emit({ type: 'offline', device: this.name, reason });
+  }
+
+  #setFault(code: string, message: string | null, clearedMessage: string): void {
+    if (message === null && !this.#faults.delete(code)) return;
+    if (message !== null) {
+      if (this.#faults.has(code)) return;
+      this.#faults.add(code);
+    }
+    this.#context.emit({
+      type: 'fault',
+      device: this.name,
+      code,
+      message: message ?? clearedMessage,
+      cleared: message === null,
+    });
+  }
+
+  #refusal(wire: WireCommand, result: Exclude<JobResult, { kind: 'reply' }>): OperatingError {
+    switch (result.kind) {
+      case 'nak':
+        return new OperatingError('not_supported', `${this.name} refused ${wire.name}: ${describeNak(result.error)}`);
+      case 'restart':
+        return new OperatingError(
+          'interrupted',
+          `${this.name}: the link began anew (${describeRestart(result.reason)})`,
+        );
+      case 'silence':
+      case 'dropped':
+        return new OperatingError('controller_offline', `${this.name} went offline`);
+      case 'expired':
+        return new OperatingError('timed_out', `${this.name} did not answer ${wire.name} in time`);
+    }
+  }
+}
+
+function describeLoss(loss: Loss): string {
+  switch (loss.why) {
+    case 'silent':
+      return 'it does not answer any more';
+    case 'line':
+    case 'refused':
+      return loss.reason;
+    case 'restart':
+      return describeRestart(loss.reason);
+  }
+}

@@ -1,0 +1,156 @@
+// What a reader tells unasked: cards, keys, inputs, tamper and power, out of the replies to polls (and to the status commands, which answer the same). Only what
+// has changed goes on; after an outage everything counts as changed.
+
+import type { Clock, DriverEvent, Log, Presentation } from '../driver.ts';
+import { rawReading, textReading } from './cards.ts';
+import type { Justify } from './cards.ts';
+import { Keypad } from './keypad.ts';
+import type { KeypadSettings } from './keypad.ts';
+import { INPUT_STATE, READER_STATE } from './replies.ts';
+import type { DecodedReply } from './replies.ts';
+
+export type ReportSettings = {
+  readers: number;
+  inputs: number;
+  invertedInputs: readonly number[];
+  justify: Justify;
+  /** Null: a reader without a keypad, whose key presses are passed over. */
+  keypad: KeypadSettings | null;
+};
+
+const INPUT_FAULTS: Readonly<Record<number, string>> = {
+  [INPUT_STATE.short]: 'its wires are short-circuited',
+  [INPUT_STATE.open]: 'its wires are cut',
+  [INPUT_STATE.fault]: 'its circuit has a fault',
+  [INPUT_STATE.unknown]: 'the reader does not know its state',
+};
+
+export class Reports {
+  readonly #device: string;
+  readonly #settings: ReportSettings;
+  readonly #log: Log;
+  readonly #emit: (event: DriverEvent) => void;
+  readonly #keypads: readonly Keypad[];
+  #inputs: (number | null)[] = [];
+  #faultyInputs = new Set<number>();
+  #tamper = false;
+  #tamperedReaders = new Set<number>();
+  #power = false;
+  #disconnected = false;
+
+  constructor(device: string, settings: ReportSettings, clock: Clock, log: Log, emit: (event: DriverEvent) => void) {
+    this.#device = device;
+    this.#settings = settings;
+    this.#log = log;
+    this.#emit = emit;
+    const { keypad } = settings;
+    this.#keypads =
+      keypad === null
+        ? []
+        : Array.from(
+            { length: settings.readers },
+            (_, reader) => new Keypad(clock, keypad, (digits) => this.#digits(reader, digits, clock.monotonicMs())),
+          );
+  }
+
+  /** The reader is gone: half a PIN is worth nothing, and inputs may change unseen. */
+  forget(): void {
+    for (const keypad of this.#keypads) keypad.clear();
+    this.#inputs = [];
+  }
+
+  /** True when the reply was one of those that end here. */
+  accept(reply: DecodedReply, atMonotonicMs: number): boolean {
+    switch (reply.name) {
+      case 'RAW': {
+        const { reader, widthBits, bits } = reply.fields;
+        this.#card(reader, rawReading(widthBits, bits, this.#settings.justify), atMonotonicMs);
+        return true;
+      }
+      case 'FMT':
+        this.#card(reply.fields.reader, textReading(reply.fields.text), atMonotonicMs);
+        return true;
+      case 'KEYPAD':
+        this.#keypads[reply.fields.reader]?.press(reply.fields.keys);
+        return true;
+      case 'LSTATR':
+        this.#setTamper(reply.fields.tamper, this.#tamperedReaders);
+        this.#setPower(reply.fields.powerFailed);
+        return true;
+      case 'ISTATR':
+        for (const [input, state] of reply.fields.inputs.entries()) this.#input(input, state, atMonotonicMs);
+        return true;
+      case 'RSTATR':
+        this.#readers(reply.fields.readers);
+        return true;
+      case 'OSTATR':
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  presented(reader: number, presentation: Presentation, atMonotonicMs: number): void {
+    if (reader < this.#settings.readers)
+      this.#emit({ type: 'presented', device: this.#device, reader, presentation, atMonotonicMs });
+    else
+      this.#log.warn('a presentation at a reader number that is not configured', {
+        reader,
+        readers: this.#settings.readers,
+      });
+  }
+
+  #card(reader: number, reading: ReturnType<typeof rawReading>, atMonotonicMs: number): void {
+    if (reading === null) this.#log.warn('a card with more bits than any card number has');
+    else this.presented(reader, { kind: 'card', reading }, atMonotonicMs);
+  }
+
+  #digits(reader: number, digits: string, atMonotonicMs: number): void {
+    this.presented(reader, { kind: 'digits', digits }, atMonotonicMs);
+  }
+
+  #input(input: number, state: number, atMonotonicMs: number): void {
+    if (input >= this.#settings.inputs || this.#inputs[input] === state) return;
+    this.#inputs[input] = state;
+    const known = state === INPUT_STATE.inactive || state === INPUT_STATE.active;
+    this.#setInputFault(input, known ? null : (INPUT_FAULTS[state] ?? `the reader calls its state ${state}`));
+    // A faulty circuit is neither open nor closed: it must not look like somebody pressing the exit button.
+    if (!known) return;
+    const active = (state === INPUT_STATE.active) !== this.#settings.invertedInputs.includes(input);
+    this.#emit({ type: 'input', device: this.#device, input, active, atMonotonicMs });
+  }
+
+  #setInputFault(input: number, fault: string | null): void {
+    if (fault === null && !this.#faultyInputs.has(input)) return;
+    if (fault === null) this.#faultyInputs.delete(input);
+    else this.#faultyInputs.add(input);
+    const message = `input ${input}: ${fault ?? 'its circuit is whole again'}`;
+    this.#emit({ type: 'fault', device: this.#device, code: `input_${input}`, message, cleared: fault === null });
+  }
+
+  #readers(states: readonly number[]): void {
+    const tampered = new Set<number>();
+    for (const [reader, state] of states.entries()) if (state === READER_STATE.tamper) tampered.add(reader);
+    this.#setTamper(this.#tamper, tampered);
+    const disconnected = states.includes(READER_STATE.notConnected);
+    if (disconnected === this.#disconnected) return;
+    this.#disconnected = disconnected;
+    const message = disconnected
+      ? 'the device answers, but a reader behind it does not: check the cable between them'
+      : 'every reader behind the device answers again';
+    this.#emit({ type: 'fault', device: this.#device, code: 'reader_not_connected', message, cleared: !disconnected });
+  }
+
+  #setTamper(device: boolean, readers: Set<number>): void {
+    const before = this.#tamper || this.#tamperedReaders.size > 0;
+    this.#tamper = device;
+    this.#tamperedReaders = readers;
+    const active = device || readers.size > 0;
+    if (active !== before) this.#emit({ type: 'tamper', device: this.#device, active });
+  }
+
+  #setPower(failed: boolean): void {
+    if (failed !== this.#power) this.#emit({ type: 'power', device: this.#device, failed });
+    this.#power = failed;
+  }
+}

@@ -1,0 +1,359 @@
+// What one reader wants from the bus: commands waiting in lanes, the frame in flight with its retries, and whether it is to be polled. The bus asks who is ready
+// and carries bytes; the station decides which bytes, and what silence means. All waiting is bounded: lanes by count, strikes by their deadline, silence by tries.
+
+import type { Clock, DeviceCounters, Timer } from '../driver.ts';
+import { assert } from '../../src/domain/errors.ts';
+import { command } from './commands.ts';
+import type { WireCommand } from './commands.ts';
+import type { Frame, SecurityBlock } from './frame.ts';
+import { PdLink } from './link.ts';
+import type { RestartReason } from './link.ts';
+import { NAK, REPLIES } from './replies.ts';
+
+/**
+ * `strike`: outputs, first of all. `feedback`: what the person at the door waits for. `request`: everything else that wants an answer. These three flow only while
+ * the station is open. `connect`: what is said before that, in the clear. `probe`: is anybody there? Sent once, when the bus can afford the silence.
+ */
+export type Lane = 'strike' | 'feedback' | 'request' | 'connect' | 'probe';
+const LANES: readonly Lane[] = ['strike', 'feedback', 'request', 'connect', 'probe'];
+const MAX_WAITING: Readonly<Record<Lane, number>> = { strike: 16, feedback: 8, request: 32, connect: 4, probe: 1 };
+
+export type JobResult =
+  | { kind: 'reply'; code: number; data: Buffer; secured: boolean; block: SecurityBlock | null }
+  | { kind: 'nak'; error: number }
+  /** No answer, after every retry. */
+  | { kind: 'silence' }
+  | { kind: 'restart'; reason: RestartReason }
+  /** Its deadline passed; `sent` tells whether it may have been carried out. */
+  | { kind: 'expired'; sent: boolean }
+  /** Never sent: the link went, the lane was full, or something newer took its place. */
+  | { kind: 'dropped' };
+
+type Job = {
+  command: WireCommand;
+  block: SecurityBlock | null;
+  lane: Lane;
+  deadline: Timer | null;
+  sent: boolean;
+  result: JobResult | null;
+  settle: (result: JobResult) => void;
+};
+
+type Flight = { bytes: Buffer; job: Job | null; tries: number; damaged: number; busySinceMs: number | null };
+
+/** What becomes of a station, told to the reader that owns it. */
+export type StationEvents = {
+  /** A reply to a poll that is not ACK. */
+  report(code: number, data: Buffer, secured: boolean, atMonotonicMs: number): void;
+  /** A reply came in the clear where it should not. */
+  clearText(code: number, data: Buffer): void;
+  /** A poll was answered with NAK. */
+  refused(error: number): void;
+  /** The link is gone: the station is closed until `open` is called again. Strikes and feedback wait over a `restart`. */
+  lost(loss: Loss): void;
+};
+export type Loss =
+  | { why: 'silent' }
+  | { why: 'restart'; reason: RestartReason }
+  | { why: 'line'; reason: string }
+  /** The reader answers and will not work like this. */
+  | { why: 'refused'; reason: string };
+
+/** A reader that was online stays so until it has missed several tries and this much time; one that is just connecting is given up after the tries alone. */
+export const OFFLINE_AFTER_MS = 8_000;
+const QUICK_TRIES = 4;
+/** A silent reader is tried this often once the quick tries are used up, so that it does not take the others' time. */
+const SLOW_RETRY_MS = 1_000;
+const BUSY_PAUSE_MS = 20;
+/** A reader that is busy for longer is stuck. */
+const BUSY_LIMIT_MS = 5_000;
+const MAX_DAMAGED = 3;
+
+const POLL = command('POLL', {});
+
+export class Station {
+  readonly name: string;
+  readonly link: PdLink;
+  readonly counters: DeviceCounters = {
+    requests: 0,
+    replies: 0,
+    timeouts: 0,
+    retries: 0,
+    crcErrors: 0,
+    exceptions: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+  };
+  /** Called whenever something new wants to be sent. */
+  kick: () => void = () => undefined;
+  /** The last reply held an event, so there may be more behind it. */
+  draining = false;
+  readonly #clock: Clock;
+  readonly #events: StationEvents;
+  readonly #lanes: Readonly<Record<Lane, Job[]>> = { strike: [], feedback: [], request: [], connect: [], probe: [] };
+  #polling = false;
+  #held = false;
+  #flight: Flight | null = null;
+  #readyAtMs = 0;
+  #lastValidMs = 0;
+
+  constructor(name: string, address: number, clock: Clock, events: StationEvents) {
+    this.name = name;
+    this.link = new PdLink(address);
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  // ---- what the reader asks for ---------------------------------------------------------------------------------------------------------------
+
+  /** From now on the station is polled, and strikes and feedback go out. */
+  open(): void {
+    this.#polling = true;
+    this.#lastValidMs = this.#clock.monotonicMs();
+    this.kick();
+  }
+
+  get isOpen(): boolean {
+    return this.#polling;
+  }
+
+  /** Is it online, or on the way there? */
+  get isActive(): boolean {
+    return (
+      this.#polling || this.#lanes.connect.length > 0 || (this.#flight !== null && this.#flight.job?.lane !== 'probe')
+    );
+  }
+
+  /** True: no polls and no feedback, while a reader stores a file and wants to hear of nothing else. A strike still goes: somebody stands at the door. */
+  hold(held: boolean): void {
+    this.#held = held;
+    this.kick();
+  }
+
+  /**
+   * Sends a command when its turn comes; resolves with what became of it, never rejects. `notAfterMs` is a monotonic instant: later it is neither sent nor
+   * repeated. `block` is for the handshake's own frames.
+   */
+  submit(
+    lane: Lane,
+    wire: WireCommand,
+    options: { block?: SecurityBlock; notAfterMs?: number } = {},
+  ): Promise<JobResult> {
+    return new Promise((settle) => {
+      const job: Job = {
+        command: wire,
+        block: options.block ?? null,
+        lane,
+        deadline: null,
+        sent: false,
+        result: null,
+        settle,
+      };
+      if (this.#lanes[lane].length >= MAX_WAITING[lane]) {
+        settle({ kind: 'dropped' });
+        return;
+      }
+      if (options.notAfterMs !== undefined) {
+        const delayMs = options.notAfterMs - this.#clock.monotonicMs();
+        job.deadline = this.#clock.after(delayMs, () => this.#expire(job));
+      }
+      this.#lanes[lane].push(job);
+      // Somebody stands at the door: no pause between tries now.
+      if (lane === 'strike') this.#readyAtMs = 0;
+      this.kick();
+    });
+  }
+
+  /** Throws away feedback that was not sent yet: what comes next is newer. */
+  dropFeedback(): void {
+    for (const job of this.#lanes.feedback.splice(0)) finish(job, { kind: 'dropped' });
+  }
+
+  /** Forgets the link: everything waiting is dropped and the next command begins anew. Tells nobody. */
+  reset(): void {
+    this.#polling = false;
+    this.#held = false;
+    this.#endFlight({ kind: 'dropped' });
+    for (const lane of LANES) for (const job of this.#lanes[lane].splice(0)) finish(job, { kind: 'dropped' });
+    this.#readyAtMs = 0;
+    this.draining = false;
+    this.link.restart();
+  }
+
+  /** The line itself is gone: whoever waits for an answer learns it now. Probes wait for the line to come back. */
+  lineLost(reason: string): void {
+    const probes = this.#lanes.probe.splice(0);
+    const wasProbe = this.#flight?.job?.lane === 'probe' ? this.#flight.job : null;
+    if (wasProbe !== null) this.#flight = null;
+    this.reset();
+    this.#lanes.probe.push(...(wasProbe === null ? probes : [wasProbe]));
+    this.#events.lost({ why: 'line', reason });
+  }
+
+  // ---- what the bus asks ----------------------------------------------------------------------------------------------------------------------
+
+  /** What is the most urgent thing that this station could send now? */
+  wants(nowMs: number): Lane | 'poll' | null {
+    if (this.#readyAtMs > nowMs) return null;
+    if (this.#flight !== null) return this.#flight.job?.lane === 'probe' ? 'probe' : 'request';
+    const lane = this.#nextLane();
+    if (lane === 'connect') return 'request';
+    return lane ?? (this.#polling && !this.#held ? 'poll' : null);
+  }
+
+  /** When `wants` may change by itself; null: only by a kick. */
+  wakesAtMs(nowMs: number): number | null {
+    return this.#readyAtMs > nowMs ? this.#readyAtMs : null;
+  }
+
+  /** Has it more to say at once: the rest of a handshake or a request, or events that wait in the reader? */
+  get continues(): boolean {
+    return this.draining || this.#lanes.request.length > 0 || this.#lanes.connect.length > 0;
+  }
+
+  /** The bytes to send now. Call only when `wants` is not null. */
+  take(): Buffer {
+    if (this.#flight === null) {
+      const lane = this.#nextLane();
+      const job = lane === null ? null : (this.#lanes[lane].shift() ?? null);
+      assert(job !== null || this.#polling, 'a station that has nothing to send is not asked');
+      // A probe is the first word on a new link.
+      if (job?.lane === 'probe') this.link.restart();
+      const bytes = this.link.seal(job?.command ?? POLL, job?.block ?? null);
+      this.#flight = { bytes, job, tries: 0, damaged: 0, busySinceMs: null };
+      if (job !== null) job.sent = true;
+    } else this.counters.retries++;
+    this.#flight.tries++;
+    this.counters.requests++;
+    this.counters.bytesSent += this.#flight.bytes.length;
+    return this.#flight.bytes;
+  }
+
+  /** A frame from this reader's address. True when it ended the exchange that the bus waits for. */
+  heard(frame: Frame, atMonotonicMs: number): boolean {
+    const flight = this.#flight;
+    if (flight === null) return false;
+    const verdict = this.link.judge(frame);
+    if (verdict.verdict === 'ignored') return false;
+    this.counters.bytesReceived += frame.bytes.length;
+    this.counters.replies++;
+    this.#lastValidMs = atMonotonicMs;
+    switch (verdict.verdict) {
+      case 'busy':
+        this.#busy(flight, atMonotonicMs);
+        break;
+      case 'again':
+        if (++flight.damaged > MAX_DAMAGED) {
+          this.link.giveIn();
+          this.#endFlight({ kind: 'nak', error: NAK.badCheck });
+        }
+        break;
+      case 'restart':
+        if (verdict.clear !== null) this.#events.clearText(verdict.clear.code, verdict.clear.data);
+        this.#restart(verdict.reason);
+        break;
+      case 'reply':
+        this.#answered(flight.job, verdict, atMonotonicMs);
+    }
+    return true;
+  }
+
+  /** No answer came to what was sent last. `alone`: nobody else needs the bus, so there is no reason to wait before the next try. */
+  unanswered(nowMs: number, alone: boolean): void {
+    this.counters.timeouts++;
+    this.draining = false;
+    const flight = this.#flight;
+    if (flight === null) return;
+    if (flight.job?.lane === 'probe') {
+      this.link.restart();
+      this.#endFlight({ kind: 'silence' });
+    } else if (flight.job !== null && flight.job.result !== null) {
+      // Its deadline is over; to send it again could open a door that nobody stands at any more.
+      this.#restart('abandoned');
+    } else if (flight.tries >= QUICK_TRIES && this.#patienceEnds(nowMs)) {
+      this.#endFlight({ kind: 'silence' });
+      const wasOpen = this.#polling;
+      this.reset();
+      if (wasOpen) this.#events.lost({ why: 'silent' });
+    } else if (flight.tries >= QUICK_TRIES - 1 && !alone) this.#readyAtMs = nowMs + SLOW_RETRY_MS;
+  }
+
+  // ---- inside -----------------------------------------------------------------------------------------------------------------------------------
+
+  /** The first lane with something that may be sent now; null: none, so poll. */
+  #nextLane(): Lane | null {
+    for (const lane of LANES) {
+      const beforeOpening = lane === 'connect' || lane === 'probe';
+      if (this.#lanes[lane].length === 0 || beforeOpening === this.#polling) continue;
+      if (lane !== 'feedback' || !this.#held) return lane;
+    }
+    return null;
+  }
+
+  #patienceEnds(nowMs: number): boolean {
+    return !this.#polling || nowMs - this.#lastValidMs >= OFFLINE_AFTER_MS;
+  }
+
+  #busy(flight: Flight, nowMs: number): void {
+    flight.busySinceMs ??= nowMs;
+    if (nowMs - flight.busySinceMs > BUSY_LIMIT_MS || (flight.job?.result ?? null) !== null) this.#restart('abandoned');
+    else this.#readyAtMs = nowMs + BUSY_PAUSE_MS;
+  }
+
+  #answered(
+    job: Job | null,
+    answer: { code: number; data: Buffer; secured: boolean; block: SecurityBlock | null },
+    atMonotonicMs: number,
+  ): void {
+    this.#readyAtMs = 0;
+    this.draining = job === null && answer.code !== REPLIES.ACK.code && answer.code !== REPLIES.NAK.code;
+    if (answer.code === REPLIES.NAK.code) {
+      this.counters.exceptions++;
+      const error = answer.data[0] ?? 0xff;
+      this.#endFlight({ kind: 'nak', error });
+      if (job === null) this.#events.refused(error);
+    } else {
+      this.#endFlight({ kind: 'reply', ...answer });
+      if (job === null && answer.code !== REPLIES.ACK.code)
+        this.#events.report(answer.code, answer.data, answer.secured, atMonotonicMs);
+    }
+  }
+
+  /** The link begins anew. A strike or feedback that was under way goes back to the head of its lane: the deadline still guards it. */
+  #restart(reason: RestartReason): void {
+    const job = this.#flight?.job ?? null;
+    const again = job !== null && job.result === null && (job.lane === 'strike' || job.lane === 'feedback');
+    if (again) {
+      this.#flight = null;
+      this.#lanes[job.lane].unshift(job);
+    } else this.#endFlight({ kind: 'restart', reason });
+    for (const lane of ['request', 'connect'] as const)
+      for (const waiting of this.#lanes[lane].splice(0)) finish(waiting, { kind: 'restart', reason });
+    const wasOpen = this.#polling;
+    this.#polling = false;
+    this.#held = false;
+    this.#readyAtMs = 0;
+    this.draining = false;
+    this.link.restart();
+    if (wasOpen) this.#events.lost({ why: 'restart', reason });
+  }
+
+  #endFlight(result: JobResult): void {
+    const job = this.#flight?.job ?? null;
+    this.#flight = null;
+    if (job !== null) finish(job, result);
+  }
+
+  #expire(job: Job): void {
+    const waiting = this.#lanes[job.lane].indexOf(job);
+    if (waiting >= 0) this.#lanes[job.lane].splice(waiting, 1);
+    finish(job, { kind: 'expired', sent: job.sent });
+  }
+}
+
+function finish(job: Job, result: JobResult): void {
+  if (job.result !== null) return;
+  job.result = result;
+  job.deadline?.cancel();
+  job.settle(result);
+}
