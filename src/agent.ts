@@ -6,7 +6,7 @@ import { Access } from './access/access.ts';
 import { Recorder } from './access/recorder.ts';
 import { controllerObject } from './commands/controllers.ts';
 import { Dispatcher } from './commands/dispatcher.ts';
-import { entranceObject } from './commands/entrances.ts';
+import { entranceObject } from './commands/entrance-object.ts';
 import type { ControllerView, Room } from './commands/room.ts';
 import { OperatingError } from './domain/errors.ts';
 import type { Facility, SecretSource } from './domain/facility.ts';
@@ -207,7 +207,12 @@ export class Agent {
   /** How late it is, and how far that can be relied on. */
   time(): TimeWitness {
     const { clock, facility } = this.#options;
-    const state = this.#clockTrust?.state() ?? { trusted: false, nowMs: clock.nowMs(), floorMs: null, untrustedForMs: 0 };
+    const state = this.#clockTrust?.state() ?? {
+      trusted: false,
+      nowMs: clock.nowMs(),
+      floorMs: null,
+      untrustedForMs: 0,
+    };
     const isGraceLeft =
       facility.policy.clockUntrusted === 'judge_by_floor' && state.untrustedForMs <= facility.policy.clockGraceMs;
     const floorMs = facility.policy.clockUntrusted === 'judge_by_floor' ? state.floorMs : null;

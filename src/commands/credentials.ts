@@ -10,7 +10,7 @@ import { checkTargets, release, retarget } from '../store/retarget.ts';
 import type { UserRow } from '../store/users.ts';
 import type { ParamsOf } from './contract.ts';
 import { cardContext, codeContext, credentialObject } from './credential-object.ts';
-import { entranceObject } from './entrances.ts';
+import { entranceObject } from './entrance-object.ts';
 import { readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import { findUser, userNotFound } from './users.ts';

@@ -5,6 +5,7 @@ import { OperatingError, type ApiError } from '../domain/errors.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { ParamsOf } from './contract.ts';
 import { findCredential } from './credentials.ts';
+import { entranceObject } from './entrance-object.ts';
 import { readPage, writePage } from './paging.ts';
 import type { Asked, Call, Outcome, Room } from './room.ts';
 import { findUser } from './users.ts';
@@ -123,31 +124,4 @@ export function findEntrance(room: Room, acsEntranceId: string): SiteEntrance {
       'acs_entrance_id',
     ]);
   return entrance;
-}
-
-/** Also the retained state of the entrance. */
-export function entranceObject(
-  room: Pick<Room, 'doors' | 'acsSystemId'>,
-  entrance: SiteEntrance,
-): Record<string, unknown> {
-  const state = room.doors.state(entrance);
-  return {
-    acs_entrance_id: entrance.acsEntranceId,
-    acs_system_id: room.acsSystemId,
-    name: entrance.name,
-    display_name: entrance.displayName,
-    decided_by: entrance.decidedBy,
-    can_unlock_with_card: entrance.factors !== 'code',
-    can_unlock_with_code: entrance.factors !== 'card',
-    can_unlock_with_mobile_key: false,
-    can_unlock_with_cloud_key: entrance.strike !== null,
-    mode: state.mode,
-    is_locked: state.isLocked,
-    is_open: state.isOpen,
-    held: state.isHeld,
-    forced: state.isForced,
-    online: state.isOnline,
-    errors: [],
-    warnings: [],
-  };
 }
