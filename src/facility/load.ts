@@ -120,7 +120,7 @@ class Reader {
       this.#unknownDriver(driver, [...path, 'driver']);
       return unknown;
     }
-    return { name, module, config: readShape(module.busSchema, own, path, this.#report) };
+    return { name, module, config: readShape(module.busSchema, own, path, this.#report, { keys: ['driver'] }) };
   }
 
   #unknownDriver(driver: unknown, path: KeyPath): void {
@@ -197,7 +197,9 @@ class Reader {
       return null;
     }
     if (bus.module === null) return null;
-    const config = readShape(bus.module.controllerSchema, own, path, this.#report);
+    const config = readShape(bus.module.controllerSchema, own, path, this.#report, {
+      keys: Object.keys(controllerShape),
+    });
     if (config === null || bus.config === null) return null;
     const { problems, controller } = bus.module.prepare(name, bus.config, config, this.#folder);
     this.#place(problems, path);
@@ -284,10 +286,10 @@ const controllerCommon = z.strictObject(controllerShape);
 
 const WHICH_KIND = 'readers and a strike (Lintel decides), or controller and door (the controller decides)';
 const GATEWAY_HINTS = {
-  door: `An entrance has ${WHICH_KIND}: add controller, or leave door out.`,
+  of: { door: `An entrance has ${WHICH_KIND}: add controller, or leave door out.` },
 };
 const CONTROLLER_HINTS = {
-  readers: `An entrance has ${WHICH_KIND}: leave out either readers or controller.`,
+  of: { readers: `An entrance has ${WHICH_KIND}: leave out either readers or controller.` },
 };
 
 function split(value: Readonly<Record<string, unknown>>): {

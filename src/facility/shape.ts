@@ -8,8 +8,8 @@ import type { SchemaNode } from './words.ts';
 import type { KeyPath } from './yaml-source.ts';
 
 type Issue = z.core.$ZodIssue;
-/** Says more about a key that belongs elsewhere. */
-export type KeyHints = Readonly<Record<string, string>>;
+/** What a schema does not know about its own section: keys that are read elsewhere, and what to say of keys that belong elsewhere. */
+export type KeyHints = { keys?: readonly string[]; of?: Readonly<Record<string, string>> };
 
 /**
  * What `value` means by `schema`, its defaults filled in; null when that cannot be told. Everything wrong goes to the report, and unknown keys alone do not keep
@@ -102,9 +102,10 @@ function reportUnknownKey(section: Section, inner: KeyPath, key: string): void {
     section.report.unknownKey(path, 'unknown key', `Keys here: ${keysOf(nodeAt(section.node, inner)).join(', ')}.`);
     return;
   }
-  const keys = keysOf(nodeAt(section.node, inner));
+  const { keys: more = [], of: hints = {} } = inner.length === 0 ? section.hints : {};
+  const keys = [...more, ...keysOf(nodeAt(section.node, inner))];
   const meant = nearest(key, keys);
-  const hint = inner.length === 0 && Object.hasOwn(section.hints, key) ? section.hints[key] : undefined;
+  const hint = Object.hasOwn(hints, key) ? hints[key] : undefined;
   section.report.unknownKey(
     [...path, key],
     `unknown key "${printable(key.slice(0, 60))}"`,

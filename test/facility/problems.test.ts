@@ -208,7 +208,7 @@ const DEVICES: Case[] = [
     [
       ['buses.north.port', 'expected text', '/dev/ttyUSB0'],
       ['buses.north.baud', 'expected a whole number from 300 to 921,600, found 115200000', '`baud: 9600`'],
-      ['buses.north.speed', 'unknown key "speed"', 'Keys here: port, baud'],
+      ['buses.north.speed', 'unknown key "speed"', 'Keys here: driver, port, baud'],
     ],
   ],
   [
@@ -252,6 +252,7 @@ const DEVICES: Case[] = [
   strange: {bus: north, unit: 200, model: ¶panel}
   two-formats: {bus: north, unit: 9, model: reader, card_formats: ¶[uid, uid]}
   nothing: ¶7
+  slip: {bus: north, unit: 10, ¶card_format: [uid]}
 `,
     },
     [
@@ -261,6 +262,7 @@ const DEVICES: Case[] = [
       ['controllers.strange.model', 'no profile', 'Write one.'],
       ['controllers.two-formats.card_formats', 'a format stands here twice', ''],
       ['controllers.nothing', 'a controller needs its keys', 'bus: NAME'],
+      ['controllers.slip.card_format', 'unknown key "card_format"', 'Did you mean card_formats?'],
     ],
   ],
 ];
