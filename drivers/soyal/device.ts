@@ -27,7 +27,8 @@ import {
 import { INPUT, type BusSettings, type ControllerSettings } from './config.ts';
 import { eventDevice } from './event-log.ts';
 import type { ExchangeResult, SoyalLine } from './line.ts';
-import { instantOf, isShowable, localTimeAt } from './local-time.ts';
+import { instantOf, isShowable, localTimeAt, type LocalTime } from './local-time.ts';
+import { maintenance, type Maintenance } from './maintenance.ts';
 import { outputDevice } from './outputs.ts';
 import { slotDevice, usersWithin } from './slots.ts';
 import { failure, type Talk, type TalkOptions } from './talk.ts';
@@ -39,7 +40,6 @@ const LOOK_FIRST_MS = 1_000;
 const LOOK_LAST_MS = 10_000;
 /** Storing to EEPROM may take so much longer than answering. */
 const STORE_FACTOR = 3;
-/** A clock that lost more than this against ours was set back or stood still: the controller was without power. */
 const CLOCK_LOSS_MS = 60_000;
 const SHARED_PIN_MODE = 6;
 
@@ -64,6 +64,7 @@ export class SoyalDevice implements Device {
   readonly outputs: OutputDevice;
   readonly clock: DeviceClock;
   readonly events: EventDevice;
+  readonly maintenance: Maintenance;
   readonly address: number;
   readonly #settings: ControllerSettings;
   readonly #bus: BusSettings;
@@ -105,6 +106,7 @@ export class SoyalDevice implements Device {
     this.slots = slotDevice(talk, this.#table());
     this.outputs = outputDevice(talk, context.clock, () => this.#doorRelayTimeMs === 0);
     this.events = eventDevice(talk, settings.time_zone, () => this.#cardZeroOpened());
+    this.maintenance = maintenance(talk, () => this.#closed());
     this.clock = { read: () => this.#readClock(), set: (atMs) => this.#setClock(atMs) };
   }
 
@@ -131,6 +133,7 @@ export class SoyalDevice implements Device {
   }
 
   lineUp(): void {
+    this.#looks = 0;
     if (this.#state !== 'stopped') this.#next(0);
   }
 
@@ -189,8 +192,12 @@ export class SoyalDevice implements Device {
         tagBytes: this.#settings.tag_bytes,
         pinWithoutCard: this.#settings.pin_without_card && !this.#faults.has('card_zero'),
       }),
-      closed: () => (this.#faults.has('wrong_identity') ? 'another device answers at this address' : null),
+      closed: () => this.#closed(),
     };
+  }
+
+  #closed(): string | null {
+    return this.#faults.has('wrong_identity') ? 'another device answers at this address' : null;
   }
 
   // ---- meeting and polling -----------------------------------------------------------------------------------------------------------------------
@@ -243,7 +250,7 @@ export class SoyalDevice implements Device {
     const status = decodeDoorStatus(result.reply.data);
     this.#goOnline();
     this.#seen(status, result.atMonotonicMs);
-    this.#compareClock(reading, said.atMonotonicMs);
+    this.#compareClock(reading.time, said.atMonotonicMs);
     await this.#resetRelay(status);
   }
 
@@ -305,13 +312,16 @@ export class SoyalDevice implements Device {
     return Buffer.isBuffer(stored) ? stored.readUInt16BE(0) * 10 : foundMs;
   }
 
-  #compareClock(reading: ClockReading, monotonicMs: number): void {
+  /** A clock that lost a minute against ours stood still or was set back: the controller was without power, or is another one. */
+  #compareClock(time: LocalTime | null, monotonicMs: number): number | null {
     const before = this.#lastClock;
-    const deviceMs = reading.time === null ? null : instantOf(reading.time, this.#settings.time_zone);
+    const deviceMs = time === null ? null : instantOf(time, this.#settings.time_zone);
     this.#lastClock = deviceMs === null ? null : { deviceMs, monotonicMs };
-    if (before === null) return;
-    const lostMs = deviceMs === null ? Infinity : monotonicMs - before.monotonicMs - (deviceMs - before.deviceMs);
-    if (lostMs > CLOCK_LOSS_MS) this.#context.emit({ type: 'restarted', device: this.name });
+    if (before !== null) {
+      const lostMs = deviceMs === null ? Infinity : monotonicMs - before.monotonicMs - (deviceMs - before.deviceMs);
+      if (lostMs > CLOCK_LOSS_MS) this.#context.emit({ type: 'restarted', device: this.name });
+    }
+    return deviceMs;
   }
 
   #seen(status: DoorStatus, atMonotonicMs: number): void {
@@ -365,10 +375,10 @@ export class SoyalDevice implements Device {
     const result = await this.#talk(REQUESTS.readClock(), { priority: 'write', retries: 1 });
     if (result.outcome !== 'answered') throw failure('reading the clock', result);
     const time = result.reply.kind === 'echo' ? decodeClock(result.reply.data).time : null;
-    if (time === null)
+    const deviceMs = this.#compareClock(time, result.atMonotonicMs);
+    if (deviceMs === null) {
       throw new OperatingError('clock_untrusted', 'the controller’s clock holds no possible date: set it');
-    const deviceMs = instantOf(time, this.#settings.time_zone);
-    this.#lastClock = { deviceMs, monotonicMs: result.atMonotonicMs };
+    }
     return deviceMs;
   }
 

@@ -48,6 +48,9 @@ const MAX_WAIT_MS = 30_000;
 const ADAPTER_MS = 32;
 /** No byte for this long ends a frame: whatever of it is missing will not come. */
 const SILENCE_MS = 50;
+const LONGEST_FRAME_BYTES = 257;
+/** A line on which nobody was heard for this long is opened anew: a converter that restarted has forgotten the connection, and the kernel tells it late. */
+const UNHEARD_MS = 30_000;
 /** Lengths that no other request asks of EEPROM, one after the other: a late answer to one question is none to the next. */
 const PROBE_LENGTHS = [3, 5, 6, 7] as const;
 
@@ -60,7 +63,15 @@ type Job = {
   settle: (result: ExchangeResult) => void;
 };
 
-type InFlight = { job: Job; request: Request; node: number; isProbe: boolean; timer: Timer };
+type InFlight = {
+  job: Job;
+  request: Request;
+  node: number;
+  isProbe: boolean;
+  timer: Timer;
+  /** However busy the line is, it is not waited for longer than this (monotonic). */
+  lastChanceMs: number;
+};
 
 type Node = {
   /** False from a silence until a probe was answered. */
@@ -196,7 +207,8 @@ export class SoyalLine {
       answerMs +
       ADAPTER_MS;
     const timer = this.#clock.after(timeoutMs, () => this.#clock.immediate(() => this.#timeIsOver()));
-    this.#inFlight = { job, request, node, isProbe, timer };
+    const lastChanceMs = this.#clock.monotonicMs() + timeoutMs + wireTimeMs(this.#settings, LONGEST_FRAME_BYTES);
+    this.#inFlight = { job, request, node, isProbe, timer, lastChanceMs };
     this.#port?.write(frame);
   }
 
@@ -283,7 +295,9 @@ export class SoyalLine {
   #timeIsOver(): void {
     const current = this.#inFlight;
     if (current === null) return;
-    if (this.#parser.unfinished && this.#clock.monotonicMs() - this.#lastByteAtMs < SILENCE_MS) {
+    const nowMs = this.#clock.monotonicMs();
+    const comingIn = this.#parser.unfinished && nowMs - this.#lastByteAtMs < SILENCE_MS;
+    if (comingIn && nowMs < current.lastChanceMs) {
       current.timer = this.#clock.after(SILENCE_MS, () => this.#clock.immediate(() => this.#timeIsOver()));
       return;
     }
@@ -294,6 +308,7 @@ export class SoyalLine {
     this.#finish(current);
     this.#reports.missed(current.node);
     this.#unanswered(current.job);
+    if (nowMs - this.#lastByteAtMs > UNHEARD_MS) this.#steady.reopen(`nothing was heard for ${UNHEARD_MS / 1000} s`);
     this.#pump();
   }
 
@@ -322,6 +337,7 @@ export class SoyalLine {
 
   #up(port: Port): void {
     this.#port = port;
+    this.#lastByteAtMs = this.#clock.monotonicMs();
     this.#parser.reset();
     this.#mayBeStuck = true;
     for (const node of this.#nodes.values()) node.inStep = false;

@@ -10,6 +10,8 @@ const OPEN_MS = 5_000;
 
 export class SoyalSimulator {
   readonly controllers: readonly SimulatedController[];
+  /** The host's adapter hears itself: whatever it sends comes back first. */
+  echoes = false;
   readonly #clock: Clock;
   readonly #sockets = new Set<Socket>();
   #server: Server | null = null;
@@ -18,7 +20,7 @@ export class SoyalSimulator {
   constructor(controllers: readonly Partial<ControllerOptions>[], clock: Clock) {
     this.#clock = clock;
     this.controllers = controllers.map(
-      (options) => new SimulatedController(options, clock, (bytes) => this.#send(bytes)),
+      (options) => new SimulatedController(options, clock, (bytes) => this.say(bytes)),
     );
     const addresses = new Set(this.controllers.map(({ options }) => options.address));
     assert(addresses.size === this.controllers.length, 'each simulated controller has its own address');
@@ -69,12 +71,14 @@ export class SoyalSimulator {
 
   /** In a turn of its own, as bytes on a wire are. */
   #receive(bytes: Buffer): void {
+    if (this.echoes) this.say(bytes);
     this.#clock.immediate(() => {
       for (const controller of this.controllers) controller.receive(bytes);
     });
   }
 
-  #send(bytes: Buffer): void {
+  /** Puts bytes on the line as somebody else on the bus, or interference, would. */
+  say(bytes: Buffer): void {
     this.#port?.write(bytes);
     for (const socket of this.#sockets) socket.write(bytes);
   }

@@ -71,7 +71,7 @@ export function startDriver(
   };
 }
 
-export type Site = DriverOnLine & { simulator: SoyalSimulator; controller: SimulatedController };
+export type Site = DriverOnLine & { simulator: SoyalSimulator; controller: SimulatedController; port: number };
 
 /** Controllers behind a serial converter, and the driver that has met the first of them. */
 export async function openSite(
@@ -90,7 +90,7 @@ export async function openSite(
   const port = await simulator.listen(0);
   const line = startDriver(`tcp://127.0.0.1:${port}`, options.configured ?? [{ address: 1 }], options.bus);
   await line.seen('online');
-  return { ...line, simulator, controller };
+  return { ...line, simulator, controller, port };
 }
 
 /** Contents that say only what matters in a test. */
