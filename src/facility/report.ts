@@ -89,7 +89,7 @@ export class Report {
       column,
       key: keyText(finding.path),
       message: finding.message,
-      remedy: finding.remedy,
+      remedy: asSentence(finding.remedy),
     };
     const source = this.#shownLine(offset - (column - 1), hidden);
     return source === null ? problem : { ...problem, source };
@@ -144,6 +144,10 @@ function cutAtSecretKey(line: string): string {
   const credentials = /:\/\/\S*@/.exec(line);
   return credentials === null ? line : `${line.slice(0, credentials.index + 3)}…`;
 }
+
+/** Drivers say what to do in their own style; it is shown in one. */
+const asSentence = (text: string): string =>
+  `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.?!…]$/.test(text) ? '' : '.'}`;
 
 /** `entrances.lobby.readers[0]`. */
 export function keyText(path: KeyPath): string {
