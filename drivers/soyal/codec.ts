@@ -10,10 +10,8 @@ import { encodeUser, USER_BYTES, type User } from './users.ts';
 /** Section 1.4: what the first byte of a reply's payload says. 12H is answered with 02 by some firmware and with 03 by the rest. */
 export const FUNCTION = { message: 0x02, echo: 0x03, ack: 0x04, nack: 0x05, status: 0x09 } as const;
 
-/** The code of each command, by the manual's names. */
+/** The code of each command that a host needs of a controller that decides for itself, by the manual's names. */
 export const COMMAND = {
-  promptAccepted: 0x04,
-  promptInvalid: 0x05,
   readEeprom: 0x12,
   getStatus: 0x18,
   writeEeprom: 0x20,

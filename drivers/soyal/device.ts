@@ -115,7 +115,7 @@ export class SoyalDevice implements Device {
       online: this.#state === 'online',
       sinceMs: this.#sinceMs,
       identity: this.#identity,
-      problem: this.#problem,
+      problem: this.#problem ?? this.#closed(),
       counters: this.#line.counters(this.address),
     };
   }

@@ -3,7 +3,7 @@
 
 import { assert } from '../../src/domain/errors.ts';
 
-export const HEAD = 0x7e;
+const HEAD = 0x7e;
 /** Every reply is addressed to the host. */
 export const HOST_ADDRESS = 0x00;
 /** Destination, command and both checksums: nothing shorter is a frame. */
@@ -11,7 +11,7 @@ const MIN_LENGTH = 4;
 const MAX_LENGTH = 0xff;
 /** Head and length, destination, and both checksums stand around a payload. */
 export const FRAME_OVERHEAD_BYTES = 5;
-export const MAX_PAYLOAD_BYTES = MAX_LENGTH - 3;
+const MAX_PAYLOAD_BYTES = MAX_LENGTH - 3;
 
 /**
  * A reader that was cut in mid frame waits for the missing bytes, 256 at most (a length and that many bytes), and hears nothing else until they have come; an

@@ -91,6 +91,7 @@ describe('meeting a controller', () => {
       { outcome: 'refused', error: 'device_error' },
     ]);
     expect(await slotsOf(site.device()).erase([1])).toMatchObject([{ outcome: 'refused' }]);
+    expect(site.device().status().problem).toMatch(/another device/);
     expect(site.controller.received.filter(({ code }) => [0x20, 0x83].includes(code))).toEqual([]);
   });
 
