@@ -13,14 +13,13 @@ import {
   registerArea,
   smallField,
   word,
+  TRANSPORTS,
   wordOrder,
 } from './schema-parts.ts';
 
 export const PROFILE_SCHEMA = 'lintel.controller/1';
 
 // ---- transport ---------------------------------------------------------------------------------------------------------------------------------
-
-export const TRANSPORTS = ['rtu', 'tcp', 'rtu-over-tcp'] as const;
 
 const transport = z.strictObject({
   kinds: z.array(z.enum(TRANSPORTS)).min(1).describe('How the device can be reached'),

@@ -2,7 +2,7 @@
 // (reserved ones, a use counter) is left out of every comparison.
 
 import { cardLayout, cardWidthBits } from './cards.ts';
-import { toRegisters, words as toBytes } from './codec.ts';
+import { words as toBytes } from './codec.ts';
 import {
   cardRegisters,
   extents,
@@ -126,8 +126,12 @@ export class RecordCodec {
 
   /** What counts when a record is compared: one image for every empty slot, and otherwise the bits that the profile names and the device shows. */
   image(registers: readonly number[]): Buffer {
-    const shown = this.isEmpty(registers) ? this.erased() : registers;
-    return toBytes(shown.map((register, i) => register & (this.#compared[i] ?? 0)));
+    return this.shown(this.isEmpty(registers) ? this.erased() : registers);
+  }
+
+  /** The bits of a record that the profile names and the device shows, in force or not. */
+  shown(registers: readonly number[]): Buffer {
+    return toBytes(registers.map((register, i) => register & (this.#compared[i] ?? 0)));
   }
 
   decode(registers: readonly number[]): DecodedRecord {
@@ -385,6 +389,3 @@ function cardFromRaw(raw: bigint, spec: CardSpec, registers: number): bigint | n
 }
 
 const isHexText = (spec: CardSpec): boolean => spec.format === '10h';
-
-/** Registers of a whole image, for those who carry images as bytes. */
-export const imageRegisters = (image: Buffer): number[] => toRegisters(image);

@@ -37,3 +37,5 @@ export const bitRange = z
   .describe('A part of the register: its lowest bit and its width');
 
 export const smallField = z.strictObject({ at: offset, bits: bitRange.optional() });
+
+export const TRANSPORTS = ['rtu', 'tcp', 'rtu-over-tcp'] as const;

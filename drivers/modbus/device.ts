@@ -1,0 +1,378 @@
+// One controller or IO module on a bus: brought up before anything is asked of it (who is it, is it set as it must be, outputs where they belong, inputs told), then
+// looked at again and again. A device that is another one than expected is never written to.
+
+import type { Bus, BusUnit, Priority, UnitSettings } from './bus.ts';
+import { clockLength, clockRegisters, fromClockRegisters } from './clock-registers.ts';
+import { eventLog } from './event-log.ts';
+import { Inputs } from './inputs.ts';
+import { Outputs } from './outputs.ts';
+import type { Profile } from './profile-schema.ts';
+import { RecordCodec } from './record.ts';
+import { Slots } from './slots.ts';
+import { Talk, valueOf, type Failure } from './talk.ts';
+import { OperatingError } from '../../src/domain/errors.ts';
+import type {
+  Capabilities,
+  Clock,
+  Device,
+  DeviceClock,
+  DeviceStatus,
+  DriverContext,
+  DriverEvent,
+  EventDevice,
+  OutputDevice,
+  SlotDevice,
+  Timer,
+} from '../../src/domain/ports.ts';
+
+export type DeviceOptions = {
+  name: string;
+  profile: Profile;
+  capabilities: Capabilities;
+  unit: UnitSettings;
+  inputPeriodMs: number;
+  zone: string;
+  /** Most registers in one transfer on this bus. */
+  transferRegisters: number;
+};
+
+/** A device without inputs is looked at this often, so that its absence is noticed. */
+const HEARTBEAT_MS = 1_000;
+/** Identity, settings and restarts are looked at again after so long. */
+const CHECK_MS = 5_000;
+/** A device that could not be brought up, or is another one, is tried again after so long. */
+const BRING_UP_AGAIN_MS = 2_000;
+
+export class ModbusDevice implements Device {
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  readonly slots: SlotDevice | null;
+  readonly outputs: OutputDevice | null;
+  readonly readers = null;
+  readonly clock: DeviceClock | null;
+  readonly events: EventDevice | null;
+  readonly #profile: Profile;
+  readonly #options: DeviceOptions;
+  readonly #context: DriverContext;
+  readonly #clock: Clock;
+  readonly #unit: BusUnit;
+  readonly #talk: Talk;
+  readonly #outputs: Outputs;
+  readonly #inputs: Inputs;
+  /** Counts outages: what was begun before one is not continued after it. */
+  #life = 0;
+  #state: 'offline' | 'coming' | 'ready' | 'closed' = 'offline';
+  #sinceMs: number | null = null;
+  #identity: string | null = null;
+  #problem: string | null = 'not reached yet';
+  /** A setting of the device with which its outputs must not be driven. */
+  #configFault: string | null = null;
+  #boots: number | null = null;
+  #tamper = new Map<number, boolean>();
+  #pollTimer: Timer | null = null;
+  #nextPollMs = 0;
+  #nextCheckMs = 0;
+  #nextKickMs = 0;
+  #kicks = 0;
+
+  constructor(options: DeviceOptions, bus: Bus, context: DriverContext) {
+    const { profile, name, capabilities } = options;
+    this.name = name;
+    this.capabilities = capabilities;
+    this.#profile = profile;
+    this.#options = options;
+    this.#context = { ...context, log: context.log.child({ device: name }) };
+    this.#clock = context.clock;
+    this.#unit = bus.addUnit(options.unit, {
+      online: () => void this.#bringUp(),
+      offline: (reason) => this.#goOffline(reason),
+    });
+    this.#talk = new Talk(this.#unit, context.clock, profile.limits, options.transferRegisters);
+    this.#outputs = new Outputs(profile.outputs, {
+      talk: this.#talk,
+      clock: context.clock,
+      log: this.#context.log,
+      refusal: () => this.#outputRefusal(),
+    });
+    this.#inputs = new Inputs(profile.inputs, this.#talk, context.clock, (input, active, atMs) =>
+      this.#tellInput(input, active, atMs),
+    );
+    this.outputs = profile.outputs.length === 0 ? null : this.#outputs;
+    this.slots = this.#makeSlots();
+    this.clock = profile.clock === undefined ? null : this.#makeClock(profile.clock);
+    this.events = this.#makeEvents();
+  }
+
+  status(): DeviceStatus {
+    return {
+      online: this.#state === 'ready',
+      sinceMs: this.#sinceMs,
+      identity: this.#identity,
+      problem: this.#problem ?? this.#configFault,
+      counters: { ...this.#unit.counters },
+    };
+  }
+
+  /** Outputs to rest; whatever is said afterwards is about the line, not the device. */
+  async stop(): Promise<void> {
+    this.#pollTimer?.cancel();
+    if (this.#state === 'ready' || this.#state === 'coming') await this.#outputs.rest();
+    this.#state = 'closed';
+    this.#life++;
+    this.#pollTimer?.cancel();
+    this.#outputs.close();
+  }
+
+  // ---- coming and going --------------------------------------------------------------------------------------------------------------------------
+
+  /** From the first answer to service. Every step may meet an outage; then the next answer begins it anew. */
+  async #bringUp(): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#state = 'coming';
+    const life = ++this.#life;
+    const stale = (): boolean => life !== this.#life || this.#state === 'closed';
+    const again = (problem: string): void => {
+      this.#problem = problem;
+      this.#pollTimer = this.#clock.after(BRING_UP_AGAIN_MS, () => {
+        if (!stale()) void this.#bringUp();
+      });
+    };
+    const stranger = await this.#checkIdentity();
+    if (stale()) return;
+    if (stranger !== null) {
+      again(stranger);
+      return;
+    }
+    const failure = (await this.#checkConfig()) ?? (await this.#checkRestart());
+    if (stale()) return;
+    if (failure !== null) {
+      again(failure.message);
+      return;
+    }
+    if (!(await this.#outputs.restore())) {
+      if (!stale()) again('its outputs could not be brought to rest');
+      return;
+    }
+    if (stale()) return;
+    this.#problem = null;
+    this.#state = 'ready';
+    this.#sinceMs = this.#clock.nowMs();
+    this.#emit({ type: 'online', device: this.name });
+    this.#inputs.forget();
+    this.#nextPollMs = this.#clock.monotonicMs();
+    this.#nextCheckMs = this.#nextPollMs + CHECK_MS;
+    this.#nextKickMs = this.#nextPollMs;
+    await this.#cycle(life);
+  }
+
+  #goOffline(reason: string): void {
+    if (this.#state === 'closed') return;
+    const wasReady = this.#state === 'ready';
+    const isNews = wasReady || this.#sinceMs === null;
+    this.#life++;
+    this.#pollTimer?.cancel();
+    this.#state = 'offline';
+    this.#problem = reason;
+    if (!isNews) return;
+    this.#sinceMs = this.#clock.nowMs();
+    this.#emit({ type: 'offline', device: this.name, reason });
+  }
+
+  /** What is wrong with who answers, or null. Another device is told once, and never written to. */
+  async #checkIdentity(): Promise<string | null> {
+    const { identity, id } = this.#profile;
+    if (identity === undefined) return null;
+    const result = await this.#talk.readRegisters(identity.area, identity.at, identity.expect.length, 'read');
+    if (!result.ok) {
+      if (result.failure.kind !== 'refused') return result.failure.message;
+      return this.#stranger(`no identity (${result.failure.message})`);
+    }
+    if (result.value.some((word, i) => word !== identity.expect[i])) return this.#stranger(hex(result.value));
+    this.#identity = `${id} ${hex(result.value)}`;
+    return null;
+  }
+
+  #stranger(found: string): string {
+    const expected = hex(this.#profile.identity?.expect ?? []);
+    if (this.#identity !== found) this.#emit({ type: 'identity_changed', device: this.name, expected, found });
+    this.#identity = found;
+    return `another device answers at unit ${this.#options.unit.unit}: expected ${expected}, found ${found}; nothing is written to it`;
+  }
+
+  /** Settings of the device that its outputs depend on. A wrong one is a fault that lasts until it is put right. */
+  async #checkConfig(): Promise<Failure | null> {
+    const wrong: string[] = [];
+    for (const check of this.#profile.config_check) {
+      const result = await this.#talk.readRegisters(check.area, check.at, check.count, 'read');
+      if (!result.ok) return result.failure;
+      if (result.value.some((value) => (value & check.mask) !== check.eq)) wrong.push(check.why);
+    }
+    const fault = wrong.length === 0 ? null : wrong.join('; ');
+    if (fault !== this.#configFault) {
+      const message = fault ?? this.#configFault ?? '';
+      this.#configFault = fault;
+      this.#emit({ type: 'fault', device: this.name, code: 'wrong_setting', message, cleared: fault === null });
+    }
+    return null;
+  }
+
+  /** Whether the device has started anew since we last saw it. */
+  async #checkRestart(): Promise<Failure | null> {
+    const { boot_counter: counter, reset_flag: flag } = this.#profile;
+    let restarted = false;
+    if (counter !== undefined) {
+      const result = await this.#talk.readRegisters(counter.area, counter.at, 1, 'read');
+      if (!result.ok) return result.failure;
+      const boots = result.value[0] ?? 0;
+      restarted = this.#boots !== null && boots !== this.#boots;
+      this.#boots = boots;
+    }
+    if (flag !== undefined) {
+      const result = await this.#talk.readBits(flag.area, flag.at, 1, 'read');
+      if (!result.ok) return result.failure;
+      if (Number(result.value[0]) !== flag.clear) {
+        const cleared = await this.#talk.writeCoil(flag.at, flag.clear === 1, { priority: 'write' });
+        if (!cleared.ok) return cleared.failure;
+        restarted = true;
+      }
+    }
+    if (restarted) {
+      await this.#outputs.restore();
+      this.#emit({ type: 'restarted', device: this.name });
+    }
+    return null;
+  }
+
+  // ---- looking again and again -------------------------------------------------------------------------------------------------------------------
+
+  async #cycle(life: number): Promise<void> {
+    const nowMs = this.#clock.monotonicMs();
+    const stale = (): boolean => life !== this.#life || this.#state !== 'ready';
+    if (nowMs >= this.#nextKickMs) await this.#kickWatchdog();
+    if (this.#profile.inputs.length > 0) await this.#inputs.poll();
+    else if (nowMs >= this.#nextPollMs) await this.#heartbeat();
+    if (stale()) return;
+    if (nowMs >= this.#nextCheckMs) {
+      await this.#recheck();
+      this.#nextCheckMs = this.#clock.monotonicMs() + CHECK_MS;
+    }
+    if (!stale()) this.#schedule(life);
+  }
+
+  /** By the period from the last due time; a bus that is behind does not catch up in a burst. */
+  #schedule(life: number): void {
+    const nowMs = this.#clock.monotonicMs();
+    const periodMs = this.#profile.inputs.length > 0 ? this.#options.inputPeriodMs : HEARTBEAT_MS;
+    this.#nextPollMs = Math.max(nowMs, this.#nextPollMs + periodMs);
+    const lookMs = this.#inputs.nextLookMs();
+    const dueMs = Math.min(this.#nextPollMs, nowMs + (lookMs ?? Number.POSITIVE_INFINITY), this.#kickDueMs());
+    this.#pollTimer = this.#clock.after(Math.max(0, dueMs - nowMs), () => void this.#cycle(life));
+  }
+
+  async #heartbeat(): Promise<void> {
+    const [probe] = this.#options.unit.probes;
+    if (probe !== undefined) await this.#talk.request(probe, { priority: 'input' });
+  }
+
+  async #recheck(): Promise<void> {
+    const stranger = await this.#checkIdentity();
+    if (stranger !== null && this.#identity !== null && this.#identityIsWrong()) {
+      // Answered by another device now: everything begins anew, and nothing is written meanwhile.
+      this.#goOffline(stranger);
+      this.#life++;
+      void this.#bringUp();
+      return;
+    }
+    await this.#checkConfig();
+    await this.#checkRestart();
+  }
+
+  #identityIsWrong(): boolean {
+    return this.#identity !== `${this.#profile.id} ${hex(this.#profile.identity?.expect ?? [])}`;
+  }
+
+  #kickDueMs(): number {
+    return this.#profile.watchdog === undefined ? Number.POSITIVE_INFINITY : this.#nextKickMs;
+  }
+
+  async #kickWatchdog(): Promise<void> {
+    const { watchdog } = this.#profile;
+    if (watchdog === undefined) return;
+    this.#nextKickMs = this.#clock.monotonicMs() + watchdog.every;
+    const value = watchdog.value === 'counter' ? ++this.#kicks & 0xffff : watchdog.value;
+    await this.#talk.writeRegisters(watchdog.at, [value], { priority: 'input' });
+  }
+
+  #tellInput(input: number, active: boolean, atMonotonicMs: number): void {
+    const role = this.#profile.inputs[input]?.role ?? 'input';
+    this.#emit({ type: 'input', device: this.name, input, active, atMonotonicMs });
+    if (role === 'input' || (this.#tamper.get(input) ?? false) === active) return;
+    this.#tamper.set(input, active);
+    if (role === 'tamper') this.#emit({ type: 'tamper', device: this.name, active });
+    else this.#emit({ type: 'power', device: this.name, failed: active });
+  }
+
+  #emit(event: DriverEvent): void {
+    this.#context.emit(event);
+  }
+
+  // ---- parts -------------------------------------------------------------------------------------------------------------------------------------
+
+  #refusal(): string | null {
+    return this.#state === 'ready' ? null : (this.#problem ?? 'the device is being brought up');
+  }
+
+  #outputRefusal(): { error: 'controller_offline' | 'device_error'; message: string } | null {
+    const refusal = this.#refusal();
+    if (refusal !== null) return { error: 'controller_offline', message: refusal };
+    return this.#configFault === null ? null : { error: 'device_error', message: this.#configFault };
+  }
+
+  #makeSlots(): SlotDevice | null {
+    const { credentials, doors } = this.#profile;
+    if (credentials === undefined) return null;
+    const codec = new RecordCodec(credentials, doors.length, this.#options.zone);
+    return new Slots(credentials, codec, this.#talk, this.#clock, () => this.#refusal());
+  }
+
+  #makeClock(spec: NonNullable<Profile['clock']>): DeviceClock {
+    const { zone } = this.#options;
+    const refuse = (): void => {
+      const refusal = this.#refusal();
+      if (refusal !== null) throw new OperatingError('controller_offline', refusal);
+    };
+    return {
+      read: async () => {
+        refuse();
+        const registers = valueOf(await this.#talk.readRegisters('holding', spec.at, clockLength(spec), 'read'));
+        const atMs = fromClockRegisters(spec, registers, zone);
+        if (atMs === null) throw new OperatingError('internal', 'the device’s clock shows no date');
+        return atMs;
+      },
+      set: async (atMs) => {
+        refuse();
+        const priority: Priority = 'write';
+        valueOf(await this.#talk.writeRegisters(spec.at, clockRegisters(spec, atMs, zone), { priority }));
+        if (spec.set !== undefined)
+          valueOf(await this.#talk.writeRegisters(spec.set.at, [spec.set.value], { priority }));
+      },
+    };
+  }
+
+  #makeEvents(): EventDevice | null {
+    const { events, doors, credentials } = this.#profile;
+    if (events === undefined) return null;
+    return eventLog(events, {
+      talk: this.#talk,
+      clock: this.#clock,
+      zone: this.#options.zone,
+      doorCount: doors.length,
+      slots: credentials === undefined ? null : { first: credentials.table.first_slot, count: credentials.table.count },
+      boot: () => this.#boots ?? 0,
+      refusal: () => this.#refusal(),
+    });
+  }
+}
+
+const hex = (registers: readonly number[]): string =>
+  registers.map((register) => register.toString(16).toUpperCase().padStart(4, '0')).join(':');

@@ -1,0 +1,90 @@
+// The `modbus` driver: one bus (a serial line, a converter, or Modbus TCP) and the controllers and IO modules on it, each as its profile describes it.
+
+import { Bus } from './bus.ts';
+import {
+  busSchema,
+  busSettings,
+  checkBus,
+  controllerConfigOf,
+  controllerSchema,
+  prepare,
+  preparedOf,
+  transferRegisters,
+  unitSettings,
+} from './config.ts';
+import { ModbusDevice } from './device.ts';
+import { RtuLine } from './line.ts';
+import { TcpLine } from './tcp.ts';
+import { withDeadline } from '../../src/domain/deadline.ts';
+import { parseDuration } from '../../src/domain/duration.ts';
+import type { Device, Driver, DriverContext, DriverModule, PreparedController } from '../driver.ts';
+
+export const modbusDriver: DriverModule = {
+  name: 'modbus',
+  busSchema,
+  controllerSchema,
+  prepare,
+  checkBus,
+  create: (busName, busConfig, controllers, context) => new ModbusDriver(busName, busConfig, controllers, context),
+};
+
+class ModbusDriver implements Driver {
+  readonly bus: string;
+  readonly devices: ReadonlyMap<string, Device>;
+  readonly #devices: readonly ModbusDevice[];
+  readonly #bus: Bus;
+  readonly #context: DriverContext;
+
+  constructor(busName: string, busConfig: unknown, controllers: readonly PreparedController[], context: DriverContext) {
+    this.bus = busName;
+    this.#context = { ...context, log: context.log.child({ bus: busName }) };
+    const settings = busSettings(busConfig);
+    const parts = controllers.map(({ name, config, capabilities, prepared }) => ({
+      name,
+      capabilities,
+      config: controllerConfigOf(config),
+      profile: preparedOf({ name, config, capabilities, prepared }).profile,
+    }));
+    const units = parts.map(({ config, profile }) => unitSettings(config, profile));
+    const line =
+      settings.kind === 'rtu'
+        ? new RtuLine(settings.line, this.#context)
+        : new TcpLine(settings, settings.maxInFlight ?? leastInFlight(units), this.#context);
+    this.#bus = new Bus(context.clock, context.random, line);
+    const perTransfer = transferRegisters(settings, parts);
+    this.#devices = parts.map(({ name, capabilities, config, profile }) => {
+      const unit = unitSettings(config, profile);
+      const maxInFlight = settings.kind === 'tcp' ? (settings.maxInFlight ?? unit.maxInFlight) : 1;
+      return new ModbusDevice(
+        {
+          name,
+          profile,
+          capabilities,
+          unit: { ...unit, maxInFlight },
+          inputPeriodMs: parseDuration(config.input_period),
+          zone: config.time_zone ?? 'UTC',
+          transferRegisters: perTransfer,
+        },
+        this.#bus,
+        this.#context,
+      );
+    });
+    this.devices = new Map(this.#devices.map((device) => [device.name, device]));
+  }
+
+  start(): void {
+    this.#bus.start();
+  }
+
+  async stop(timeoutMs: number): Promise<void> {
+    const resting = Promise.all(this.#devices.map((device) => device.stop()));
+    await withDeadline(this.#context.clock, timeoutMs, 'bringing outputs to rest', resting).catch((error: unknown) => {
+      this.#context.log.warn('an output may not be at rest', { reason: String(error) });
+    });
+    await this.#bus.stop();
+  }
+}
+
+/** A gateway takes no more at once than the least of the devices behind it. */
+const leastInFlight = (units: readonly { maxInFlight: number }[]): number =>
+  Math.max(1, Math.min(...units.map((unit) => unit.maxInFlight), 16));
