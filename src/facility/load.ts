@@ -141,7 +141,12 @@ class Reader {
   #checkLine(bus: Bus, path: KeyPath, lines: Map<string, string>): void {
     const port = valueAt(bus.config, ['port']);
     const host = valueAt(bus.config, ['host']);
-    const line = typeof port === 'string' ? port : typeof host === 'string' ? `${host}:${String(port)}` : null;
+    const line =
+      typeof port === 'string'
+        ? port.replace(/^tcp:\/\//, '')
+        : typeof host === 'string'
+          ? `${host}:${shownPort(port)}`
+          : null;
     if (line === null) return;
     const first = lines.get(line);
     if (first === undefined) lines.set(line, bus.name);
@@ -279,6 +284,8 @@ class Reader {
     );
   }
 }
+
+const shownPort = (port: unknown): string => (typeof port === 'number' ? String(port) : 'its usual port');
 
 type Bus = { name: string; module: DriverModule | null; config: unknown };
 

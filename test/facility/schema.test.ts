@@ -72,7 +72,7 @@ describe('the JSON Schema for editors', () => {
   });
 
   it('shows a default, an example or a range wherever something must be written', () => {
-    const blank = [...keysOf(facilityJsonSchema(DRIVERS), 'file')].filter(([path, node]) => {
+    const blank = [...keysOf(facilityJsonSchema([fakeDriver]), 'file')].filter(([path, node]) => {
       const shows = [
         'default',
         'examples',
