@@ -2,25 +2,35 @@
 
 import { presentCard } from '../domain/card-formats.ts';
 import type { CredentialRow } from '../store/credentials.ts';
+import type { Store } from '../store/store.ts';
 import type { TargetRow } from '../store/targets.ts';
+import type { UserRow } from '../store/users.ts';
 import type { Room } from './room.ts';
 import { iso } from './users.ts';
 
 type Notice = { created_at: string | null; message: string } & Record<string, unknown>;
+
+/** What a handler has at hand already; everything else is read. */
+export type Known = {
+  user: UserRow;
+  card: string | null;
+  entranceIds: readonly string[];
+  targets: readonly TargetRow[] | null;
+};
 
 /** `shownCode` is a code that was generated in this very command. */
 export function credentialObject(
   room: Room,
   row: CredentialRow,
   shownCode: string | null = null,
+  known: Known | null = null,
 ): Record<string, unknown> {
   const { store } = room;
-  const targets = store.targets.ofCredential(row.credential_key);
-  const card =
-    row.card_sealed === null
-      ? null
-      : presentCard(store.secrets.open(row.card_sealed, cardContext(row.acs_credential_id)));
-  const user = row.user_key === null ? undefined : store.users.byKey(row.user_key);
+  const targets = known?.targets ?? store.targets.ofCredential(row.credential_key);
+  const canonical = known === null ? openCard(store, row) : known.card;
+  const card = canonical === null ? null : presentCard(canonical);
+  const user = known?.user ?? (row.user_key === null ? undefined : store.users.byKey(row.user_key));
+  const opaque = opaqueOf(row);
   return {
     acs_credential_id: row.acs_credential_id,
     acs_system_id: room.acsSystemId,
@@ -33,22 +43,19 @@ export function credentialObject(
     card_format: card?.card_format ?? null,
     starts_at: iso(row.starts_at),
     ends_at: iso(row.ends_at),
-    allowed_acs_entrance_ids:
-      row.has_own_entrances === 1
-        ? store.credentials.entrancesOf(row.credential_key).map((entrance) => entrance.acs_entrance_id)
-        : null,
+    allowed_acs_entrance_ids: row.has_own_entrances === 1 ? (known?.entranceIds ?? idsOf(store, row)) : null,
     is_issued: row.issued_at !== null && targets.every(isOnDevice),
     issued_at: iso(row.issued_at),
     is_latest_desired_state_synced_with_provider: isSynced(row, targets),
     latest_desired_state_synced_with_provider_at: iso(row.synced_at),
-    is_multi_phone_sync_credential: opaqueOf(row)['is_multi_phone_sync_credential'] === true,
+    is_multi_phone_sync_credential: opaque['is_multi_phone_sync_credential'] === true,
     parent_acs_credential_id: null,
     is_one_time_use: row.is_one_time_use === 1,
     used_at: iso(row.used_at),
     is_managed: true,
     secret_revision: row.secret_revision,
     metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as unknown),
-    ...opaqueOf(row),
+    ...opaque,
     created_at: iso(row.created_at),
     controller_states: targets.map((target) => ({
       controller: target.controller,
@@ -65,6 +72,12 @@ export function credentialObject(
 
 export const cardContext = (acsCredentialId: string): string => `card ${acsCredentialId}`;
 export const codeContext = (acsCredentialId: string): string => `code ${acsCredentialId}`;
+
+const openCard = (store: Store, row: CredentialRow): string | null =>
+  row.card_sealed === null ? null : store.secrets.open(row.card_sealed, cardContext(row.acs_credential_id));
+
+const idsOf = (store: Store, row: CredentialRow): string[] =>
+  store.credentials.entrancesOf(row.credential_key).map((entrance) => entrance.acs_entrance_id);
 
 const isOnDevice = (target: TargetRow): boolean =>
   target.state === 'set' || target.state === 'unconfirmed' || target.state === 'removed';

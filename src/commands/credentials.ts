@@ -6,6 +6,7 @@ import { OperatingError, type ApiError } from '../domain/errors.ts';
 import { codeCapacity, PIN_FORM, PIN_MAX_DIGITS, PIN_MIN_DIGITS, randomPin } from '../domain/pin.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { CredentialRow, NewCredential } from '../store/credentials.ts';
+import { credentialLine } from '../store/digest.ts';
 import { checkTargets, release, retarget } from '../store/retarget.ts';
 import type { UserRow } from '../store/users.ts';
 import type { ParamsOf } from './contract.ts';
@@ -83,24 +84,27 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
     created_at: call.nowMs,
   };
   accept(room, row, -1, card, code, entrances ?? []);
-  const key = store.digest.track('credential', acsCredentialId, () => {
-    const inserted = store.credentials.insert(row);
-    store.credentials.setEntrances(inserted, keysOf(entrances ?? []), codeOf(row));
-    return inserted;
-  });
+  const isForControllers = room.site.controllersOf(keysOf(entrances ?? [])).size > 0;
+  // Where only the gateway decides it is issued with this very transaction.
+  if (!isForControllers) Object.assign(row, { issued_at: call.nowMs, synced_at: call.nowMs });
+  const stored = { ...row, credential_key: store.credentials.insert(row) };
+  store.credentials.setEntrances(stored.credential_key, keysOf(entrances ?? []), codeOf(row));
+  const entranceIds = (entrances ?? []).map((entrance) => entrance.acsEntranceId);
+  store.digest.added(
+    'credential',
+    credentialLine({ ...row, acs_user_id: user.acs_user_id, entrances: entranceIds.join(',') }),
+  );
   store.raiseRevision();
-  const wake = follow(room, { ...row, credential_key: key }, call.nowMs);
-  const stored = { ...row, credential_key: key, ...issuedNow(wake, call.nowMs) };
+  const wake = isForControllers ? retarget(store, room.site, stored.credential_key, call.nowMs) : [];
+  if (!isForControllers) recordIssued(room, stored, user.acs_user_id, 'acs_credential.issued', call.nowMs);
+  const known = { user, card, entranceIds, targets: isForControllers ? null : [] };
   return {
-    result: { acs_credential: credentialObject(room, stored, generated) },
+    result: { acs_credential: credentialObject(room, stored, generated, known) },
     isSecret: true,
     hasCode: generated !== null,
     wake,
   };
 }
-
-const issuedNow = (wake: readonly string[], nowMs: number): Partial<CredentialRow> =>
-  wake.length === 0 ? { issued_at: nowMs, synced_at: nowMs } : {};
 
 /** The caller minted the id: the same again is the same object, anything else a conflict. */
 function repeatCreate(
@@ -419,17 +423,28 @@ function generateCode(
 function follow(room: Room, row: CredentialRow, nowMs: number): string[] {
   const wake = retarget(room.store, room.site, row.credential_key, nowMs);
   if (wake.length === 0 && row.user_key !== null && row.synced_at === null) {
-    const isFirst = row.issued_at === null;
     room.store.credentials.setSynced(row.credential_key, nowMs);
     const user = room.store.users.byKey(row.user_key);
-    const body = {
-      acs_credential_id: row.acs_credential_id,
-      acs_user_id: user?.acs_user_id ?? null,
-      acs_system_id: room.acsSystemId,
-    };
-    room.store.events.add({ event_type: isFirst ? 'acs_credential.issued' : 'acs_credential.reissued', body }, nowMs);
+    recordIssued(
+      room,
+      row,
+      user?.acs_user_id ?? null,
+      row.issued_at === null ? 'acs_credential.issued' : 'acs_credential.reissued',
+      nowMs,
+    );
   }
   return wake;
+}
+
+function recordIssued(
+  room: Room,
+  row: CredentialRow,
+  acsUserId: string | null,
+  eventType: string,
+  nowMs: number,
+): void {
+  const body = { acs_credential_id: row.acs_credential_id, acs_user_id: acsUserId, acs_system_id: room.acsSystemId };
+  room.store.events.add({ event_type: eventType, body }, nowMs);
 }
 
 function ownerOf(

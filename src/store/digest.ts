@@ -8,7 +8,7 @@ import type { Meta } from './meta.ts';
 const MODULUS = 2n ** 256n;
 const SUM = 'digest_sum';
 
-type CredentialLine = {
+export type CredentialLine = {
   acs_credential_id: string;
   acs_user_id: string | null;
   access_method: string;
@@ -71,14 +71,22 @@ export class Digest {
     const before = this.#lineOf(kind, id);
     const result = change();
     const after = this.#lineOf(kind, id);
-    if (before === after) return result;
+    if (before !== after) this.#move(kind, before, after);
+    return result;
+  }
+
+  /** A new user or credential, whose line the caller has at hand. */
+  added(kind: 'user' | 'credential', line: string): void {
+    this.#move(kind, null, line);
+  }
+
+  #move(kind: 'user' | 'credential', before: string | null, after: string | null): void {
     const sum = this.#sum() - (before === null ? 0n : hashOf(before)) + (after === null ? 0n : hashOf(after));
     this.#setSum.run((((sum % MODULUS) + MODULUS) % MODULUS).toString(16).padStart(64, '0'));
     if ((before === null) !== (after === null)) {
       const name = kind === 'user' ? this.#counts.users : this.#counts.credentials;
       this.#meta.set(name, (this.#meta.number(name) ?? 0) + (after === null ? -1 : 1));
     }
-    return result;
   }
 
   read(): { digest: string; users: number; credentials: number } {

@@ -22,6 +22,9 @@ export class Transactions {
   readonly #savepoint;
   readonly #release;
   readonly #rollbackTo;
+  readonly #beginAttempt;
+  readonly #keepAttempt;
+  readonly #undoAttempt;
   #hooks: GroupHooks[] = [];
   #isGroupOpen = false;
   #isInside = false;
@@ -40,6 +43,9 @@ export class Transactions {
     this.#savepoint = db.prepare('SAVEPOINT member');
     this.#release = db.prepare('RELEASE member');
     this.#rollbackTo = db.prepare('ROLLBACK TO member');
+    this.#beginAttempt = db.prepare('SAVEPOINT attempt');
+    this.#keepAttempt = db.prepare('RELEASE attempt');
+    this.#undoAttempt = db.prepare('ROLLBACK TO attempt');
   }
 
   /**
@@ -61,13 +67,16 @@ export class Transactions {
   /** Undoes what `fn` wrote when it throws. Only inside `group` or `now`. */
   attempt<T>(fn: () => T): T {
     assert(this.#isInside, 'an attempt is made inside a transaction');
-    this.#db.exec('SAVEPOINT attempt');
+    this.#beginAttempt.run();
     try {
       const result = fn();
-      this.#db.exec('RELEASE attempt');
+      this.#keepAttempt.run();
       return result;
     } catch (error) {
-      if (this.#db.inTransaction) this.#db.exec('ROLLBACK TO attempt; RELEASE attempt');
+      if (this.#db.inTransaction) {
+        this.#undoAttempt.run();
+        this.#keepAttempt.run();
+      }
       throw error;
     }
   }

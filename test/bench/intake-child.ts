@@ -1,0 +1,116 @@
+// One way of taking a stream of credentials/create: `link` as the agent does it; `single` with one commit per message; `callback` a bare mqtt.js subscriber that
+// only calls back; `process` the same handler in the same batches without a broker. Prints {ms, commits, commands}.
+
+import { connect } from 'mqtt';
+import { Dispatcher } from '../../src/commands/dispatcher.ts';
+import { MqttLink } from '../../src/mqtt/link.ts';
+import { Outbox } from '../../src/mqtt/outbox.ts';
+import { Topics } from '../../src/mqtt/topics.ts';
+import { systemClock } from '../../src/ops/clock.ts';
+import { systemRandom } from '../../src/ops/random.ts';
+import { silentLog } from '../support/room.ts';
+import { benchFolder, benchRoom, createCommand, openBenchStore, userCommand } from './building.ts';
+
+const [mode = 'link', countText = '1000', url = ''] = process.argv.slice(2);
+const count = Number(countText);
+const { folder, remove } = benchFolder();
+
+const message = (payload: Buffer) => ({
+  resource: 'credentials', verb: 'create', payload, source: 'mqtt' as const, isRetained: false, responseTopic: null, isResponseTopicAllowed: true, correlation: null, expiresAtMs: null,
+}); // prettier-ignore
+
+const finish = (result: Record<string, unknown>): void => {
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+  remove();
+  process.exit(0);
+};
+
+if (mode === 'callback') bareSubscriber();
+else if (mode === 'process') await inProcess();
+else throughLink(mode === 'single');
+
+function bareSubscriber(): void {
+  const client = connect(url, { protocolVersion: 5, clean: false, clientId: 'lintel-bench', manualConnect: true, properties: { sessionExpiryInterval: 3600, receiveMaximum: 256 } });
+  let seen = 0;
+  let startedMs = 0;
+  client.handleMessage = (_packet, done) => {
+    if (seen === 0) startedMs = performance.now();
+    seen += 1;
+    done();
+    if (seen === count) finish({ ms: performance.now() - startedMs, commits: 0, commands: seen });
+  };
+  client.on('connect', () => client.subscribe('lintel/v1/bench/command/#', { qos: 1 }));
+  client.connect();
+}
+
+function prepare(): { store: ReturnType<typeof openBenchStore>; dispatcher: Dispatcher; topics: Topics } {
+  const store = openBenchStore(folder);
+  const topics = new Topics('lintel/v1', 'bench');
+  const dispatcher = new Dispatcher(benchRoom(store), { replyTopicFor: (commandId) => topics.reply(commandId) });
+  dispatcher.dispatch({ ...message(userCommand()), resource: 'users' }, () => undefined, fail);
+  store.flush();
+  return { store, dispatcher, topics };
+}
+
+function fail(error: Error): never {
+  throw error;
+}
+
+async function inProcess(): Promise<void> {
+  const { store, dispatcher } = prepare();
+  const payloads = Array.from({ length: count }, (_, n) => createCommand(n));
+  const before = store.commits;
+  let answered = 0;
+  const startedMs = performance.now();
+  for (let n = 0; n < count; ) {
+    const batchMs = performance.now();
+    for (let inBatch = 0; inBatch < 64 && n < count && performance.now() - batchMs < 3; inBatch++, n++) {
+      dispatcher.dispatch(message(payloads[n] ?? Buffer.alloc(0)), () => (answered += 1), fail);
+    }
+    store.flush();
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+  const ms = performance.now() - startedMs;
+  if (answered !== count) throw new Error(`${answered} of ${count} answered`);
+  finish({ ms, commits: store.commits - before, commands: count });
+}
+
+function throughLink(isSingle: boolean): void {
+  const { store, dispatcher, topics } = prepare();
+  const outbox = new Outbox(store, systemClock, silentLog);
+  const before = store.commits;
+  let startedMs = 0;
+  let delivered = 0;
+  let acknowledged: string[] = [];
+  const saveDelivered = (): void => {
+    const some = acknowledged;
+    acknowledged = [];
+    if (some.length > 0) store.group(() => some.forEach((commandId) => store.journal.markDelivered(commandId)));
+  };
+  const link: MqttLink = new MqttLink(
+    {
+      url, clientId: 'lintel-bench', username: null, password: null, ca: null, cert: null, key: null, replyTopics: [], topics, protocol: 5,
+    },
+    {
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+      dispatch: (incoming, answer, failed) => {
+        if (startedMs === 0) startedMs = performance.now();
+        const waiting = dispatcher.dispatch(incoming, answer, failed);
+        if (isSingle) store.flush();
+        return waiting;
+      },
+      flush: () => store.flush(),
+      delivered: (commandId) => {
+        acknowledged.push(commandId);
+        if (acknowledged.length === 200) saveDelivered();
+        delivered += 1;
+        if (delivered === count) finish({ ms: performance.now() - startedMs, commits: store.commits - before, commands: store.credentials.count() });
+      },
+      onConnected: () => outbox.connected(link.publishEvent),
+      onDisconnected: () => fail(new Error('the broker went away')),
+    },
+  ); // prettier-ignore
+  link.start();
+}
