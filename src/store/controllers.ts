@@ -5,6 +5,8 @@ import type { Db } from './open.ts';
 export type ControllerRow = {
   controller: string;
   identity: string | null;
+  /** Digest of what the facility file says of its doors and table; another one means that every row is judged anew. */
+  setup: string | null;
   /** When a full comparison last ended; null: never, and until then nothing is written to it. */
   compared_at: number | null;
   compared: number | null;
@@ -21,7 +23,7 @@ export class ControllerTable {
   constructor(db: Db) {
     this.#get = db.prepare<[string], ControllerRow>('SELECT * FROM controllers WHERE controller = ?');
     this.#put = db.prepare<[ControllerRow]>(
-      `INSERT OR REPLACE INTO controllers VALUES (:controller, :identity, :compared_at, :compared, :differing, :is_comparison_due, :event_cursor,
+      `INSERT OR REPLACE INTO controllers VALUES (:controller, :identity, :setup, :compared_at, :compared, :differing, :is_comparison_due, :event_cursor,
          :is_cursor_acknowledged)`,
     );
   }
@@ -31,6 +33,7 @@ export class ControllerTable {
       this.#get.get(controller) ?? {
         controller,
         identity: null,
+        setup: null,
         compared_at: null,
         compared: null,
         differing: null,

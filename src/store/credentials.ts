@@ -94,6 +94,7 @@ export class CredentialTable {
   readonly #sameCode;
   readonly #markUsed;
   readonly #ended;
+  readonly #nextEnd;
   readonly #markInvalidated;
   readonly #count;
   readonly #setSynced;
@@ -168,6 +169,9 @@ export class CredentialTable {
     );
     this.#ended = db.prepare<[number, number], CredentialRow>(
       'SELECT * FROM credentials WHERE ends_at IS NOT NULL AND invalidated_at IS NULL AND ends_at <= ? ORDER BY ends_at LIMIT ?',
+    );
+    this.#nextEnd = db.prepare<[], { next: number | null }>(
+      'SELECT min(ends_at) AS next FROM credentials WHERE ends_at IS NOT NULL AND invalidated_at IS NULL',
     );
     this.#markInvalidated = db.prepare<[number, number]>(
       'UPDATE credentials SET invalidated_at = ? WHERE credential_key = ?',
@@ -278,6 +282,11 @@ export class CredentialTable {
   /** Credentials whose end has come and for which no acs_credential.invalidated has been recorded. */
   ended(nowMs: number, limit: number): CredentialRow[] {
     return this.#ended.all(nowMs, limit);
+  }
+
+  /** The next end that has not been recorded yet. */
+  nextEndMs(): number | null {
+    return this.#nextEnd.get()?.next ?? null;
   }
 
   markInvalidated(credentialKey: number, atMs: number): void {

@@ -217,6 +217,8 @@ CREATE TABLE slot_history (
 CREATE TABLE controllers (
   controller TEXT PRIMARY KEY,
   identity TEXT,
+  -- Digest of what the facility file says of its doors and table: when it is another one, every row is judged anew.
+  setup TEXT,
   compared_at INTEGER,
   compared INTEGER,
   differing INTEGER,

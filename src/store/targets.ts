@@ -5,6 +5,13 @@ import type { Db } from './open.ts';
 
 export type TargetState = 'scheduled' | 'writing' | 'set' | 'unconfirmed' | 'removing' | 'removed' | 'failed';
 
+/** Failures that pass by themselves; any other lasts until the credential changes. */
+export const RETRIED = [
+  'failed_to_set_on_device',
+  'failed_to_remove_from_device',
+  'no_space_for_access_code_on_device',
+] as const;
+
 /** Due at once, whatever the clock says. */
 export const AT_ONCE = 0;
 export const WAITS = { erasure: 1, write: 2 } as const;
@@ -65,12 +72,14 @@ export class TargetTable {
   readonly #touchController;
   readonly #touchFailed;
   readonly #disown;
+  readonly #revive;
+  readonly #holder;
+  readonly #ofController;
   readonly #slotsFrom;
   readonly #bySlot;
   readonly #counts;
   readonly #bounds;
   readonly #states;
-  readonly #after;
   readonly #foreign;
   readonly #foreignAt;
   readonly #addForeign;
@@ -126,6 +135,17 @@ export class TargetTable {
     this.#disown = db.prepare<[string, number, number]>(
       `UPDATE targets SET slot = NULL, written_hash = NULL, read_hash = NULL, due_at = ${AT_ONCE} WHERE controller = ? AND (slot < ? OR slot > ?)`,
     );
+    this.#revive = db.prepare<[string]>(
+      `UPDATE targets SET due_at = ${AT_ONCE} WHERE controller = ? AND waits IS NULL
+         AND (state IN ('writing', 'removing') OR (state = 'failed' AND error_type IN (${RETRIED.map((type) => `'${type}'`).join(', ')})))`,
+    );
+    this.#holder = db.prepare<[Buffer, string, number], TargetRow>(
+      `SELECT t.* FROM credential_entrances ce JOIN targets t USING (credential_key)
+       WHERE ce.code_hash = ? AND t.controller = ? AND t.slot IS NOT NULL AND ce.credential_key <> ? LIMIT 1`,
+    );
+    this.#ofController = db.prepare<[string, number, number], TargetRow>(
+      'SELECT * FROM targets WHERE controller = ? AND target_key > ? ORDER BY target_key LIMIT ?',
+    );
     this.#slotsFrom = db.prepare<[string, number, number], TargetRow & { slot: number }>(
       'SELECT * FROM targets WHERE controller = ? AND slot >= ? ORDER BY slot LIMIT ?',
     );
@@ -146,9 +166,6 @@ export class TargetTable {
       `SELECT count(*) FILTER (WHERE state IN ('writing', 'removing')) AS pending, count(*) FILTER (WHERE state = 'unconfirmed') AS unconfirmed,
          count(*) FILTER (WHERE state = 'failed') AS failed, min(erase_since) AS oldest_pending_erasure_at FROM targets
          WHERE state IN ('writing', 'removing', 'unconfirmed', 'failed')`,
-    );
-    this.#after = db.prepare<[number, number], TargetRow>(
-      'SELECT * FROM targets WHERE target_key > ? ORDER BY target_key LIMIT ?',
     );
     this.#foreign = db.prepare<[string], { slot: number; first_seen_at: number }>(
       'SELECT slot, first_seen_at FROM foreign_slots WHERE controller = ? ORDER BY slot',
@@ -252,6 +269,21 @@ export class TargetTable {
     return this.#disown.run(controller, first, last).changes;
   }
 
+  /** At a start: what waited for a retry when the last run ended is judged at once. */
+  revive(controller: string): void {
+    this.#revive.run(controller);
+  }
+
+  /** Another row of the controller whose slot holds this code. */
+  holderOfCode(controller: string, codeHash: Buffer, exceptCredentialKey: number): TargetRow | undefined {
+    return this.#holder.get(codeHash, controller, exceptCredentialKey);
+  }
+
+  /** Rows of a controller behind the key `after`. */
+  ofController(controller: string, after: number, limit: number): TargetRow[] {
+    return this.#ofController.all(controller, after, limit);
+  }
+
   /** At most `limit` rows that own a slot, from the slot `from` upwards. */
   withSlotsFrom(controller: string, from: number, limit: number): (TargetRow & { slot: number })[] {
     return this.#slotsFrom.all(controller, from, limit);
@@ -294,11 +326,6 @@ export class TargetTable {
 
   summary(): SyncSummary {
     return this.#states.get() ?? { pending: 0, unconfirmed: 0, failed: 0, oldest_pending_erasure_at: null };
-  }
-
-  /** Rows of all controllers behind the key `after`, in the order of their making. */
-  after(after: number, limit: number): TargetRow[] {
-    return this.#after.all(after, limit);
   }
 
   /** Every controller that ever had a row. */

@@ -1,0 +1,78 @@
+// What the synchronisation says in events, always inside the transaction that changes the row: per controller Seam's access_code.*, and over all controllers of a
+// credential acs_credential.issued and reissued.
+
+import type { Site } from '../domain/site.ts';
+import type { Store } from '../store/store.ts';
+import { AT_ONCE, type TargetRow } from '../store/targets.ts';
+
+export type TargetEvent =
+  | 'access_code.scheduled_on_device'
+  | 'access_code.set_on_device'
+  | 'access_code.removed_from_device'
+  | 'access_code.failed_to_set_on_device'
+  | 'access_code.failed_to_remove_from_device'
+  | 'access_code.failed_to_expire'
+  | 'access_code.modified_externally';
+
+export class Announcer {
+  readonly #store: Store;
+  readonly #site: Site;
+  readonly #acsSystemId: string;
+
+  constructor(store: Store, site: Site, acsSystemId: string) {
+    this.#store = store;
+    this.#site = site;
+    this.#acsSystemId = acsSystemId;
+  }
+
+  add(eventType: TargetEvent, target: TargetRow, nowMs: number): void {
+    const error =
+      target.error_type !== null && eventType.startsWith('access_code.failed')
+        ? { error: { type: target.error_type, message: target.error_message } }
+        : {};
+    this.#store.events.add(
+      {
+        event_type: eventType,
+        body: {
+          acs_system_id: this.#acsSystemId,
+          acs_credential_id: target.acs_credential_id,
+          ...this.#userOf(target.credential_key),
+          controller: target.controller,
+          slot: target.slot,
+          ...error,
+        },
+      },
+      nowMs,
+    );
+  }
+
+  /** Records issued or reissued once every controller concerned holds the credential as it is now. */
+  noteSynced(credentialKey: number, nowMs: number): void {
+    const row = this.#store.credentials.byKey(credentialKey);
+    if (row === undefined || row.synced_at !== null || row.user_key === null || row.invalidated_at !== null) return;
+    const targets = this.#store.targets
+      .ofCredential(credentialKey)
+      .filter((target) => this.#site.slotController(target.controller) !== undefined);
+    const isHeld = (target: TargetRow): boolean =>
+      (target.state === 'set' || target.state === 'unconfirmed') && target.due_at !== AT_ONCE;
+    if (!targets.every(isHeld)) return;
+    this.#store.credentials.setSynced(credentialKey, nowMs);
+    this.#store.events.add(
+      {
+        event_type: row.issued_at === null ? 'acs_credential.issued' : 'acs_credential.reissued',
+        body: {
+          acs_system_id: this.#acsSystemId,
+          acs_credential_id: row.acs_credential_id,
+          ...this.#userOf(credentialKey),
+        },
+      },
+      nowMs,
+    );
+  }
+
+  #userOf(credentialKey: number): { acs_user_id?: string } {
+    const userKey = this.#store.credentials.byKey(credentialKey)?.user_key ?? null;
+    const user = userKey === null ? undefined : this.#store.users.byKey(userKey);
+    return user === undefined ? {} : { acs_user_id: user.acs_user_id };
+  }
+}

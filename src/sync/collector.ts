@@ -1,0 +1,240 @@
+// What a controller decided by itself, brought up: its events are read, mapped from slot to credential, stored, and only then freed at the device. A crash between
+// the two makes the device tell them again; the cursor of the last stored one says which are known.
+
+import type { Clock, ControllerEvent, Device, EventDevice, Log, Timer } from '../domain/ports.ts';
+import { withDeadline } from '../domain/deadline.ts';
+import { OperatingError } from '../domain/errors.ts';
+import type { Site, SiteEntrance } from '../domain/site.ts';
+import type { CredentialRow } from '../store/credentials.ts';
+import type { NewEvent } from '../store/events.ts';
+import type { Store } from '../store/store.ts';
+import { isStorageError } from '../store/transactions.ts';
+import { Stopped } from './post.ts';
+
+const POLL_MS = 1000;
+const CALL_MS = 10_000;
+const PER_READ = 32;
+/** One drain reads no more than this: a device that never runs dry must not hold up what waits behind it. */
+const MOST_READS = 64;
+
+export type CollectorOptions = {
+  store: Store;
+  site: Site;
+  device: Device;
+  events: EventDevice;
+  clock: Clock;
+  log: Log;
+  acsSystemId: string;
+  /** Rows of these controllers changed: a one-time credential was used. */
+  wake: (controllers: readonly string[]) => void;
+};
+
+export class Collector {
+  readonly #options: CollectorOptions;
+  #timer: Timer | null = null;
+  #draining: Promise<void> | null = null;
+  #isStopping = false;
+
+  constructor(options: CollectorOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#next();
+  }
+
+  stop(): void {
+    this.#isStopping = true;
+    this.#timer?.cancel();
+  }
+
+  /** Reads and stores everything that waits at the device; a device that does not answer is asked again later. */
+  async drain(): Promise<void> {
+    if (this.#isStopping || !this.#options.device.status().online) return;
+    this.#draining ??= this.#drain().finally(() => (this.#draining = null));
+    await this.#draining;
+  }
+
+  /** After a restart the device counts anew: its cursors say nothing about the old ones. */
+  forgetCursor(): void {
+    const { store, device } = this.#options;
+    store.group(() => store.controllers.change(device.name, { event_cursor: null, is_cursor_acknowledged: 1 }));
+  }
+
+  #next(): void {
+    if (this.#isStopping) return;
+    this.#timer = this.#options.clock.after(POLL_MS, () => void this.drain().finally(() => this.#next()));
+  }
+
+  async #drain(): Promise<void> {
+    const { log, device } = this.#options;
+    try {
+      for (let reads = 0; reads < MOST_READS && !this.#isStopping; reads++) {
+        if (!(await this.#readOnce())) return;
+      }
+    } catch (error) {
+      if (error instanceof Stopped) return;
+      if (!(error instanceof OperatingError) && !isStorageError(error)) throw error;
+      log.warn('the events of the controller cannot be collected now', {
+        controller: device.name,
+        problem: String(error),
+      });
+    }
+  }
+
+  /** Between two awaits the store may have been closed. */
+  #stopIfAsked(): void {
+    if (this.#isStopping) throw new Stopped();
+  }
+
+  /** True when there may be more. */
+  async #readOnce(): Promise<boolean> {
+    const { store, device, events, clock, log } = this.#options;
+    const read = await withDeadline(clock, CALL_MS, `${device.name}: reading events`, events.read(PER_READ));
+    this.#stopIfAsked();
+    if (read.events.length === 0) return false;
+    if (read.lost)
+      log.warn('the controller had more events than it could keep: some are lost', { controller: device.name });
+    const last = read.events[read.events.length - 1];
+    if (last === undefined) return false;
+    const touched = store.now(() => this.#storeNew(read.events, read.lost, last.cursor));
+    if (touched.length > 0) this.#options.wake(touched);
+    await withDeadline(clock, CALL_MS, `${device.name}: freeing events`, events.acknowledge(last.cursor));
+    this.#stopIfAsked();
+    // Need not be durable by itself: should it be lost, the cursor still tells known events from new ones.
+    store.group(() => store.controllers.change(device.name, { is_cursor_acknowledged: 1 }));
+    return read.events.length === PER_READ;
+  }
+
+  #storeNew(events: readonly ControllerEvent[], isLost: boolean, cursor: string): string[] {
+    const { store, device, clock, acsSystemId } = this.#options;
+    const known = store.controllers.get(device.name);
+    const seen =
+      known.is_cursor_acknowledged === 1 ? -1 : events.findIndex((event) => event.cursor === known.event_cursor);
+    const nowMs = clock.nowMs();
+    if (isLost && known.event_cursor !== cursor)
+      store.events.add(
+        {
+          event_type: 'agent.events_dropped',
+          body: {
+            acs_system_id: acsSystemId,
+            controller: device.name,
+            why: 'the controller had more events than it could keep',
+          },
+        },
+        nowMs,
+      );
+    const touched = new Set<string>();
+    for (const event of events.slice(seen + 1)) {
+      const stored = this.#toEvent(event);
+      if (stored !== null) store.events.add(stored.event, nowMs);
+      for (const controller of this.#useUp(event, stored?.credential, nowMs)) touched.add(controller);
+    }
+    store.controllers.change(device.name, { event_cursor: cursor, is_cursor_acknowledged: 0 });
+    return [...touched];
+  }
+
+  /** The device let in a credential that works once. */
+  #useUp(event: ControllerEvent, credential: CredentialRow | undefined, nowMs: number): string[] {
+    const { store } = this.#options;
+    if (event.kind !== 'granted' || credential?.is_one_time_use !== 1 || credential.used_at !== null) return [];
+    const key = credential.credential_key;
+    if (!store.credentials.markUsed(key, event.atMs ?? nowMs)) return [];
+    if (credential.invalidated_at === null) {
+      store.credentials.markInvalidated(key, nowMs);
+      const body = { ...this.#whoIs(credential, credential.acs_credential_id), reason: 'used' };
+      store.events.add(
+        { event_type: 'acs_credential.invalidated', body: { acs_system_id: this.#options.acsSystemId, ...body } },
+        nowMs,
+      );
+    }
+    store.targets.touch(key);
+    return store.targets.ofCredential(key).map((target) => target.controller);
+  }
+
+  // ---- from the device's words to ours ----
+
+  #toEvent(event: ControllerEvent): { event: NewEvent; credential: CredentialRow | undefined } | null {
+    const { device, acsSystemId } = this.#options;
+    const eventType = EVENT_TYPES[event.kind];
+    if (eventType === null) return null;
+    const entrance = this.#entranceAt(event.door);
+    if (entrance !== undefined && isSeenByInputs(entrance, event.kind)) return null;
+    const id = event.slot === null ? null : this.#credentialAt(event.slot);
+    const credential = id === null ? undefined : this.#options.store.credentials.byId(id);
+    const method = credential === undefined ? null : credential.access_method === 'card' ? 'card' : 'keycode';
+    const isDecision = event.kind === 'granted' || event.kind === 'denied';
+    return {
+      credential,
+      event: {
+        event_type: eventType,
+        ...(event.atMs === null ? {} : { occurredAtMs: event.atMs }),
+        body: {
+          acs_system_id: acsSystemId,
+          acs_entrance_id: entrance?.acsEntranceId ?? null,
+          controller: device.name,
+          ...(event.slot === null ? {} : { slot: event.slot }),
+          ...(isDecision ? { ...this.#whoIs(credential, id), decided_by: 'controller' } : {}),
+          ...(isDecision && credential !== undefined ? { access_method: credential.access_method, method } : {}),
+          ...(event.kind === 'granted' ? { was_confirmed_by_device: true } : {}),
+          ...(event.kind === 'denied' ? { reason: reasonOf(event.detail) } : {}),
+          controller_event: { code: event.code, detail: event.detail },
+        },
+      },
+    };
+  }
+
+  #whoIs(credential: CredentialRow | undefined, acsCredentialId: string | null): Record<string, string | null> {
+    const userKey = credential?.user_key ?? null;
+    const user = userKey === null ? undefined : this.#options.store.users.byKey(userKey);
+    return { acs_credential_id: acsCredentialId, acs_user_id: user?.acs_user_id ?? null };
+  }
+
+  /** Whose the slot is, or was last: events are read before a slot goes to somebody else. */
+  #credentialAt(slot: number): string | null {
+    const { store, device } = this.#options;
+    return (
+      store.targets.bySlot(device.name, slot)?.acs_credential_id ??
+      store.targets.lastOwner(device.name, slot)?.acs_credential_id ??
+      null
+    );
+  }
+
+  #entranceAt(door: number | null): SiteEntrance | undefined {
+    const { site, device } = this.#options;
+    const own = site.entrances.filter(
+      ({ decidedBy, controller }) => decidedBy === 'controller' && controller === device.name,
+    );
+    return door === null && own.length === 1 ? own[0] : own.find((entrance) => entrance.door === door);
+  }
+}
+
+const EVENT_TYPES: Readonly<Record<ControllerEvent['kind'], string | null>> = {
+  granted: 'lock.unlocked',
+  denied: 'lock.access_denied',
+  rex: 'acs_entrance.rex',
+  opened: 'acs_entrance.opened',
+  closed: 'acs_entrance.closed',
+  forced: 'acs_entrance.forced',
+  held: 'acs_entrance.held',
+  tamper: 'device.tampered',
+  other: null,
+};
+
+/** Where the door's contact and button are inputs that we watch, the same is not told twice. */
+function isSeenByInputs(entrance: SiteEntrance, kind: ControllerEvent['kind']): boolean {
+  if (kind === 'rex') return entrance.rex !== null;
+  return entrance.contact !== null && ['opened', 'closed', 'forced', 'held'].includes(kind);
+}
+
+/** Seam's reason code for what a controller says. */
+const reasonOf = (detail: string | null): { reason_code: string; detail: string | null } =>
+  REASONS[detail ?? ''] ?? { reason_code: 'credential_error', detail };
+
+const REASONS: Readonly<Record<string, { reason_code: string; detail: string }>> = {
+  unknown: { reason_code: 'unknown_code', detail: 'unknown_credential' },
+  time: { reason_code: 'credential_error', detail: 'outside_schedule' },
+  expired: { reason_code: 'expired_code', detail: 'expired' },
+  locked_out: { reason_code: 'too_many_attempts', detail: 'locked_out' },
+  door: { reason_code: 'credential_error', detail: 'entrance_not_allowed' },
+};

@@ -1,0 +1,155 @@
+// The full comparison: every slot of the table is read, in chunks between which erasures and writes go on. What is ours and not as we left it is written again and
+// said once; what is not ours is noted and left alone.
+
+import type { SlotReading } from '../domain/ports.ts';
+import { OperatingError } from '../domain/errors.ts';
+import type { TargetRow } from '../store/targets.ts';
+import { openContent } from './content.ts';
+import { isThere } from './judge.ts';
+import { canRead, eraseSlots, imageHash, inSlices, judgeRow, readsEmpty, readSlots, type Post } from './post.ts';
+import { disown, noteForeign } from './writing.ts';
+
+/** Why all of it is compared. After a loss of memory or a change of device nobody altered anything by hand. */
+export type CompareReason = 'first' | 'identity' | 'restarted' | 'asked' | 'nightly' | 'sample';
+export type CompareResult = { compared: number; differing: number; foreign: number };
+
+export class Comparison {
+  readonly reason: CompareReason;
+  readonly result: CompareResult = { compared: 0, differing: 0, foreign: 0 };
+  #next: number;
+
+  constructor(reason: CompareReason, firstSlot: number) {
+    this.reason = reason;
+    this.#next = firstSlot;
+  }
+
+  isDone(post: Post): boolean {
+    const { firstSlot, count } = post.controller.slots;
+    return this.#next >= firstSlot + count;
+  }
+
+  /** Reads and judges the next `most` slots; a message when they could not be read, and then they come again. */
+  async step(post: Post, most: number): Promise<string | null> {
+    const { firstSlot, count } = post.controller.slots;
+    const end = Math.min(firstSlot + count, this.#next + most);
+    const slots = Array.from({ length: end - this.#next }, (_, i) => this.#next + i);
+    if (!canRead(post)) await this.#distrust(post);
+    else {
+      const readings = await readSlots(post, slots);
+      if (typeof readings === 'string') return readings;
+      await inSlices(post, [...readings.values()], (reading) => this.#compare(post, reading));
+    }
+    this.#next = canRead(post) ? end : firstSlot + count;
+    return null;
+  }
+
+  /** A table that cannot be read: after a loss everything is written again, otherwise there is nothing to compare. */
+  async #distrust(post: Post): Promise<void> {
+    if (this.reason === 'nightly' || this.reason === 'sample') return;
+    const { store, controller } = post;
+    let from = controller.slots.firstSlot;
+    for (;;) {
+      const rows = store.targets.withSlotsFrom(controller.name, from, 256);
+      await inSlices(post, rows, (row) => judgeRow(post, { ...row, read_hash: null }));
+      this.result.compared += rows.length;
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      from = last.slot + 1;
+    }
+  }
+
+  #compare(post: Post, reading: SlotReading): void {
+    const { store, controller, map } = post;
+    const target = store.targets.bySlot(controller.name, reading.slot);
+    if (target === undefined) {
+      if (!readsEmpty(post, reading)) {
+        this.result.foreign += 1;
+        noteForeign(post, reading);
+      } else if (store.targets.isForeign(controller.name, reading.slot)) {
+        store.targets.forgetForeign(controller.name, reading.slot);
+        map.release(reading.slot);
+      }
+      return;
+    }
+    this.result.compared += 1;
+    // What is on its way, or in doubt, is read by its own step.
+    if (target.read_hash === null || !differs(post, target, reading)) return;
+    this.result.differing += 1;
+    if (this.reason === 'identity' && controller.foreignSlots === 'report' && !readsEmpty(post, reading)) {
+      disown(post, target, reading);
+      return;
+    }
+    this.#reassert(post, target, reading);
+  }
+
+  #reassert(post: Post, target: TargetRow, reading: SlotReading): void {
+    const isByHand = this.reason !== 'identity' && this.reason !== 'restarted';
+    if (isByHand && isThere(target)) post.announcer.add('access_code.modified_externally', target, post.clock.nowMs());
+    judgeRow(post, { ...target, written_hash: null, read_hash: post.store.secrets.imageHash(reading.image) });
+  }
+}
+
+/** Inside a transaction: true when the slot does not hold what we left in it. A record that the profile now reads differently is taken over as it reads. */
+export function differs(post: Post, target: TargetRow, reading: SlotReading): boolean {
+  const hash = post.store.secrets.imageHash(reading.image);
+  if (target.read_hash?.equals(hash) === true) return false;
+  const judged = post.judge.judge(target, post.time());
+  if (judged.desired.kind !== 'present' || judged.hash === null || !post.judge.isSettled(target, judged)) return true;
+  try {
+    const expected = imageHash(post, reading.slot, openContent(post.store, judged.desired.outline));
+    if (!expected.equals(hash)) return true;
+  } catch (error) {
+    if (error instanceof OperatingError) return true;
+    throw error;
+  }
+  post.store.targets.update({ ...target, read_hash: hash });
+  return false;
+}
+
+/** Reads a few owned slots here and there: true when one of them is not as we left it. A message when they could not be read. */
+export async function sampleDiffers(post: Post, most: number): Promise<boolean | string> {
+  const { store, controller } = post;
+  const { firstSlot, count } = controller.slots;
+  const rows = new Map<number, TargetRow>();
+  const take = (from: number, limit: number): void => {
+    for (const row of store.targets.withSlotsFrom(controller.name, from, limit)) {
+      if (row.read_hash !== null) rows.set(row.slot, row);
+    }
+  };
+  take(firstSlot, Math.ceil(most / 2));
+  for (let i = 0; i < most && rows.size < most; i++) take(firstSlot + Math.floor(post.random.fraction() * count), 1);
+  const readings = await readSlots(post, [...rows.keys()]);
+  if (typeof readings === 'string') return readings;
+  let isDifferent = false;
+  await inSlices(post, [...rows.values()], (row) => {
+    const reading = row.slot === null ? undefined : readings.get(row.slot);
+    const current = store.targets.byKey(row.target_key);
+    if (reading === undefined || current?.slot !== row.slot || current.read_hash === null) return;
+    if (differs(post, current, reading)) isDifferent = true;
+  });
+  return isDifferent;
+}
+
+/** Empties foreign slots where the facility file says so; a message when it could not be done. */
+export async function eraseForeign(post: Post, most: number): Promise<{ left: boolean; problem: string | null }> {
+  const { store, controller, map } = post;
+  const all = store.targets.foreign(controller.name).map(({ slot }) => slot);
+  const slots = all.slice(0, most);
+  if (slots.length === 0) return { left: false, problem: null };
+  const answers = await eraseSlots(post, slots);
+  const readings = canRead(post) ? await readSlots(post, slots) : null;
+  if (typeof readings === 'string') return { left: true, problem: readings };
+  let erased = 0;
+  await inSlices(post, slots, (slot) => {
+    const reading = readings?.get(slot);
+    const isEmpty =
+      readings === null ? answers.get(slot)?.outcome === 'written' : reading !== undefined && readsEmpty(post, reading);
+    if (!isEmpty) return;
+    store.targets.forgetForeign(controller.name, slot);
+    map.release(slot);
+    erased += 1;
+  });
+  post.log.warn('slots that are not ours were erased, as foreign_slots: erase asks for', { count: erased });
+  const problem = erased === slots.length ? null : `${slots.length - erased} foreign slots could not be erased`;
+  return { left: all.length > slots.length || problem !== null, problem };
+}

@@ -1,0 +1,177 @@
+// What a controller should hold for one credential at one instant, as a pure function: whether anything, which doors, which window, and when to ask again.
+// Secrets do not come near: an outline names whose card and whose code, and content.ts fills them in just before the wire.
+
+import type { Factors } from '../domain/facility.ts';
+import type { SlotCapabilities } from '../domain/ports.ts';
+import { intersect, type TimeWitness, type Window } from '../domain/window.ts';
+
+/** A credential as far as its presence at a controller depends on it. */
+export type CredentialFacts = {
+  credentialKey: number;
+  method: 'card' | 'code';
+  window: Window;
+  isOneTimeUse: boolean;
+  isUsed: boolean;
+  /** Null: it belongs to nobody. */
+  user: { isSuspended: boolean; window: Window } | null;
+  /** The doors of this controller that it lists. */
+  doors: readonly DoorFacts[];
+};
+export type DoorFacts = { door: number; factors: Factors };
+
+export type Question = {
+  /** Null: deleted. */
+  credential: CredentialFacts | null;
+  /** The user's codes that list a door of this controller where card and code are both asked for; the one in use now comes first. */
+  codes: readonly CredentialFacts[];
+  windows: SlotCapabilities['windows'];
+  preloadMs: number;
+  time: TimeWitness;
+};
+
+/** The content of a slot without its secrets. */
+export type Outline = {
+  cardOf: number | null;
+  codeOf: number | null;
+  cardAndPin: boolean;
+  doors: readonly number[];
+  startsAtMs: number | null;
+  endsAtMs: number | null;
+  oneTimeUse: boolean;
+};
+
+export type AbsentWhy =
+  | 'deleted'
+  | 'unassigned'
+  | 'user_suspended'
+  | 'already_used'
+  | 'entrance_not_allowed'
+  | 'expired'
+  | 'not_yet_valid'
+  | 'clock_untrusted'
+  | 'no_code_to_the_card';
+
+export type Desired =
+  | { kind: 'absent'; why: AbsentWhy; endedAtMs: number | null; nextDueMs: number | null }
+  /** Its code lies in the slot of a card of the same user; it has no slot of its own. */
+  | { kind: 'carried'; nextDueMs: number | null }
+  | { kind: 'present'; outline: Outline; startsAtMs: number | null; hasBegun: boolean; nextDueMs: number | null };
+
+/** The credential may come back by time alone, or with its user's next credential: as against one that was taken away. */
+export const isWaiting = (why: AbsentWhy): boolean =>
+  why === 'not_yet_valid' || why === 'clock_untrusted' || why === 'no_code_to_the_card';
+
+/** The instant by which windows are judged: an untrusted clock is only known to be past its floor. Null: nothing is known at all. */
+export const certainInstant = (time: TimeWitness): number | null => (time.trusted ? time.nowMs : time.floorMs);
+
+export function desired(question: Question): Desired {
+  const { credential } = question;
+  if (credential === null) return absent('deleted');
+  if (credential.doors.length === 0) return absent('entrance_not_allowed');
+  const refused = whyRefused(credential);
+  if (refused !== null) return absent(refused);
+  return credential.method === 'card' ? desiredCard(credential, question) : desiredCode(credential, question);
+}
+
+const absent = (why: AbsentWhy, nextDueMs: number | null = null, endedAtMs: number | null = null): Desired => ({
+  kind: 'absent',
+  why,
+  endedAtMs,
+  nextDueMs,
+});
+
+function whyRefused(credential: CredentialFacts): AbsentWhy | null {
+  if (credential.user === null) return 'unassigned';
+  if (credential.user.isSuspended) return 'user_suspended';
+  return credential.isOneTimeUse && credential.isUsed ? 'already_used' : null;
+}
+
+function desiredCode(credential: CredentialFacts, question: Question): Desired {
+  const doors = credential.doors.filter(({ factors }) => factors === 'code' || factors === 'card_or_code');
+  if (doors.length > 0) return inWindow(credential, null, doors, question);
+  const isCarried = credential.doors.some(({ factors }) => factors === 'card_and_code');
+  if (!isCarried) return absent('entrance_not_allowed');
+  const phase = phaseOf(effectiveWindow(credential), question);
+  if (phase.kind === 'absent') return phase;
+  return { kind: 'carried', nextDueMs: phase.nextDueMs };
+}
+
+function desiredCard(credential: CredentialFacts, question: Question): Desired {
+  const plain = credential.doors.filter(({ factors }) => factors === 'card' || factors === 'card_or_code');
+  const both = credential.doors.filter(({ factors }) => factors === 'card_and_code');
+  if (plain.length + both.length === 0) return absent('entrance_not_allowed');
+  if (both.length === 0) return inWindow(credential, null, plain, question);
+  const codes = question.codes.filter((code) => whyRefused(code) === null);
+  // With a code the whole slot asks for it, at its plain doors as well: stricter than written, never weaker.
+  const pairs = codes.map((code) => inWindow(credential, code, [...plain, ...both], question));
+  const alone = plain.length === 0 ? null : inWindow(credential, null, plain, question);
+  const chosen = pairs.find((pair) => pair.kind === 'present') ?? alone ?? waitingPair(pairs);
+  // Another code may come or go earlier than what was chosen ends.
+  return { ...chosen, nextDueMs: earliest([chosen.nextDueMs, ...pairs.map((pair) => pair.nextDueMs)]) };
+}
+
+function waitingPair(pairs: readonly Desired[]): Desired {
+  const waiting = pairs.find((pair) => pair.kind === 'absent' && isWaiting(pair.why));
+  return waiting ?? absent('no_code_to_the_card');
+}
+
+function inWindow(
+  credential: CredentialFacts,
+  code: CredentialFacts | null,
+  doors: readonly DoorFacts[],
+  question: Question,
+): Desired {
+  const own = effectiveWindow(credential);
+  const window = code === null ? own : intersect(own, effectiveWindow(code));
+  const phase = phaseOf(window, question);
+  if (phase.kind === 'absent') return phase;
+  const outline: Outline = {
+    cardOf: credential.method === 'card' ? credential.credentialKey : null,
+    codeOf: credential.method === 'code' ? credential.credentialKey : (code?.credentialKey ?? null),
+    cardAndPin: code !== null,
+    doors: doors.map(({ door }) => door).sort((a, b) => a - b),
+    startsAtMs: question.windows === 'from-until' ? window.startsAtMs : null,
+    endsAtMs: question.windows === 'none' ? null : window.endsAtMs,
+    oneTimeUse: credential.isOneTimeUse,
+  };
+  return {
+    kind: 'present',
+    outline,
+    startsAtMs: window.startsAtMs,
+    hasBegun: phase.hasBegun,
+    nextDueMs: phase.nextDueMs,
+  };
+}
+
+const effectiveWindow = (credential: CredentialFacts): Window =>
+  credential.user === null ? credential.window : intersect(credential.window, credential.user.window);
+
+type Phase = (Desired & { kind: 'absent' }) | { kind: 'inside'; hasBegun: boolean; nextDueMs: number | null };
+
+/** A window against the clock: when the controller keeps windows itself it gets them `preloadMs` ahead, else the credential is there from start to end. */
+function phaseOf(window: Window, { windows, preloadMs, time }: Question): Phase {
+  const { startsAtMs: start, endsAtMs: end } = window;
+  if (start === null && end === null) return { kind: 'inside', hasBegun: true, nextDueMs: null };
+  const instant = certainInstant(time);
+  if (start !== null && end !== null && end <= start)
+    return { kind: 'absent', why: 'expired', endedAtMs: end, nextDueMs: null };
+  const from = start === null ? null : windows === 'from-until' ? start - preloadMs : start;
+  // Without a known instant nothing may begin that has an end or a start: looked at again as soon as time is known.
+  if (instant === null)
+    return { kind: 'absent', why: 'clock_untrusted', endedAtMs: null, nextDueMs: Math.max(1, from ?? end ?? 1) };
+  if (end !== null && end <= instant) return { kind: 'absent', why: 'expired', endedAtMs: end, nextDueMs: null };
+  if (from !== null && instant < from) {
+    return {
+      kind: 'absent',
+      why: time.trusted ? 'not_yet_valid' : 'clock_untrusted',
+      endedAtMs: null,
+      nextDueMs: from,
+    };
+  }
+  const hasBegun = start === null || start <= instant;
+  return { kind: 'inside', hasBegun, nextDueMs: hasBegun ? end : start };
+}
+
+function earliest(instants: readonly (number | null)[]): number | null {
+  return instants.reduce((least, at) => (at === null ? least : least === null ? at : Math.min(least, at)), null);
+}

@@ -1,0 +1,188 @@
+// Erasures, ahead of every write: the slot stays owned until it was read empty. A controller that cannot be read is believed when it acknowledges.
+
+import type { SlotOutcome } from '../domain/ports.ts';
+import { AT_ONCE, WAITS, type TargetRow } from '../store/targets.ts';
+import type { Pace } from './pace.ts';
+import { plan } from './plan.ts';
+import {
+  canRead, eraseSlots, FINE, inSlices, judgeRow, readsEmpty, readSlots, setAside, type Post, type StepResult,
+} from './post.ts'; // prettier-ignore
+
+/** From this many failures on, a row that is acknowledged but does not change is called failed. */
+export const FAILURES_SAID = 3;
+
+type Held = TargetRow & { slot: number };
+type Verdict = { target: Held; result: 'erased' | 'kept' | 'unknown'; refusal: string | null };
+
+const NO_SPACE = 'no_space_for_access_code_on_device';
+
+/** One step over rows that wait for erasure, the longest waiting first. */
+export async function eraseStep(post: Post, waiting: readonly TargetRow[], pace: Pace): Promise<StepResult> {
+  await post.drainEvents();
+  const chosen = await stillToErase(post, waiting);
+  if (chosen.length === 0) return FINE;
+  const doubtful = readFirst(post, chosen);
+  const known = await readSlots(
+    post,
+    doubtful.map(({ slot }) => slot),
+  );
+  if (typeof known === 'string') return await settle(post, chosen.map(unread), known);
+  const isEmptyAlready = (target: Held): boolean => {
+    const reading = known.get(target.slot);
+    return reading !== undefined && readsEmpty(post, reading);
+  };
+  const claimed = await claim(
+    post,
+    chosen.filter((target) => !isEmptyAlready(target)),
+  );
+  const verdicts = await pace.measure(claimed.length, () => erase(post, claimed));
+  const done = chosen.filter(isEmptyAlready).map((target): Verdict => ({ target, result: 'erased', refusal: null }));
+  return await settle(post, [...done, ...verdicts], 'no erasure could be confirmed');
+}
+
+const unread = (target: Held): Verdict => ({ target, result: 'unknown', refusal: null });
+
+/** Judges anew what waits: somebody may have been let in again. A refused content is cleared whatever is wanted. */
+async function stillToErase(post: Post, waiting: readonly TargetRow[]): Promise<Held[]> {
+  const chosen: Held[] = [];
+  await inSlices(post, waiting, ({ target_key: key }) => {
+    const target = post.store.targets.byKey(key);
+    if (target === undefined) return;
+    const now = target.state === 'failed' ? target : judgeRow(post, target);
+    if (now !== null && now.waits === WAITS.erasure && now.slot !== null) chosen.push({ ...now, slot: now.slot });
+  });
+  return chosen;
+}
+
+function readFirst(post: Post, rows: readonly Held[]): Held[] {
+  const steps = plan({
+    rows: rows.map((row) => ({
+      targetKey: row.target_key,
+      wants: 'nothing' as const,
+      slot: row.slot,
+      isDoubtful: row.read_hash === null,
+      isWritten: false,
+      urgentAtMs: row.urgent_at ?? 0,
+    })),
+    freeSlots: [],
+    canRead: canRead(post),
+    isEmptinessFresh: false,
+  });
+  const keys = new Set(steps.filter((step) => step.readFirst).map((step) => step.targetKey));
+  return rows.filter((row) => keys.has(row.target_key));
+}
+
+/** Durable before the wire: from here on nobody knows what these slots hold. Leaves out what was touched since. */
+async function claim(post: Post, rows: readonly Held[]): Promise<Held[]> {
+  const { targets } = post.store;
+  await inSlices(post, rows, (row) => {
+    const current = targets.byKey(row.target_key);
+    if (current !== undefined) targets.update({ ...current, written_hash: null, read_hash: null });
+  });
+  return rows.filter((row) => {
+    const current = targets.byKey(row.target_key);
+    return current?.waits === WAITS.erasure && current.due_at !== AT_ONCE;
+  });
+}
+
+async function erase(post: Post, rows: readonly Held[]): Promise<Verdict[]> {
+  if (rows.length === 0) return [];
+  const slots = rows.map(({ slot }) => slot);
+  const answers = await eraseSlots(post, slots);
+  const readings = canRead(post) ? await readSlots(post, slots) : new Map<number, never>();
+  return rows.map((target): Verdict => {
+    const answer = answers.get(target.slot);
+    const refusal = answer?.outcome === 'refused' ? answer.message : null;
+    if (!canRead(post)) return { target, result: resultOf(answer), refusal };
+    const reading = typeof readings === 'string' ? undefined : readings.get(target.slot);
+    if (reading === undefined) return { target, result: 'unknown', refusal };
+    return { target, result: readsEmpty(post, reading) ? 'erased' : 'kept', refusal };
+  });
+}
+
+const resultOf = (answer: SlotOutcome | undefined): Verdict['result'] =>
+  answer?.outcome === 'written' ? 'erased' : answer?.outcome === 'refused' ? 'kept' : 'unknown';
+
+async function settle(post: Post, verdicts: readonly Verdict[], problem: string): Promise<StepResult> {
+  let freed = 0;
+  let unknown = 0;
+  await inSlices(post, verdicts, (verdict) => {
+    const target = post.store.targets.byKey(verdict.target.target_key);
+    if (target?.slot !== verdict.target.slot) return;
+    if (verdict.result === 'unknown') {
+      unknown += 1;
+      if (verdicts.length === 1) setAside(post, target);
+    } else if (verdict.result === 'kept') noteKept(post, target, verdict.refusal);
+    else {
+      freeSlot(post, { ...target, slot: verdict.target.slot });
+      freed += 1;
+    }
+  });
+  if (freed > 0) await makeRoom(post, freed);
+  return { asked: verdicts.length, unknown, problem: unknown === 0 ? null : problem };
+}
+
+/** Inside a transaction: the slot was read empty, and is nobody's from here on. */
+export function freeSlot(post: Post, target: Held): void {
+  const { store, announcer, map } = post;
+  const nowMs = post.clock.nowMs();
+  const wasRefused = target.state === 'failed';
+  const wasThere = target.announced > 0 || target.verified_at !== null;
+  if (wasThere && !wasRefused) announcer.add('access_code.removed_from_device', target, nowMs);
+  store.targets.noteFreed(target.controller, target.slot, target.acs_credential_id, nowMs);
+  const freed: TargetRow = {
+    ...target,
+    ...FREED,
+    error_type: wasRefused ? target.error_type : null,
+    error_message: wasRefused ? target.error_message : null,
+  };
+  // What was refused for good stays failed until the credential changes; anything else is judged without its slot.
+  if (wasRefused && target.due_at !== AT_ONCE) store.targets.update(freed);
+  else judgeRow(post, freed);
+  map.release(target.slot);
+}
+
+const FREED = {
+  slot: null,
+  written_hash: null,
+  read_hash: null,
+  verified_at: null,
+  attempts: 0,
+  waits: null,
+  urgent_at: null,
+  erase_since: null,
+  erase_reason: null,
+  is_overdue: 0,
+  announced: 0,
+  partner_key: null,
+} as const;
+
+/** Acknowledged or refused, and still there. */
+function noteKept(post: Post, target: TargetRow, refusal: string | null): void {
+  const attempts = target.attempts + 1;
+  const isSaid = refusal === null ? attempts === FAILURES_SAID : attempts === 1;
+  const failed: TargetRow = {
+    ...target,
+    attempts,
+    waits: null,
+    ...(target.state === 'failed'
+      ? {}
+      : {
+          error_type: 'failed_to_remove_from_device',
+          error_message: refusal ?? 'The controller acknowledges the erasure, and still holds it.',
+        }),
+  };
+  post.store.targets.update(failed);
+  if (isSaid && target.state !== 'failed')
+    post.announcer.add('access_code.failed_to_remove_from_device', failed, post.clock.nowMs());
+  post.retries.add(target.target_key, attempts);
+}
+
+/** What found no room, or met its own code under another name, is judged again. */
+export async function makeRoom(post: Post, freed: number): Promise<void> {
+  const { store, controller } = post;
+  await inSlices(post, [null], () => {
+    store.targets.touchFailed(controller.name, NO_SPACE, freed);
+    store.targets.touchFailed(controller.name, 'duplicate_access_code', freed);
+  });
+}

@@ -1,0 +1,232 @@
+// Reads from the store what `desired` asks for, and brings a row to what it answers: a few point lookups per row, whatever the size of the building.
+
+import type { Site, SlotController } from '../domain/site.ts';
+import type { TimeWitness } from '../domain/window.ts';
+import type { CredentialRow } from '../store/credentials.ts';
+import type { Store } from '../store/store.ts';
+import { ANNOUNCED, WAITS, type TargetRow } from '../store/targets.ts';
+import { outlineHash } from './content.ts';
+import { desired, isWaiting, type CredentialFacts, type Desired, type DoorFacts } from './desired.ts';
+import type { Announcer } from './announcer.ts';
+
+export type Judged = {
+  desired: Desired;
+  /** Keyed hash of the content wanted; null when there is none. */
+  hash: Buffer | null;
+  /** False when no entrance of the credential belongs to this controller any more. */
+  isConcerned: boolean;
+};
+
+export class Judge {
+  readonly #store: Store;
+  readonly #site: Site;
+  readonly #controller: SlotController;
+  readonly #preloadMs: number;
+
+  constructor(store: Store, site: Site, controller: SlotController, preloadMs: number) {
+    this.#store = store;
+    this.#site = site;
+    this.#controller = controller;
+    this.#preloadMs = preloadMs;
+  }
+
+  judge(target: TargetRow, time: TimeWitness): Judged {
+    const row = this.#store.credentials.byKey(target.credential_key);
+    const credential = row === undefined ? null : this.#factsOf(row);
+    const answer = desired({
+      credential,
+      codes: row === undefined || credential === null ? [] : this.#codesBeside(row, credential, target),
+      windows: this.#controller.slots.windows,
+      preloadMs: this.#preloadMs,
+      time,
+    });
+    const hash = answer.kind === 'present' ? outlineHash(this.#store, answer.outline) : null;
+    return { desired: answer, hash, isConcerned: credential !== null && credential.doors.length > 0 };
+  }
+
+  /** True when the slot holds what it should and nobody doubts it. */
+  isSettled(target: TargetRow, judged: Judged): boolean {
+    return (
+      judged.hash !== null &&
+      target.slot !== null &&
+      target.read_hash !== null &&
+      target.written_hash?.equals(judged.hash) === true
+    );
+  }
+
+  /**
+   * Inside a transaction: writes the row as the judgement has it, with what is to be announced by that, or deletes it when nothing of it is left. What has to be
+   * done at the controller then waits in a queue. Returns the row, null when it is gone.
+   */
+  apply(target: TargetRow, judged: Judged, wallMs: number, announcer: Announcer): TargetRow | null {
+    const next = this.#judgedRow(target, judged, wallMs);
+    if (next === null) {
+      this.#store.targets.delete(target.target_key);
+      announcer.noteSynced(target.credential_key, wallMs);
+      return null;
+    }
+    this.#announce(next, judged.desired, wallMs, announcer);
+    this.#store.targets.update(next);
+    this.#touchCarried(target, next);
+    if (isThere(next) || next.state === 'removed') announcer.noteSynced(target.credential_key, wallMs);
+    return next;
+  }
+
+  #announce(row: TargetRow, answer: Desired, wallMs: number, announcer: Announcer): void {
+    if (answer.kind === 'absent' || !isThere(row)) return;
+    const stage = answer.kind === 'carried' || answer.hasBegun ? ANNOUNCED.set : ANNOUNCED.scheduled;
+    if (row.announced >= stage) return;
+    row.announced = stage;
+    const eventType = stage === ANNOUNCED.set ? 'access_code.set_on_device' : 'access_code.scheduled_on_device';
+    announcer.add(eventType, row, wallMs);
+  }
+
+  /** The row of a code that lies in this card's slot follows it. */
+  #touchCarried(before: TargetRow, after: TargetRow): void {
+    if (before.state === after.state && before.partner_key === after.partner_key) return;
+    for (const codeKey of new Set([before.partner_key, after.partner_key])) {
+      if (codeKey === null) continue;
+      const row = this.#store.targets.ofCredential(codeKey).find(({ controller }) => controller === before.controller);
+      if (row !== undefined) this.#store.targets.touchRow(row.target_key);
+    }
+  }
+
+  #judgedRow(target: TargetRow, judged: Judged, wallMs: number): TargetRow | null {
+    const { desired: answer } = judged;
+    if (answer.kind === 'present') return this.#presentRow(target, judged, answer, wallMs);
+    if (target.slot !== null) {
+      const since = target.erase_since ?? (answer.kind === 'absent' ? answer.endedAtMs : null) ?? wallMs;
+      const reason = answer.kind === 'absent' && answer.why === 'expired' ? 'ended' : 'revoked';
+      return {
+        ...target,
+        ...CLEARED,
+        state: 'removing',
+        slot: target.slot,
+        written_hash: target.written_hash,
+        read_hash: target.read_hash,
+        verified_at: target.verified_at,
+        announced: target.announced,
+        ...(target.state === 'removing' ? failureOf(target) : {}),
+        due_at: answer.nextDueMs,
+        waits: WAITS.erasure,
+        urgent_at: since,
+        erase_since: since,
+        erase_reason: target.erase_reason ?? reason,
+        is_overdue: target.is_overdue,
+      };
+    }
+    if (!judged.isConcerned) return null;
+    if (answer.kind === 'carried') return this.#carriedRow(target, answer.nextDueMs);
+    const state = isWaiting(answer.why) ? 'scheduled' : 'removed';
+    return { ...target, ...CLEARED, state, due_at: answer.nextDueMs };
+  }
+
+  #presentRow(target: TargetRow, judged: Judged, answer: Desired & { kind: 'present' }, wallMs: number): TargetRow {
+    const { outline } = answer;
+    const partner = outline.codeOf === null || outline.codeOf === target.credential_key ? null : outline.codeOf;
+    const common = {
+      ...target,
+      due_at: answer.nextDueMs,
+      erase_since: null,
+      erase_reason: null,
+      is_overdue: 0 as const,
+      partner_key: partner,
+    };
+    if (this.isSettled(target, judged)) {
+      const state = this.#controller.slots.readBack === 'full' ? 'set' : 'unconfirmed';
+      return { ...common, state, waits: null, urgent_at: null, error_type: null, error_message: null, attempts: 0 };
+    }
+    const isStart = answer.startsAtMs !== null && !answer.hasBegun;
+    return {
+      ...common,
+      // A failed row stays so until it works: it is tried again without flapping.
+      state: target.state === 'failed' ? 'failed' : 'writing',
+      announced: ANNOUNCED.nothing,
+      waits: WAITS.write,
+      urgent_at: target.slot !== null ? 0 : isStart ? answer.startsAtMs : wallMs,
+    };
+  }
+
+  /** A code without a slot of its own is where the card's slot is. */
+  #carriedRow(target: TargetRow, nextDueMs: number | null): TargetRow {
+    const carrier = this.#store.targets
+      .ofPartner(target.credential_key)
+      .find(({ controller }) => controller === target.controller);
+    const there = carrier !== undefined && isThere(carrier) ? carrier : null;
+    return {
+      ...target,
+      ...CLEARED,
+      state: there?.state ?? (carrier === undefined ? 'scheduled' : 'writing'),
+      verified_at: there?.verified_at ?? null,
+      announced: there === null ? ANNOUNCED.nothing : target.announced,
+      due_at: nextDueMs,
+    };
+  }
+
+  #codesBeside(row: CredentialRow, credential: CredentialFacts, target: TargetRow): CredentialFacts[] {
+    const isBoth = credential.doors.some(({ factors }) => factors === 'card_and_code');
+    if (credential.method !== 'card' || !isBoth || row.user_key === null) return [];
+    const codes = this.#store.targets
+      .besides(row.user_key, row.credential_key, target.controller)
+      .flatMap(({ credential_key: key }) => {
+        const other = this.#store.credentials.byKey(key);
+        const facts = other?.access_method === 'code' ? this.#factsOf(other) : null;
+        return facts?.doors.some(({ factors }) => factors === 'card_and_code') === true ? [facts] : [];
+      });
+    const isInUse = (code: CredentialFacts): number => (code.credentialKey === target.partner_key ? 0 : 1);
+    return codes.sort((a, b) => isInUse(a) - isInUse(b));
+  }
+
+  #factsOf(row: CredentialRow): CredentialFacts {
+    const user = row.user_key === null ? undefined : this.#store.users.byKey(row.user_key);
+    return {
+      credentialKey: row.credential_key,
+      method: row.access_method,
+      window: { startsAtMs: row.starts_at, endsAtMs: row.ends_at },
+      isOneTimeUse: row.is_one_time_use === 1,
+      isUsed: row.used_at !== null,
+      user:
+        user === undefined
+          ? null
+          : {
+              isSuspended: user.is_suspended === 1,
+              window: { startsAtMs: user.starts_at, endsAtMs: user.ends_at },
+            },
+      doors: row.has_own_entrances === 1 ? this.#doorsOf(row.credential_key) : [],
+    };
+  }
+
+  #doorsOf(credentialKey: number): DoorFacts[] {
+    return this.#store.credentials.entrancesOf(credentialKey).flatMap(({ entrance_key: key }): DoorFacts[] => {
+      const entrance = this.#site.byKey(key);
+      if (entrance?.decidedBy !== 'controller' || entrance.controller !== this.#controller.name) return [];
+      return entrance.door === null ? [] : [{ door: entrance.door, factors: entrance.factors }];
+    });
+  }
+}
+
+export const isThere = (target: TargetRow): boolean => target.state === 'set' || target.state === 'unconfirmed';
+
+const failureOf = (target: TargetRow): Pick<TargetRow, 'attempts' | 'error_type' | 'error_message'> => ({
+  attempts: target.attempts,
+  error_type: target.error_type,
+  error_message: target.error_message,
+});
+
+/** A row that owns no slot and waits for nothing. */
+const CLEARED = {
+  slot: null,
+  written_hash: null,
+  read_hash: null,
+  verified_at: null,
+  error_type: null,
+  error_message: null,
+  attempts: 0,
+  waits: null,
+  urgent_at: null,
+  erase_since: null,
+  erase_reason: null,
+  is_overdue: 0,
+  announced: ANNOUNCED.nothing,
+  partner_key: null,
+} as const;

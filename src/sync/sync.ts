@@ -1,0 +1,145 @@
+// The synchronisation of the whole house: one worker per controller that holds credentials, one collector per device that keeps events, and the record of ended
+// credentials. Commands and drivers wake it; it never asks them.
+
+import type { Clock, Device, Log, Random } from '../domain/ports.ts';
+import { OperatingError } from '../domain/errors.ts';
+import type { Site } from '../domain/site.ts';
+import type { TimeWitness } from '../domain/window.ts';
+import type { Store } from '../store/store.ts';
+import { isStorageError } from '../store/transactions.ts';
+import { Announcer } from './announcer.ts';
+import { Collector } from './collector.ts';
+import type { CompareResult } from './comparison.ts';
+import { Expiry } from './expiry.ts';
+import { Stopped } from './post.ts';
+import { abandonUnknown } from './setup.ts';
+import { Worker } from './worker.ts';
+
+export type SyncOptions = {
+  store: Store;
+  site: Site;
+  devices: ReadonlyMap<string, Device>;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  time: () => TimeWitness;
+  preloadMs: number;
+  acsSystemId: string;
+  /** Something that the controller's state shows has changed. */
+  onChange: (controller: string) => void;
+};
+
+export type SyncStatus = {
+  used: number;
+  pending: number;
+  foreign: number;
+  isComparing: boolean;
+  /** The last full comparison; null: none yet, and until then nothing is written. */
+  compared: { atMs: number; compared: number; differing: number } | null;
+  /** Why nothing gets through, for people. */
+  problem: string | null;
+};
+
+export class Sync {
+  readonly #options: SyncOptions;
+  readonly #workers = new Map<string, Worker>();
+  readonly #collectors = new Map<string, Collector>();
+  readonly #expiry: Expiry;
+  #isStopping = false;
+
+  constructor(options: SyncOptions) {
+    this.#options = options;
+    this.#expiry = new Expiry(options);
+    for (const device of options.devices.values()) this.#employ(device);
+  }
+
+  #employ(device: Device): void {
+    const { store, site, clock, log, acsSystemId } = this.#options;
+    const ownLog = log.child({ controller: device.name });
+    if (device.events !== null) {
+      const wake = (controllers: readonly string[]): void => this.wake(controllers);
+      const options = { store, site, device, events: device.events, clock, log: ownLog, acsSystemId, wake };
+      this.#collectors.set(device.name, new Collector(options));
+    }
+    const controller = site.slotController(device.name);
+    if (controller === undefined || device.slots === null) return;
+    const worker = new Worker({
+      ...this.#options,
+      controller,
+      device,
+      slots: device.slots,
+      log: ownLog,
+      announcer: new Announcer(store, site, acsSystemId),
+      drainEvents: async () => await this.#collectors.get(device.name)?.drain(),
+      onChange: () => this.#options.onChange(device.name),
+    });
+    this.#workers.set(device.name, worker);
+  }
+
+  start(): void {
+    void this.#abandon();
+    for (const worker of this.#workers.values()) worker.start();
+    for (const collector of this.#collectors.values()) collector.start();
+    this.#expiry.start();
+  }
+
+  /** Resolves when nothing here touches the store any more. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#expiry.stop();
+    for (const collector of this.#collectors.values()) collector.stop();
+    await Promise.all([...this.#workers.values()].map((worker) => worker.stop()));
+  }
+
+  /** Something about credentials of these controllers changed, durably. */
+  wake(controllers: readonly string[]): void {
+    for (const name of controllers) this.#workers.get(name)?.wake();
+  }
+
+  deviceOnline(name: string): void {
+    this.#workers.get(name)?.deviceOnline();
+  }
+
+  /** The device lost its memory, or says that it restarted. */
+  deviceRestarted(name: string): void {
+    this.#collectors.get(name)?.forgetCursor();
+    this.#workers.get(name)?.deviceRestarted();
+  }
+
+  /** A full comparison now; rejects with `controller_offline`, or `not_supported` for a controller without slots. */
+  async resync(controller: string): Promise<CompareResult> {
+    const worker = this.#workers.get(controller);
+    if (worker === undefined)
+      throw new OperatingError('not_supported', `controller ${controller} holds no credentials`);
+    return await worker.resync();
+  }
+
+  /** The nightly full comparison of every controller, each as soon as it can. */
+  compareAll(): void {
+    for (const worker of this.#workers.values()) worker.compare('nightly');
+  }
+
+  /** Null for a controller without slots. */
+  status(controller: string): SyncStatus | null {
+    const worker = this.#workers.get(controller);
+    if (worker === undefined) return null;
+    const { store } = this.#options;
+    const { compared_at: atMs, compared, differing } = store.controllers.get(controller);
+    return {
+      ...store.targets.loadOf(controller),
+      foreign: store.targets.foreign(controller).length,
+      isComparing: worker.isComparing,
+      compared: atMs === null ? null : { atMs, compared: compared ?? 0, differing: differing ?? 0 },
+      problem: worker.problem,
+    };
+  }
+
+  async #abandon(): Promise<void> {
+    const { store, site, clock, log } = this.#options;
+    try {
+      await abandonUnknown({ store, clock, isStopping: () => this.#isStopping }, site, log);
+    } catch (error) {
+      if (!(error instanceof Stopped) && !isStorageError(error)) throw error;
+    }
+  }
+}

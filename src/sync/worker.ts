@@ -1,0 +1,522 @@
+// The worker of one controller: it judges what is due, by the clock and whether or not the controller answers, and carries out what waits, one step at a time:
+// erasures, then the comparison as far as it is owed first, then writes. It sleeps until it is woken, something is due, or a pause ends; never by cron.
+
+import type { Clock, Device, Log, Random, SlotDevice, Timer } from '../domain/ports.ts';
+import { OperatingError } from '../domain/errors.ts';
+import type { Site, SlotController } from '../domain/site.ts';
+import type { TimeWitness } from '../domain/window.ts';
+import type { Store } from '../store/store.ts';
+import { WAITS } from '../store/targets.ts';
+import { isStorageError } from '../store/transactions.ts';
+import type { Announcer } from './announcer.ts';
+import { Comparison, eraseForeign, sampleDiffers, type CompareReason, type CompareResult } from './comparison.ts';
+import { certainInstant } from './desired.ts';
+import { eraseStep } from './erasing.ts';
+import { Judge } from './judge.ts';
+import { Pace } from './pace.ts';
+import {
+  canRead,
+  inSlices,
+  judgeRow,
+  nextTurn,
+  stopIfAsked,
+  Stopped,
+  wasSilent,
+  type Post,
+  type StepResult,
+} from './post.ts';
+import { pauseMs, Retries } from './retries.ts';
+import { followSetup } from './setup.ts';
+import { SlotMap } from './slot-map.ts';
+import { writeStep } from './writing.ts';
+
+/** The clock may leap: nobody sleeps longer than this over something that may be due by then. */
+const LONGEST_SLEEP_MS = 15_000;
+const STORAGE_PAUSE_MS = 5000;
+/** What must be gone and is still there after this is an alarm. */
+const OVERDUE_MS = 60_000;
+const SAMPLE_SLOTS = 8;
+/** How long a slot that was read empty is taken to be empty still, as long as the controller stays online. */
+const EMPTINESS_MS = 5 * 60_000;
+/** With an erasure waiting, silence never pauses the tries for longer. */
+const ERASURE_PAUSE_MS = 5000;
+const SINGLES_BEFORE_PAUSE = 3;
+const CLOCK_DRIFT_MS = 30_000;
+
+export type WorkerOptions = {
+  store: Store;
+  site: Site;
+  controller: SlotController;
+  device: Device;
+  slots: SlotDevice;
+  announcer: Announcer;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  time: () => TimeWitness;
+  preloadMs: number;
+  drainEvents: () => Promise<void>;
+  /** Something that the controller's state shows has changed. */
+  onChange: () => void;
+};
+
+type Waiter = { resolve: (result: CompareResult) => void; reject: (error: OperatingError) => void };
+
+export class Worker {
+  readonly #options: WorkerOptions;
+  readonly #judge: Judge;
+  readonly #retries: Retries;
+  readonly #pace: Pace;
+  readonly #readPace: Pace;
+  #post: Post | null = null;
+  #running: Promise<void> | null = null;
+  #isStopping = false;
+  #wakeUp: (() => void) | null = null;
+  #wasWoken = false;
+  #isContactDue = true;
+  #emptyUntilMs = 0;
+  #comparison: Comparison | null = null;
+  #isOweStored = true;
+  #waiters: Waiter[] = [];
+  #isForeignLeft = false;
+  #wasChunk = false;
+  /** Steps in a row that got nothing out of the controller, and until when it is left alone for that. */
+  #silent = 0;
+  #quietUntilMs = 0;
+  #problem: string | null = null;
+
+  constructor(options: WorkerOptions) {
+    const { store, site, controller, clock, random, preloadMs } = options;
+    this.#options = options;
+    this.#judge = new Judge(store, site, controller, preloadMs);
+    this.#retries = new Retries(clock, random);
+    this.#pace = new Pace(clock, controller.slots.slotsPerWrite);
+    this.#readPace = new Pace(clock, controller.slots.slotsPerWrite);
+  }
+
+  // ---- life ----
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  /** Resolves when the worker touches neither store nor device any more; a transfer under way is not waited for. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#rejectWaiters('interrupted', 'the agent is stopping');
+    this.wake();
+    await Promise.race([this.#running, new Promise<void>((resolve) => this.#options.clock.immediate(resolve))]);
+  }
+
+  wake(): void {
+    this.#wasWoken = true;
+    this.#wakeUp?.();
+  }
+
+  deviceOnline(): void {
+    this.#isContactDue = true;
+    this.#forgiveSilence();
+    this.wake();
+  }
+
+  /** The controller lost its memory, or says that it restarted. */
+  deviceRestarted(): void {
+    this.#emptyUntilMs = 0;
+    this.#owe('restarted');
+    this.wake();
+  }
+
+  compare(reason: 'nightly'): void {
+    this.#owe(reason);
+    this.wake();
+  }
+
+  /** A full comparison at once; rejects with `controller_offline` when it cannot be made. */
+  async resync(): Promise<CompareResult> {
+    if (!this.#isUsable()) throw this.#offline();
+    return await new Promise<CompareResult>((resolve, reject) => {
+      this.#waiters.push({ resolve, reject });
+      // One under way began before this was asked: it starts over.
+      const reason = this.#comparison?.reason;
+      this.#comparison = null;
+      this.#forgiveSilence();
+      this.#owe(reason === 'first' || reason === 'identity' ? reason : 'asked');
+      this.wake();
+    });
+  }
+
+  get isComparing(): boolean {
+    return this.#comparison !== null;
+  }
+
+  /** Why nothing gets through, for people; null when it does. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  // ---- the loop ----
+
+  async #run(): Promise<void> {
+    let isPrepared = false;
+    while (!this.#isStopping) {
+      try {
+        if (!isPrepared) await this.#prepare();
+        isPrepared = true;
+        this.#wasWoken = false;
+        if (!(await this.#turn())) await this.#sleep();
+        else await nextTurn(this.#ready());
+      } catch (error) {
+        if (error instanceof Stopped) return;
+        if (!isStorageError(error)) throw error;
+        this.#options.log.error('the disk failed; the controller waits', { error: String(error) });
+        // What was undone may have owned slots: all that is known of them is read anew.
+        isPrepared = false;
+        await this.#pause(STORAGE_PAUSE_MS);
+      }
+    }
+  }
+
+  #ready(): Post {
+    if (this.#post === null) throw new Error('a worker is prepared before it works');
+    return this.#post;
+  }
+
+  /** Reads which slots are taken, follows what the facility file says by now, and takes up what the last run left. */
+  async #prepare(): Promise<void> {
+    const { store, controller, log } = this.#options;
+    const { firstSlot, count } = controller.slots;
+    const map = new SlotMap(firstSlot, count);
+    const post: Post = {
+      ...this.#options,
+      judge: this.#judge,
+      retries: this.#retries,
+      map,
+      drainEvents: async () => {
+        await this.#options.drainEvents();
+        if (this.#isStopping) throw new Stopped();
+      },
+      isStopping: () => this.#isStopping,
+    };
+    this.#post = post;
+    await inSlices(post, [null], () => {
+      const lost = store.targets.disownOutside(controller.name, firstSlot, firstSlot + count - 1);
+      if (lost > 0) log.warn('the table is smaller than it was: slots outside it are given up', { count: lost });
+      store.targets.revive(controller.name);
+    });
+    await followSetup(post, this.#options.site);
+    for (let from = firstSlot; ;) {
+      const rows = store.targets.withSlotsFrom(controller.name, from, 1000);
+      for (const row of rows) map.take(row.slot);
+      const last = rows.at(-1);
+      if (last === undefined) break;
+      from = last.slot + 1;
+      await nextTurn(post);
+    }
+    for (const { slot } of store.targets.foreign(controller.name)) map.take(slot);
+    if (store.controllers.get(controller.name).is_comparison_due === 1) this.#owe('restarted');
+    this.#isOweStored = true;
+    this.#isForeignLeft = controller.foreignSlots === 'erase';
+  }
+
+  /** One step; false when there is nothing to do for now. */
+  async #turn(): Promise<boolean> {
+    const post = this.#ready();
+    await this.#judgeDue(post);
+    await this.#sayOverdue(post);
+    await this.#storeOwed(post);
+    if (!this.#isUsable()) {
+      this.#rejectWaiters('controller_offline', `${this.#options.controller.name} is offline`);
+      this.#emptyUntilMs = 0;
+      this.#isContactDue = true;
+      return false;
+    }
+    if (this.#isQuiet(post)) return false;
+    this.#watchIdentity(post);
+    if (this.#isContactDue) return await this.#contact(post);
+    return (await this.#compareFirst(post)) || (await this.#work(post));
+  }
+
+  async #work(post: Post): Promise<boolean> {
+    const { store, controller } = post;
+    const erasures = store.targets.waiting(controller.name, WAITS.erasure, this.#stepSize());
+    if (erasures.length > 0) return this.#note(await eraseStep(post, erasures, this.#pace));
+    // Writes and the comparison take turns, so that neither waits for the end of the other.
+    if (this.#comparison !== null && !this.#wasChunk) return await this.#chunk(post, this.#comparison);
+    this.#wasChunk = false;
+    const writes = store.targets.waiting(controller.name, WAITS.write, this.#stepSize());
+    const isEmptinessFresh = post.clock.monotonicMs() < this.#emptyUntilMs;
+    if (writes.length > 0) return this.#note(await writeStep(post, writes, { pace: this.#pace, isEmptinessFresh }));
+    if (this.#comparison !== null) return await this.#chunk(post, this.#comparison);
+    return this.#isForeignLeft && (await this.#emptyForeign(post));
+  }
+
+  /** After silence one row is enough to find out whether the controller answers again. */
+  #stepSize(): number {
+    return this.#silent > 0 ? 1 : this.#pace.size();
+  }
+
+  #note({ asked, unknown, problem }: StepResult): true {
+    const { device, log, controller } = this.#options;
+    if (!wasSilent({ asked, unknown, problem })) {
+      if (asked > 0) this.#forgiveSilence();
+    } else {
+      this.#silent += 1;
+      this.#problem = problem;
+      const isAlone = asked === 1 && this.#silent < SINGLES_BEFORE_PAUSE && device.status().online;
+      if (!isAlone) {
+        const pause = pauseMs(this.#silent, this.#options.random);
+        this.#quietUntilMs = this.#options.clock.monotonicMs() + pause;
+        log.warn('the controller does not answer; tried again after a pause', {
+          controller: controller.name,
+          problem,
+          pauseMs: Math.round(pause),
+        });
+      }
+    }
+    this.#options.onChange();
+    return true;
+  }
+
+  #forgiveSilence(): void {
+    this.#silent = 0;
+    this.#quietUntilMs = 0;
+    this.#problem = null;
+  }
+
+  #isQuiet(post: Post): boolean {
+    const now = post.clock.monotonicMs();
+    if (now >= this.#quietUntilMs) return false;
+    if (this.#quietUntilMs - now <= ERASURE_PAUSE_MS) return true;
+    if (post.store.targets.waiting(post.controller.name, WAITS.erasure, 1).length > 0)
+      this.#quietUntilMs = now + ERASURE_PAUSE_MS;
+    return true;
+  }
+
+  // ---- judging, by the clock ----
+
+  async #judgeDue(post: Post): Promise<void> {
+    const { store, controller } = post;
+    const retried = this.#retries.takeDue();
+    await inSlices(post, retried, (key) => store.targets.touchRow(key));
+    let judged = 0;
+    for (;;) {
+      const rows = store.targets.due(controller.name, certainInstant(post.time()) ?? 0, 256);
+      if (rows.length === 0) break;
+      await inSlices(post, rows, ({ target_key: key }) => {
+        const row = store.targets.byKey(key);
+        if (row?.due_at != null) judgeRow(post, row);
+      });
+      judged += rows.length;
+    }
+    if (judged > 0) this.#options.onChange();
+  }
+
+  async #sayOverdue(post: Post): Promise<void> {
+    const { store, controller, announcer, clock } = post;
+    const instant = certainInstant(post.time());
+    if (instant === null) return;
+    const rows = store.targets.overdue(controller.name, instant - OVERDUE_MS, 256);
+    if (rows.length === 0) return;
+    await inSlices(post, rows, ({ target_key: key }) => {
+      const row = store.targets.byKey(key);
+      if (row?.erase_since == null || row.is_overdue === 1) return;
+      const overdue = { ...row, is_overdue: 1 as const };
+      store.targets.update(overdue);
+      const hasEnded = row.erase_reason === 'ended';
+      announcer.add(
+        hasEnded ? 'access_code.failed_to_expire' : 'access_code.failed_to_remove_from_device',
+        overdue,
+        clock.nowMs(),
+      );
+    });
+    this.#options.onChange();
+  }
+
+  // ---- contact and comparison ----
+
+  #isUsable(): boolean {
+    return this.#options.device.status().online;
+  }
+
+  #offline(): OperatingError {
+    const { controller, device } = this.#options;
+    const problem = device.status().problem;
+    return new OperatingError(
+      'controller_offline',
+      `${controller.name} is offline${problem === null ? '' : `: ${problem}`}`,
+    );
+  }
+
+  /** Another device answers than the one we know: nothing is written before its whole table was read. */
+  #watchIdentity(post: Post): void {
+    const { store, controller, device, log } = post;
+    const { identity } = device.status();
+    const known = store.controllers.get(controller.name);
+    if (identity === null || identity === known.identity || this.#comparison?.reason === 'identity') return;
+    if (known.identity === null) {
+      store.group(() => store.controllers.change(controller.name, { identity }));
+      return;
+    }
+    log.warn('another device answers: its table is compared before anything is written', {
+      expected: known.identity,
+      found: identity,
+    });
+    this.#comparison = null;
+    this.#owe('identity');
+  }
+
+  /** Back online: the clock, what was recorded meanwhile, and a look at a few slots. */
+  async #contact(post: Post): Promise<boolean> {
+    this.#isContactDue = false;
+    this.#emptyUntilMs = 0;
+    const { store, controller } = post;
+    this.#retryAll();
+    await this.#setClock(post);
+    await post.drainEvents();
+    if (store.controllers.get(controller.name).compared_at === null) this.#owe('first');
+    if (this.#comparison !== null || !canRead(post)) return true;
+    const differs = await sampleDiffers(post, SAMPLE_SLOTS);
+    if (typeof differs === 'string') {
+      this.#isContactDue = true;
+      return this.#note({ asked: 1, unknown: 1, problem: differs });
+    }
+    if (differs) this.#owe('sample');
+    return true;
+  }
+
+  /** What was set aside while the line was bad need not wait for its pause. */
+  #retryAll(): void {
+    this.#options.store.group(() => this.#options.store.targets.revive(this.#options.controller.name));
+  }
+
+  /** A device that keeps windows keeps them by its own clock. */
+  async #setClock(post: Post): Promise<void> {
+    const { device, log } = post;
+    if (device.clock === null || !post.time().trusted) return;
+    try {
+      const drift = (await device.clock.read()) - post.clock.nowMs();
+      if (Math.abs(drift) < CLOCK_DRIFT_MS) return;
+      log.warn('the clock of the controller was wrong and is set', {
+        controller: post.controller.name,
+        driftMs: Math.round(drift),
+      });
+      await device.clock.set(post.clock.nowMs());
+    } catch (error) {
+      stopIfAsked(post);
+      if (!(error instanceof OperatingError)) throw error;
+      log.warn('the clock of the controller cannot be set', {
+        controller: post.controller.name,
+        problem: error.message,
+      });
+    }
+    stopIfAsked(post);
+  }
+
+  /** From here on a full comparison is owed, also by the next run. One that is under way for a weightier reason goes on. */
+  #owe(reason: CompareReason): void {
+    const current = this.#comparison?.reason;
+    if (current === 'identity' || current === 'first') return;
+    this.#comparison = new Comparison(reason, this.#options.controller.slots.firstSlot);
+    this.#isOweStored = reason === 'nightly';
+  }
+
+  async #storeOwed(post: Post): Promise<void> {
+    if (this.#isOweStored) return;
+    const { store, controller } = post;
+    await inSlices(post, [null], () => store.controllers.change(controller.name, { is_comparison_due: 1 }));
+    this.#isOweStored = true;
+  }
+
+  /** Of a device that we do not know yet everything is read before anything is written. */
+  async #compareFirst(post: Post): Promise<boolean> {
+    const reason = this.#comparison?.reason;
+    if (this.#comparison === null || (reason !== 'first' && reason !== 'identity')) return false;
+    return await this.#chunk(post, this.#comparison);
+  }
+
+  async #chunk(post: Post, comparison: Comparison): Promise<true> {
+    this.#wasChunk = true;
+    const most = this.#silent > 0 ? 1 : this.#readPace.size();
+    const problem = await this.#readPace.measure(most, () => comparison.step(post, most));
+    if (problem !== null) return this.#note({ asked: 1, unknown: 1, problem });
+    this.#note({ asked: 1, unknown: 0, problem: null });
+    if (!comparison.isDone(post) || this.#comparison !== comparison) return true;
+    await this.#endComparison(post, comparison);
+    return true;
+  }
+
+  async #endComparison(post: Post, comparison: Comparison): Promise<void> {
+    const { store, controller, clock, log, device } = post;
+    const { compared, differing, foreign } = comparison.result;
+    await inSlices(post, [null], () => {
+      const { identity } = device.status();
+      store.controllers.change(controller.name, {
+        ...(identity === null ? {} : { identity }),
+        compared_at: clock.nowMs(),
+        compared,
+        differing,
+        is_comparison_due: 0,
+      });
+      store.targets.touchFailed(controller.name, 'no_space_for_access_code_on_device', post.map.free);
+    });
+    this.#comparison = null;
+    this.#emptyUntilMs = canRead(post) ? clock.monotonicMs() + EMPTINESS_MS : 0;
+    this.#isForeignLeft = controller.foreignSlots === 'erase' && foreign > 0;
+    log.info('the table was compared', {
+      controller: controller.name,
+      reason: comparison.reason,
+      compared,
+      differing,
+      foreign,
+    });
+    for (const waiter of this.#waiters.splice(0)) waiter.resolve({ compared, differing, foreign });
+    this.#options.onChange();
+  }
+
+  async #emptyForeign(post: Post): Promise<boolean> {
+    const { left, problem } = await eraseForeign(post, this.#pace.size());
+    // What cannot be erased is tried again after the next comparison.
+    this.#isForeignLeft = left && problem === null;
+    if (problem !== null) post.log.warn('foreign slots remain', { controller: post.controller.name, problem });
+    return this.#isForeignLeft;
+  }
+
+  #rejectWaiters(type: 'controller_offline' | 'interrupted', message: string): void {
+    for (const waiter of this.#waiters.splice(0)) waiter.reject(new OperatingError(type, message));
+  }
+
+  // ---- sleep ----
+
+  async #sleep(): Promise<void> {
+    if (this.#wasWoken) return;
+    await this.#pause(this.#sleepMs());
+  }
+
+  #sleepMs(): number {
+    const { store, controller, clock } = this.#options;
+    const time = this.#options.time();
+    const waits: number[] = [LONGEST_SLEEP_MS];
+    if (time.trusted) {
+      const due = store.targets.nextDueMs(controller.name);
+      if (due !== null) waits.push(due - time.nowMs);
+      const overdue = store.targets.nextOverdueSinceMs(controller.name);
+      if (overdue !== null) waits.push(overdue + OVERDUE_MS - time.nowMs);
+    }
+    const retry = this.#retries.nextInMs();
+    if (retry !== null) waits.push(retry);
+    const quiet = this.#quietUntilMs - clock.monotonicMs();
+    if (quiet > 0 && this.#isUsable()) waits.push(quiet);
+    return Math.max(1, Math.ceil(Math.min(...waits)));
+  }
+
+  async #pause(delayMs: number): Promise<void> {
+    let timer: Timer | null = null;
+    await new Promise<void>((resolve) => {
+      this.#wakeUp = resolve;
+      timer = this.#options.clock.after(delayMs, resolve);
+      if (this.#isStopping) resolve();
+    });
+    this.#wakeUp = null;
+    (timer as Timer | null)?.cancel();
+  }
+}

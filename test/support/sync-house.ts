@@ -1,0 +1,229 @@
+// A house for the synchronisation: a real database, a controller in memory, commands as the real handlers carry them out, and a power switch.
+
+import { onTestFinished } from 'vitest';
+import type { EntranceSetup } from '../../src/domain/facility.ts';
+import type { SlotCapabilities } from '../../src/domain/ports.ts';
+import { Site } from '../../src/domain/site.ts';
+import { createCredential, deleteCredential, updateCredential } from '../../src/commands/credentials.ts';
+import type { Outcome, Room } from '../../src/commands/room.ts';
+import { createUser, deleteUser, suspendUser, unsuspendUser } from '../../src/commands/users.ts';
+import type { ParamsOf } from '../../src/commands/contract.ts';
+import { systemRandom } from '../../src/ops/random.ts';
+import { Sync } from '../../src/sync/sync.ts';
+import { Store } from '../../src/store/store.ts';
+import type { TargetRow } from '../../src/store/targets.ts';
+import { MemoryDevice, type MemoryOptions } from './memory-device.ts';
+import { ManualClock } from './manual-clock.ts';
+import { buildRoom, ENTRANCES, SYSTEM, silentLog, STORE_ROOM, USER } from './room.ts';
+import { storeOptions, temporaryFolder } from './store.ts';
+
+export const HOUR = 3_600_000;
+export const NOON = Date.parse('2026-03-02T12:00:00Z');
+
+export type HouseOptions = MemoryOptions & {
+  foreignSlots?: 'report' | 'erase';
+  entrances?: readonly EntranceSetup[];
+  devices?: readonly MemoryDevice[];
+};
+
+export class House {
+  readonly folder = temporaryFolder();
+  readonly clock = new ManualClock(NOON);
+  readonly device: MemoryDevice;
+  readonly devices: readonly MemoryDevice[];
+  isTrusted = true;
+  floorMs: number | null = null;
+  entrances: readonly EntranceSetup[];
+  store: Store;
+  room: Room;
+  sync: Sync;
+  readonly #foreignSlots: 'report' | 'erase';
+
+  constructor(options: HouseOptions = {}) {
+    this.#foreignSlots = options.foreignSlots ?? 'report';
+    this.devices = options.devices ?? [new MemoryDevice(options)];
+    const device = this.devices[0];
+    if (device === undefined) throw new Error('a house has a controller');
+    this.device = device;
+    this.entrances = options.entrances ?? Object.values(ENTRANCES);
+    this.store = new Store(storeOptions(this.folder, this.clock));
+    this.room = this.#buildRoom();
+    this.sync = this.#buildSync();
+    if (this.store.users.byId(USER) === undefined)
+      this.run(() => createUser(this.room, { acs_user_id: USER, full_name: 'Ada' }, this.call()));
+    onTestFinished(async () => {
+      await this.sync.stop();
+      if (this.store.isAlive()) this.store.close();
+    });
+  }
+
+  #buildRoom(): Room {
+    const { store } = this;
+    const base = buildRoom(store, this.clock);
+    const site = store.now(
+      () =>
+        new Site(
+          this.entrances.map((setup) => ({
+            ...setup,
+            entranceKey: store.entrances.declare(setup.acsEntranceId, setup.name),
+          })),
+          this.devices.map((device) => device.name),
+          this.devices.map((device) => ({
+            name: device.name,
+            slots: device.slotCapabilities,
+            foreignSlots: this.#foreignSlots,
+          })),
+        ),
+    );
+    return { ...base, site, policy: { ...base.policy, pinSpace: 'warn' }, time: () => this.time() };
+  }
+
+  #buildSync(): Sync {
+    return new Sync({
+      store: this.store,
+      site: this.room.site,
+      devices: new Map(this.devices.map((device) => [device.name, device])),
+      clock: this.clock,
+      random: systemRandom,
+      log: silentLog,
+      time: () => this.time(),
+      preloadMs: 72 * HOUR,
+      acsSystemId: SYSTEM,
+      onChange: () => undefined,
+    });
+  }
+
+  time() {
+    return { trusted: this.isTrusted, nowMs: this.clock.nowMs(), floorMs: this.floorMs, isGraceLeft: true };
+  }
+
+  call() {
+    return { nowMs: this.clock.nowMs(), commandId: systemRandom.uuid() };
+  }
+
+  /** A command: one durable transaction, then the synchronisation is woken, as the dispatcher does. */
+  run(command: () => Outcome): Outcome {
+    const outcome = this.store.now(command);
+    this.sync?.wake(outcome.wake ?? []);
+    return outcome;
+  }
+
+  create(params: Partial<ParamsOf<'credentials/create'>> & { code?: string }): string {
+    const id = params.acs_credential_id ?? systemRandom.uuid();
+    this.run(() =>
+      createCredential(
+        this.room,
+        {
+          acs_credential_id: id,
+          acs_user_id: USER,
+          access_method: params.card_number === undefined ? 'code' : 'card',
+          allowed_acs_entrance_ids: [STORE_ROOM],
+          is_multi_phone_sync_credential: false,
+          is_one_time_use: false,
+          ...params,
+        } as ParamsOf<'credentials/create'>,
+        this.call(),
+      ),
+    );
+    return id;
+  }
+
+  update(id: string, params: Partial<ParamsOf<'credentials/update'>>): void {
+    this.run(() => updateCredential(this.room, { acs_credential_id: id, ...params }, this.call()));
+  }
+
+  delete(id: string): void {
+    this.run(() => deleteCredential(this.room, { acs_credential_id: id }, this.call()));
+  }
+
+  suspend(id: string = USER): void {
+    this.run(() => suspendUser(this.room, { acs_user_id: id }, this.call()));
+  }
+
+  unsuspend(id: string = USER): void {
+    this.run(() => unsuspendUser(this.room, { acs_user_id: id }, this.call()));
+  }
+
+  addUser(id: string): void {
+    this.run(() => createUser(this.room, { acs_user_id: id, full_name: 'Bob' }, this.call()));
+  }
+
+  deleteUser(id: string): void {
+    this.run(() => deleteUser(this.room, { acs_user_id: id }, this.call()));
+  }
+
+  /** Power off without a word, and on again: what was not durable is gone. `whileOff` may change the house. */
+  async powerCycle(whileOff: () => void = () => undefined): Promise<void> {
+    void this.sync.stop();
+    this.store.close();
+    whileOff();
+    this.store = new Store(storeOptions(this.folder, this.clock));
+    this.room = this.#buildRoom();
+    this.sync = this.#buildSync();
+    this.sync.start();
+    await this.settle();
+  }
+
+  offline(): void {
+    this.device.isOnline = false;
+  }
+
+  online(): void {
+    this.device.isOnline = true;
+    this.sync.deviceOnline(this.device.name);
+  }
+
+  /** Until nothing moves any more without time passing. */
+  async settle(): Promise<void> {
+    let quiet = 0;
+    let before = '';
+    while (quiet < 12) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      const now = `${this.store.commits} ${this.devices.map(({ calls }) => calls.length).join(' ')}`;
+      quiet = now === before ? quiet + 1 : 0;
+      before = now;
+    }
+  }
+
+  async pass(ms: number): Promise<void> {
+    await this.clock.advance(ms);
+    await this.settle();
+  }
+
+  target(id: string, controller = this.device.name): TargetRow | undefined {
+    const key = this.store.credentials.byId(id)?.credential_key;
+    return key === undefined
+      ? undefined
+      : this.store.targets.ofCredential(key).find((row) => row.controller === controller);
+  }
+
+  state(id: string, controller = this.device.name): string | undefined {
+    return this.target(id, controller)?.state;
+  }
+
+  events(): {
+    event_type: string;
+    acs_credential_id?: string;
+    controller?: string;
+    slot?: number | null;
+    reason?: unknown;
+  }[] {
+    return this.store.events.after(0, 100_000).map((event) => JSON.parse(event.body) as never);
+  }
+
+  eventTypes(id?: string): string[] {
+    return this.events()
+      .filter((event) => id === undefined || event.acs_credential_id === id)
+      .map((event) => event.event_type);
+  }
+
+  pins(): (string | null)[] {
+    return [...this.device.held().values()].map((content) => content.pin).sort();
+  }
+}
+
+export const without = (slots: Partial<SlotCapabilities> = {}): Partial<SlotCapabilities> => ({
+  windows: 'none',
+  windowResolutionMs: 0,
+  ...slots,
+});
