@@ -12,11 +12,23 @@ export const MAX_CARD_BITS = 512;
 /** The reading of a RAW reply, or null when it is too long. */
 export function rawReading(widthBits: number, bits: Buffer, justify: Justify): CardReading | null {
   if (widthBits > MAX_CARD_BITS) return null;
-  const left = masked(widthBits, bits);
-  if (justify === 'left' || widthBits % 8 === 0) return { kind: 'wiegand', widthBits, bytes: left };
-  const right = masked(widthBits, shiftedLeft(bits, 8 - (widthBits % 8)));
-  const useRight = justify === 'right' || (!hasGoodParity(widthBits, left) && hasGoodParity(widthBits, right));
+  const padBits = bits.length * 8 - widthBits;
+  const left = masked(bits, padBits);
+  if (justify === 'left' || padBits === 0) return { kind: 'wiegand', widthBits, bytes: left };
+  const right = masked(shiftedLeft(bits, padBits), padBits);
+  const useRight = justify === 'right' || looksRightJustified(widthBits, bits, left, right);
   return { kind: 'wiegand', widthBits, bytes: useRight ? right : left };
+}
+
+/**
+ * Padding is zeros, so bits where one side's padding should be speak for the other. Parity decides where both sides could be padding, or neither; two parity bits fit
+ * one random read in four, so they are asked last.
+ */
+function looksRightJustified(widthBits: number, bits: Buffer, left: Buffer, right: Buffer): boolean {
+  const leftPossible = left.equals(bits);
+  const rightPossible = (bits[0] ?? 0) >> (8 - (bits.length * 8 - widthBits)) === 0;
+  if (leftPossible !== rightPossible) return rightPossible;
+  return !hasGoodParity(widthBits, left) && hasGoodParity(widthBits, right);
 }
 
 /** The reading of a FMT reply: its characters, as raw bits. */
@@ -29,11 +41,10 @@ export function textReading(text: Buffer): CardReading | null {
 const hasGoodParity = (widthBits: number, bytes: Buffer): boolean =>
   Object.keys(WIEGAND_FORMATS).some((name) => decodeWiegand(name, widthBits, bytes) !== null);
 
-function masked(widthBits: number, bits: Buffer): Buffer {
-  const bytes = Buffer.from(bits.subarray(0, Math.ceil(widthBits / 8)));
-  const surplus = bytes.length * 8 - widthBits;
+function masked(bits: Buffer, padBits: number): Buffer {
+  const bytes = Buffer.from(bits);
   const last = bytes.length - 1;
-  bytes[last] = (bytes[last] ?? 0) & (0xff << surplus);
+  bytes[last] = (bytes[last] ?? 0) & (0xff << padBits);
   return bytes;
 }
 

@@ -22,6 +22,19 @@ const FLASH_UNITS = 2;
 const STEADY_UNITS = 10;
 const BEEP_UNITS = 1;
 
+/** What a reader shows at rest, for one that has just come back: whatever it shows for the moment is left to end by itself. */
+export function restingCommands(
+  reader: number,
+  led: number,
+  look: SignalLook,
+  features: { led: boolean; text: boolean },
+): WireCommand[] {
+  return [
+    ...(features.led ? [ledCommand(reader, led, LED_TEMPORARY.nop, look)] : []),
+    ...(features.text && look.text !== '' ? [textCommand(reader, true, look)] : []),
+  ];
+}
+
 /** The commands that show `signal`, the most telling first. `features` says what the reader has; a command it does not know would only cost time. */
 export function feedbackCommands(
   reader: number,
@@ -31,13 +44,15 @@ export function feedbackCommands(
   features: { led: boolean; buzzer: boolean; text: boolean },
 ): WireCommand[] {
   const commands: WireCommand[] = [];
-  if (features.led) commands.push(ledCommand(reader, led, signal === 'ready', look));
+  if (features.led)
+    commands.push(ledCommand(reader, led, signal === 'ready' ? LED_TEMPORARY.cancel : LED_TEMPORARY.set, look));
   if (features.buzzer && look.beep > 0) commands.push(beepCommand(reader, look.beep));
   if (features.text && look.text !== '') commands.push(textCommand(reader, signal === 'ready', look));
   return commands;
 }
 
-function ledCommand(reader: number, led: number, permanent: boolean, look: SignalLook): WireCommand {
+/** A temporary look, or with `temporary` not being set, the permanent one. */
+function ledCommand(reader: number, led: number, temporary: number, look: SignalLook): WireCommand {
   // A record that is "set" must not have both times at 0: some readers refuse it.
   const shown = look.flash
     ? { onUnits: FLASH_UNITS, offUnits: FLASH_UNITS, onColor: COLORS[look.led], offColor: COLORS.off }
@@ -45,18 +60,18 @@ function ledCommand(reader: number, led: number, permanent: boolean, look: Signa
   const nothing = { onUnits: 0, offUnits: 0, onColor: 0, offColor: 0 };
   return command('LED', {
     records: [
-      permanent
+      temporary === LED_TEMPORARY.set
         ? {
             reader,
             led,
-            temporary: { control: LED_TEMPORARY.cancel, ...nothing, timerUnits: 0 },
-            permanent: { control: LED_PERMANENT.set, ...shown },
+            temporary: { control: temporary, ...shown, timerUnits: units(look.durationMs) },
+            permanent: { control: LED_PERMANENT.nop, ...nothing },
           }
         : {
             reader,
             led,
-            temporary: { control: LED_TEMPORARY.set, ...shown, timerUnits: units(look.durationMs) },
-            permanent: { control: LED_PERMANENT.nop, ...nothing },
+            temporary: { control: temporary, ...nothing, timerUnits: 0 },
+            permanent: { control: LED_PERMANENT.set, ...shown },
           },
     ],
   });

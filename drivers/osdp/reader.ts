@@ -18,7 +18,7 @@ import { OperatingError } from '../../src/domain/errors.ts';
 import { ChannelHealth, describeRestart } from './channel-health.ts';
 import { command } from './commands.ts';
 import type { WireCommand } from './commands.ts';
-import { feedbackCommands } from './feedback.ts';
+import { feedbackCommands, restingCommands } from './feedback.ts';
 import type { FeedbackLooks } from './feedback.ts';
 import { KeyRing } from './key-ring.ts';
 import { MAX_FRAME_BYTES } from './frame.ts';
@@ -55,8 +55,9 @@ const RETRY_FIRST_MS = 500;
 const RETRY_LAST_MS = 15_000;
 /** While an operator waits at the reader nothing is slow. */
 const RETRY_INSTALL_MS = 1_000;
-/** A link that lasted less than this counts as failed: a reader that drops every session at once must not keep the bus busy. */
-const SETTLED_MS = 5_000;
+/** A link that lasted less than this has failed; a reader that drops this many in a row at once must not keep the bus busy. */
+const SETTLED_MS = 250;
+const UNSETTLED_LINKS = 3;
 
 /** Who waits for a report that only comes by poll. */
 type Waiter = { name: ReplyName; take: (reply: DecodedReply) => boolean };
@@ -100,6 +101,7 @@ export class OsdpReader implements Device {
       report: (code, data, secured, atMs) => this.#report(code, data, secured, atMs),
       clearText: (code) => this.#clearText(code),
       refused: (error) => this.#refused(error),
+      returned: () => void this.#setUp(),
       lost: (loss) => this.#lose(loss),
     });
     this.station.link.crc = settings.checkCharacters !== 'checksum';
@@ -220,7 +222,7 @@ export class OsdpReader implements Device {
       found = loss.why === 'restart';
       if (!found) this.#setOffline(describeLoss(loss));
       if (this.#context.clock.monotonicMs() - beganMs >= SETTLED_MS) this.#failures = 0;
-      else if (++this.#failures > 1 || loss.why === 'refused') await this.#pause();
+      else if (++this.#failures > UNSETTLED_LINKS || loss.why === 'refused') await this.#pause();
     }
     this.#setOffline('stopped');
   }
@@ -263,6 +265,8 @@ export class OsdpReader implements Device {
   async #serve(): Promise<Loss> {
     const lost = new Promise<Loss>((resolve) => (this.#lost = resolve));
     this.#unsupported.clear();
+    // Ahead of any strike that the news of being online brings: bringing an output to rest would end it.
+    for (const wire of this.outputs?.restoring() ?? []) void this.station.submit('strike', wire);
     this.station.open();
     this.#setOnline();
     void this.#setUp();
@@ -309,8 +313,7 @@ export class OsdpReader implements Device {
     };
     if (!(await send(command('CAP', {})))) return;
     for (const wire of [
-      ...(this.outputs?.restoring() ?? []),
-      ...this.#readyLook(),
+      ...this.#restingLook(),
       command('ID', { extended: false }),
       command('ACURXSIZE', { sizeBytes: MAX_FRAME_BYTES }),
       command('LSTAT', {}),
@@ -394,9 +397,9 @@ export class OsdpReader implements Device {
 
   // ---- feedback ---------------------------------------------------------------------------------------------------------------------------------
 
-  #readyLook(): WireCommand[] {
+  #restingLook(): WireCommand[] {
     return Array.from({ length: this.settings.readers }, (_, reader) =>
-      feedbackCommands(reader, this.settings.led, 'ready', this.settings.looks.ready, this.#features()),
+      restingCommands(reader, this.settings.led, this.settings.looks.ready, this.#features()),
     ).flat();
   }
 

@@ -133,6 +133,7 @@ export class SimulatedReader {
   readonly terminals: SimulatedTerminals;
   /** What was done to it, newest last, for tests and for people to watch; bounded. */
   readonly heard: { name: CommandName; secured: boolean }[] = [];
+  readonly #counts = new Map<CommandName, number>();
   readonly beeps: CommandFields['BUZ']['records'][number][] = [];
   text = '';
   /** The file that the last transfer brought; null: none yet. */
@@ -153,6 +154,8 @@ export class SimulatedReader {
   apdu: ((request: Buffer) => Buffer) | null = null;
   /** Answers BUSY this many times more. */
   busy = 0;
+  /** Carried out and not answered, once each; the same bytes again are a new chance. */
+  readonly mute: CommandName[] = [];
   /** Done to the next answers, one each: numbered 0, with a wrong MAC, in the clear. */
   readonly oneShots: ('numbered_0' | 'bad_mac' | 'clear_card')[] = [];
   bufferBytes = 1024;
@@ -191,6 +194,11 @@ export class SimulatedReader {
   /** Has a controller spoken to it lately? */
   get online(): boolean {
     return this.#clock.monotonicMs() - this.#heardAtMs < OFFLINE_MS;
+  }
+
+  /** How often it has carried out this command. */
+  count(name: CommandName): number {
+    return this.#counts.get(name) ?? 0;
   }
 
   /** `bits` left-justified. A card shown while nobody listens is lost, as in a real reader. */
@@ -273,13 +281,21 @@ export class SimulatedReader {
       return this.#clear(frame, reply('BUSY', {}), this.quirks.busySequence);
     }
     if (frame.sequence === 0) this.#begin();
-    else if (this.#last?.command.equals(frame.bytes)) return this.#last.reply;
+    else if (this.#last?.command.equals(frame.bytes)) return this.#unlessMute(frame, this.#last.reply);
     else if (frame.sequence !== this.#expected() && frame.sequence !== this.#sequence)
       return this.#outOfSequence(frame);
     this.#sequence = frame.sequence;
     const answer = this.#answer(frame);
-    if (answer !== null) this.#last = { command: Buffer.from(frame.bytes), reply: answer };
-    return answer;
+    if (answer === null) return null;
+    this.#last = { command: Buffer.from(frame.bytes), reply: answer };
+    return this.#unlessMute(frame, answer);
+  }
+
+  #unlessMute(frame: Frame, answer: Answer): Answer | null {
+    const at = this.mute.findIndex((name) => COMMANDS[name].code === frame.code);
+    if (at < 0) return answer;
+    this.mute.splice(at, 1);
+    return null;
   }
 
   #wakeUp(nowMs: number): void {
@@ -449,6 +465,7 @@ export class SimulatedReader {
   // ---- commands -----------------------------------------------------------------------------------------------------------------------------------
 
   #note(name: CommandName, secured: boolean): void {
+    this.#counts.set(name, this.count(name) + 1);
     this.heard.push({ name, secured });
     if (this.heard.length > 1000) this.heard.shift();
   }

@@ -73,6 +73,8 @@ export class SimulatedLine {
   #lastByteMs = 0;
   #quietSinceMs = -Infinity;
   #path: string;
+  /** Kept over `stop` and `start`, as a converter keeps its address. */
+  #tcpPort: number | null = null;
 
   constructor(readers: readonly SimulatedReader[], options: SimulatedLineOptions, context: SimulatorContext) {
     this.readers = readers;
@@ -89,7 +91,7 @@ export class SimulatedLine {
   }
 
   async start(): Promise<void> {
-    if ('listen' in this.#options.at) await this.#listen(this.#options.at.listen);
+    if ('listen' in this.#options.at) await this.#listen(this.#tcpPort ?? this.#options.at.listen);
     else this.#open(this.#options.at.path);
   }
 
@@ -131,6 +133,7 @@ export class SimulatedLine {
     const address = server.address();
     assert(address !== null && typeof address !== 'string', 'a TCP server has a port');
     this.#server = server;
+    this.#tcpPort = address.port;
     this.#path = `tcp://127.0.0.1:${address.port}`;
   }
 
@@ -204,15 +207,19 @@ export class SimulatedLine {
     if (this.faults.pulled) return;
     this.counts.answers++;
     const { pieceBytes, pieceGapMs } = this.faults;
-    if (pieceBytes === 0) {
-      this.#write(bytes);
-      this.#quietSinceMs = this.#clock.monotonicMs();
+    if (pieceBytes > 0) {
+      this.#sendPieces(bytes, pieceBytes, pieceGapMs);
       return;
     }
-    for (let at = 0, piece = 0; at < bytes.length; at += pieceBytes, piece++) {
-      const part = bytes.subarray(at, at + pieceBytes);
-      this.#at(this.#clock.monotonicMs() + piece * pieceGapMs, () => this.#write(part));
-    }
+    this.#write(bytes);
+    this.#quietSinceMs = this.#clock.monotonicMs();
+  }
+
+  #sendPieces(bytes: Buffer, pieceBytes: number, pieceGapMs: number): void {
+    this.#write(bytes.subarray(0, pieceBytes));
+    const rest = bytes.subarray(pieceBytes);
+    if (rest.length === 0) return;
+    this.#at(this.#clock.monotonicMs() + pieceGapMs, () => this.#sendPieces(rest, pieceBytes, pieceGapMs));
   }
 
   /** Runs `act` at this instant, more exactly than a timer can. */

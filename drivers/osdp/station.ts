@@ -16,7 +16,7 @@ import { NAK, REPLIES } from './replies.ts';
  */
 export type Lane = 'strike' | 'feedback' | 'request' | 'connect' | 'probe';
 const LANES: readonly Lane[] = ['strike', 'feedback', 'request', 'connect', 'probe'];
-const MAX_WAITING: Readonly<Record<Lane, number>> = { strike: 16, feedback: 8, request: 32, connect: 4, probe: 1 };
+const MAX_WAITING: Readonly<Record<Lane, number>> = { strike: 64, feedback: 8, request: 32, connect: 4, probe: 1 };
 
 export type JobResult =
   | { kind: 'reply'; code: number; data: Buffer; secured: boolean; block: SecurityBlock | null }
@@ -39,7 +39,16 @@ type Job = {
   settle: (result: JobResult) => void;
 };
 
-type Flight = { bytes: Buffer; job: Job | null; tries: number; damaged: number; busySinceMs: number | null };
+type Flight = {
+  bytes: Buffer;
+  job: Job | null;
+  tries: number;
+  /** Sent, and neither answered nor given up yet. */
+  outstanding: boolean;
+  damaged: number;
+  forged: number;
+  busySinceMs: number | null;
+};
 
 /** What becomes of a station, told to the reader that owns it. */
 export type StationEvents = {
@@ -47,6 +56,8 @@ export type StationEvents = {
   report(code: number, data: Buffer, secured: boolean, atMonotonicMs: number): void;
   /** A reply came in the clear where it should not. */
   clearText(code: number, data: Buffer): void;
+  /** It answers again after a while, and nothing proves that it has not restarted meanwhile. */
+  returned(): void;
   /** A poll was answered with NAK. */
   refused(error: number): void;
   /** The link is gone: the station is closed until `open` is called again. Strikes and feedback wait over a `restart`. */
@@ -68,6 +79,10 @@ const BUSY_PAUSE_MS = 20;
 /** A reader that is busy for longer is stuck. */
 const BUSY_LIMIT_MS = 5_000;
 const MAX_DAMAGED = 3;
+/** A reply with a wrong MAC is passed over once: after a time-out it may be an old one, come late. */
+const MAX_FORGED = 1;
+/** An old reply comes no later than this. */
+const STALE_MS = 1_000;
 
 const POLL = command('POLL', {});
 
@@ -96,6 +111,8 @@ export class Station {
   #flight: Flight | null = null;
   #readyAtMs = 0;
   #lastValidMs = 0;
+  /** The event that answered a question asked twice: the reader's other answer may still come, when the number has come round again. */
+  #stale: { bytes: Buffer; untilMs: number } | null = null;
 
   constructor(name: string, address: number, clock: Clock, events: StationEvents) {
     this.name = name;
@@ -220,10 +237,11 @@ export class Station {
       // A probe is the first word on a new link.
       if (job?.lane === 'probe') this.link.restart();
       const bytes = this.link.seal(job?.command ?? POLL, job?.block ?? null);
-      this.#flight = { bytes, job, tries: 0, damaged: 0, busySinceMs: null };
+      this.#flight = { bytes, job, tries: 0, outstanding: true, damaged: 0, forged: 0, busySinceMs: null };
       if (job !== null) job.sent = true;
     } else this.counters.retries++;
     this.#flight.tries++;
+    this.#flight.outstanding = true;
     this.counters.requests++;
     this.counters.bytesSent += this.#flight.bytes.length;
     return this.#flight.bytes;
@@ -232,28 +250,27 @@ export class Station {
   /** A frame from this reader's address. True when it ended the exchange that the bus waits for. */
   heard(frame: Frame, atMonotonicMs: number): boolean {
     const flight = this.#flight;
-    if (flight === null) return false;
+    if (flight === null || this.#isStale(frame, atMonotonicMs)) return false;
     const verdict = this.link.judge(frame);
     if (verdict.verdict === 'ignored') return false;
+    if (verdict.verdict === 'restart' && verdict.reason === 'bad_mac' && flight.forged++ < MAX_FORGED) return false;
+    flight.outstanding = false;
     this.counters.bytesReceived += frame.bytes.length;
     this.counters.replies++;
     this.#lastValidMs = atMonotonicMs;
-    switch (verdict.verdict) {
-      case 'busy':
-        this.#busy(flight, atMonotonicMs);
-        break;
-      case 'again':
-        if (++flight.damaged > MAX_DAMAGED) {
-          this.link.giveIn();
-          this.#endFlight({ kind: 'nak', error: NAK.badCheck });
-        }
-        break;
-      case 'restart':
-        if (verdict.clear !== null) this.#events.clearText(verdict.clear.code, verdict.clear.data);
-        this.#restart(verdict.reason);
-        break;
-      case 'reply':
-        this.#answered(flight.job, verdict, atMonotonicMs);
+    if (verdict.verdict === 'reply') {
+      if (flight.tries > 1 && frame.code !== REPLIES.ACK.code)
+        this.#stale = { bytes: Buffer.from(frame.bytes), untilMs: atMonotonicMs + STALE_MS };
+      this.#answered(flight.job, verdict, atMonotonicMs);
+      if (flight.tries >= QUICK_TRIES - 1 && !verdict.secured && this.#polling) this.#events.returned();
+    } else if (verdict.verdict === 'restart') {
+      if (verdict.clear !== null) this.#events.clearText(verdict.clear.code, verdict.clear.data);
+      this.#restart(verdict.reason);
+    } else if (isSettled(flight.job)) this.#restart('abandoned');
+    else if (verdict.verdict === 'busy') this.#busy(flight, atMonotonicMs);
+    else if (++flight.damaged > MAX_DAMAGED) {
+      this.link.giveIn();
+      this.#endFlight({ kind: 'nak', error: NAK.badCheck });
     }
     return true;
   }
@@ -264,11 +281,11 @@ export class Station {
     this.draining = false;
     const flight = this.#flight;
     if (flight === null) return;
+    flight.outstanding = false;
     if (flight.job?.lane === 'probe') {
       this.link.restart();
       this.#endFlight({ kind: 'silence' });
-    } else if (flight.job !== null && flight.job.result !== null) {
-      // Its deadline is over; to send it again could open a door that nobody stands at any more.
+    } else if (isSettled(flight.job)) {
       this.#restart('abandoned');
     } else if (flight.tries >= QUICK_TRIES && this.#patienceEnds(nowMs)) {
       this.#endFlight({ kind: 'silence' });
@@ -296,7 +313,7 @@ export class Station {
 
   #busy(flight: Flight, nowMs: number): void {
     flight.busySinceMs ??= nowMs;
-    if (nowMs - flight.busySinceMs > BUSY_LIMIT_MS || (flight.job?.result ?? null) !== null) this.#restart('abandoned');
+    if (nowMs - flight.busySinceMs > BUSY_LIMIT_MS) this.#restart('abandoned');
     else this.#readyAtMs = nowMs + BUSY_PAUSE_MS;
   }
 
@@ -348,8 +365,21 @@ export class Station {
     const waiting = this.#lanes[job.lane].indexOf(job);
     if (waiting >= 0) this.#lanes[job.lane].splice(waiting, 1);
     finish(job, { kind: 'expired', sent: job.sent });
+    // Between two tries: the next must not happen.
+    if (this.#flight?.job === job && !this.#flight.outstanding) this.#restart('abandoned');
+  }
+
+  #isStale(frame: Frame, nowMs: number): boolean {
+    const stale = this.#stale;
+    if (stale === null) return false;
+    const old = nowMs < stale.untilMs && stale.bytes.equals(frame.bytes);
+    if (old || nowMs >= stale.untilMs) this.#stale = null;
+    return old;
   }
 }
+
+/** Its deadline is over. To send it again could open a door that nobody stands at any more. */
+const isSettled = (job: Job | null): boolean => job !== null && job.result !== null;
 
 function finish(job: Job, result: JobResult): void {
   if (job.result !== null) return;

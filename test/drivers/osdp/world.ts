@@ -1,6 +1,6 @@
 // An OSDP bus on a real line with simulated readers at its far end, for tests: a pty pair, or a TCP port as a serial converter has it.
 
-import type { Driver, DriverEvent, Log, OutputOutcome, ReaderKeys } from '../../../drivers/driver.ts';
+import type { Clock, Driver, DriverEvent, Log, OutputOutcome, ReaderKeys } from '../../../drivers/driver.ts';
 import { isOsdpDriver, osdpDriver } from '../../../drivers/osdp/driver.ts';
 import type { OsdpDriver } from '../../../drivers/osdp/driver.ts';
 import { SimulatedReader } from '../../../drivers/osdp/simulated-reader.ts';
@@ -65,7 +65,17 @@ export type WorldOptions = {
   turnaroundMs?: number;
   /** False: the driver is made and not started. */
   start?: boolean;
+  /** Both ends' time runs this many times as fast as the test's, so that long outages are short. */
+  speed?: number;
 };
+
+function fasterClock(speed: number): Clock {
+  return {
+    ...systemClock,
+    monotonicMs: () => systemClock.monotonicMs() * speed,
+    after: (delayMs, run) => systemClock.after(delayMs / speed, run),
+  };
+}
 
 export type World = {
   readonly driver: OsdpDriver;
@@ -84,7 +94,7 @@ export type World = {
 
 /** Readers have KEY, and Lintel has it for them, unless `key` says otherwise (null: neither has one). */
 export async function openWorld(options: WorldOptions): Promise<World> {
-  const clock = systemClock;
+  const clock = options.speed === undefined ? systemClock : fasterClock(options.speed);
   const context = { clock, random: systemRandom, log: silentLog, openPort: portOpener(clock) };
   const keys = new MemoryKeys();
   const sims = new Map<string, SimulatedReader>();

@@ -1,0 +1,317 @@
+// Bad days on the wire: what the line loses, breaks and delays, cables that are pulled, readers that die, and what their neighbours notice of it.
+import { describe, expect, it } from 'vitest';
+import { until } from '../../support/ports.ts';
+import { inWorld, sleep } from './world.ts';
+import type { World } from './world.ts';
+import { hex } from './vectors.ts';
+
+const CARD = hex('BDD93740');
+
+const handshakes = (world: World, name: string): number => world.sim(name).count('CHLNG');
+
+const settled = async (world: World, ...names: string[]): Promise<void> => {
+  for (const name of names) {
+    await world.online(name);
+    await until(() => world.sim(name).count('RSTAT') > 0, `${name} to be set up`);
+  }
+};
+
+const counters = (world: World, name: string) => {
+  const device = world.driver.devices.get(name);
+  if (device === undefined) throw new Error(`no ${name}`);
+  return device.status().counters;
+};
+
+describe('one answer that goes wrong', () => {
+  for (const [what, spoil] of [
+    ['lost', (world: World) => (world.line.faults.lose = 1)],
+    ['damaged', (world: World) => (world.line.faults.damage = 1)],
+    [
+      'later than its time-out',
+      (world: World) => {
+        world.line.faults.late = 1;
+        world.line.faults.lateMs = 300;
+      },
+    ],
+  ] as const) {
+    it(`${what}: the same bytes are sent again, the card is told once, and the session holds`, async () => {
+      await inWorld({ readers: { lobby: {} }, speed: 2 }, async (world) => {
+        await settled(world, 'lobby');
+        spoil(world);
+        world.sim('lobby').presentCard(26, CARD);
+        await until(() => counters(world, 'lobby').retries > 0, 'a retry');
+        await world.event('presented');
+        await sleep(300);
+        expect(world.count('presented')).toBe(1);
+        expect(handshakes(world, 'lobby')).toBe(1);
+        expect(world.count('offline')).toBe(0);
+      });
+    });
+  }
+
+  it('late and in the clear: the card is told once', async () => {
+    await inWorld(
+      { readers: { lobby: { key: null } }, controllers: { lobby: { secure_channel: 'none' } }, speed: 2 },
+      async (world) => {
+        await settled(world, 'lobby');
+        for (let round = 1; round <= 6; round++) {
+          await sleep(7);
+          world.line.faults.late = 1;
+          world.line.faults.lateMs = 300;
+          world.sim('lobby').presentCard(32, Buffer.from([4, 0, 0, round]));
+          await until(() => world.count('presented') >= round, `card ${round}`);
+          await sleep(150);
+          expect(world.count('presented')).toBe(round);
+        }
+      },
+    );
+  });
+
+  it('a command that the reader gets damaged costs the session and nothing else', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await settled(world, 'lobby');
+      for (let i = 0; i < 3; i++) {
+        const before = handshakes(world, 'lobby');
+        world.sim('lobby').noise();
+        await until(() => handshakes(world, 'lobby') > before, 'a new handshake');
+        await until(() => world.sim('lobby').secured, 'a session');
+      }
+      world.sim('lobby').presentCard(26, CARD);
+      await world.event('presented');
+      expect(world.count('offline')).toBe(0);
+      expect(world.count('secure_channel_lost')).toBe(0);
+    });
+  });
+});
+
+describe('a line that', () => {
+  for (const [does, spoil] of [
+    ['puts noise before every answer', (world: World) => (world.line.faults.noise = hex('0053FF5380'))],
+    ['gives our own bytes back', (world: World) => (world.line.faults.echo = true)],
+    [
+      'delivers answers byte by byte',
+      (world: World) => {
+        world.line.faults.pieceBytes = 1;
+        world.line.faults.pieceGapMs = 1;
+      },
+    ],
+    [
+      'delivers answers in pieces far apart',
+      (world: World) => {
+        world.line.faults.pieceBytes = 9;
+        world.line.faults.pieceGapMs = 60;
+      },
+    ],
+  ] as const) {
+    it(`${does} is a line all the same`, async () => {
+      await inWorld({ readers: { lobby: {} } }, async (world) => {
+        spoil(world);
+        await world.online('lobby');
+        world.sim('lobby').presentCard(26, CARD);
+        expect((await world.event('presented')).presentation.kind).toBe('card');
+        expect(world.count('offline')).toBe(0);
+      });
+    });
+  }
+
+  it('loses every fifth answer loses no card', async () => {
+    await inWorld({ readers: { lobby: {}, side: {} }, speed: 5 }, async (world) => {
+      await settled(world, 'lobby', 'side');
+      let sent = 0;
+      while (sent < 10) {
+        world.line.faults.lose = 1;
+        world.sim('lobby').presentCard(32, Buffer.from([4, 0, 0, sent++]));
+        await until(() => world.count('presented') === sent, `card ${sent}`);
+      }
+      expect(world.count('offline')).toBe(0);
+    });
+  });
+});
+
+describe('a reader that', () => {
+  it('is busy is asked again until it is not', async () => {
+    for (const busySequence of [0, 2]) {
+      await inWorld(
+        { readers: { lobby: { quirks: { busySequence } } }, controllers: { lobby: { outputs: 1 } } },
+        async (world) => {
+          await settled(world, 'lobby');
+          world.sim('lobby').busy = 5;
+          expect(await world.pulse('lobby', 0, 1_000)).toEqual({ outcome: 'done', confirmed: true });
+          expect(world.sim('lobby').busy).toBe(0);
+          expect(world.sim('lobby').terminals.pulses).toHaveLength(1);
+          expect(handshakes(world, 'lobby')).toBe(1);
+        },
+      );
+    }
+  });
+
+  it('is busy for ever does not open the door later', async () => {
+    await inWorld({ readers: { lobby: {} }, controllers: { lobby: { outputs: 1 } }, speed: 5 }, async (world) => {
+      await settled(world, 'lobby');
+      world.sim('lobby').busy = 1_000_000;
+      expect(await world.pulse('lobby', 0, 1_000)).toMatchObject({
+        outcome: 'failed',
+        error: expect.stringMatching(/timed_out|too_late/),
+      });
+      await sleep(20);
+      world.sim('lobby').busy = 0;
+      await sleep(200);
+      expect(world.sim('lobby').terminals.pulses).toEqual([]);
+    });
+  });
+
+  it('asks for a new beginning with a reply numbered 0 gets one, on the quiet', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await settled(world, 'lobby');
+      world.sim('lobby').oneShots.push('numbered_0');
+      await until(() => handshakes(world, 'lobby') === 2, 'a new handshake');
+      world.sim('lobby').presentCard(26, CARD);
+      await world.event('presented');
+      expect(world.count('offline')).toBe(0);
+    });
+  });
+
+  it('restarts in between is taken up again without going offline', async () => {
+    for (const secure_channel of ['required', 'none']) {
+      await inWorld(
+        {
+          readers: { lobby: secure_channel === 'none' ? { key: null } : {} },
+          controllers: { lobby: { secure_channel } },
+          speed: 5,
+        },
+        async (world) => {
+          await settled(world, 'lobby');
+          world.sim('lobby').powerCycle(1_500);
+          await until(() => world.sim('lobby').led().color !== 0, 'its LED to be set anew');
+          expect(world.count('offline')).toBe(0);
+        },
+      );
+    }
+  });
+
+  it('tells more than a poll can hold does not keep its neighbour from being polled', async () => {
+    await inWorld({ readers: { lobby: {}, side: {} }, turnaroundMs: 1 }, async (world) => {
+      await settled(world, 'lobby', 'side');
+      for (let i = 0; i < 40; i++) world.sim('lobby').presentCard(32, Buffer.from([4, 0, 0, i]));
+      const before = world.sim('side').count('POLL');
+      await until(() => world.count('presented') === 40, 'all cards');
+      expect(world.sim('side').count('POLL') - before).toBeGreaterThanOrEqual(8);
+    });
+  });
+});
+
+describe('a cable', () => {
+  it('pulled for a second amid cards: nobody goes offline, the session holds, the next card is told', async () => {
+    await inWorld({ readers: { lobby: {}, side: {} }, speed: 5 }, async (world) => {
+      await settled(world, 'lobby', 'side');
+      world.sim('lobby').presentCard(26, CARD);
+      await world.event('presented');
+      world.line.faults.pulled = true;
+      await sleep(200);
+      world.line.faults.pulled = false;
+      const from = world.events.length;
+      await sleep(100);
+      world.sim('lobby').presentCard(26, CARD);
+      await world.event('presented', from);
+      expect(world.count('offline')).toBe(0);
+      expect(handshakes(world, 'lobby')).toBe(1);
+    });
+  });
+
+  it('pulled for ten seconds: both readers go offline, and come back by themselves with a new session', async () => {
+    await inWorld({ readers: { lobby: {}, side: {} }, speed: 5 }, async (world) => {
+      await settled(world, 'lobby', 'side');
+      world.line.faults.pulled = true;
+      await sleep(2_000);
+      expect(world.count('offline')).toBe(2);
+      expect(world.driver.devices.get('side')?.status()).toMatchObject({
+        online: false,
+        problem: expect.stringContaining('does not answer'),
+      });
+      world.line.faults.pulled = false;
+      const from = world.events.length;
+      await world.online('lobby');
+      await world.online('side');
+      await until(() => world.sim('lobby').secured, 'a session');
+      expect(handshakes(world, 'lobby')).toBe(2);
+      world.sim('lobby').presentCard(26, CARD);
+      await world.event('presented', from);
+    });
+  });
+
+  it('of the adapter itself: the port goes and comes, and the readers with it', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await settled(world, 'lobby');
+      await world.pty?.cut();
+      await world.event('offline');
+      expect(world.driver.devices.get('lobby')?.status().problem).toMatch(/unplugged|no such device/);
+      await world.pty?.replug();
+      const from = world.events.length;
+      await world.event('online', from - 1);
+      world.sim('lobby').presentCard(26, CARD);
+      await world.event('presented', from);
+    });
+  });
+
+  it('of a converter that is restarted', async () => {
+    await inWorld({ line: 'tcp', readers: { lobby: {} } }, async (world) => {
+      await settled(world, 'lobby');
+      await world.line.stop();
+      await world.event('offline');
+      const from = world.events.length;
+      await world.line.start();
+      await world.event('online', from - 1);
+    });
+  });
+});
+
+describe('a dead reader', () => {
+  it('is probed seldom enough to leave the others nine tenths of the bus', async () => {
+    await inWorld({ readers: { lobby: {}, side: {}, dead: {} }, speed: 10 }, async (world) => {
+      await settled(world, 'lobby', 'side', 'dead');
+      world.sim('dead').powerCycle(1e9);
+      await world.event('offline');
+      const before = counters(world, 'dead').requests;
+      await sleep(2_000);
+      const probes = counters(world, 'dead').requests - before;
+      // Twenty seconds of the bus' time, each probe 220 ms of it.
+      expect(probes).toBeGreaterThanOrEqual(3);
+      expect(probes * 220).toBeLessThanOrEqual(2_000);
+      expect(world.driver.devices.get('lobby')?.status().online).toBe(true);
+    });
+  });
+
+  it('does not hold up a card at its neighbour while it is being given up', async () => {
+    await inWorld({ readers: { lobby: {}, dead: {} }, speed: 5 }, async (world) => {
+      await settled(world, 'lobby', 'dead');
+      world.sim('dead').powerCycle(1e9);
+      for (let i = 1; i <= 5; i++) {
+        world.sim('lobby').presentCard(26, CARD);
+        await until(() => world.count('presented') === i, `card ${i}`);
+        await sleep(100);
+      }
+    });
+  });
+
+  it('that comes back brings the others of its cable back at once', async () => {
+    await inWorld({ readers: { lobby: {}, a: {}, b: {}, c: {}, d: {} }, speed: 10 }, async (world) => {
+      await settled(world, 'lobby', 'a', 'b', 'c', 'd');
+      for (const name of ['a', 'b', 'c', 'd']) world.sim(name).powerCycle(15_000);
+      await until(() => world.count('offline') === 4, 'all four to go');
+      await sleep(1_200);
+      for (const name of ['a', 'b', 'c', 'd']) await world.online(name);
+      expect(world.driver.devices.get('lobby')?.status().online).toBe(true);
+    });
+  });
+});
+
+it('a bus that is stopped says nothing more', async () => {
+  await inWorld({ readers: { lobby: {} } }, async (world) => {
+    await settled(world, 'lobby');
+    await world.driver.stop(500);
+    const { commands } = world.line.counts;
+    await sleep(100);
+    expect(world.line.counts.commands).toBe(commands);
+    expect(world.driver.devices.get('lobby')?.status()).toMatchObject({ online: false, problem: 'stopped' });
+  });
+});

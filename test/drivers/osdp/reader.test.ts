@@ -1,0 +1,452 @@
+// What a reader tells and is told, over a real line, with Secure Channel unless a test says otherwise.
+import { describe, expect, it } from 'vitest';
+import { COLORS } from '../../../drivers/osdp/commands.ts';
+import { reply } from '../../../drivers/osdp/replies.ts';
+import { candidates } from '../../../src/domain/card-formats.ts';
+import { until } from '../../support/ports.ts';
+import { inWorld, sleep } from './world.ts';
+import type { World } from './world.ts';
+import { hex } from './vectors.ts';
+
+const digitsOf = async (world: World, from: number): Promise<string> => {
+  const event = await world.event('presented', from);
+  return event.presentation.kind === 'digits' ? event.presentation.digits : `a ${event.presentation.kind}`;
+};
+
+describe('a reader comes online', () => {
+  for (const line of ['pty', 'tcp'] as const) {
+    it(`over ${line}: only the handshake is in the clear, everything else is secured`, async () => {
+      await inWorld({ line, readers: { lobby: {} } }, async (world) => {
+        await world.online('lobby');
+        const sim = world.sim('lobby');
+        await until(() => sim.count('POLL') > 0, 'a poll');
+        expect(sim.heard.filter(({ secured }) => !secured).map(({ name }) => name)).toEqual(['ID', 'CHLNG', 'SCRYPT']);
+        expect(sim.heard.filter(({ secured }) => secured).map(({ name }) => name)).toContain('CAP');
+        expect(world.driver.devices.get('lobby')?.status()).toMatchObject({
+          online: true,
+          problem: null,
+          identity: expect.stringContaining('OUI 11:22:33 model 68'),
+        });
+      });
+    });
+  }
+
+  it('without Secure Channel where the facility file says so', async () => {
+    await inWorld(
+      { readers: { lobby: { key: null } }, controllers: { lobby: { secure_channel: 'none' } } },
+      async (world) => {
+        await world.online('lobby');
+        world.sim('lobby').presentCard(26, hex('BDD93740'));
+        await world.event('presented');
+        expect(world.sim('lobby').heard.every(({ secured }) => !secured)).toBe(true);
+        expect(world.sim('lobby').heard.map(({ name }) => name)).not.toContain('CHLNG');
+      },
+    );
+  });
+
+  it('and keeps the line quiet for two characters before each command', async () => {
+    await inWorld({ baud: 9600, paced: true, readers: { lobby: {}, side: {} } }, async (world) => {
+      await world.online('side');
+      await until(() => world.line.counts.commands > 40, 'forty commands');
+      expect(world.line.counts.hasty).toBe(0);
+    });
+  });
+});
+
+describe('cards', () => {
+  const cards: readonly [string, number, string, string][] = [
+    ['H10301:123:45678', 26, 'BDD93740', 'H10301'],
+    ['H10301:1:1', 26, '80800080', 'H10301'],
+    ['H10306:1234:56789', 34, '82696EEA80', 'H10306'],
+    ['C1000-35:1234:567890', 35, 'D34A2A9480', 'C1000-35'],
+    ['H10302:1234567890', 37, '8499602D28', 'H10302'],
+    ['H10304:1234:234567', 37, '0269394470', 'H10304'],
+    ['C1000-48:123456:4567890', 48, '41E2408B66A5', 'C1000-48'],
+    ['uid:04A1B2C3', 32, '04A1B2C3', 'uid'],
+    ['uid:C3B2A104', 32, '04A1B2C3', 'uid-reversed'],
+    ['raw:29:12345678', 29, '12345678', 'raw'],
+  ];
+  for (const [canonical, widthBits, bits, format] of cards) {
+    it(`${canonical} arrives as it was read`, async () => {
+      await inWorld({ readers: { lobby: {} } }, async (world) => {
+        await world.online('lobby');
+        world.sim('lobby').presentCard(widthBits, hex(bits));
+        const { presentation, reader, device } = await world.event('presented');
+        if (presentation.kind !== 'card') throw new Error('no card');
+        expect({ reader, device }).toEqual({ reader: 0, device: 'lobby' });
+        expect(candidates(presentation.reading, [format])).toEqual([canonical]);
+      });
+    });
+  }
+
+  for (const justify of ['auto', 'right', 'left']) {
+    it(`right-justified bits are read right with justify: ${justify}, but for left`, async () => {
+      await inWorld(
+        { readers: { lobby: { quirks: { rightJustified: true } } }, controllers: { lobby: { justify } } },
+        async (world) => {
+          await world.online('lobby');
+          world.sim('lobby').presentCard(37, hex('8499602D28'));
+          world.sim('lobby').presentCard(26, hex('BDD93740'));
+          await until(() => world.count('presented') === 2, 'both cards');
+          const numbers = world.events.flatMap((event) =>
+            event.type === 'presented' && event.presentation.kind === 'card'
+              ? candidates(event.presentation.reading, ['H10302', 'H10301'])
+              : [],
+          );
+          const right = ['H10302:1234567890', 'H10301:123:45678'];
+          if (justify === 'left') expect(numbers).not.toEqual(right);
+          else expect(numbers).toEqual(right);
+        },
+      );
+    });
+  }
+
+  it('stray bits behind the last one are cleared, for the same card must be the same number', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      world.sim('lobby').presentCard(29, hex('F234567F'));
+      const { presentation } = await world.event('presented');
+      if (presentation.kind !== 'card') throw new Error('no card');
+      expect(candidates(presentation.reading, ['raw'])).toEqual(['raw:29:F2345678']);
+    });
+  });
+
+  it('formatted text arrives as the bits of its characters, also with a length that counts sentinels', async () => {
+    for (const longFmt of [false, true]) {
+      await inWorld({ readers: { lobby: { quirks: { longFmt } } } }, async (world) => {
+        await world.online('lobby');
+        world.sim('lobby').presentText('4711');
+        const { presentation } = await world.event('presented');
+        if (presentation.kind !== 'card') throw new Error('no card');
+        expect(candidates(presentation.reading, ['raw'])).toEqual(['raw:32:34373131']);
+      });
+    }
+  });
+
+  it('several that wait in the reader all arrive, in order', async () => {
+    await inWorld({ readers: { lobby: {}, side: {} } }, async (world) => {
+      await world.online('lobby');
+      const sent = Array.from({ length: 12 }, (_, i) => Buffer.from([4, 0, 0, i]));
+      for (const uid of sent) world.sim('lobby').presentCard(32, uid);
+      await until(() => world.count('presented') === sent.length, 'all cards');
+      const got = world.events.flatMap((event) =>
+        event.type === 'presented' && event.presentation.kind === 'card' ? [event.presentation.reading.bytes] : [],
+      );
+      expect(got).toEqual(sent);
+    });
+  });
+
+  it('one at a head that is not configured goes nowhere', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      const sim = world.sim('lobby');
+      sim.report(reply('RAW', { reader: 1, format: 1, widthBits: 26, bits: hex('BDD93740') }));
+      sim.presentCard(32, hex('04000001'));
+      await world.event('presented');
+      expect(world.count('presented')).toBe(1);
+    });
+  });
+
+  it('a biometric report that nobody asked for is a factor', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      world.sim('lobby').report(reply('BIOMATCHR', { reader: 0, status: 0, score: 250 }));
+      expect((await world.event('presented')).presentation).toEqual({ kind: 'biometric', factor: 'match' });
+    });
+  });
+});
+
+describe('the keypad', () => {
+  it('ends a PIN at #, whether keys come together or one by one', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      world.sim('lobby').typeKeys('1234#');
+      expect(await digitsOf(world, 0)).toBe('1234');
+      const from = world.events.length;
+      world.sim('lobby').typeKeys('567890#', true);
+      expect(await digitsOf(world, from)).toBe('567890');
+    });
+  });
+
+  it('begins anew at *, takes the literal signs too, and passes over function keys', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      world.sim('lobby').typeKeys('99*12');
+      world.sim('lobby').report(reply('KEYPAD', { reader: 0, keys: Buffer.from('A3*45E6#') }));
+      expect(await digitsOf(world, 0)).toBe('456');
+    });
+  });
+
+  it('hands on at the time-out what was typed, or throws it away, as configured', async () => {
+    for (const pin_on_timeout of ['submit', 'discard']) {
+      await inWorld(
+        { readers: { lobby: {} }, controllers: { lobby: { pin_timeout: '1s', pin_on_timeout } }, speed: 5 },
+        async (world) => {
+          await world.online('lobby');
+          world.sim('lobby').typeKeys('4321');
+          if (pin_on_timeout === 'submit') expect(await digitsOf(world, 0)).toBe('4321');
+          else {
+            await sleep(400);
+            world.sim('lobby').typeKeys('77#');
+            expect(await digitsOf(world, 0)).toBe('77');
+          }
+        },
+      );
+    }
+  });
+
+  it('ends by itself at a configured length', async () => {
+    await inWorld({ readers: { lobby: {} }, controllers: { lobby: { pin_length: 6 } } }, async (world) => {
+      await world.online('lobby');
+      world.sim('lobby').typeKeys('123456789#', true);
+      expect(await digitsOf(world, 0)).toBe('123456');
+    });
+  });
+
+  it('never makes a PIN of too many digits by cutting them', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      world.sim('lobby').typeKeys(`${'1'.repeat(30)}#`);
+      expect((await digitsOf(world, 0)).length).toBeGreaterThan(12);
+    });
+  });
+
+  it('is not there when the reader has none', async () => {
+    await inWorld({ readers: { lobby: {} }, controllers: { lobby: { keypad: false } } }, async (world) => {
+      await world.online('lobby');
+      world.sim('lobby').typeKeys('1234#');
+      world.sim('lobby').presentCard(26, hex('BDD93740'));
+      expect((await world.event('presented')).presentation.kind).toBe('card');
+    });
+  });
+});
+
+describe('terminals', () => {
+  it('inputs are told when the reader comes online and whenever they change', async () => {
+    await inWorld(
+      { readers: { lobby: {} }, controllers: { lobby: { inputs: 2, invert_inputs: [1] } } },
+      async (world) => {
+        await until(() => world.count('input') === 2, 'both inputs');
+        expect(world.events.filter((event) => event.type === 'input')).toMatchObject([
+          { input: 0, active: false },
+          { input: 1, active: true },
+        ]);
+        const from = world.events.length;
+        world.sim('lobby').setInput(1, 1);
+        expect(await world.event('input', from)).toMatchObject({ device: 'lobby', input: 1, active: false });
+      },
+    );
+  });
+
+  it('a cut wire is a fault and never looks like somebody pressing the exit button', async () => {
+    await inWorld({ readers: { lobby: {} }, controllers: { lobby: { inputs: 2 } } }, async (world) => {
+      await until(() => world.count('input') === 2, 'both inputs');
+      world.sim('lobby').setInput(0, 3);
+      expect(await world.event('fault')).toMatchObject({ code: 'input_0', cleared: false });
+      const from = world.events.length;
+      world.sim('lobby').setInput(0, 0);
+      expect(await world.event('fault', from)).toMatchObject({ code: 'input_0', cleared: true });
+      expect(world.events.filter((event) => event.type === 'input' && event.active)).toEqual([]);
+    });
+  });
+
+  it('tamper and power are told when they change', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      world.sim('lobby').setTamper(true);
+      expect(await world.event('tamper')).toEqual({ type: 'tamper', device: 'lobby', active: true });
+      world.sim('lobby').setPowerFailed(true);
+      expect(await world.event('power')).toEqual({ type: 'power', device: 'lobby', failed: true });
+      const from = world.events.length;
+      world.sim('lobby').setTamper(false);
+      expect(await world.event('tamper', from)).toMatchObject({ active: false });
+    });
+  });
+
+  it('a head behind the device that is gone is a fault', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      world.sim('lobby').report(reply('RSTATR', { readers: [1] }));
+      expect(await world.event('fault')).toMatchObject({ code: 'reader_not_connected', cleared: false });
+    });
+  });
+
+  it('fewer terminals than configured is a fault that says so', async () => {
+    await inWorld({ readers: { lobby: { outputs: 1 } }, controllers: { lobby: { outputs: 2 } } }, async (world) => {
+      expect(await world.event('fault')).toMatchObject({
+        code: 'fewer_terminals',
+        message: '2 outputs are configured and it says that it has 1',
+      });
+    });
+  });
+});
+
+describe('outputs', () => {
+  const withStrike = { readers: { lobby: {} }, controllers: { lobby: { outputs: 2 } } };
+
+  it('a pulse is the reader’s own and is read back', async () => {
+    await inWorld(withStrike, async (world) => {
+      await world.online('lobby');
+      expect(await world.pulse('lobby', 1, 450)).toEqual({ outcome: 'done', confirmed: true });
+      expect(world.sim('lobby').terminals.pulses).toMatchObject([{ output: 1, durationMs: 500 }]);
+      await until(() => !world.sim('lobby').terminals.outputStates()[1], 'the reader to end the pulse');
+    });
+  });
+
+  it('a pulse answered with the outputs’ state needs no second question', async () => {
+    await inWorld({ ...withStrike, readers: { lobby: { quirks: { outAnswersState: true } } } }, async (world) => {
+      await world.online('lobby');
+      expect(await world.pulse('lobby', 0, 500)).toEqual({ outcome: 'done', confirmed: true });
+      expect(world.sim('lobby').heard.map(({ name }) => name)).not.toContain('OSTAT');
+    });
+  });
+
+  it('goes ahead of everything that waits', async () => {
+    await inWorld({ ...withStrike, turnaroundMs: 5 }, async (world) => {
+      await world.online('lobby');
+      await until(() => world.sim('lobby').count('POLL') > 0, 'a poll');
+      const device = world.driver.devices.get('lobby');
+      for (let i = 0; i < 3; i++) device?.readers?.feedback(0, 'granted');
+      const before = world.sim('lobby').heard.length;
+      await world.pulse('lobby', 0, 500);
+      const after = world
+        .sim('lobby')
+        .heard.slice(before)
+        .map(({ name }) => name);
+      expect(after.indexOf('OUT')).toBeLessThanOrEqual(1);
+      expect(after.indexOf('OUT')).toBeGreaterThanOrEqual(0);
+    });
+  });
+
+  it('is set, read back and brought to rest at the stop', async () => {
+    await inWorld(withStrike, async (world) => {
+      await world.online('lobby');
+      expect(await world.driver.devices.get('lobby')?.outputs?.set(0, true)).toEqual({
+        outcome: 'done',
+        confirmed: true,
+      });
+      expect(world.sim('lobby').terminals.outputStates()).toEqual([true, false]);
+      await world.driver.stop(1_000);
+      expect(world.sim('lobby').terminals.outputStates()).toEqual([false, false]);
+    });
+  });
+
+  it('rests at the first contact, and is restored as it was after an outage', async () => {
+    await inWorld({ ...withStrike, speed: 10, start: false }, async (world) => {
+      const { terminals } = world.sim('lobby');
+      terminals.drive([{ output: 0, control: 2, timerUnits: 0 }]);
+      world.driver.start();
+      await world.online('lobby');
+      await until(() => !terminals.outputStates()[0], 'the output to be brought to rest');
+      await world.driver.devices.get('lobby')?.outputs?.set(1, true);
+      world.sim('lobby').powerCycle(12_000);
+      await world.event('offline');
+      await world.online('lobby');
+      await until(() => terminals.outputStates()[1] === true, 'the output to be restored');
+    });
+  });
+
+  it('fails at once when the reader is offline, and too late is too late', async () => {
+    await inWorld({ ...withStrike, speed: 10 }, async (world) => {
+      await world.online('lobby');
+      world.line.faults.pulled = true;
+      const late = await world.pulse('lobby', 0, 500, 1_000);
+      expect(late).toMatchObject({ outcome: 'failed' });
+      await world.event('offline');
+      expect(await world.pulse('lobby', 0, 500)).toMatchObject({ outcome: 'failed', error: 'controller_offline' });
+      world.line.faults.pulled = false;
+      await world.online('lobby');
+      await sleep(50);
+      expect(world.sim('lobby').terminals.pulses).toEqual([]);
+    });
+  });
+
+  it('a refusal is told', async () => {
+    await inWorld({ readers: { lobby: { outputs: 1 } }, controllers: { lobby: { outputs: 2 } } }, async (world) => {
+      await world.online('lobby');
+      expect(await world.pulse('lobby', 1, 500)).toMatchObject({ outcome: 'failed', error: 'device_error' });
+    });
+  });
+
+  it('a strike whose acknowledgement is lost is sent again with the same bytes and moves once', async () => {
+    await inWorld(withStrike, async (world) => {
+      await world.online('lobby');
+      await until(() => world.sim('lobby').count('POLL') > 0, 'a poll');
+      world.sim('lobby').mute.push('OUT');
+      expect(await world.pulse('lobby', 0, 3_000)).toMatchObject({ outcome: 'done' });
+      expect(world.sim('lobby').terminals.pulses).toHaveLength(1);
+    });
+  });
+
+  it('a strike that meets a lost session goes out again under the next one', async () => {
+    await inWorld(withStrike, async (world) => {
+      await world.online('lobby');
+      await until(() => world.sim('lobby').count('POLL') > 0, 'a poll');
+      world.sim('lobby').noise();
+      expect(await world.pulse('lobby', 0, 3_000)).toEqual({ outcome: 'done', confirmed: true });
+      expect(world.sim('lobby').terminals.pulses).toHaveLength(1);
+      expect(world.count('offline')).toBe(0);
+    });
+  });
+});
+
+describe('feedback', () => {
+  it('shows each signal, and ends by the reader’s own timer', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      const sim = world.sim('lobby');
+      const shows = async (color: number, flashing: boolean, temporary: boolean): Promise<void> => {
+        await until(() => sim.led().color === color && sim.led().temporary === temporary, `colour ${color}`);
+        expect(sim.led()).toEqual({ color, flashing, temporary });
+      };
+      await shows(COLORS.red, false, false);
+      const readers = world.driver.devices.get('lobby')?.readers;
+      readers?.feedback(0, 'prompt_pin');
+      await shows(COLORS.amber, true, true);
+      readers?.feedback(0, 'granted');
+      await shows(COLORS.green, false, true);
+      readers?.feedback(0, 'locked_out');
+      await shows(COLORS.magenta, true, true);
+      readers?.feedback(0, 'denied');
+      await shows(COLORS.red, true, true);
+      expect(sim.beeps.at(-1)).toMatchObject({ tone: 2, count: 3 });
+      readers?.feedback(0, 'ready');
+      await shows(COLORS.red, false, false);
+    });
+  });
+
+  it('follows the facility file, and an entrance’s own wish', async () => {
+    const feedback = { ready: { led: 'blue', text: 'Welcome' }, granted: { led: 'white', beep: 2 } };
+    await inWorld({ readers: { lobby: {} }, controllers: { lobby: { feedback } } }, async (world) => {
+      await world.online('lobby');
+      const sim = world.sim('lobby');
+      await until(() => sim.led().color === COLORS.blue && sim.text === 'Welcome', 'the resting look');
+      const readers = world.driver.devices.get('lobby')?.readers;
+      readers?.feedback(0, 'granted');
+      await until(() => sim.led().color === COLORS.white && sim.beeps.at(-1)?.count === 2, 'the granted look');
+      readers?.feedback(0, 'granted', { led: 'cyan', beep: 4 });
+      await until(() => sim.led().color === COLORS.cyan && sim.beeps.at(-1)?.count === 4, 'the entrance’s look');
+    });
+  });
+
+  it('is restored after the reader has lost its memory', async () => {
+    await inWorld({ readers: { lobby: {} }, speed: 10 }, async (world) => {
+      const sim = world.sim('lobby');
+      await world.online('lobby');
+      await until(() => sim.led().color === COLORS.red, 'red');
+      sim.powerCycle(12_000);
+      expect(sim.led().color).toBe(COLORS.off);
+      await world.event('offline');
+      await until(() => sim.led().color === COLORS.red, 'red again');
+    });
+  });
+
+  it('of many signals at once only the last matters: what was not sent yet is replaced, not queued', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      for (let i = 0; i < 20; i++) world.driver.devices.get('lobby')?.readers?.feedback(0, 'granted');
+      await until(() => world.sim('lobby').led().color === COLORS.green, 'green');
+      expect(world.sim('lobby').heard.filter(({ name }) => name === 'LED').length).toBeLessThan(10);
+    });
+  });
+});
