@@ -1,0 +1,152 @@
+// From the contract to options and back: each parameter of a command is an option of the CLI, with its description, and what was typed becomes the parameters
+// that the command takes. Nothing about a single command stands here.
+
+import type { z } from 'zod';
+import { COMMANDS, type CommandName } from '../commands/contract.ts';
+import { DURATION_FORM, parseDuration } from '../domain/duration.ts';
+import { asNode, formsOf, textOf, writtenForm, type SchemaNode } from '../facility/words.ts';
+import type { Given, Option } from './options.ts';
+import { UsageError } from './terminal.ts';
+
+export type ParamKind = 'text' | 'instant' | 'id' | 'whole' | 'switch' | 'list' | 'json';
+
+/** One parameter of a command, as it is typed. */
+export type ParamOption = Option & {
+  /** Its name in the contract. */
+  param: string;
+  kind: ParamKind;
+  /** `null` may be given, and clears what was set. */
+  isNullable: boolean;
+  choices: readonly string[];
+};
+
+export const optionName = (param: string): string => param.replaceAll('_', '-');
+
+export function paramOptions(name: CommandName): ParamOption[] {
+  const node = writtenForm(COMMANDS[name].params);
+  return Object.entries(node.properties ?? {}).flatMap(([param, value]) => {
+    const inner = asNode(value);
+    return inner === null ? [] : [paramOption(param, inner, node.required?.includes(param) === true)];
+  });
+}
+
+function paramOption(param: string, node: SchemaNode, required: boolean): ParamOption {
+  const forms = formsOf(node);
+  const isNullable = forms.some((form) => form.type === 'null');
+  const form = forms.find((one) => one.type !== 'null') ?? node;
+  const kind = kindOf(form);
+  const choices = (form.enum ?? []).map(String);
+  return {
+    param,
+    name: optionName(param),
+    value: choices.length > 0 && choices.length <= 4 ? choices.join('|') : PLACEHOLDERS[kind],
+    description: describe(node, form, kind, isNullable),
+    required,
+    many: kind === 'list',
+    kind,
+    isNullable,
+    choices,
+  };
+}
+
+const PLACEHOLDERS: Readonly<Record<ParamKind, string | null>> = {
+  text: 'TEXT',
+  instant: 'TIME',
+  id: 'ID',
+  whole: 'N',
+  switch: null,
+  list: 'A,B',
+  json: 'JSON',
+};
+
+export function kindOf(form: SchemaNode): ParamKind {
+  if (form.type === 'string')
+    return form.format === 'date-time' ? 'instant' : form.format === 'uuid' ? 'id' : ('text' as const);
+  if (form.type === 'integer') return 'whole';
+  if (form.type === 'boolean') return 'switch';
+  const items = form.type === 'array' ? asNode(form.items) : null;
+  return items?.type === 'string' ? 'list' : 'json';
+}
+
+function describe(node: SchemaNode, form: SchemaNode, kind: ParamKind, isNullable: boolean): string {
+  const said = textOf(node.description) ?? textOf(form.description) ?? '';
+  const standard = node.default ?? form.default;
+  return [
+    said,
+    ...((form.enum?.length ?? 0) > 4 ? [`one of ${(form.enum ?? []).join(', ')}`] : []),
+    ...(standard === undefined || kind === 'switch' ? [] : [`default ${JSON.stringify(standard)}`]),
+    ...(isNullable ? ['null clears it'] : []),
+  ].join('; ');
+}
+
+/** What was typed, as the parameters of a command. Throws UsageError for what cannot be read; what may be said is the contract's to check. */
+export function paramsFrom(given: Given, options: readonly ParamOption[], nowMs: number): Record<string, unknown> {
+  return Object.fromEntries(
+    options.filter(({ name }) => given.has(name)).map((option) => [option.param, valueOf(given, option, nowMs)]),
+  );
+}
+
+function valueOf(given: Given, option: ParamOption, nowMs: number): unknown {
+  const text = given.text(option.name) ?? '';
+  if (option.isNullable && text === 'null') return null;
+  switch (option.kind) {
+    case 'switch':
+      return given.switched(option.name);
+    case 'whole':
+      if (!/^-?[0-9]{1,15}$/.test(text)) throw new UsageError(`--${option.name}: a whole number, not "${text}"`);
+      return Number(text);
+    case 'list':
+      return given.all(option.name).flatMap(listItems);
+    case 'json':
+      return readJson(text, `--${option.name}`);
+    case 'instant':
+      return instantText(text, nowMs);
+    case 'id':
+    case 'text':
+      return text;
+  }
+}
+
+/** `a,b` is two; `''`, `none` and `[]` are none at all. */
+const listItems = (text: string): string[] =>
+  ['', 'none', '[]'].includes(text.trim()) ? [] : text.split(',').map((item) => item.trim());
+
+/** `now` and `+2h` are reckoned by the clock of this machine; everything else is for the contract to judge. */
+function instantText(text: string, nowMs: number): string {
+  if (text === 'now') return new Date(nowMs).toISOString();
+  const isAhead = text.startsWith('+') && DURATION_FORM.test(text.slice(1));
+  return isAhead ? new Date(nowMs + parseDuration(text.slice(1))).toISOString() : text;
+}
+
+/** Where JSON breaks, without the text around it, which may hold a PIN. */
+export function readJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const position = /position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
+    throw new UsageError(
+      `${where}: this is no JSON${position === undefined ? '' : ` (it breaks at character ${Number(position) + 1})`}`,
+    );
+  }
+}
+
+/** Parameters as the contract reads them, or a UsageError that names the options. */
+export function checkParams(name: CommandName, params: Record<string, unknown>): void {
+  const checked = COMMANDS[name].params.safeParse(params);
+  if (checked.success) return;
+  throw new UsageError(complaints(checked.error, params).join('\n        '));
+}
+
+function complaints(error: z.ZodError, params: Record<string, unknown>): string[] {
+  return error.issues.flatMap((issue) => {
+    const [first, ...rest] = issue.path.map(String);
+    if (issue.code === 'unrecognized_keys') {
+      const place = [first, ...rest].filter((step) => step !== undefined);
+      return issue.keys.map((key) => `${[...place, key].join('.')}: not a parameter of this command`);
+    }
+    const option = first === undefined ? 'the parameters' : `--${optionName(first)}`;
+    const place = rest.length === 0 ? option : `${option} (${rest.join('.')})`;
+    const isMissing = first !== undefined && rest.length === 0 && params[first] === undefined;
+    return [isMissing ? `${option} is missing` : `${place}: ${issue.message}`];
+  });
+}

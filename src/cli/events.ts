@@ -1,0 +1,122 @@
+// `lintel events`: the last events, those from a number on, or with `--follow` each as it happens. `lintel events list` is the plain command of the contract.
+
+import { isFields, eventLine, type Fields } from './show.ts';
+import { CHANNEL_OPTIONS, openChannel, timeoutOf, type Channel } from './channel.ts';
+import { optionRows, type Program } from './help.ts';
+import { mintCommandId } from './local-channel.ts';
+import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
+import { entrancesOf, resourceProgram } from './resource.ts';
+import { untilSignal } from './signals.ts';
+import { DONE, type Terminal, UsageError } from './terminal.ts';
+import { OperatingError } from '../domain/errors.ts';
+
+const USAGE = 'lintel events [--follow] [--from N] [--type TYPE,…]';
+const OPTIONS: readonly Option[] = [
+  { name: 'follow', value: null, description: 'Go on with each event as it happens, until Ctrl-C' },
+  { name: 'from', value: 'N', description: 'Begin with this sequence number' },
+  { name: 'last', value: 'N', description: 'Begin with the last N there are; without --follow default 20' },
+  { name: 'type', value: 'TYPE,…', many: true, description: 'Only these; `lock.` means all that begin so' },
+];
+const STANDARD_LAST = 20;
+const PAGE = 200;
+const REPLY_MS = 10_000;
+
+export const eventsProgram: Program = {
+  help: ([verb]) =>
+    verb === undefined
+      ? {
+          usage: [USAGE, 'lintel events list [OPTIONS]'],
+          about: 'What happened in the building, oldest first, and with --follow what happens.',
+          sections: [
+            { title: 'Options', rows: optionRows(OPTIONS) },
+            { title: 'Where', rows: optionRows(CHANNEL_OPTIONS) },
+          ],
+          examples: ['lintel events --follow', 'lintel events --from 4711 --type lock. --json'],
+        }
+      : resourceProgram('events').help([verb]),
+  async run(argv, terminal) {
+    if (argv[0] !== undefined && !argv[0].startsWith('-')) return await resourceProgram('events').run(argv, terminal);
+    const given = readOptions(argv, [...OPTIONS, ...CHANNEL_OPTIONS], 'lintel events --help');
+    noMoreWords(given.words, 0, USAGE);
+    if (given.has('from') && given.has('last')) throw new UsageError('either --from or --last');
+    const channel = await openChannel(given, terminal);
+    try {
+      return await show(channel, given, terminal);
+    } finally {
+      await channel.close();
+    }
+  },
+};
+
+async function show(channel: Channel, given: Given, terminal: Terminal): Promise<number> {
+  const timeoutMs = timeoutOf(given, REPLY_MS);
+  const from = given.whole('from', 0, Number.MAX_SAFE_INTEGER);
+  const last = given.whole('last', 0, 1_000_000);
+  const print = await printer(channel, given, terminal, timeoutMs);
+  if (!given.has('follow')) {
+    await listFrom(
+      channel,
+      from ?? (await lastSequence(channel, timeoutMs)) - (last ?? STANDARD_LAST) + 1,
+      timeoutMs,
+      print,
+    );
+    return DONE;
+  }
+  const start = last === null ? from : Math.max(1, (await lastSequence(channel, timeoutMs)) - last + 1);
+  const ended = new AbortController();
+  void untilSignal().then(() => ended.abort());
+  await channel.follow(start, print, ended.signal);
+  return DONE;
+}
+
+async function printer(
+  channel: Channel,
+  given: Given,
+  terminal: Terminal,
+  timeoutMs: number,
+): Promise<(event: Fields) => void> {
+  const wanted = given.all('type').flatMap((text) => text.split(','));
+  const isWanted = ({ event_type: type }: Fields): boolean =>
+    wanted.length === 0 ||
+    (typeof type === 'string' && wanted.some((one) => type === one || (one.endsWith('.') && type.startsWith(one))));
+  if (given.has('json'))
+    return (event) => {
+      if (isWanted(event)) terminal.out(`${JSON.stringify(event)}\n`);
+    };
+  const names = await entrancesOf(channel, timeoutMs).catch(() => []);
+  const nameOf = new Map(names.map(({ id, name }) => [id, name]));
+  const timeZone = await channel.timeZone();
+  return (event) => {
+    const id = event['acs_entrance_id'];
+    const entrance = typeof id === 'string' ? (nameOf.get(id) ?? id) : null;
+    if (isWanted(event)) terminal.out(eventLine({ ...event, entrance }, terminal, timeZone));
+  };
+}
+
+async function lastSequence(channel: Channel, timeoutMs: number): Promise<number> {
+  const { last_sequence: last } = await page(channel, Number.MAX_SAFE_INTEGER, 1, timeoutMs);
+  return typeof last === 'number' ? last : 0;
+}
+
+async function listFrom(
+  channel: Channel,
+  fromSequence: number,
+  timeoutMs: number,
+  print: (event: Fields) => void,
+): Promise<void> {
+  let next = Math.max(1, fromSequence);
+  for (;;) {
+    const result = await page(channel, next, PAGE, timeoutMs);
+    const { events, next_sequence: following, last_sequence: last } = result;
+    for (const event of Array.isArray(events) ? events.filter(isFields) : []) print(event);
+    if (typeof following !== 'number' || typeof last !== 'number' || following > last || following === next) return;
+    next = following;
+  }
+}
+
+async function page(channel: Channel, fromSequence: number, limit: number, timeoutMs: number): Promise<Fields> {
+  const params = { from_sequence: fromSequence, limit };
+  const reply = await channel.command('events/list', { command_id: mintCommandId(), params }, timeoutMs);
+  if (!reply.ok) throw new OperatingError(reply.error.type, reply.error.message);
+  return reply.result;
+}

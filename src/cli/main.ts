@@ -1,0 +1,121 @@
+// The command line: `lintel COMMAND …`. Finds the command and loads it; what a command needs is loaded with it and not before, so that `check` never waits for
+// what only `run` uses.
+
+import type { HelpPage, Program } from './help.ts';
+import { stayAlive } from './signals.ts';
+import { complain, DONE, processTerminal, type Terminal, UsageError } from './terminal.ts';
+import { version } from './version.ts';
+
+type Command = { name: string; summary: string; load: () => Promise<Program> };
+
+const resource = (name: string, summary: string): Command => ({
+  name,
+  summary,
+  load: async () => (await import('./resource.ts')).resourceProgram(name),
+});
+
+export const COMMAND_TABLE: readonly Command[] = [
+  {
+    name: 'run',
+    summary: 'Serves a facility: the daemon.',
+    load: async () => (await import('./run.ts')).runProgram,
+  },
+  {
+    name: 'check',
+    summary: 'Checks a facility file and says every mistake at once.',
+    load: async () => (await import('./check.ts')).checkProgram,
+  },
+  {
+    name: 'demo',
+    summary: 'Plays a building: a broker, controllers, readers, and what happens between them.',
+    load: async () => (await import('./demo/demo.ts')).demoProgram,
+  },
+  resource('users', 'People: create, get, list, update, delete, suspend, unsuspend.'),
+  resource('credentials', 'PINs and cards: create, get, list, update, delete, assign, apply and more.'),
+  resource('entrances', 'Doors: get, list, unlock, explain.'),
+  resource('controllers', 'Devices: get, list, resync.'),
+  {
+    name: 'events',
+    summary: 'What happened, and with --follow what happens.',
+    load: async () => (await import('./events.ts')).eventsProgram,
+  },
+  resource('facility', 'The facility as a whole: digest.'),
+  {
+    name: 'swipe',
+    summary: 'What a card or code would do at a reader, step by step; --present does it at a simulated one.',
+    load: async () => (await import('./swipe.ts')).swipeProgram,
+  },
+  {
+    name: 'simulate',
+    summary: 'A device on a real port, to commission and to try against.',
+    load: async () => (await import('./simulate.ts')).simulateProgram,
+  },
+  {
+    name: 'status',
+    summary: 'How the running agent is: broker, clock, storage, controllers.',
+    load: async () => (await import('./status.ts')).statusProgram,
+  },
+  {
+    name: 'clock',
+    summary: 'Whether the clock is trusted; `clock accept` says that it is right.',
+    load: async () => (await import('./clock.ts')).clockProgram,
+  },
+];
+
+/** Carries out one command line; resolves with the exit code. */
+export async function main(argv: readonly string[], terminal: Terminal): Promise<number> {
+  try {
+    const [first, ...rest] = argv;
+    if (first === '--version' || first === '-V') {
+      terminal.out(`lintel ${version()}\n`);
+      return DONE;
+    }
+    if (first === undefined || first === '--help' || first === '-h' || first === 'help')
+      return await help(first === 'help' ? rest : [], terminal);
+    const command = await find(first);
+    const asked = rest.slice(0, rest.includes('--') ? rest.indexOf('--') : rest.length);
+    if (asked.includes('--help') || asked.includes('-h'))
+      return await help([first, ...asked.filter((word) => !word.startsWith('-'))], terminal);
+    return await (await command.load()).run(rest, terminal);
+  } catch (error) {
+    return complain(terminal, error);
+  }
+}
+
+async function help(words: readonly string[], terminal: Terminal): Promise<number> {
+  const { renderHelp } = await import('./help.ts');
+  const [name, ...rest] = words.filter((word) => !word.startsWith('-'));
+  const page = name === undefined ? overview() : (await (await find(name)).load()).help(rest);
+  terminal.out(renderHelp(page, terminal));
+  return DONE;
+}
+
+async function find(name: string): Promise<Command> {
+  const found = COMMAND_TABLE.find((command) => command.name === name);
+  if (found !== undefined) return found;
+  if (name.startsWith('-')) throw new UsageError(`begin with a command, not with ${name}. All commands: lintel --help`);
+  const { nearest } = await import('../facility/words.ts');
+  const meant = nearest(
+    name,
+    COMMAND_TABLE.map((command) => command.name),
+  );
+  throw new UsageError(
+    `there is no command ${name}.${meant === null ? '' : ` Did you mean ${meant}?`} All commands: lintel --help`,
+  );
+}
+
+const overview = (): HelpPage => ({
+  usage: ['lintel COMMAND [OPTIONS]', 'lintel COMMAND --help'],
+  about:
+    'Door access for one building: takes credentials over MQTT, keeps them, writes them to controllers, decides at its readers.',
+  sections: [{ title: 'Commands', rows: COMMAND_TABLE.map(({ name, summary }) => [name, summary] as const) }],
+  notes: [
+    'users, credentials, entrances, controllers, events, facility, swipe and status speak to the agent that runs on this machine, or, with --url and --facility, to any agent over its broker.',
+    'Exit codes: 0 done, 1 failed, 2 wrong use or wrong file.',
+  ],
+});
+
+if (import.meta.main) {
+  stayAlive();
+  process.exit(await main(process.argv.slice(2), processTerminal()));
+}

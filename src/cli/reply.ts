@@ -1,0 +1,56 @@
+// A reply on the screen: for people as they need it, for machines as it came.
+
+import type { Channel, Reply } from './channel.ts';
+import { cell, isFields, showResult, type Fields } from './show.ts';
+import { DONE, FAILED, painter, type Terminal } from './terminal.ts';
+
+/** Prints a reply; resolves with the exit code. */
+export async function printReply(
+  reply: Reply,
+  { terminal, channel, json }: { terminal: Terminal; channel: Channel; json: boolean },
+): Promise<number> {
+  if (json) {
+    terminal.out(`${JSON.stringify(reply)}\n`);
+  } else if (reply.ok) {
+    terminal.out(await forPeople(reply.result, terminal, channel));
+  } else {
+    const { type, message } = reply.error;
+    terminal.err(`lintel: ${message} (${type})\n`);
+  }
+  return reply.ok && !hasFailure(reply.result) ? DONE : FAILED;
+}
+
+/** An apply whose operations failed was answered, but is not done. */
+const hasFailure = ({ results }: Fields): boolean =>
+  Array.isArray(results) && results.some((result) => isFields(result) && result['ok'] === false);
+
+async function forPeople(result: Fields, terminal: Terminal, channel: Channel): Promise<string> {
+  if (Array.isArray(result['steps'])) return explanation(result, terminal);
+  const { action_attempt: attempt } = result;
+  if (isFields(attempt)) return actionText(attempt);
+  const text = showResult(result, terminal, await channel.timeZone());
+  const { acs_credential: credential } = result;
+  const showsCode = isFields(credential) && typeof credential['code'] === 'string';
+  return showsCode ? `${text}\nThe code is shown this once and never again.\n` : text;
+}
+
+function actionText(attempt: Fields): string {
+  const { result } = attempt;
+  const isConfirmed = isFields(result) && result['was_confirmed_by_device'] === true;
+  return isConfirmed ? 'unlocked; the device confirms it\n' : 'unlocked; the device took the command\n';
+}
+
+/** `entrances/explain`, a line for each step. */
+export function explanation(result: Fields, terminal: Terminal): string {
+  const paint = painter(terminal);
+  const steps = Array.isArray(result['steps']) ? result['steps'].filter(isFields) : [];
+  const width = Math.max(0, ...steps.map((step) => cell(step['step']).length));
+  const lines = steps.map((step) => {
+    const mark = step['passed'] === true ? paint('green', '✓') : paint('red', '✗');
+    return `  ${mark} ${cell(step['step']).replaceAll('_', ' ').padEnd(width)}  ${cell(step['detail'])}`;
+  });
+  const isGranted = result['outcome'] === 'granted';
+  const because = isGranted ? '' : `: ${cell(result['reason']).replaceAll('_', ' ')}`;
+  const verdict = paint(isGranted ? 'green' : 'red', `${isGranted ? 'granted' : 'denied'}${because}`);
+  return `${[...lines, verdict].join('\n')}\n`;
+}

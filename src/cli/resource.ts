@@ -1,0 +1,291 @@
+// `lintel users | credentials | entrances | controllers | facility VERB …`: every command of the contract, from the contract. Its options, its help and what is
+// checked before anything is sent all come from there.
+
+import { COMMANDS, isCommandName, PLANNED_COMMANDS, type CommandName } from '../commands/contract.ts';
+import { UUID_FORM } from '../domain/ids.ts';
+import { nearest } from '../facility/words.ts';
+import { systemClock } from '../ops/clock.ts';
+import { CHANNEL_OPTIONS, openChannel, readInput, timeoutOf, type Channel, type Envelope } from './channel.ts';
+import { checkParams, optionName, paramOptions, paramsFrom, readJson, type ParamOption } from './contract-options.ts';
+import { optionRows, type HelpPage, type Program } from './help.ts';
+import { mintCommandId } from './local-channel.ts';
+import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
+import { printReply } from './reply.ts';
+import { isFields } from './show.ts';
+import { UsageError, type Terminal } from './terminal.ts';
+
+const COMMAND_OPTIONS: readonly Option[] = [
+  { name: 'params', value: 'JSON', description: 'Parameters as JSON, beside or instead of the options above' },
+  {
+    name: 'file',
+    value: 'FILE',
+    description: 'The same from a file (- for standard input): {…}, or [operations] for apply',
+  },
+  {
+    name: 'command-id',
+    value: 'ID',
+    description: 'Sent again with the same id, a command is answered and not done again',
+  },
+];
+
+const REPLY_MS = 10_000;
+/** What takes time: a comparison of a whole table, 500 operations. */
+const WORK_MS = 120_000;
+/** The furthest ahead that what moves a door may expire. */
+const MOST_AHEAD_MS = 60_000;
+
+export function resourceProgram(resource: string): Program {
+  return {
+    help: ([verb]) => {
+      const name = verb === undefined ? null : commandName(resource, verb);
+      return name === null ? resourceHelp(resource) : commandHelp(name);
+    },
+    run: (argv, terminal) => run(resource, argv, terminal),
+  };
+}
+
+async function run(resource: string, argv: readonly string[], terminal: Terminal): Promise<number> {
+  const [verb, ...rest] = argv;
+  if (verb === undefined || verb.startsWith('-'))
+    throw new UsageError(`lintel ${resource} needs a verb: ${verbsOf(resource).join(', ')}`);
+  const name = commandName(resource, verb);
+  const params = paramOptions(name);
+  const help = `lintel ${resource} ${typedVerb(verb)} --help`;
+  const given = readOptions(rest, [...params, ...COMMAND_OPTIONS, ...CHANNEL_OPTIONS], help);
+  const asked = paramsOf(name, params, given);
+  const timeoutMs = timeoutOf(given, COMMANDS[name].kind === 'works' ? WORK_MS : REPLY_MS);
+  const unnamed = withoutNames(asked);
+  checkParams(name, unnamed);
+  const channel = await openChannel(given, terminal);
+  try {
+    const sent = unnamed === asked ? asked : await resolveNames(asked, channel, timeoutMs);
+    const reply = await channel.command(name, envelopeOf(name, sent, given, timeoutMs), timeoutMs);
+    return await printReply(reply, { terminal, channel, json: given.has('json') });
+  } finally {
+    await channel.close();
+  }
+}
+
+/** `set-mode` or `set_mode`, of this contract. */
+function commandName(resource: string, verb: string): CommandName {
+  const name = `${resource}/${verb.replaceAll('-', '_')}`;
+  if (isCommandName(name)) return name;
+  if (PLANNED_COMMANDS.has(name)) throw new UsageError(`${resource} ${verb} is not in this version`);
+  const verbs = verbsOf(resource);
+  const meant = nearest(verb, verbs);
+  throw new UsageError(
+    `${resource} has no verb ${verb}.${meant === null ? '' : ` Did you mean ${meant}?`} It has ${verbs.join(', ')}`,
+  );
+}
+
+const commandNames = (): CommandName[] => Object.keys(COMMANDS).filter(isCommandName);
+const typedVerb = (verb: string): string => verb.replaceAll('_', '-');
+
+const verbsOf = (resource: string): string[] =>
+  commandNames()
+    .filter((name) => name.startsWith(`${resource}/`))
+    .map((name) => typedVerb(name.slice(resource.length + 1)));
+
+// ---- parameters --------------------------------------------------------------------------------------------------------------------------------
+
+function paramsOf(name: CommandName, options: readonly ParamOption[], given: Given): Record<string, unknown> {
+  const [resource = '', verb = ''] = name.split('/');
+  const first = wordOption(options);
+  noMoreWords(given.words, first === null ? 0 : 1, usageOf(resource, verb, options));
+  const [word] = given.words;
+  if (word !== undefined && first !== null && given.has(first.name))
+    throw new UsageError(`"${word}" and --${first.name} are the same parameter: give one of them`);
+  return {
+    ...fromFile(given, options),
+    ...fromJson(given),
+    ...(word === undefined || first === null ? {} : { [first.param]: word }),
+    ...paramsFrom(given, options, systemClock.nowMs()),
+  };
+}
+
+/** What may be given as a bare word: the one thing that a command cannot do without. */
+export function wordOption(options: readonly ParamOption[]): ParamOption | null {
+  const required = options.filter((option) => option.required);
+  const [only] = required;
+  return required.length === 1 && only !== undefined && ['id', 'text'].includes(only.kind) && only.choices.length === 0
+    ? only
+    : null;
+}
+
+function fromJson(given: Given): Record<string, unknown> {
+  const text = given.text('params');
+  return text === null ? {} : asParams(readJson(text, '--params'), '--params');
+}
+
+function fromFile(given: Given, options: readonly ParamOption[]): Record<string, unknown> {
+  const file = given.text('file');
+  if (file === null) return {};
+  const value = readJson(readInput(file, '--file').toString('utf8'), `--file ${file}`);
+  const list = options.find((option) => option.required && option.kind === 'json');
+  return Array.isArray(value) && list !== undefined ? { [list.param]: value } : asParams(value, `--file ${file}`);
+}
+
+function asParams(value: unknown, where: string): Record<string, unknown> {
+  if (isFields(value)) return { ...value };
+  throw new UsageError(`${where}: parameters are one JSON object, {"name": value, …}`);
+}
+
+// ---- names for ids -----------------------------------------------------------------------------------------------------------------------------
+
+/** An entrance may be given by its name in the facility file: its id is asked for before the command is sent. */
+const ENTRANCE = 'acs_entrance_id';
+const ENTRANCES = 'allowed_acs_entrance_ids';
+/** Stands for the id of a name while the rest is checked. */
+const ANY_ID = '00000000-0000-0000-0000-000000000000';
+
+const isName = (value: unknown): value is string => typeof value === 'string' && !UUID_FORM.test(value.toLowerCase());
+
+/** The same object where there are no names. */
+function withoutNames(params: Record<string, unknown>): Record<string, unknown> {
+  const one = params[ENTRANCE];
+  const many = params[ENTRANCES];
+  const hasMany = Array.isArray(many) && many.some(isName);
+  if (!isName(one) && !hasMany) return params;
+  return {
+    ...params,
+    ...(isName(one) ? { [ENTRANCE]: ANY_ID } : {}),
+    ...(hasMany ? { [ENTRANCES]: many.map((value: unknown) => (isName(value) ? ANY_ID : value)) } : {}),
+  };
+}
+
+async function resolveNames(
+  params: Record<string, unknown>,
+  channel: Channel,
+  timeoutMs: number,
+): Promise<Record<string, unknown>> {
+  const known = await entrancesOf(channel, timeoutMs);
+  const idOf = (value: unknown): unknown => (isName(value) ? entranceNamed(value, known).id : value);
+  const many = params[ENTRANCES];
+  return {
+    ...params,
+    ...(ENTRANCE in params ? { [ENTRANCE]: idOf(params[ENTRANCE]) } : {}),
+    ...(Array.isArray(many) ? { [ENTRANCES]: many.map(idOf) } : {}),
+  };
+}
+
+export type NamedEntrance = { id: string; name: string; displayName: string };
+
+export async function entrancesOf(channel: Channel, timeoutMs: number): Promise<NamedEntrance[]> {
+  const found: NamedEntrance[] = [];
+  let cursor: unknown = null;
+  do {
+    const params = { limit: 500, ...(typeof cursor === 'string' ? { page_cursor: cursor } : {}) };
+    const reply = await channel.command('entrances/list', { command_id: mintCommandId(), params }, timeoutMs);
+    if (!reply.ok) throw new UsageError(`the entrances cannot be listed: ${reply.error.message}`);
+    const { acs_entrances: entrances, pagination } = reply.result;
+    for (const entrance of Array.isArray(entrances) ? entrances.filter(isFields) : []) {
+      const { acs_entrance_id: id, name, display_name: displayName } = entrance;
+      if (typeof id === 'string' && typeof name === 'string')
+        found.push({ id, name, displayName: typeof displayName === 'string' ? displayName : name });
+    }
+    cursor = isFields(pagination) ? pagination['next_page_cursor'] : null;
+  } while (typeof cursor === 'string');
+  return found;
+}
+
+export function entranceNamed(name: string, known: readonly NamedEntrance[]): NamedEntrance {
+  const found = known.find((entrance) => entrance.name === name || entrance.id === name.toLowerCase());
+  const shown = known.filter((entrance) => entrance.displayName === name);
+  const [only] = shown;
+  if (found !== undefined) return found;
+  if (only !== undefined && shown.length === 1) return only;
+  const names = known.map((entrance) => entrance.name);
+  const meant = nearest(name, names);
+  throw new UsageError(
+    `there is no entrance ${name}.${meant === null ? '' : ` Did you mean ${meant}?`} There are ${names.join(', ')}`,
+  );
+}
+
+// ---- envelope ----------------------------------------------------------------------------------------------------------------------------------
+
+/** What moves a door expires with our patience: nobody stands there any more when it is answered later. */
+export function envelopeOf(
+  name: CommandName,
+  params: Record<string, unknown>,
+  given: Given,
+  timeoutMs: number,
+): Envelope {
+  const commandId = given.text('command-id') ?? mintCommandId();
+  if (COMMANDS[name].kind !== 'moves') return { command_id: commandId, params };
+  const nowMs = systemClock.nowMs();
+  return {
+    command_id: commandId,
+    issued_at: new Date(nowMs).toISOString(),
+    expires_at: new Date(nowMs + Math.min(timeoutMs, MOST_AHEAD_MS)).toISOString(),
+    params,
+  };
+}
+
+// ---- help --------------------------------------------------------------------------------------------------------------------------------------
+
+function resourceHelp(resource: string): HelpPage {
+  const names = commandNames().filter((name) => name.startsWith(`${resource}/`));
+  return {
+    usage: [`lintel ${resource} VERB [OPTIONS]`],
+    about: `Commands about ${resource}, the same as over MQTT. lintel ${resource} VERB --help says what each takes.`,
+    sections: [
+      {
+        title: 'Verbs',
+        rows: names.map((name) => [typedVerb(name.slice(resource.length + 1)), COMMANDS[name].summary] as const),
+      },
+      { title: 'Where', rows: optionRows(CHANNEL_OPTIONS) },
+    ],
+  };
+}
+
+function usageOf(resource: string, verb: string, options: readonly ParamOption[]): string {
+  const word = wordOption(options);
+  return `lintel ${resource} ${typedVerb(verb)}${word === null ? '' : ` ${wordText(word)}`} [OPTIONS]`;
+}
+
+const wordText = (option: ParamOption): string =>
+  option.param === ENTRANCE ? 'ENTRANCE' : option.param.replace(/^acs_/, '').toUpperCase();
+
+function commandHelp(name: CommandName): HelpPage {
+  const [resource = '', verb = ''] = name.split('/');
+  const spec = COMMANDS[name];
+  const options = paramOptions(name);
+  const word = wordOption(options);
+  const takesEntrances = options.some((option) => option.param === ENTRANCE || option.param === ENTRANCES);
+  return {
+    usage: [usageOf(resource, verb, options)],
+    about: spec.summary,
+    sections: [
+      { title: 'Parameters', rows: optionRows(options) },
+      { title: 'Or as JSON', rows: optionRows(COMMAND_OPTIONS) },
+      { title: 'Where', rows: optionRows(CHANNEL_OPTIONS) },
+    ],
+    examples: [exampleOf(name, options)],
+    notes: [
+      `Answers ${spec.result.replaceAll('`', '')}.`,
+      ...(word === null ? [] : [`${wordText(word)} is --${word.name}, which may be given as a bare word.`]),
+      ...(takesEntrances ? ['Entrances may be given by their id or by their name in the facility file.'] : []),
+      ...(options.some((option) => option.kind === 'instant')
+        ? ['TIME is RFC 3339 with an offset, now, or +2h from now.']
+        : []),
+    ],
+  };
+}
+
+function exampleOf(name: CommandName, options: readonly ParamOption[]): string {
+  const [resource = '', verb = ''] = name.split('/');
+  const word = wordOption(options);
+  const example: Record<string, unknown> = { ...COMMANDS[name].example };
+  const parts = Object.entries(example).map(([param, value]) => {
+    if (param === word?.param) return shellWord(String(value));
+    if (typeof value === 'boolean') return `--${value ? '' : 'no-'}${optionName(param)}`;
+    if (Array.isArray(value) && value.every((item) => typeof item === 'string'))
+      return `--${optionName(param)} ${value.join(',') || "''"}`;
+    return `--${optionName(param)} ${shellWord(typeof value === 'string' ? value : JSON.stringify(value))}`;
+  });
+  return ['lintel', resource, typedVerb(verb), ...parts].join(' ');
+}
+
+/** Quoted where a shell would take it apart. */
+export const shellWord = (text: string): string =>
+  /^[A-Za-z0-9_./:@%+,=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;

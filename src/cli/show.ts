@@ -1,0 +1,149 @@
+// Replies for people: one object as `key: value`, many as a table with the columns that matter. What is null or empty is not shown; `--json` shows everything.
+
+import { printable } from '../facility/words.ts';
+import { painter, type Terminal } from './terminal.ts';
+import { localTimeOf } from './times.ts';
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+export const isFields = (value: unknown): value is Fields =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Columns of lists, by the member of the result that holds them. */
+const COLUMNS: Readonly<Record<string, readonly string[]>> = {
+  acs_users: ['acs_user_id', 'full_name', 'is_suspended', 'access_schedule'],
+  acs_credentials: ['acs_credential_id', 'access_method', 'card_number', 'starts_at', 'ends_at', 'is_issued', 'states'],
+  acs_entrances: ['name', 'display_name', 'acs_entrance_id', 'decided_by', 'locked', 'open', 'online'],
+  controllers: ['controller', 'driver', 'bus', 'online', 'since', 'slots', 'pending_writes', 'problem'],
+  events: ['sequence', 'occurred_at', 'event_type', 'what'],
+  results: ['position', 'ok', 'acs_credential_id', 'error'],
+};
+
+/** Columns that are made of several members, or of one that needs words. */
+const CELLS: Readonly<Record<string, (row: Fields) => unknown>> = {
+  access_schedule: ({ access_schedule: window }) =>
+    isFields(window) ? `${cell(window['starts_at'])} to ${cell(window['ends_at'])}` : null,
+  states: ({ controller_states: states }) =>
+    Array.isArray(states)
+      ? states.filter(isFields).map((state) => `${cell(state['controller'])} ${cell(state['state'])}`)
+      : null,
+  locked: ({ is_locked: isLocked }) => isLocked,
+  open: ({ is_open: isOpen }) => isOpen,
+  slots: ({ slots }) => (isFields(slots) ? `${cell(slots['used'])}/${cell(slots['total'])}` : null),
+  acs_credential_id: (row) =>
+    row['acs_credential_id'] ?? (isFields(row['acs_credential']) ? row['acs_credential']['acs_credential_id'] : null),
+  error: ({ error }) => (isFields(error) ? `${cell(error['message'])} (${cell(error['type'])})` : null),
+  what: eventDetails,
+};
+
+/** The result of a command, for people. `timeZone` is the facility's; null: the machine's own. */
+export function showResult(result: Fields, terminal: Terminal, timeZone: string | null): string {
+  const blocks: string[] = [];
+  const plain: [string, unknown][] = [];
+  for (const [name, value] of Object.entries(result)) {
+    const columns = COLUMNS[name];
+    if (columns !== undefined && Array.isArray(value)) {
+      const rows = value.filter(isFields).map((row, position) => ({ position, ...row }));
+      blocks.push(rows.length === 0 ? `no ${name.replace('acs_', '')}\n` : table(rows, columns, terminal, timeZone));
+    } else if (isFields(value) && name !== 'pagination') {
+      blocks.push(keyValues(Object.entries(value), terminal, timeZone));
+    } else if (name !== 'pagination') {
+      plain.push([name, value]);
+    }
+  }
+  if (plain.length > 0) blocks.push(keyValues(plain, terminal, timeZone));
+  const { pagination } = result;
+  if (isFields(pagination) && typeof pagination['next_page_cursor'] === 'string')
+    blocks.push(`more: --page-cursor ${pagination['next_page_cursor']}\n`);
+  return blocks.filter((block) => block !== '').join('\n') || 'done\n';
+}
+
+/** `key: value`, aligned; objects in lists one line each below their key. */
+export function keyValues(entries: readonly [string, unknown][], terminal: Terminal, timeZone: string | null): string {
+  const shown = entries.filter(([, value]) => !isNothing(value));
+  const width = Math.max(0, ...shown.map(([name]) => name.length)) + 1;
+  const paint = painter(terminal);
+  return shown
+    .map(([name, value]) => {
+      const label = paint('dim', `${name}:`.padEnd(width));
+      if (!Array.isArray(value) || !value.some(isFields)) return `${label} ${cell(value, timeZone)}\n`;
+      return `${paint('dim', `${name}:`)}\n${value.map((item) => `  ${cell(item, timeZone)}\n`).join('')}`;
+    })
+    .join('');
+}
+
+const isNothing = (value: unknown): boolean =>
+  value === null || value === undefined || (Array.isArray(value) && value.length === 0) || isEmptyFields(value);
+const isEmptyFields = (value: unknown): boolean => isFields(value) && Object.values(value).every(isNothing);
+
+function table(
+  rows: readonly Fields[],
+  columns: readonly string[],
+  terminal: Terminal,
+  timeZone: string | null,
+): string {
+  const cells = rows.map((row) => columns.map((column) => cell(CELLS[column]?.(row) ?? row[column], timeZone)));
+  // A column in which nobody has anything says nothing.
+  const kept = columns.map((_, i) => i).filter((i) => cells.some((row) => row[i] !== ''));
+  const widths = kept.map((i) => Math.max((columns[i] ?? '').length, ...cells.map((row) => (row[i] ?? '').length)));
+  const line = (row: readonly string[]): string =>
+    kept
+      .map((i, at) => (row[i] ?? '').padEnd(widths[at] ?? 0))
+      .join('  ')
+      .trimEnd();
+  return [painter(terminal)('dim', line(columns)), ...cells.map(line)].map((text) => `${text}\n`).join('');
+}
+
+/** One value on one line, printable on any terminal. */
+export function cell(value: unknown, timeZone: string | null = null): string {
+  if (isNothing(value)) return '';
+  if (typeof value === 'string') return localTimeOf(value, timeZone) ?? printable(value);
+  if (typeof value === 'boolean') return value ? 'yes' : 'no';
+  if (typeof value === 'number') return String(value);
+  if (Array.isArray(value)) return value.map((item) => cell(item, timeZone)).join(', ');
+  if (!isFields(value)) return '';
+  return Object.entries(value)
+    .filter(([, inner]) => !isNothing(inner))
+    .map(([name, inner]) => `${name} ${cell(inner, timeZone)}`)
+    .join(', ');
+}
+
+// ---- events ------------------------------------------------------------------------------------------------------------------------------------
+
+/** What every event has, and what is told in other words. */
+const ENVELOPE = new Set([
+  ...['sequence', 'event_id', 'event_type', 'occurred_at', 'created_at', 'clock', 'acs_system_id'],
+  ...['entrance', 'acs_entrance_id', 'access_method', 'reason'],
+]);
+
+function eventDetails(event: Fields): string {
+  const { reason } = event;
+  const because = isFields(reason) ? (reason['detail'] ?? reason['reason_code'] ?? reason['message']) : reason;
+  const others = Object.entries(event).filter(([name, value]) => !ENVELOPE.has(name) && !isNothing(value));
+  return [
+    cell(event['entrance'] ?? event['acs_entrance_id']),
+    cell(because),
+    ...others.map(([name, value]) => `${name}=${cell(value)}`),
+  ]
+    .filter((part) => part !== '')
+    .join('  ');
+}
+
+/** `  12  2026-03-01 11:40:00 +01:00  lock.unlocked  lobby …`, one line for each event. */
+export function eventLine(event: Fields, terminal: Terminal, timeZone: string | null): string {
+  const paint = painter(terminal);
+  const type = cell(event['event_type']);
+  const parts = [
+    cell(event['sequence']).padStart(6),
+    paint('dim', cell(event['occurred_at'], timeZone)),
+    paint(colourOf(type), type.padEnd(24)),
+    eventDetails(event),
+  ];
+  return `${parts.join('  ').trimEnd()}\n`;
+}
+
+function colourOf(type: string): 'green' | 'red' | 'yellow' | 'cyan' {
+  if (type === 'lock.unlocked' || type.endsWith('.connected')) return 'green';
+  if (/denied|forced|duress|tampered|failed|disconnected|lost/.test(type)) return 'red';
+  return type.startsWith('agent.') ? 'yellow' : 'cyan';
+}

@@ -1,0 +1,205 @@
+// `lintel simulate NAME`: one device on a real port, for commissioning and for trying things out. It is told what happens to it by lines on standard input, or over
+// a small socket by `lintel swipe --present --simulator PATH`, and tells what it does.
+
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { portOpener } from '../../drivers/serial-port.ts';
+import { OperatingError } from '../domain/errors.ts';
+import { nearest } from '../facility/words.ts';
+import { systemClock } from '../ops/clock.ts';
+import { openControlServer, type ControlServer } from '../ops/control-socket.ts';
+import { systemRandom } from '../ops/random.ts';
+import { optionRows, type Program } from './help.ts';
+import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
+import { untilSignal } from './signals.ts';
+import { silentLog } from './silent-log.ts';
+import type { Played, PlayOptions, Stage } from './simulators/played.ts';
+import { DONE, UsageError, type Terminal } from './terminal.ts';
+
+type Device = {
+  about: string;
+  /** The profile of a Modbus device that has one of its own. */
+  profile?: string;
+  options: readonly string[];
+  play: (options: PlayOptions, stage: Stage) => Promise<Played>;
+};
+
+const modbus = async (options: PlayOptions, stage: Stage): Promise<Played> =>
+  await (await import('./simulators/modbus-device.ts')).playModbusDevice(options, stage);
+
+const DEVICES: Readonly<Record<string, Device>> = {
+  'uart-reader': {
+    about: 'A 125 kHz reader that pushes tag numbers (RDM6300, ID-12LA)',
+    options: ['port', 'frame', 'baud'],
+    play: async (options, stage) => await (await import('./simulators/uart-reader.ts')).playUartReader(options, stage),
+  },
+  'modbus-controller': {
+    about: 'A controller with a credential table of its own (profile plc-door-2)',
+    profile: 'plc-door-2',
+    options: ['port', 'unit', 'rtu', 'baud', 'parity'],
+    play: modbus,
+  },
+  'relay-board': {
+    about: 'Eight relays and eight inputs (profile waveshare-relay-d-8ch)',
+    profile: 'waveshare-relay-d-8ch',
+    options: ['port', 'unit', 'baud', 'parity'],
+    play: modbus,
+  },
+  modbus: {
+    about: 'Any Modbus device that there is a profile of',
+    options: ['port', 'profile', 'unit', 'rtu', 'baud', 'parity'],
+    play: modbus,
+  },
+  'osdp-reader': {
+    about: 'An OSDP reader with keypad, two inputs and two outputs',
+    options: ['port', 'unit', 'baud', 'install-mode'],
+    play: async (options, stage) => await (await import('./simulators/osdp-reader.ts')).playOsdpReader(options, stage),
+  },
+  soyal: {
+    about: 'A SOYAL controller of the H series',
+    options: ['port', 'unit'],
+    play: async (options, stage) => await (await import('./simulators/soyal.ts')).playSoyal(options, stage),
+  },
+};
+
+const USAGE = 'lintel simulate NAME [--port PORT] [OPTIONS]';
+const OPTIONS: readonly Option[] = [
+  {
+    name: 'port',
+    value: 'PORT',
+    description:
+      'A device path (one end of a pty pair), or tcp://127.0.0.1:PORT to listen there, as a serial converter; default: a free TCP port',
+  },
+  { name: 'unit', value: 'N', description: 'Its unit or address on the bus, default 1' },
+  { name: 'frame', value: 'rdm6300|id-12la', description: 'How it writes tags, default rdm6300' },
+  { name: 'profile', value: 'NAME', description: 'A shipped profile by its name, or the path of one' },
+  { name: 'rtu', value: null, description: 'RTU over TCP, where the profile knows Modbus TCP as well' },
+  { name: 'baud', value: 'N', description: 'On a serial device: bits per second' },
+  { name: 'parity', value: 'none|even|odd', description: 'On a serial device: parity' },
+  { name: 'install-mode', value: null, description: 'Takes a Secure Channel key from the next controller' },
+  { name: 'socket', value: 'PATH', description: 'Where `lintel swipe --present --simulator PATH` finds it' },
+];
+
+export const simulateProgram: Program = {
+  help: ([name]) => {
+    const device = name === undefined ? undefined : DEVICES[name];
+    const known = device === undefined ? OPTIONS : OPTIONS.filter((option) => isFor(device, option.name));
+    return {
+      usage: [device === undefined ? USAGE : `lintel simulate ${name ?? ''} [OPTIONS]`],
+      about: `${device?.about ?? 'One device on a real port'}. It takes lines on standard input (help lists them) and says what it does; Ctrl-C ends it.`,
+      sections: [
+        ...(device === undefined
+          ? [{ title: 'Names', rows: Object.entries(DEVICES).map(([key, { about }]) => [key, about] as const) }]
+          : []),
+        { title: 'Options', rows: optionRows(known) },
+      ],
+      examples: [
+        'lintel simulate uart-reader --port tcp://127.0.0.1:4001',
+        'lintel simulate relay-board --port /dev/pts/3',
+      ],
+    };
+  },
+  async run(argv, terminal) {
+    const given = readOptions(argv, OPTIONS, 'lintel simulate --help');
+    const [name] = given.words;
+    if (name === undefined) throw new UsageError(`which device? ${Object.keys(DEVICES).join(', ')}`);
+    noMoreWords(given.words, 1, USAGE);
+    return await simulate(name, deviceNamed(name), given, terminal);
+  },
+};
+
+const isFor = (device: Device, option: string): boolean => option === 'socket' || device.options.includes(option);
+
+function deviceNamed(name: string): Device {
+  const device = DEVICES[name];
+  if (device !== undefined) return device;
+  const meant = nearest(name, Object.keys(DEVICES));
+  throw new UsageError(
+    `there is no simulated ${name}.${meant === null ? '' : ` Did you mean ${meant}?`} There are ${Object.keys(DEVICES).join(', ')}`,
+  );
+}
+
+async function simulate(name: string, device: Device, given: Given, terminal: Terminal): Promise<number> {
+  for (const { name: option } of OPTIONS)
+    if (given.has(option) && !isFor(device, option)) throw new UsageError(`--${option} is not for ${name}`);
+  const say = (text: string): void => terminal.out(`${text}\n`);
+  const stage = { clock: systemClock, random: systemRandom, openPort: portOpener(systemClock), say };
+  const played = await device.play(playOptions(given, device), stage);
+  const server = await openSocket(name, played, given);
+  if (played.address !== null) say(`${name} at ${played.address}`);
+  else say(`${name} on ${given.text('port') ?? ''}`);
+  say(
+    `lines: ${Object.values(played.actions)
+      .map(({ usage }) => usage)
+      .join(' | ')} | help`,
+  );
+  if (server !== null) say(`or: lintel swipe --card … --present --simulator ${server.path}`);
+  const lines = createInterface({ input: process.stdin });
+  lines.on('line', (line) => void perform(played, line).then(say, (error: unknown) => say(complaint(error))));
+  await untilSignal();
+  lines.close();
+  process.stdin.unref();
+  await server?.close();
+  await played.stop();
+  return DONE;
+}
+
+function playOptions(given: Given, device: Device): PlayOptions {
+  const choice = <T extends string>(name: string, choices: readonly T[]): T | null => {
+    const text = given.text(name);
+    const found = choices.find((one) => one === text);
+    if (text !== null && found === undefined) throw new UsageError(`--${name}: one of ${choices.join(', ')}`);
+    return found ?? null;
+  };
+  return {
+    port: given.text('port') ?? 'tcp://127.0.0.1:0',
+    baud: given.whole('baud', 50, 4_000_000),
+    parity: choice('parity', ['none', 'even', 'odd']),
+    unit: given.whole('unit', 0, 247) ?? 1,
+    frame: choice('frame', ['rdm6300', 'id-12la']) ?? 'rdm6300',
+    profile: given.text('profile') ?? device.profile ?? null,
+    rtu: given.has('rtu'),
+    installMode: given.has('install-mode'),
+  };
+}
+
+/** One line, as typed. Resolves with what to print. */
+async function perform(played: Played, line: string): Promise<string> {
+  const [word = '', ...words] = line.trim().split(/\s+/);
+  if (word === '') return '';
+  if (word === 'help')
+    return Object.values(played.actions)
+      .map(({ usage, about }) => `  ${usage.padEnd(30)} ${about}`)
+      .join('\n');
+  const action = played.actions[word];
+  if (action !== undefined) return await action.run(words);
+  const known = Object.keys(played.actions);
+  const meant = nearest(word, known);
+  throw new OperatingError(
+    'invalid_input',
+    `it knows no ${word}: ${meant === null ? `there are ${known.join(', ')}` : `did you mean ${meant}?`}`,
+  );
+}
+
+function complaint(error: unknown): string {
+  if (error instanceof OperatingError) return error.message;
+  throw error;
+}
+
+async function openSocket(name: string, played: Played, given: Given): Promise<ControlServer | null> {
+  if (played.actions['card'] === undefined && !given.has('socket')) return null;
+  return await openControlServer({
+    clock: systemClock,
+    log: silentLog,
+    facility: name,
+    path: given.text('socket') ?? join(tmpdir(), `lintel-${name}-${process.pid}.sock`),
+    async handle({ kind, card, code }) {
+      if (kind !== 'present') throw new OperatingError('unknown_command', 'a simulator knows the request `present`');
+      const [word, value] = typeof card === 'string' ? ['card', card] : ['code', typeof code === 'string' ? code : ''];
+      const action = played.actions[word];
+      if (action === undefined) throw new OperatingError('not_supported', `${name} reads no ${word}`);
+      return { said: await action.run([value]) };
+    },
+  });
+}

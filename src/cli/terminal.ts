@@ -1,0 +1,61 @@
+// What a command of the CLI sees of the world around it: where it writes, whether a person reads it, the environment. Handing it in lets commands say everything
+// in one way and end with one of three exit codes.
+
+import { OperatingError } from '../domain/errors.ts';
+
+export type Terminal = {
+  /** Standard output: what was asked for. */
+  out(text: string): void;
+  /** Standard error: what people must know besides. */
+  err(text: string): void;
+  /** A person reads standard output, and it understands colour. */
+  colour: boolean;
+  /** Columns to wrap help to. */
+  width: number;
+  env: NodeJS.ProcessEnv;
+};
+
+export const DONE = 0;
+export const FAILED = 1;
+export const WRONG_USE = 2;
+
+/** The command line, or a file it names, is wrong: exit code 2. The message says what would be right. */
+export class UsageError extends Error {}
+
+/** Says what went wrong, and the exit code for it. Mistakes of our own are thrown on. */
+export function complain(terminal: Terminal, error: unknown): number {
+  if (error instanceof UsageError) {
+    terminal.err(`lintel: ${error.message}\n`);
+    return WRONG_USE;
+  }
+  if (error instanceof OperatingError) {
+    terminal.err(`lintel: ${error.message}\n`);
+    return FAILED;
+  }
+  throw error;
+}
+
+/** The process's own. */
+export function processTerminal(): Terminal {
+  const { stdout, stderr, env } = process;
+  // Whoever read us has gone (`lintel events --follow | head`): there is nobody left to tell.
+  for (const stream of [stdout, stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? DONE : FAILED));
+  }
+  return {
+    out: (text) => void stdout.write(text),
+    err: (text) => void stderr.write(text),
+    colour: stdout.isTTY && (env['NO_COLOR'] ?? '') === '',
+    width: Math.max(60, Math.min(stdout.isTTY ? stdout.columns : 100, 120)),
+    env,
+  };
+}
+
+export type Paint = (style: 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan', text: string) => string;
+
+const STYLES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const;
+
+export const painter =
+  (terminal: Pick<Terminal, 'colour'>): Paint =>
+  (style, text) =>
+    terminal.colour ? `\u001b[${STYLES[style]}m${text}\u001b[0m` : text;
