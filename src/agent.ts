@@ -70,6 +70,7 @@ export class Agent {
   #deliveredTimer: Timer | null = null;
   #offlineSince: number | null;
   #damage: readonly string[] = [];
+  #stopped: Promise<void> | null = null;
   /** Why the database was refused; the doors' egress goes on without it. */
   refusal: string | null = null;
 
@@ -135,8 +136,13 @@ export class Agent {
     await this.#startLink(store, site, room);
   }
 
-  /** Everything in reverse; outputs are driven to their rest state, the database is closed. */
-  async stop(): Promise<void> {
+  /** Everything in reverse; outputs are driven to their rest state, the database is closed. Once only; a second call waits for the first. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     const { clock, log } = this.#options;
     this.#dispatcher?.stop();
     const store = this.#store;

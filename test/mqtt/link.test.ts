@@ -1,4 +1,4 @@
-import { connectAsync, type IClientOptions, type IClientPublishOptions, type MqttClient } from 'mqtt';
+import { connectAsync } from 'mqtt';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { MqttLink, type LinkOptions } from '../../src/mqtt/link.ts';
 import { EmbeddedBroker } from '../../src/mqtt/broker.ts';
@@ -9,7 +9,8 @@ import { systemRandom } from '../../src/ops/random.ts';
 import type { Store } from '../../src/store/store.ts';
 import { startMosquitto } from '../support/mosquitto.ts';
 import { until } from '../support/ports.ts';
-import { buildRoom, Caller, LOBBY, silentLog, USER, type ParsedReply, type TestRoom } from '../support/room.ts';
+import { buildRoom, Caller, LOBBY, silentLog, USER, type TestRoom } from '../support/room.ts';
+import { sender, type Heard } from '../support/sender.ts';
 import { openStore, temporaryFolder } from '../support/store.ts';
 
 const topics = new Topics('lintel/v1', 'riverside');
@@ -70,45 +71,6 @@ function agentAt(url: string, folder: string, more: Partial<LinkOptions> = {}): 
   onTestFinished(agent.stop);
   link.start();
   return agent;
-}
-
-type Heard = { topic: string; payload: string; correlation: string | undefined; retain: boolean };
-type Sender = {
-  client: MqttClient;
-  heard: Heard[];
-  publish: (command: string, body: unknown, options?: IClientPublishOptions) => Promise<void>;
-  replies: () => ParsedReply[];
-};
-
-async function sender(
-  url: string,
-  options: IClientOptions = {},
-  listenTo: string[] = ['lintel/v1/riverside/#'],
-): Promise<Sender> {
-  const client = await connectAsync(url, { protocolVersion: 5, ...options });
-  onTestFinished(() => void client.end(true));
-  const heard: Heard[] = [];
-  client.on('message', (topic, payload, packet) => {
-    heard.push({
-      topic,
-      payload: payload.toString(),
-      correlation: packet.properties?.correlationData?.toString(),
-      retain: packet.retain,
-    });
-  });
-  await client.subscribeAsync(listenTo, { qos: 1 });
-  return {
-    client,
-    heard,
-    publish: async (command, body, publishOptions = {}) => {
-      const text = typeof body === 'string' ? body : JSON.stringify(body);
-      await client.publishAsync(`lintel/v1/riverside/command/${command}`, text, { qos: 1, ...publishOptions });
-    },
-    replies: () =>
-      heard
-        .filter((message) => message.topic.includes('/reply/'))
-        .map((message) => JSON.parse(message.payload) as ParsedReply),
-  };
 }
 
 const user = (id = USER, commandId = 'u1'): unknown => ({
