@@ -18,6 +18,8 @@ const SYSTEMD = join(import.meta.dirname, '../../systemd');
 const UNIT = join(SYSTEMD, 'lintel@.service');
 const RULES = join(SYSTEMD, 'udev/70-lintel.rules');
 
+const isRoot = process.getuid?.() === 0;
+
 let folder = '';
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'lintel-unit-'));
@@ -116,16 +118,15 @@ describe('a machine it is installed on', () => {
 
   test('gets its directories, which only root may write to', async () => {
     const here = root();
-    const { uid, gid } = process.getuid?.() === 0 ? { uid: 990, gid: 990 } : statSync(here);
-    writeFileSync(
-      join(here, 'etc/passwd'),
-      `root:x:${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}::/root:/bin/sh\nlintel:x:${uid}:${gid}::/:/bin/sh\n`,
-    );
-    writeFileSync(join(here, 'etc/group'), `root:x:${process.getgid?.() ?? 0}:\nlintel:x:${gid}:\n`);
+    // Without root, in a namespace where we are root, and the group is our own.
+    const [asRoot, group] = isRoot ? [['env'], 990] : [['unshare', '--map-root-user'], 0];
+    writeFileSync(join(here, 'etc/passwd'), `root:x:0:0::/root:/bin/sh\nlintel:x:${group}:${group}::/:/bin/sh\n`);
+    writeFileSync(join(here, 'etc/group'), `root:x:0:\nlintel:x:${group}:\n`);
     cpSync(join(SYSTEMD, 'tmpfiles.d/lintel.conf'), join(here, 'etc/tmpfiles.d/lintel.conf'));
-    expect(await output('systemd-tmpfiles', `--root=${here}`, '--create', 'lintel.conf')).toBe('');
+    const [program, ...args] = [...asRoot, 'systemd-tmpfiles', `--root=${here}`, '--create', 'lintel.conf'];
+    expect(await output(program, ...args)).toBe('');
     expect(statSync(join(here, 'etc/lintel')).mode & 0o777).toBe(0o750);
-    expect(statSync(join(here, 'etc/lintel')).gid).toBe(gid);
+    expect(statSync(join(here, 'etc/lintel')).gid).toBe(isRoot ? group : process.getgid?.());
     expect(statSync(join(here, 'var/lib/lintel')).mode & 0o777).toBe(0o755);
     expect(existsSync(join(here, 'run/lintel'))).toBe(true);
   });
@@ -133,7 +134,7 @@ describe('a machine it is installed on', () => {
 
 /** How to enter a mount namespace here; null in a container that may not. */
 const namespace = ((): string[] | null => {
-  const options = process.getuid?.() === 0 ? ['--mount'] : ['--map-root-user', '--mount'];
+  const options = isRoot ? ['--mount'] : ['--map-root-user', '--mount'];
   try {
     execFileSync('unshare', [...options, 'mount', '-t', 'tmpfs', 'tmpfs', '/run'], { stdio: 'pipe' });
     return options;
