@@ -22,7 +22,8 @@ export type ScanOptions = {
   comset?: { address: number; baud: number };
 };
 
-const OPEN_MS = 5_000;
+const OPEN_MS = 10_000;
+const REOPEN_MS = 100;
 const TRANSIT_MS = 20;
 const ADDRESSES = Array.from({ length: BROADCAST_ADDRESS }, (_, address) => address);
 
@@ -95,12 +96,18 @@ class Questions {
     this.#clock = context.clock;
   }
 
+  /** The bus may just be letting go of the line: a line that cannot be opened is tried again for a while. */
   async open(): Promise<void> {
-    this.#port = await this.#context.openPort(
-      this.#settings,
-      { data: (bytes) => this.#data(bytes), lost: () => this.#asked?.answer(null) },
-      OPEN_MS,
-    );
+    const handlers = { data: (bytes: Buffer) => this.#data(bytes), lost: () => this.#asked?.answer(null) };
+    const untilMs = this.#clock.monotonicMs() + OPEN_MS;
+    while (this.#port === null) {
+      try {
+        this.#port = await this.#context.openPort(this.#settings, handlers, OPEN_MS);
+      } catch (error) {
+        if (this.#clock.monotonicMs() >= untilMs) throw error;
+        await new Promise<void>((resolve) => void this.#clock.after(REOPEN_MS, resolve));
+      }
+    }
   }
 
   async close(): Promise<void> {

@@ -156,6 +156,8 @@ export class SimulatedReader {
   busy = 0;
   /** Carried out and not answered, once each; the same bytes again are a new chance. */
   readonly mute: CommandName[] = [];
+  /** Commands that it answers with NAK 09. */
+  readonly refuses = new Set<CommandName>();
   /** Done to the next answers, one each: numbered 0, with a wrong MAC, in the clear. */
   readonly oneShots: ('numbered_0' | 'bad_mac' | 'clear_card')[] = [];
   bufferBytes = 1024;
@@ -474,6 +476,7 @@ export class SimulatedReader {
     if (command === 'unknown') return nak(NAK.unknownCommand);
     if (command === 'malformed') return nak(NAK.badLength);
     this.#note(command.name, secured);
+    if (this.refuses.has(command.name)) return nak(NAK.record);
     switch (command.name) {
       case 'POLL':
         this.#polled = true;

@@ -1,0 +1,243 @@
+// What an operator does to readers through the daemon: addresses, discovery, files, templates, vendor and smart card messages.
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { until } from '../../support/ports.ts';
+import { inWorld, openWorld, sleep } from './world.ts';
+import { hex } from './vectors.ts';
+
+describe('an address', () => {
+  it('is changed, and the reader is taken up there at once', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      expect(await world.driver.osdp.setAddress('lobby', 9, 115200)).toEqual({
+        address: 9,
+        baud: 115200,
+        advice: 'lobby is at address 9: write `address: 9` into the facility file',
+      });
+      expect(world.sim('lobby').address).toBe(9);
+      world.sim('lobby').presentCard(26, hex('BDD93740'));
+      await world.event('presented');
+      expect(world.count('offline')).toBe(0);
+    });
+  });
+
+  it('and another baud come with advice, for until the bus follows the reader is out of reach', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      const { advice } = await world.driver.osdp.setAddress('lobby', 0, 38400);
+      expect(advice).toContain('baud: 38400');
+      expect(world.sim('lobby').baud).toBe(38400);
+    });
+  });
+
+  it('that is taken, impossible, or for a reader that is gone, is refused', async () => {
+    await inWorld({ readers: { lobby: {}, side: {} } }, async (world) => {
+      await world.online('lobby');
+      const { osdp } = world.driver;
+      await expect(osdp.setAddress('lobby', 1, 115200)).rejects.toThrow('address 1 is that of side');
+      await expect(osdp.setAddress('lobby', 127, 115200)).rejects.toThrow('0 to 126');
+      await expect(osdp.setAddress('lobby', 5, 12345)).rejects.toThrow('9600, 19200');
+      expect(world.sim('lobby').address).toBe(0);
+      await world.driver.stop(100);
+      await expect(osdp.setAddress('lobby', 5, 115200)).rejects.toThrow('offline');
+    });
+  });
+});
+
+describe('discovery', () => {
+  const lonely = (speed: number) =>
+    openWorld({ readers: { lobby: { address: 17, key: null } }, controllers: { lobby: { address: 3 } }, speed });
+
+  it('finds the only reader on the line, whatever its address', async () => {
+    const world = await lonely(20);
+    try {
+      const seen: number[] = [];
+      const found = await world.driver.osdp.scan({
+        alone: true,
+        bauds: [115200],
+        progress: ({ tried }) => seen.push(tried),
+      });
+      expect(found).toMatchObject({ address: 17, baud: 115200, identity: expect.stringContaining('model 68') });
+      expect(seen).toEqual(seen.map((_, index) => index));
+    } finally {
+      await world.close();
+    }
+  });
+
+  it('finds it at another baud', async () => {
+    const world = await lonely(50);
+    try {
+      world.sim('lobby').baud = 38400;
+      const found = await world.driver.osdp.scan({
+        alone: true,
+        bauds: [115200, 38400],
+        progress: ({ baud }) => (world.line.baud = baud),
+      });
+      expect(found).toMatchObject({ address: 17, baud: 38400 });
+    } finally {
+      await world.close();
+    }
+  });
+
+  it('can be cancelled, finds nobody where nobody is, and puts the bus back into service', async () => {
+    await inWorld({ readers: { lobby: {} }, speed: 50 }, async (world) => {
+      await world.online('lobby');
+      const cancel = new AbortController();
+      const { osdp } = world.driver;
+      world.line.faults.pulled = true;
+      const scan = osdp.scan({
+        alone: true,
+        bauds: [9600],
+        signal: cancel.signal,
+        progress: ({ tried }) => {
+          if (tried === 5) cancel.abort();
+        },
+      });
+      await expect(osdp.scan({ alone: true })).rejects.toThrow('running already');
+      expect(await scan).toBeNull();
+      world.line.faults.pulled = false;
+      const from = world.events.length;
+      await world.event('online', from);
+    });
+  });
+
+  it('gives an unknown reader its address', async () => {
+    const world = await lonely(20);
+    try {
+      world.sim('lobby').quirks.enforcesSecurity = false;
+      const outcome = await world.driver.osdp.addressUnknown({
+        alone: true,
+        address: 3,
+        baud: 115200,
+        progress: () => undefined,
+      });
+      expect(outcome).toMatchObject({ address: 3, baud: 115200 });
+      expect(world.sim('lobby').address).toBe(3);
+    } finally {
+      await world.close();
+    }
+  });
+});
+
+describe('a file', () => {
+  const content = Buffer.from(Array.from({ length: 5_000 }, (_, i) => (i * 7) & 0xff));
+  const digest = (bytes: Buffer | null): string =>
+    createHash('sha256')
+      .update(bytes ?? '')
+      .digest('hex');
+
+  it('arrives whole, with progress, while its neighbour goes on', async () => {
+    await inWorld({ readers: { lobby: {}, side: {} } }, async (world) => {
+      await world.online('lobby');
+      await until(() => world.sim('side').count('POLL') > 0, 'the neighbour to be polled');
+      const steps: number[] = [];
+      const polls = world.sim('side').count('POLL');
+      await world.driver.osdp.transferFile('lobby', { type: 1, content }, ({ sentBytes }) => steps.push(sentBytes));
+      expect(digest(world.sim('lobby').file)).toBe(digest(content));
+      expect(steps.at(-1)).toBe(content.length);
+      expect(steps.length).toBeGreaterThan(1);
+      expect(world.sim('side').count('POLL')).toBeGreaterThan(polls);
+    });
+  });
+
+  it('is cut as small as the reader asks for, and waits for it to finish', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      const sim = world.sim('lobby');
+      sim.fileManners = { ...sim.fileManners, maxMessageBytes: 200, finishing: 2, delayMs: 1 };
+      const states: string[] = [];
+      await world.driver.osdp.transferFile('lobby', { type: 1, content: content.subarray(0, 2_000) }, ({ state }) =>
+        states.push(state),
+      );
+      expect(digest(sim.file)).toBe(digest(content.subarray(0, 2_000)));
+      expect(states.length).toBeGreaterThan(8);
+      expect(states.filter((state) => state === 'finishing')).toHaveLength(3);
+    });
+  });
+
+  it('has the reader to itself where the reader asks for that, but for a strike', async () => {
+    await inWorld({ readers: { lobby: {} }, controllers: { lobby: { outputs: 1 } } }, async (world) => {
+      await world.online('lobby');
+      await until(() => world.sim('lobby').count('RSTAT') > 0, 'the reader to be set up');
+      const sim = world.sim('lobby');
+      sim.fileManners = { ...sim.fileManners, action: 0, delayMs: 30 };
+      let polls = -1;
+      const done = world.driver.osdp.transferFile('lobby', { type: 1, content }, ({ state }) => {
+        if (polls < 0) polls = sim.count('POLL');
+        if (state === 'finishing') polls = sim.count('POLL') - polls;
+      });
+      await sleep(50);
+      expect(await world.pulse('lobby', 0, 500)).toMatchObject({ outcome: 'done' });
+      await done;
+      expect(polls).toBeLessThanOrEqual(1);
+      const after = sim.count('POLL');
+      await until(() => sim.count('POLL') > after, 'polls afterwards');
+    });
+  });
+
+  it('that is refused, cancelled or empty is told', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      const sim = world.sim('lobby');
+      const { osdp } = world.driver;
+      await expect(osdp.transferFile('lobby', { type: 1, content: Buffer.alloc(0) })).rejects.toThrow('empty');
+      sim.fileManners = { ...sim.fileManners, failAt: 1_000 };
+      await expect(osdp.transferFile('lobby', { type: 1, content })).rejects.toThrow('gave the transfer up');
+      sim.fileManners = { ...sim.fileManners, failAt: -1 };
+      const cancel = new AbortController();
+      const cancelled = osdp.transferFile('lobby', { type: 1, content }, () => cancel.abort(), cancel.signal);
+      await expect(cancelled).rejects.toThrow('cancelled');
+      expect(sim.count('ABORT')).toBe(1);
+    });
+  });
+});
+
+describe('what a reader offers beyond cards', () => {
+  it('a biometric template and a match', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      const { osdp } = world.driver;
+      const { template, quality } = await osdp.readBiometric(
+        'lobby',
+        { reader: 0, type: 2, format: 0, quality: 50 },
+        2_000,
+      );
+      expect(template.toString()).toBe('simulated finger');
+      expect(quality).toBe(90);
+      const match = { reader: 0, type: 2, format: 0, threshold: 80 };
+      expect(await osdp.matchBiometric('lobby', { ...match, template }, 2_000)).toEqual({ status: 0, score: 255 });
+      const other = Buffer.from('someone else');
+      expect(await osdp.matchBiometric('lobby', { ...match, template: other }, 2_000)).toEqual({ status: 0, score: 0 });
+      expect(world.count('presented')).toBe(0);
+    });
+  });
+
+  it('a vendor’s message, its answer, its acknowledgement, and its refusal', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      const { osdp } = world.driver;
+      const oui = hex('1A9021');
+      await expect(osdp.manufacturer('lobby', oui, hex('1020'))).rejects.toThrow('record not accepted');
+      world.sim('lobby').manufacturer = (_oui, data) => Buffer.concat([hex('E2'), data]);
+      expect(await osdp.manufacturer('lobby', oui, hex('1020'))).toEqual({ answer: 'reply', oui, data: hex('E21020') });
+      world.sim('lobby').manufacturer = () => 'ack';
+      expect(await osdp.manufacturer('lobby', oui, hex('1020'))).toEqual({ answer: 'ack' });
+      await expect(osdp.manufacturer('lobby', hex('1A'), hex(''))).rejects.toThrow('3 bytes');
+    });
+  });
+
+  it('a smart card’s answer through the transparent mode', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      world.sim('lobby').apdu = (request) => Buffer.concat([request.subarray(0, 1), hex('9000')]);
+      await world.online('lobby');
+      const { osdp } = world.driver;
+      expect(await osdp.smartCard('lobby', { mode: 0, command: 2, data: hex('0100') })).toBeNull();
+      expect(await osdp.smartCard('lobby', { mode: 0, command: 1, data: hex('') })).toMatchObject({
+        reply: 1,
+        data: hex('0100'),
+      });
+      const answer = await osdp.smartCard('lobby', { mode: 1, command: 1, data: hex('0000A40400') }, 2_000);
+      expect(answer).toEqual({ mode: 1, reply: 1, data: hex('00009000') });
+    });
+  });
+});

@@ -1,0 +1,386 @@
+// Keys and Secure Channel: who is let in, who is not, and what is told when something is not as it should be.
+import { describe, expect, it } from 'vitest';
+import { keyWeakness, makeKey, parseKey } from '../../../drivers/osdp/keys.ts';
+import { SCBK_DEFAULT } from '../../../drivers/osdp/secure-channel.ts';
+import { SIMULATED_ID } from '../../../drivers/osdp/simulated-reader.ts';
+import { systemRandom } from '../../../src/ops/random.ts';
+import { until } from '../../support/ports.ts';
+import { inWorld, KEY, sleep } from './world.ts';
+import type { World } from './world.ts';
+import { hex } from './vectors.ts';
+
+const OTHER_KEY = hex('5B0ED1943FA7826C11D8E04A79B3F62C');
+const CARD = hex('BDD93740');
+
+const problem = (world: World): string => world.driver.devices.get('lobby')?.status().problem ?? '';
+const activeKey = (world: World): Buffer | null => world.keys.load('lobby').active;
+
+describe('a reader is not listened to', () => {
+  it('when Lintel has no key for it: it is not even greeted, and the problem names the command that helps', async () => {
+    await inWorld({ readers: { lobby: { key: null, installMode: true } } }, async (world) => {
+      await until(() => problem(world).includes('lintel osdp install lobby'), 'the problem');
+      await sleep(200);
+      expect(world.sim('lobby').count('CHLNG')).toBe(0);
+      expect(await world.event('fault')).toMatchObject({ code: 'secure_channel_refused', cleared: false });
+      expect(world.count('online')).toBe(0);
+    });
+  });
+
+  it('when it holds another key, and the default key is not tried, install mode or not', async () => {
+    for (const installMode of [false, true]) {
+      await inWorld({ readers: { lobby: { installMode } } }, async (world) => {
+        world.sim('lobby').key = OTHER_KEY;
+        await until(() => problem(world).includes('does not hold the key'), 'the problem');
+        await until(() => world.sim('lobby').count('CHLNG') > 1, 'another attempt');
+        expect(world.sim('lobby').secured).toBe(false);
+        expect(world.sim('lobby').count('SCRYPT')).toBe(0);
+        expect(world.sim('lobby').count('KEYSET')).toBe(0);
+        expect(world.count('online')).toBe(0);
+      });
+    }
+  });
+
+  it('when it says in its capabilities that it knows no security, or answers the handshake with anything else', async () => {
+    await inWorld({ readers: { lobby: { key: null } } }, async (world) => {
+      world.keys.give('lobby', KEY);
+      await until(() => problem(world).includes('refused the'), 'the problem');
+      expect(world.count('online')).toBe(0);
+    });
+  });
+
+  it('when it shows a card in the clear: the card goes nowhere and an event says so', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      world.sim('lobby').oneShots.push('clear_card');
+      await world.event('clear_text_card');
+      await until(() => world.sim('lobby').count('CHLNG') === 2, 'a new handshake');
+      expect(world.count('presented')).toBe(0);
+      expect(await world.event('secure_channel_lost')).toMatchObject({ reason: 'a reply came in the clear' });
+      world.sim('lobby').presentCard(26, CARD);
+      await world.event('presented');
+    });
+  });
+
+  it('when its replies are forged: an event says so, and the true reader is taken up again', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      const sim = world.sim('lobby');
+      const forge = setInterval(() => {
+        if (sim.oneShots.length < 1) sim.oneShots.push('bad_mac');
+      }, 1);
+      await world.event('secure_channel_lost');
+      clearInterval(forge);
+      sim.oneShots.length = 0;
+      world.sim('lobby').presentCard(26, CARD);
+      await world.event('presented');
+      expect(world.events.find((event) => event.type === 'secure_channel_lost')?.reason).toContain(
+        'authentication code',
+      );
+    });
+  });
+
+  it('when one forged reply comes among the true ones, nothing is lost but the time of one question', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      world.sim('lobby').oneShots.push('bad_mac');
+      world.sim('lobby').presentCard(26, CARD);
+      await world.event('presented');
+      expect(world.count('offline')).toBe(0);
+    });
+  });
+});
+
+describe('an install window', () => {
+  it('gives the reader a random key that is stored before it is sent, and closes', async () => {
+    await inWorld({ readers: { lobby: { key: null, installMode: true } } }, async (world) => {
+      expect(await world.driver.osdp.install('lobby', 60_000)).toEqual({ outcome: 'installed' });
+      const key = activeKey(world);
+      expect(key).not.toBeNull();
+      expect(world.sim('lobby').key).toEqual(key);
+      expect(key === null ? 'no key' : keyWeakness(key)).toBeNull();
+      expect(world.keys.changes).toEqual(['pending', 'activate']);
+      await world.online('lobby');
+      world.sim('lobby').presentCard(26, CARD);
+      await world.event('presented');
+    });
+  });
+
+  it('makes another key for every reader', async () => {
+    const keys = new Set<string>();
+    for (let i = 0; i < 2; i++) {
+      await inWorld({ readers: { lobby: { key: null, installMode: true } } }, async (world) => {
+        await world.driver.osdp.install('lobby', 60_000);
+        keys.add(activeKey(world)?.toString('hex') ?? 'none');
+      });
+    }
+    expect(keys.size).toBe(2);
+  });
+
+  it('waits for a reader that is put into install mode later', async () => {
+    await inWorld({ readers: { lobby: { key: OTHER_KEY } } }, async (world) => {
+      world.keys.rows.clear();
+      const outcome = world.driver.osdp.install('lobby', 60_000);
+      await until(() => problem(world).includes('is it in install mode?'), 'the first attempt');
+      world.sim('lobby').installMode = true;
+      expect(await outcome).toEqual({ outcome: 'installed' });
+    });
+  });
+
+  it('takes a reader that was replaced, in place of the one whose key is known', async () => {
+    await inWorld({ readers: { lobby: { installMode: true } } }, async (world) => {
+      world.sim('lobby').key = null;
+      await until(() => problem(world) !== '', 'the refusal');
+      expect(await world.driver.osdp.install('lobby', 60_000)).toEqual({ outcome: 'installed' });
+      expect(activeKey(world)).not.toEqual(KEY);
+      await world.online('lobby');
+    });
+  });
+
+  it('that closes in vain says what was last seen, and the default key is not tried afterwards', async () => {
+    await inWorld({ readers: { lobby: { key: OTHER_KEY } }, speed: 10 }, async (world) => {
+      world.keys.rows.clear();
+      expect(await world.driver.osdp.install('lobby', 3_000)).toMatchObject({
+        outcome: 'failed',
+        message: expect.stringContaining('is it in install mode?'),
+      });
+      await sleep(150);
+      world.sim('lobby').installMode = true;
+      const before = world.sim('lobby').count('CHLNG');
+      await sleep(1_000);
+      expect(world.sim('lobby').count('CHLNG')).toBe(before);
+      expect(world.sim('lobby').secured).toBe(false);
+    });
+  });
+
+  it('is for one reader: its neighbour in install mode is left alone', async () => {
+    await inWorld(
+      { readers: { lobby: { key: null, installMode: true }, side: { key: null, installMode: true } } },
+      async (world) => {
+        await world.driver.osdp.install('lobby', 60_000);
+        expect(world.sim('side').count('CHLNG')).toBe(0);
+        expect(world.sim('side').key).toBeNull();
+      },
+    );
+  });
+
+  it('changes nothing for a reader that has its key', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      expect(await world.driver.osdp.install('lobby', 60_000)).toEqual({ outcome: 'already_installed' });
+      expect(activeKey(world)).toEqual(KEY);
+    });
+  });
+
+  it('is minutes long, not hours, and only for readers with Secure Channel', async () => {
+    await inWorld(
+      { readers: { lobby: {}, side: { key: null } }, controllers: { side: { secure_channel: 'none' } } },
+      async (world) => {
+        await expect(world.driver.osdp.install('lobby', 3_600_000)).rejects.toThrow('at most 30 minutes');
+        await expect(world.driver.osdp.install('side', 60_000)).rejects.toThrow('secure_channel: none');
+        await expect(world.driver.osdp.install('nobody', 60_000)).rejects.toThrow('no reader of this bus');
+      },
+    );
+  });
+
+  it('survives that the acknowledgement of the new key is lost', async () => {
+    await inWorld({ readers: { lobby: { key: null, installMode: true } }, speed: 5 }, async (world) => {
+      world.sim('lobby').mute.push(...Array.from({ length: 10 }, () => 'KEYSET' as const));
+      expect(await world.driver.osdp.install('lobby', 60_000)).toEqual({ outcome: 'installed' });
+      expect(world.sim('lobby').key).toEqual(activeKey(world));
+    });
+  });
+
+  it('tells of a reader that refuses the new key, and keeps none', async () => {
+    await inWorld({ readers: { lobby: { key: null, installMode: true } }, speed: 10 }, async (world) => {
+      world.sim('lobby').refuses.add('KEYSET');
+      expect(await world.driver.osdp.install('lobby', 5_000)).toMatchObject({
+        outcome: 'failed',
+        message: expect.stringContaining('refused the new key'),
+      });
+      expect(world.keys.load('lobby')).toMatchObject({ active: null, pending: null });
+    });
+  });
+});
+
+describe('a power cut in the middle of a key change', () => {
+  it('that the reader had finished: the pending key opens and becomes the active one', async () => {
+    await inWorld({ readers: { lobby: {} }, start: false }, async (world) => {
+      world.keys.savePending('lobby', OTHER_KEY);
+      world.sim('lobby').key = OTHER_KEY;
+      world.driver.start();
+      await world.online('lobby');
+      expect(world.keys.load('lobby')).toMatchObject({ active: OTHER_KEY, pending: null });
+    });
+  });
+
+  it('that the reader had not begun: the active key opens and the pending one is forgotten', async () => {
+    await inWorld({ readers: { lobby: {} }, start: false }, async (world) => {
+      world.keys.savePending('lobby', OTHER_KEY);
+      world.driver.start();
+      await world.online('lobby');
+      expect(world.keys.load('lobby')).toMatchObject({ active: KEY, pending: null });
+    });
+  });
+});
+
+describe('rotation', () => {
+  it('gives an online reader a new key under the one it has', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      await world.driver.osdp.rotateKey('lobby');
+      expect(activeKey(world)).not.toEqual(KEY);
+      expect(world.sim('lobby').key).toEqual(activeKey(world));
+      await until(() => world.driver.osdp.status('lobby').secured, 'a session');
+      expect(world.count('offline')).toBe(0);
+      expect(world.count('secure_channel_lost')).toBe(0);
+    });
+  });
+
+  it('that the reader refuses leaves the old key in force', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      world.sim('lobby').refuses.add('KEYSET');
+      await expect(world.driver.osdp.rotateKey('lobby')).rejects.toThrow('refused the new key');
+      expect(world.keys.load('lobby')).toMatchObject({ active: KEY, pending: null });
+    });
+  });
+
+  it('needs the reader', async () => {
+    await inWorld({ readers: { lobby: {} }, start: false }, async (world) => {
+      await expect(world.driver.osdp.rotateKey('lobby')).rejects.toThrow('offline');
+      expect(world.keys.changes).toEqual([]);
+    });
+  });
+});
+
+describe('an imported key', () => {
+  it('is kept once the reader has shown that it holds it', async () => {
+    await inWorld({ readers: { lobby: { key: OTHER_KEY } } }, async (world) => {
+      world.keys.rows.clear();
+      await until(() => problem(world).includes('import-key'), 'the problem');
+      await world.driver.osdp.importKey('lobby', '5B:0E:D1:94:3F:A7:82:6C:11:D8:E0:4A:79:B3:F6:2C');
+      expect(activeKey(world)).toEqual(OTHER_KEY);
+      await world.online('lobby');
+    });
+  });
+
+  it('that opens nothing is not kept', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      await expect(world.driver.osdp.importKey('lobby', OTHER_KEY.toString('hex'))).rejects.toThrow('former key');
+      expect(world.keys.load('lobby')).toMatchObject({ active: KEY, pending: null });
+      await world.online('lobby');
+    });
+  });
+});
+
+describe('keys that are no keys', () => {
+  for (const [what, key] of [
+    ['the default key', SCBK_DEFAULT.toString('hex')],
+    ['zeros', '00'.repeat(16)],
+    ['bytes that count up', '000102030405060708090A0B0C0D0E0F'],
+    ['bytes that count down', '1F1E1D1C1B1A19181716151413121110'],
+    ['a pattern', 'DEADBEEF'.repeat(4)],
+    ['half a key twice', '0123456789ABCDEF'.repeat(2)],
+    ['few different bytes', '01020104010201040301020104010202'],
+    ['plain text', Buffer.from('OpenSesame123456').toString('hex')],
+  ] as const) {
+    it(`${what} is refused, and the message does not repeat it`, () => {
+      let message = '';
+      try {
+        parseKey(key);
+      } catch (error) {
+        message = error instanceof Error ? error.message : '';
+      }
+      expect(message).toContain('this key is refused');
+      expect(message.toLowerCase()).not.toContain(key.toLowerCase());
+    });
+  }
+
+  it('anything but 32 hexadecimal digits is refused', () => {
+    for (const text of ['', '0011', 'zz'.repeat(16), '00'.repeat(17)])
+      expect(() => parseKey(text)).toThrow('32 hexadecimal');
+  });
+
+  it('random ones pass', () => {
+    for (let i = 0; i < 200; i++) expect(keyWeakness(makeKey(systemRandom))).toBeNull();
+  });
+});
+
+describe('what an installer is told', () => {
+  it('another device in the reader’s place, even one that has its key', async () => {
+    await inWorld({ readers: { lobby: {} }, start: false }, async (world) => {
+      world.keys.saveIdentity('lobby', 'OUI 11:22:33 model 68 serial 7');
+      world.driver.start();
+      expect(await world.event('identity_changed')).toEqual({
+        type: 'identity_changed',
+        device: 'lobby',
+        expected: 'OUI 11:22:33 model 68 serial 7',
+        found: 'OUI 11:22:33 model 68 serial 2575857510',
+      });
+      await until(
+        () => world.keys.load('lobby').identity?.endsWith('2575857510') === true,
+        'the new identity to be kept',
+      );
+      expect(world.count('identity_changed')).toBe(1);
+    });
+  });
+
+  it('what anybody can say in the clear is told once, and not kept', async () => {
+    await inWorld({ readers: { lobby: { key: null, installMode: true } }, start: false }, async (world) => {
+      world.keys.saveIdentity('lobby', 'OUI 11:22:33 model 68 serial 7');
+      world.keys.give('lobby', KEY);
+      world.driver.start();
+      await world.event('identity_changed');
+      await sleep(1_500);
+      expect(world.count('identity_changed')).toBe(1);
+      expect(world.keys.load('lobby').identity).toBe('OUI 11:22:33 model 68 serial 7');
+    });
+  });
+
+  it('new firmware is the same device', async () => {
+    await inWorld(
+      { readers: { lobby: { id: { ...SIMULATED_ID, firmware: [9, 9, 9], version: 3 } } }, start: false },
+      async (world) => {
+        world.keys.saveIdentity('lobby', 'OUI 11:22:33 model 68 serial 2575857510');
+        world.driver.start();
+        await world.online('lobby');
+        await until(() => world.sim('lobby').count('RSTAT') > 0, 'the reader to be set up');
+        expect(world.count('identity_changed')).toBe(0);
+      },
+    );
+  });
+
+  it('a channel that keeps falling, once, and that it holds again', async () => {
+    await inWorld({ readers: { lobby: {} }, speed: 100 }, async (world) => {
+      await world.online('lobby');
+      for (let i = 1; i <= 6; i++) {
+        const before = world.sim('lobby').count('CHLNG');
+        world.sim('lobby').noise();
+        await until(() => world.sim('lobby').count('CHLNG') > before && world.sim('lobby').secured, `handshake ${i}`);
+        await sleep(20);
+      }
+      const unstable = world.events.filter(
+        (event) => event.type === 'fault' && event.code === 'secure_channel_unstable',
+      );
+      expect(unstable).toHaveLength(1);
+      expect(world.count('secure_channel_lost')).toBe(1);
+      await until(
+        () =>
+          world.events.some(
+            (event) => event.type === 'fault' && event.code === 'secure_channel_unstable' && event.cleared,
+          ),
+        'the all-clear',
+        15_000,
+      );
+    });
+  });
+
+  it('a reader that insists on Secure Channel where none is configured', async () => {
+    await inWorld({ readers: { lobby: {} }, controllers: { lobby: { secure_channel: 'none' } } }, async (world) => {
+      await until(() => problem(world).includes('insists on Secure Channel'), 'the problem');
+      await sleep(50);
+      expect(world.driver.devices.get('lobby')?.status().online).toBe(false);
+    });
+  });
+});
