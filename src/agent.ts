@@ -502,7 +502,8 @@ export class Agent {
   /** Acknowledged replies are noted together, a few times a second: each alone would cost a flush. */
   #noteDelivered(commandId: string): void {
     this.#delivered.push(commandId);
-    this.#deliveredTimer ??= this.#options.clock.after(DELIVERED_EVERY_MS, () => this.#saveDelivered());
+    if (this.#deliveredTimer !== null) return;
+    this.#deliveredTimer = this.#options.clock.after(DELIVERED_EVERY_MS, () => this.#saveDelivered());
   }
 
   #saveDelivered(): void {

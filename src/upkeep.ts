@@ -1,6 +1,8 @@
 // What a building does by night and by the hour: compare controllers, copy the database, forget what is old, look whether the file is sound. Cron only wakes;
 // when each job last completed is a row, so that a gateway that was off at the hour catches up once at its next start.
 
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { schedule, type ScheduledTask } from 'node-cron';
 import type { Clock, Log, Random, Timer } from './domain/ports.ts';
 import { backUpInBackground, checkInBackground } from './store/background.ts';
@@ -29,6 +31,9 @@ const JOURNAL_KEEP_MS = 30 * DAY_MS;
 const BACKUPS_KEPT = 7;
 /** Rows per slice of retention: well below 3 ms also on an SD card's gateway. */
 const SLICE_ROWS = 50;
+/** Below this much free space people are told, while there is still room to act in. */
+const LOW_SPACE_BYTES = 256 * 1024 * 1024;
+const SPACE_EVERY_MS = 10 * 60_000;
 /** Not every building at the same minute: they may share a converter, a broker, a power supply. */
 const SPREAD_MS = 20 * 60_000;
 
@@ -37,6 +42,8 @@ export class Upkeep {
   #tasks: ScheduledTask[] = [];
   #timers: Timer[] = [];
   #isStopped = false;
+  #isSpaceLow = false;
+  #spaceTimer: Timer | null = null;
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
@@ -54,6 +61,7 @@ export class Upkeep {
       schedule('30 2 * * *', () => this.#later(SPREAD_MS, nightly), { timezone: timeZone }),
       schedule('7 * * * *', () => this.#later(0, hourly), { timezone: timeZone }),
     ];
+    this.#watchSpace();
     if (store.wasUnclean) void this.#run({ name: 'check_database', everyMs: 0, run: () => this.#check() });
     // What fell due while the gateway was off, once the doors are served.
     this.#timers.push(clock.after(60_000, () => void this.#runDue([...nightly, ...hourly])));
@@ -62,6 +70,7 @@ export class Upkeep {
   async stop(): Promise<void> {
     this.#isStopped = true;
     for (const timer of this.#timers) timer.cancel();
+    this.#spaceTimer?.cancel();
     for (const task of this.#tasks) await task.destroy();
   }
 
@@ -93,6 +102,24 @@ export class Upkeep {
     } catch (error) {
       log.error('a job failed; it is tried again at its next hour', { job: job.name, error: String(error) });
     }
+  }
+
+  /** Tells once when the disk runs low, and again when it did and had recovered in between. */
+  #watchSpace(): void {
+    const { store, clock, log } = this.#options;
+    const { bavail, bsize } = statfsSync(dirname(store.path));
+    const free = bavail * bsize;
+    const isLow = free < LOW_SPACE_BYTES;
+    if (isLow && !this.#isSpaceLow) {
+      log.error('the disk runs low. Remedy: free space; when it is full, commands are refused', {
+        free_mib: Math.floor(free / 1024 / 1024),
+      });
+      store.group(() =>
+        store.events.add({ event_type: 'agent.storage_low', body: { free_bytes: free } }, clock.nowMs()),
+      );
+    }
+    this.#isSpaceLow = isLow;
+    this.#spaceTimer = clock.after(SPACE_EVERY_MS, () => this.#watchSpace());
   }
 
   async #check(): Promise<void> {

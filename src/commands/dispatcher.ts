@@ -531,7 +531,13 @@ function readCommandId(json: unknown): string | null {
   return typeof commandId === 'string' && COMMAND_ID_FORM.test(commandId) ? commandId : null;
 }
 
+type WithCode = { acs_credential?: { code?: unknown } };
+
 /** The reply as it may be shown again once the time of its generated codes is over. */
 function hideCodes(json: string): string {
-  return JSON.stringify(JSON.parse(json, (key: string, value: unknown) => (key === 'code' ? null : value)));
+  const reply = JSON.parse(json) as { result?: WithCode & { results?: WithCode[] } };
+  for (const holder of [reply.result, ...(reply.result?.results ?? [])]) {
+    if (holder?.acs_credential?.code !== undefined) holder.acs_credential.code = null;
+  }
+  return JSON.stringify(reply);
 }

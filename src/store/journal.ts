@@ -77,7 +77,7 @@ export class Journal {
     );
     this.#unfinished = db.prepare<[], JournalRow>(`SELECT * FROM journal WHERE state <> 'done' ORDER BY received_at`);
     this.#trim = db.prepare<[number, number]>(
-      `DELETE FROM journal WHERE command_id IN (SELECT command_id FROM journal WHERE received_at < ? AND state = 'done' ORDER BY received_at LIMIT ?)`,
+      `DELETE FROM journal WHERE command_id IN (SELECT command_id FROM journal WHERE received_at < ? AND state <> 'accepted' ORDER BY received_at LIMIT ?)`,
     );
     this.#redirect = db.prepare<[string | null, Buffer | null, string]>(
       'UPDATE journal SET reply_topic = ?, correlation = ? WHERE command_id = ?',

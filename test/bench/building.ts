@@ -16,7 +16,14 @@ export function benchFolder(): { folder: string; remove: () => void } {
 }
 
 export const openBenchStore = (folder: string): Store =>
-  new Store({ path: join(folder, 'lintel.db'), masterKey: null, env: {}, clock: systemClock, random: systemRandom, clockState: () => 'trusted' });
+  new Store({
+    path: join(folder, 'lintel.db'),
+    masterKey: null,
+    env: {},
+    clock: systemClock,
+    random: systemRandom,
+    clockState: () => 'trusted',
+  });
 
 export const benchRoom = (store: Store): Room & { site: Site } => buildRoom(store, systemClock);
 
@@ -24,17 +31,28 @@ const uuid = (n: number): string => `00000000-0000-4000-8000-${n.toString(16).pa
 
 /** The n-th command of a mixed stream of cards and eight-digit codes, as a sender publishes it. */
 export function createCommand(n: number): Buffer {
-  const secret = n % 2 === 0 ? { access_method: 'card', card_number: `H10302:${n + 1}` } : { access_method: 'code', code: String(10_000_000 + n * 7) };
+  const secret =
+    n % 2 === 0
+      ? { access_method: 'card', card_number: `H10302:${n + 1}` }
+      : { access_method: 'code', code: String(10_000_000 + n * 7) };
   return Buffer.from(
     JSON.stringify({
       command_id: `bench-${n}`,
       issued_at: new Date().toISOString(),
-      params: { acs_credential_id: uuid(n), acs_user_id: USER, ...secret, starts_at: '2026-01-01T00:00:00Z', ends_at: '2036-01-01T00:00:00Z', allowed_acs_entrance_ids: [LOBBY] },
+      params: {
+        acs_credential_id: uuid(n),
+        acs_user_id: USER,
+        ...secret,
+        starts_at: '2026-01-01T00:00:00Z',
+        ends_at: '2036-01-01T00:00:00Z',
+        allowed_acs_entrance_ids: [LOBBY],
+      },
     }),
   );
 }
 
-export const userCommand = (): Buffer => Buffer.from(JSON.stringify({ command_id: 'bench-user', params: { acs_user_id: USER, full_name: 'Bench' } }));
+export const userCommand = (): Buffer =>
+  Buffer.from(JSON.stringify({ command_id: 'bench-user', params: { acs_user_id: USER, full_name: 'Bench' } }));
 
 /** Fills a database with cards of the lobby by the store's own tables, many in one transaction: for measurements at a size, not of the filling. */
 export function fill(store: Store, site: Site, count: number): void {

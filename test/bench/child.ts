@@ -29,7 +29,10 @@ export async function runChild<T>(script: string, args: readonly string[], optio
     env['LINTEL_FLUSH_US'] = String(Math.round(options.flushMs * 1000));
   }
   const flags = options.exposeGc === true ? ['--expose-gc'] : [];
-  const child = spawn(process.execPath, [...flags, join(import.meta.dirname, script), ...args], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...flags, join(import.meta.dirname, script), ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const code = await new Promise<number | null>((resolve) => void child.once('exit', resolve));

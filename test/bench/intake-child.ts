@@ -30,7 +30,13 @@ else if (mode === 'process') await inProcess();
 else throughLink(mode === 'single');
 
 function bareSubscriber(): void {
-  const client = connect(url, { protocolVersion: 5, clean: false, clientId: 'lintel-bench', manualConnect: true, properties: { sessionExpiryInterval: 3600, receiveMaximum: 256 } });
+  const client = connect(url, {
+    protocolVersion: 5,
+    clean: false,
+    clientId: 'lintel-bench',
+    manualConnect: true,
+    properties: { sessionExpiryInterval: 3600, receiveMaximum: 256 },
+  });
   let seen = 0;
   let startedMs = 0;
   client.handleMessage = (_packet, done) => {
@@ -62,7 +68,7 @@ async function inProcess(): Promise<void> {
   const before = store.commits;
   let answered = 0;
   const startedMs = performance.now();
-  for (let n = 0; n < count; ) {
+  for (let n = 0; n < count;) {
     const batchMs = performance.now();
     for (let inBatch = 0; inBatch < 64 && n < count && performance.now() - batchMs < 3; inBatch++, n++) {
       dispatcher.dispatch(message(payloads[n] ?? Buffer.alloc(0)), () => (answered += 1), fail);

@@ -20,7 +20,11 @@ export async function run(report: Report): Promise<void> {
   try {
     const rate = async (mode: string, count: number, flushMs?: number): Promise<Taken & { perSecond: number }> => {
       if (mode !== 'process') await queue(broker.url, count);
-      const taken = await runChild<Taken>('intake-child.ts', [mode, String(count), broker.url], flushMs === undefined ? {} : { flushMs });
+      const taken = await runChild<Taken>(
+        'intake-child.ts',
+        [mode, String(count), broker.url],
+        flushMs === undefined ? {} : { flushMs },
+      );
       if (mode !== 'callback' && taken.commands !== count) throw new Error(`${taken.commands} of ${count} were stored`);
       return { ...taken, perSecond: (taken.commands / taken.ms) * 1000 };
     };
@@ -39,8 +43,19 @@ export async function run(report: Report): Promise<void> {
     const slow = await rate('link', SLOW_COMMANDS, SLOW_FLUSH_MS);
     const single = await rate('single', SLOW_COMMANDS / 5, SLOW_FLUSH_MS);
     report(beside('intake', `every flush stretched by ${SLOW_FLUSH_MS} ms, group commit`, slow.perSecond, '1/s'));
-    report(beside('intake', `every flush stretched by ${SLOW_FLUSH_MS} ms, one commit per message`, single.perSecond, '1/s'));
-    report(against('intake', 'ratio: group commit / one commit per message, slow flush', slow.perSecond / single.perSecond, '', '>=', 5));
+    report(
+      beside('intake', `every flush stretched by ${SLOW_FLUSH_MS} ms, one commit per message`, single.perSecond, '1/s'),
+    );
+    report(
+      against(
+        'intake',
+        'ratio: group commit / one commit per message, slow flush',
+        slow.perSecond / single.perSecond,
+        '',
+        '>=',
+        5,
+      ),
+    );
   } finally {
     broker.stop();
   }
@@ -48,7 +63,11 @@ export async function run(report: Report): Promise<void> {
 
 /** Fills the session of the client `lintel-bench`, which is away. */
 async function queue(url: string, count: number): Promise<void> {
-  const options = { protocolVersion: 5 as const, clientId: 'lintel-bench', properties: { sessionExpiryInterval: 3600 } };
+  const options = {
+    protocolVersion: 5 as const,
+    clientId: 'lintel-bench',
+    properties: { sessionExpiryInterval: 3600 },
+  };
   const fresh = await connectAsync(url, { ...options, clean: true });
   await fresh.subscribeAsync('lintel/v1/bench/command/#', { qos: 1, rap: true, rh: 2 });
   await fresh.endAsync();

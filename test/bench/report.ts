@@ -12,12 +12,26 @@ export type Figure = {
 export type Report = (figure: Figure) => void;
 
 /** A figure held against `>= limit` or `<= limit`. */
-export function against(bench: string, figure: string, value: number, unit: string, comparison: '>=' | '<=', limit: number): Figure {
+export function against(
+  bench: string,
+  figure: string,
+  value: number,
+  unit: string,
+  comparison: '>=' | '<=',
+  limit: number,
+): Figure {
   const holds = comparison === '>=' ? value >= limit : value <= limit;
   return { bench, figure, value: round(value), unit, target: `${comparison} ${round(limit)}`, holds };
 }
 
-export const beside = (bench: string, figure: string, value: number, unit: string): Figure => ({ bench, figure, value: round(value), unit, target: null, holds: null });
+export const beside = (bench: string, figure: string, value: number, unit: string): Figure => ({
+  bench,
+  figure,
+  value: round(value),
+  unit,
+  target: null,
+  holds: null,
+});
 
 const round = (value: number): number => Number(value.toPrecision(4));
 

@@ -1,6 +1,8 @@
 // A whole building for tests: a real Mosquitto, simulated devices on real ports, and a facility file for the agent that serves it.
 
+import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { startModbusDevices, type ModbusSimulator } from '../../drivers/modbus/simulator.ts';
@@ -34,7 +36,11 @@ export type Building = {
   tower: Sender;
   /** Starts an agent in this process; it is stopped when the test ends. */
   serve: () => Promise<Agent>;
+  /** Starts `lintel run` as a process of its own, which a test may kill; resolves when it serves. */
+  spawn: () => Promise<Spawned>;
 };
+
+export type Spawned = { kill: () => Promise<void>; terminate: () => Promise<number | null>; output: () => string };
 
 export async function raiseBuilding(): Promise<Building> {
   const folder = temporaryFolder();
@@ -128,7 +134,42 @@ policy:
       await agent.start();
       return agent;
     },
+    spawn: () => spawnAgent(file, folder),
   };
+}
+
+async function spawnAgent(file: string, folder: string): Promise<Spawned> {
+  const child = spawn(
+    join(import.meta.dirname, '../../bin/lintel'),
+    ['run', '--config', file, '--socket', join(folder, 'control.sock')],
+    {
+      env: { ...process.env, LINTEL_LOG: 'info' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const ended = new Promise<number | null>((resolve) => void child.once('exit', (code) => resolve(code)));
+  const end = async (signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> => {
+    child.kill(signal);
+    return await ended;
+  };
+  onTestFinished(async () => void (await end('SIGKILL')));
+  // A socket file may be left from a process that was killed: it serves when it answers.
+  let isServing = false;
+  const knock = (): void => {
+    const socket = connect(join(folder, 'control.sock'));
+    socket.once('connect', () => {
+      isServing = true;
+      socket.destroy();
+    });
+    socket.once('error', () => setTimeout(knock, 50));
+  };
+  knock();
+  await until(() => isServing || child.exitCode !== null, 'lintel run serves', 20_000);
+  if (child.exitCode !== null) throw new Error(`lintel run ended with ${child.exitCode}: ${output}`);
+  return { kill: async () => void (await end('SIGKILL')), terminate: () => end('SIGTERM'), output: () => output };
 }
 
 /** Everything is up: broker, devices, clock. */
