@@ -5,7 +5,8 @@ import { COMMANDS, isCommandName, PLANNED_COMMANDS, type CommandName } from '../
 import { UUID_FORM } from '../domain/ids.ts';
 import { nearest } from '../facility/words.ts';
 import { systemClock } from '../ops/clock.ts';
-import { CHANNEL_OPTIONS, openChannel, readInput, timeoutOf, type Channel, type Envelope } from './channel.ts';
+import { CHANNEL_OPTIONS, readInput, timeoutOf, type Channel, type Envelope } from './channel.ts';
+import { openChannel } from './open-channel.ts';
 import { checkParams, optionName, paramOptions, paramsFrom, readJson, type ParamOption } from './contract-options.ts';
 import { optionRows, type HelpPage, type Program } from './help.ts';
 import { mintCommandId } from './local-channel.ts';

@@ -1,6 +1,7 @@
 // `lintel status`: one look at a running agent.
 
-import { CHANNEL_OPTIONS, openChannel, timeoutOf } from './channel.ts';
+import { CHANNEL_OPTIONS, timeoutOf } from './channel.ts';
+import { openChannel } from './open-channel.ts';
 import { optionRows, type Program } from './help.ts';
 import { noMoreWords, readOptions } from './options.ts';
 import { isFields, keyValues, showResult, type Fields } from './show.ts';

@@ -3,7 +3,8 @@
 import { OperatingError } from '../domain/errors.ts';
 import { systemClock } from '../ops/clock.ts';
 import { connectControl } from '../ops/control-client.ts';
-import { CHANNEL_OPTIONS, openChannel, readInput, readReply, timeoutOf, type Reply } from './channel.ts';
+import { CHANNEL_OPTIONS, readInput, readReply, timeoutOf, type Reply } from './channel.ts';
+import { openChannel } from './open-channel.ts';
 import { optionRows, type Program } from './help.ts';
 import { mintCommandId, openLocalChannel } from './local-channel.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
