@@ -20,8 +20,10 @@ export type UnitSettings = {
   /** How often a read whose answer was lost is asked again; writes never are. */
   readRetries: number;
   maxInFlight: number;
-  /** Reads that show whether the unit lives, asked in turn; best ones whose answers differ in length, so that a late one is told from the present one. */
+  /** Reads that show whether the unit lives, asked in turn. */
   probes: readonly Request[];
+  /** Reads whose answers differ in function or length: after a lost answer one that no owed answer can look like shows where we are. */
+  settlers: readonly Request[];
 };
 
 export type Outcome =
@@ -38,7 +40,9 @@ export type Attempt =
   | { result: 'exception'; code: number }
   | { result: 'timed_out'; message: string }
   | { result: 'garbled'; message: string }
-  | { result: 'lost'; message: string };
+  | { result: 'lost'; message: string }
+  /** Its time passed before it could be sent. */
+  | { result: 'expired' };
 
 /** What a line is told about the unit it speaks to. */
 export type LineUnit = {
@@ -54,8 +58,11 @@ export type Line = {
   readonly maxInFlight: number;
   /** How long a request to this unit must still wait, ms; 0: it may go now. */
   waitMs(unit: LineUnit): number;
-  /** Sends in this very turn and resolves with what came of it; never rejects. Only called when `waitMs` is 0. */
-  exchange(unit: LineUnit, request: Request): Promise<Attempt>;
+  /**
+   * Sends in this very turn and resolves with what came of it; never rejects. Only called when `waitMs` is 0. Where something else must be asked first, the request
+   * follows unless it is later than `notAfterMs` then.
+   */
+  exchange(unit: LineUnit, request: Request, notAfterMs: number): Promise<Attempt>;
   /** Sends to every unit at once and resolves when they have had time for it; false when the line was lost. */
   broadcast(request: Request): Promise<boolean>;
   /** Nobody answers at all: a connection may be dead without saying so. */
@@ -232,7 +239,11 @@ export class Bus {
     unit.counters.requests++;
     if (job.attempts > 0) unit.counters.retries++;
     job.attempts++;
-    const attempt = await this.#line.exchange(unit, job.request);
+    const attempt = await this.#line.exchange(
+      unit,
+      job.request,
+      job.options.notAfterMonotonicMs ?? Number.POSITIVE_INFINITY,
+    );
     this.#inFlight--;
     unit.inFlight--;
     this.#judge(job, attempt);
@@ -253,6 +264,9 @@ export class Bus {
         if (exceptionKind(attempt.code) === 'path') this.#missed(unit, 'the gateway does not reach the unit');
         else this.#heard(unit);
         job.resolve({ outcome: 'exception', code: attempt.code });
+        return;
+      case 'expired':
+        job.resolve(notSent('too_late', 'the bus was not free in time'));
         return;
       case 'lost':
         job.resolve({ outcome: 'no_reply', why: 'line_lost', message: attempt.message });

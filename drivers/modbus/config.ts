@@ -90,7 +90,7 @@ export const busSchema = z
   })
   .superRefine((config, context) => {
     for (const [key, message, remedy] of transportMistakes(config))
-      context.addIssue({ code: 'custom', path: [key], message: `${message}: ${remedy}`, params: { remedy } });
+      context.addIssue({ code: 'custom', path: [key], message, params: { remedy } });
   })
   .describe('A Modbus bus: RS-485 with RTU frames, Modbus TCP, or RTU frames through a serial converter');
 
@@ -310,10 +310,11 @@ export function unitSettings(config: ControllerConfig, profile: Profile): UnitSe
     readRetries: transport.retries.read,
     maxInFlight: transport.max_in_flight,
     probes: probesOf(profile),
+    settlers: [...probesOf(profile), ...settlersOf(profile)],
   };
 }
 
-/** Reads that every device of this profile answers; several of different length where there are, so that a late answer is told from the present one. */
+/** Reads that every device of this profile answers. */
 export function probesOf(profile: Profile): Request[] {
   const probes: Request[] = [];
   const { identity, boot_counter: boot, config_check: checks, inputs, outputs, credentials } = profile;
@@ -333,3 +334,7 @@ export function probesOf(profile: Profile): Request[] {
   // An exception is an answer too: a device that lives says something to this.
   return probes.length > 0 ? probes : [{ fc: 3, address: 0, count: 1 }];
 }
+
+/** Reads that most devices answer with an exception: that tells them from everything else as well. */
+const settlersOf = ({ limits }: Profile): Request[] =>
+  ([3, 4, 1, 2] as const).filter((fc) => limits.functions.includes(fc)).map((fc) => ({ fc, address: 0, count: 1 }));

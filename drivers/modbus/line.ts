@@ -3,6 +3,7 @@
 
 import type { Attempt, Line, LineEvents, LineUnit } from './bus.ts';
 import type { Reply, Request } from './codec.ts';
+import { Lateness } from './lateness.ts';
 import { BROADCAST_UNIT, findReply, lineTimes, replyFrameLength, requestFrame, type LineTimes } from './rtu.ts';
 import { assert } from '../../src/domain/errors.ts';
 import type { Clock, LineSettings, Log, OpenPort, Port, Random, Timer } from '../../src/domain/ports.ts';
@@ -14,8 +15,6 @@ const CONVERTER_SLACK_MS = 250;
 /** A damaged frame is given up once nothing has followed for this long. */
 const SERIAL_SILENCE_MS = 30;
 const CONVERTER_SILENCE_MS = 150;
-/** No device is waited for longer than this, however late it was seen to answer. */
-const LATE_REPLY_MAX_MS = 10_000;
 /** More than two of the longest frames is noise: only the end of it can still become an answer. */
 const BUFFER_BOUND = 1024;
 /** Time for every unit to carry out a broadcast (serial line guide 2.4.1: 100 to 200 ms). */
@@ -33,31 +32,24 @@ type Exchange = {
   deadline: Timer;
   latestEndMs: number;
   silence: Timer | null;
-  /** An answer that may be a former question's: believed once nothing more has come for a while. */
-  held: { reply: Attempt } | null;
   resolve(attempt: Attempt): void;
 };
-
-/** A question whose answer was given up and may still come. */
-type Debt = { request: Request; sentAtMs: number };
-type UnitLateness = { debts: Debt[]; quietUntilMs: number; slowestMs: number; told: boolean };
-
-const DEBTS_BOUND = 8;
 
 export class RtuLine implements Line {
   readonly maxInFlight = 1;
   readonly #settings: LineSettings;
-  readonly #context: RtuContext;
   readonly #clock: Clock;
   readonly #times: LineTimes;
   readonly #slackMs: number;
   readonly #silenceMs: number;
   readonly #steady: SteadyLine;
-  readonly #lateness = new Map<number, UnitLateness>();
+  readonly #lateness: Lateness;
+  readonly #quietOfUnitMs = new Map<number, number>();
   #events: LineEvents | null = null;
   #port: Port | null = null;
   #exchange: Exchange | null = null;
-  #broadcasting = false;
+  /** A unit is being spoken to, or all at once. */
+  #busy = false;
   /** When the wire last carried something, ours or not. */
   #activeUntilMs = 0;
   #quietUntilMs = 0;
@@ -67,9 +59,9 @@ export class RtuLine implements Line {
 
   constructor(settings: LineSettings, context: RtuContext) {
     this.#settings = settings;
-    this.#context = context;
     this.#clock = context.clock;
     this.#times = lineTimes(settings);
+    this.#lateness = new Lateness(context.clock, context.log);
     const converter = settings.path.startsWith('tcp://');
     this.#slackMs = converter ? CONVERTER_SLACK_MS : SERIAL_SLACK_MS;
     this.#silenceMs = converter ? CONVERTER_SILENCE_MS : SERIAL_SILENCE_MS;
@@ -97,18 +89,41 @@ export class RtuLine implements Line {
   }
 
   waitMs(unit: LineUnit): number {
+    if (this.#busy) return BROADCAST_MS;
     const gapMs = Math.max(this.#times.t35Ms, unit.settings.minGapMs);
     const freeAtMs = Math.max(
       this.#activeUntilMs + gapMs,
       this.#quietUntilMs,
-      this.#lateness.get(unit.settings.unit)?.quietUntilMs ?? 0,
+      this.#quietOfUnitMs.get(unit.settings.unit) ?? 0,
+      this.#lateness.blockedUntilMs(unit),
     );
-    return this.#broadcasting ? BROADCAST_MS : Math.max(0, freeAtMs - this.#clock.monotonicMs());
+    return Math.max(0, freeAtMs - this.#clock.monotonicMs());
   }
 
-  exchange(unit: LineUnit, request: Request): Promise<Attempt> {
-    assert(this.#exchange === null, 'one request at a time on an RTU line');
+  async exchange(unit: LineUnit, request: Request, notAfterMs: number): Promise<Attempt> {
+    assert(!this.#busy, 'one request at a time on an RTU line');
     assert(unit.settings.unit !== BROADCAST_UNIT, 'a broadcast is not answered');
+    this.#busy = true;
+    const attempt = await this.#exchangeSafely(unit, request, notAfterMs);
+    this.#busy = false;
+    return attempt;
+  }
+
+  /** With an answer owed that would look the same, another question goes first whose answer cannot be mistaken. */
+  async #exchangeSafely(unit: LineUnit, request: Request, notAfterMs: number): Promise<Attempt> {
+    if (this.#lateness.isAmbiguous(unit, request)) {
+      const probe = this.#lateness.probeFor(unit);
+      if (probe !== null) {
+        const attempt = await this.#transact(unit, probe);
+        if (attempt.result !== 'reply' && attempt.result !== 'exception') return attempt;
+        await new Promise<void>((resolve) => this.#clock.after(Math.ceil(this.#times.t35Ms), resolve));
+        if (this.#clock.monotonicMs() > notAfterMs) return { result: 'expired' };
+      }
+    }
+    return await this.#transact(unit, request);
+  }
+
+  #transact(unit: LineUnit, request: Request): Promise<Attempt> {
     const sent = requestFrame(unit.settings.unit, request);
     const port = this.#port;
     if (port === null) return Promise.resolve({ result: 'lost', message: 'the line is not open' });
@@ -126,7 +141,6 @@ export class RtuLine implements Line {
         deadline: this.#clock.after(timeoutMs, () => this.#expire()),
         latestEndMs: sentAtMs + 2 * timeoutMs,
         silence: null,
-        held: null,
         resolve,
       };
     });
@@ -134,13 +148,13 @@ export class RtuLine implements Line {
 
   async broadcast(request: Request): Promise<boolean> {
     const port = this.#port;
-    if (port === null || this.#exchange !== null || this.#broadcasting) return false;
-    this.#broadcasting = true;
+    if (port === null || this.#busy) return false;
+    this.#busy = true;
     const sent = requestFrame(BROADCAST_UNIT, request);
     const sentAtMs = this.#send(port, sent);
     const quietMs = this.#activeUntilMs - sentAtMs + BROADCAST_MS;
     await new Promise<void>((resolve) => this.#clock.after(quietMs, resolve));
-    this.#broadcasting = false;
+    this.#busy = false;
     return this.#port === port;
   }
 
@@ -155,7 +169,6 @@ export class RtuLine implements Line {
   #up(port: Port): void {
     this.#port = port;
     this.#echo = null;
-    this.#lateness.clear();
     this.#quietUntilMs = 0;
     this.#activeUntilMs = this.#clock.monotonicMs();
     this.#events?.up();
@@ -163,6 +176,9 @@ export class RtuLine implements Line {
 
   #down(reason: string): void {
     this.#port = null;
+    const exchange = this.#exchange;
+    // A converter may still deliver that answer to the next connection.
+    if (exchange !== null) this.#lateness.owe(exchange.unit, exchange.request, exchange.sentAtMs);
     this.#finish({ result: 'lost', message: reason });
     this.#events?.down(reason);
   }
@@ -181,8 +197,7 @@ export class RtuLine implements Line {
     exchange.received = Buffer.concat([exchange.received, bytes]).subarray(-BUFFER_BOUND);
     exchange.silence?.cancel();
     exchange.silence = null;
-    if (exchange.held !== null) this.#doubtConfirmed(exchange);
-    else this.#look(exchange);
+    this.#look(exchange);
   }
 
   /** Looks for the answer in what has come so far. */
@@ -196,21 +211,23 @@ export class RtuLine implements Line {
       return;
     }
     const { decoded } = search;
-    const rest = received.subarray(search.end);
+    // What stood before it may be an answer that somebody owed.
+    this.#lateness.notice(received.subarray(0, search.start));
     if (decoded.outcome === 'mismatch') {
       // From this unit, whole, and no answer to this: a former question's. The right one may follow.
-      this.#repay(unit, exchange.sentAtMs);
-      exchange.received = Buffer.from(rest);
+      this.#lateness.notice(received.subarray(search.start, search.end));
+      exchange.received = Buffer.from(received.subarray(search.end));
       exchange.sent = Buffer.alloc(0);
-      if (rest.length > 0) this.#look(exchange);
+      if (exchange.received.length > 0) this.#look(exchange);
       return;
     }
     if (isEchoKnown(request)) this.#echo = received !== exchange.received;
-    const attempt = toAttempt(decoded, this.#clock.monotonicMs());
-    this.#noticeLate(received.subarray(0, search.end));
-    if (!this.#mayBeLate(unit, request)) this.#finish(attempt);
-    else if (rest.length > 0) this.#doubtConfirmed(exchange);
-    else this.#hold(exchange, attempt);
+    if (decoded.outcome === 'exception' && this.#lateness.isExceptionAmbiguous(unit, request)) {
+      this.#fail(exchange, 'garbled', 'an exception came that may be a former answer');
+      return;
+    }
+    if (!this.#lateness.isAmbiguous(unit, request)) this.#lateness.settle(unit);
+    this.#finish(toAttempt(decoded, this.#clock.monotonicMs()));
   }
 
   /** What stands behind our own bytes where the adapter hands them back; null while they are still coming. */
@@ -224,29 +241,11 @@ export class RtuLine implements Line {
     return received.equals(sent.subarray(0, received.length)) ? null : received;
   }
 
-  /** The answer has the shape of one that is owed: it is believed once the line has stayed quiet behind it. */
-  #hold(exchange: Exchange, reply: Attempt): void {
-    exchange.held = { reply };
-    exchange.deadline.cancel();
-    exchange.silence = this.#clock.after(this.#lateMs(exchange.unit), () => {
-      this.#clock.immediate(() => {
-        if (this.#exchange !== exchange || exchange.silence === null) return;
-        this.#stateOf(exchange.unit).debts = [];
-        this.#finish(reply);
-      });
-    });
-  }
-
-  /** Two answers to one question: the first was a former one's, and which the second is nobody can say. */
-  #doubtConfirmed(exchange: Exchange): void {
-    this.#repay(exchange.unit, exchange.sentAtMs);
-    this.#fail(exchange, 'garbled', 'a late answer came in between');
-  }
-
   #giveUpDamaged(exchange: Exchange): void {
     this.#clock.immediate(() => {
       if (this.#exchange !== exchange || exchange.silence === null) return;
       exchange.unit.counters.crcErrors++;
+      this.#lateness.owe(exchange.unit, exchange.request, exchange.sentAtMs);
       this.#finish({
         result: 'garbled',
         message: 'the answer came damaged (wrong CRC): noise, termination or baud rate',
@@ -258,7 +257,7 @@ export class RtuLine implements Line {
     const exchange = this.#exchange;
     // A busy loop fires late, over bytes that are there already: they are delivered first.
     this.#clock.immediate(() => {
-      if (exchange === null || this.#exchange !== exchange || exchange.held !== null) return;
+      if (exchange === null || this.#exchange !== exchange) return;
       const nowMs = this.#clock.monotonicMs();
       const flowing = exchange.received.length > 0 && nowMs - this.#activeUntilMs < this.#silenceMs;
       if (flowing && nowMs < exchange.latestEndMs) {
@@ -266,7 +265,7 @@ export class RtuLine implements Line {
         return;
       }
       const came = exchange.received.length;
-      if (came > 0) exchange.unit.counters.crcErrors++;
+      if (came > 0 && !this.#lateness.notice(exchange.received)) exchange.unit.counters.crcErrors++;
       const waitedMs = Math.round(nowMs - exchange.sentAtMs);
       this.#fail(
         exchange,
@@ -279,11 +278,9 @@ export class RtuLine implements Line {
   /** The answer may still come: nothing is asked of this unit until it would have, and of nobody while a unit that just lived may speak any moment. */
   #fail(exchange: Exchange, result: 'timed_out' | 'garbled', message: string): void {
     const { unit, request, sentAtMs } = exchange;
-    const state = this.#stateOf(unit);
-    state.debts.push({ request, sentAtMs });
-    if (state.debts.length > DEBTS_BOUND) state.debts.shift();
-    const quietUntilMs = this.#clock.monotonicMs() + this.#lateMs(unit);
-    state.quietUntilMs = quietUntilMs;
+    this.#lateness.owe(unit, request, sentAtMs);
+    const quietUntilMs = this.#clock.monotonicMs() + this.#lateness.lateMs(unit) + this.#slackMs;
+    this.#quietOfUnitMs.set(unit.settings.unit, quietUntilMs);
     if (unit.online) this.#quietUntilMs = quietUntilMs;
     this.#finish({ result, message });
   }
@@ -297,64 +294,12 @@ export class RtuLine implements Line {
     exchange.resolve(attempt);
   }
 
-  // ---- late answers ------------------------------------------------------------------------------------------------------------------------------
-
-  #stateOf(unit: LineUnit): UnitLateness {
-    const found = this.#lateness.get(unit.settings.unit);
-    if (found !== undefined) return found;
-    const fresh: UnitLateness = { debts: [], quietUntilMs: 0, slowestMs: 0, told: false };
-    this.#lateness.set(unit.settings.unit, fresh);
-    return fresh;
-  }
-
-  #lateMs(unit: LineUnit): number {
-    const slowestMs = 1.5 * (this.#lateness.get(unit.settings.unit)?.slowestMs ?? 0);
-    return Math.min(LATE_REPLY_MAX_MS, Math.max(unit.settings.lateReplyMs, slowestMs) + this.#slackMs);
-  }
-
-  #mayBeLate(unit: LineUnit, request: Request): boolean {
-    const debts = this.#lateness.get(unit.settings.unit)?.debts ?? [];
-    return debts.some(
-      (debt) => debt.request.fc === request.fc && replyFrameLength(debt.request) === replyFrameLength(request),
-    );
-  }
-
   /** Bytes while nothing is asked: an answer that was given up, or noise. Either way the wire is not quiet yet. */
   #strayBytes(bytes: Buffer): void {
     this.#stray = Buffer.concat([this.#stray, bytes]).subarray(-BUFFER_BOUND);
     const nowMs = this.#clock.monotonicMs();
     this.#quietUntilMs = Math.max(this.#quietUntilMs, nowMs + this.#silenceMs);
-    if (this.#noticeLate(this.#stray)) this.#stray = Buffer.alloc(0);
-  }
-
-  /** Whether an owed answer stands in these bytes; it is written off then, and how late it was is remembered. */
-  #noticeLate(bytes: Buffer): boolean {
-    const asked = this.#exchange?.unit.settings.unit;
-    for (const [unit, state] of this.#lateness) {
-      const debt = unit === asked ? undefined : state.debts[0];
-      if (debt === undefined || !findReply(unit, debt.request, bytes).found) continue;
-      this.#writeOff(unit, state);
-      return true;
-    }
-    return false;
-  }
-
-  #repay(unit: LineUnit, beforeMs: number): void {
-    const state = this.#stateOf(unit);
-    if ((state.debts[0]?.sentAtMs ?? beforeMs) < beforeMs) this.#writeOff(unit.settings.unit, state);
-  }
-
-  #writeOff(unit: number, state: UnitLateness): void {
-    const debt = state.debts.shift();
-    if (debt === undefined) return;
-    const lateMs = Math.round(this.#clock.monotonicMs() - debt.sentAtMs);
-    state.slowestMs = Math.max(state.slowestMs, lateMs);
-    if (state.told) return;
-    state.told = true;
-    this.#context.log.warn('a device answers later than its profile says: raise turnaround_max there', {
-      unit,
-      lateMs,
-    });
+    if (this.#lateness.notice(this.#stray)) this.#stray = Buffer.alloc(0);
   }
 }
 

@@ -1,6 +1,6 @@
 // Reads a controller profile: YAML to checked data with wire addresses. Every mistake is told at once, each with its place, what is wrong and what would be right.
 
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMap, isNode, LineCounter, parseDocument, type Document } from 'yaml';
@@ -14,6 +14,13 @@ type Path = ProfileProblem['path'];
 export type ProfileResult = { problems: ConfigProblem[]; profile: Profile | null; file: string };
 
 export const SHIPPED_PROFILES = fileURLToPath(new URL('profiles/', import.meta.url));
+
+/** Names of the profiles that come with Lintel. */
+export const shippedNames = (): string[] =>
+  readdirSync(SHIPPED_PROFILES)
+    .filter((file) => file.endsWith('.yaml'))
+    .map((file) => file.slice(0, -'.yaml'.length))
+    .sort();
 
 /** The file behind the name of a shipped profile (`waveshare-relay-8ch`) or a path relative to `baseFolder` (`./profiles/acme.yaml`). */
 export const profileFile = (name: string, baseFolder: string): string =>
@@ -32,7 +39,7 @@ export function loadProfile(name: string, baseFolder: string): ProfileResult {
   } catch {
     const shipped = file.startsWith(SHIPPED_PROFILES);
     const remedy = shipped
-      ? 'give the name of a shipped profile, or the path of a file of your own, e.g. ./profiles/acme-dc2.yaml'
+      ? `give one of ${shippedNames().join(', ')}, or the path of a file of your own, e.g. ./profiles/acme-dc2.yaml`
       : 'check the path: it is relative to the facility file';
     return {
       problems: [

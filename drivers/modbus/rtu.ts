@@ -38,7 +38,7 @@ const EXCEPTION_FRAME_LENGTH = 5;
 const hasGoodCrc = (bytes: Buffer): boolean => bytes.readUInt16LE(bytes.length - 2) === crc16(bytes.subarray(0, -2));
 
 export type Search =
-  | { found: true; decoded: Decoded; /** Bytes up to and with the frame. */ end: number }
+  | { found: true; decoded: Decoded; /** Where the frame begins and ends. */ start: number; end: number }
   | {
       found: false;
       /** A frame with the right head and length, and a wrong CRC: the reply came, but damaged. */
@@ -59,7 +59,7 @@ export function findReply(unit: number, request: Request, received: Buffer): Sea
     if (length === null || start + length > received.length) continue;
     const candidate = received.subarray(start, start + length);
     if (hasGoodCrc(candidate)) {
-      return { found: true, decoded: decodeReply(request, candidate.subarray(1, -2)), end: start + length };
+      return { found: true, decoded: decodeReply(request, candidate.subarray(1, -2)), start, end: start + length };
     }
     damaged = true;
   }

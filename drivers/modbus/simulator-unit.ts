@@ -66,7 +66,7 @@ export class SimulatedUnit {
   readonly requests: Buffer[] = [];
   readonly #clock: Clock;
   readonly #commandMs: number;
-  readonly #next: Partial<UnitFaults>[] = [];
+  readonly #next: { faults: Partial<UnitFaults>; fc: number | null }[] = [];
   readonly #pulses = new Map<number, Timer>();
   #powered = true;
   #clockOffsetMs: number;
@@ -123,9 +123,9 @@ export class SimulatedUnit {
     this.#clockOffsetMs = atMs - this.#clock.nowMs();
   }
 
-  /** These faults for the next `count` requests, before the lasting ones. */
-  failNext(faults: Partial<UnitFaults>, count = 1): void {
-    for (let i = 0; i < count; i++) this.#next.push(faults);
+  /** These faults for the next `count` requests (of this function code only, where one is given), over the lasting ones. */
+  failNext(faults: Partial<UnitFaults>, count = 1, fc: number | null = null): void {
+    for (let i = 0; i < count; i++) this.#next.push({ faults, fc });
   }
 
   /** Power goes: relays drop, and nothing is answered until `powerOn`. */
@@ -186,9 +186,11 @@ export class SimulatedUnit {
   // ---- the wire's side -----------------------------------------------------------------------------------------------------------------------------
 
   /** Which faults the request that has just come meets; null when the device is off. */
-  takeFaults(): UnitFaults | null {
+  takeFaults(pdu: Buffer): UnitFaults | null {
     if (!this.#powered) return null;
-    return { ...this.faults, ...this.#next.shift() };
+    const index = this.#next.findIndex(({ fc }) => fc === null || fc === pdu[0]);
+    const [once] = index < 0 ? [] : this.#next.splice(index, 1);
+    return { ...this.faults, ...once?.faults };
   }
 
   /** Carries out a request and answers it. */

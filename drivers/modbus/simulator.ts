@@ -45,9 +45,11 @@ export class ModbusSimulator {
   readonly #units = new Map<number, SimulatedUnit>();
   readonly #sockets = new Set<Socket>();
   readonly #timers = new Set<Timer>();
+  readonly #busyUntilMs = new Map<number, number>();
   #server: Server | null = null;
   #serial: Port | null = null;
   #tcpPort = 0;
+  #accepted = 0;
 
   constructor({ listen, units, clock, baseFolder = '.' }: SimulatorOptions) {
     this.#clock = clock;
@@ -70,8 +72,9 @@ export class ModbusSimulator {
     return found;
   }
 
-  get connections(): number {
-    return this.#sockets.size;
+  /** Connections taken since the start. */
+  get accepted(): number {
+    return this.#accepted;
   }
 
   async start(): Promise<void> {
@@ -114,6 +117,7 @@ export class ModbusSimulator {
   async #listenOn(port: number): Promise<void> {
     const server = createServer({ noDelay: true }, (socket) => {
       this.#sockets.add(socket);
+      this.#accepted++;
       socket.on('error', () => undefined);
       socket.on('close', () => this.#sockets.delete(socket));
       const send = (bytes: Buffer): void => {
@@ -147,13 +151,13 @@ export class ModbusSimulator {
     const pdu = request.subarray(1, -2);
     if (address === BROADCAST_UNIT) {
       for (const unit of this.#units.values()) {
-        const faults = unit.takeFaults();
+        const faults = unit.takeFaults(pdu);
         if (faults !== null && !faults.deaf) unit.handle(pdu, faults);
       }
       return;
     }
     const unit = this.#units.get(address);
-    const faults = unit?.takeFaults() ?? null;
+    const faults = unit?.takeFaults(pdu) ?? null;
     if (unit === undefined || faults === null || faults.deaf) return;
     // Carried out when the last byte of the request has come, answered after the device's own time.
     this.#later(this.#wireMs(request.length), () => {
@@ -165,8 +169,16 @@ export class ModbusSimulator {
         answer,
         faults.twice ? answer : Buffer.alloc(0),
       ]);
-      this.#later(faults.latencyMs + this.#wireMs(said.length), () => this.#sendPieces(said, send));
+      this.#inOrder(address, faults.latencyMs + this.#wireMs(said.length), () => this.#sendPieces(said, send));
     });
+  }
+
+  /** A device does one thing after the other: what it takes long for holds up what was asked later. */
+  #inOrder(unit: number, takesMs: number, run: () => void): void {
+    const nowMs = this.#clock.monotonicMs();
+    const doneMs = Math.max(nowMs, this.#busyUntilMs.get(unit) ?? 0) + takesMs;
+    this.#busyUntilMs.set(unit, doneMs);
+    this.#later(doneMs - nowMs, run);
   }
 
   #sendPieces(bytes: Buffer, send: (bytes: Buffer) => void): void {
@@ -215,7 +227,7 @@ export class ModbusSimulator {
 
   #heardMbap(header: Buffer, pdu: Buffer, send: (bytes: Buffer) => void): void {
     const unit = this.#units.get(header.readUInt8(6));
-    const faults = unit?.takeFaults() ?? null;
+    const faults = unit?.takeFaults(pdu) ?? null;
     if (faults?.deaf) return;
     const answer =
       unit === undefined || faults === null

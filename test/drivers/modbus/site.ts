@@ -10,6 +10,7 @@ import type {
   Driver,
   DriverEvent,
   Log,
+  OpenPort,
   OutputDevice,
   SlotContent,
   SlotDevice,
@@ -59,6 +60,7 @@ export type DriverOnLine = {
 export function startDriver(
   bus: Record<string, unknown>,
   controllers: readonly Record<string, unknown>[],
+  open: OpenPort = openPort,
 ): DriverOnLine {
   const busConfig = modbusDriver.busSchema.parse(bus);
   const prepared = controllers.map((config) => {
@@ -73,7 +75,7 @@ export function startDriver(
     clock: systemClock,
     random: systemRandom,
     log: recordingLog(log),
-    openPort,
+    openPort: open,
     emit: (event) => events.push(event),
   });
   driver.start();
@@ -151,3 +153,28 @@ export const content = (some: Partial<SlotContent>): SlotContent => ({
 
 export const soon = (ms = 2_000): number => systemClock.monotonicMs() + ms;
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** A controller whose slot N holds the card number N, with inputs rarely looked at, so that faults meet the reads. */
+export async function filledSite(transport: Transport): Promise<Site> {
+  const site = await openSite(transport, [
+    { unit: 1, profile: 'plc-door-2', config: { input_period: '5s', turnaround_max: '40ms' } },
+  ]);
+  const writes = Array.from({ length: 40 }, (_, slot) => ({
+    slot,
+    content: content({ card: `H10301:1:${slot + 1}` }),
+  }));
+  const outcomes = await site.slots().write(writes);
+  if (outcomes.some(({ outcome }) => outcome !== 'written')) throw new Error('the table could not be filled');
+  return site;
+}
+
+/** Reads a slot; `wrong` is what must never come. */
+export async function readSlot(site: Site, slot: number): Promise<'right' | 'wrong' | 'failed'> {
+  try {
+    const [reading] = await site.slots().read([slot]);
+    const expected = site.slots().image(slot, content({ card: `H10301:1:${slot + 1}` }));
+    return reading?.image.equals(expected) === true ? 'right' : 'wrong';
+  } catch {
+    return 'failed';
+  }
+}
