@@ -153,7 +153,6 @@ lookups.length = 0;
 commits.length = 0;
 for (const tag of tags) {
   writtenMs = 0;
-  handedMs = 0;
   void reader.present(tag);
   const startedMs = performance.now();
   while (writtenMs === 0 && performance.now() - startedMs < 10_000)

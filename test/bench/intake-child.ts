@@ -53,7 +53,7 @@ function prepare(): { store: ReturnType<typeof openBenchStore>; dispatcher: Disp
   const store = openBenchStore(folder);
   const topics = new Topics('lintel/v1', 'bench');
   const dispatcher = new Dispatcher(benchRoom(store), { replyTopicFor: (commandId) => topics.reply(commandId) });
-  dispatcher.dispatch({ ...message(userCommand()), resource: 'users' }, () => undefined, fail);
+  void dispatcher.dispatch({ ...message(userCommand()), resource: 'users' }, () => undefined, fail);
   store.flush();
   return { store, dispatcher, topics };
 }
@@ -71,7 +71,7 @@ async function inProcess(): Promise<void> {
   for (let n = 0; n < count;) {
     const batchMs = performance.now();
     for (let inBatch = 0; inBatch < 64 && n < count && performance.now() - batchMs < 3; inBatch++, n++) {
-      dispatcher.dispatch(message(payloads[n] ?? Buffer.alloc(0)), () => (answered += 1), fail);
+      void dispatcher.dispatch(message(payloads[n] ?? Buffer.alloc(0)), () => (answered += 1), fail);
     }
     store.flush();
     await new Promise<void>((resolve) => setImmediate(resolve));
