@@ -30,7 +30,13 @@ export type Presented = { card: string } | { code: string };
  */
 export type Presenter = (device: string, what: Presented) => Promise<string | null>;
 
-export type ConsoleOptions = { agent: ConsoleAgent; clock: Clock; presenter?: Presenter };
+export type ConsoleOptions = {
+  agent: ConsoleAgent;
+  clock: Clock;
+  /** Resolves once the agent has started: the socket is there before, so that a second agent is refused, and whoever asks early waits. */
+  ready: Promise<unknown>;
+  presenter?: Presenter;
+};
 
 /** Events handed over in one turn of the loop. */
 const SLICE = 64;
@@ -51,7 +57,10 @@ export class Console {
   /** For the control server; throws OperatingErrors for what cannot be done. */
   handle: Handler = async (request, context) => {
     const handler = this.#handlers[request.kind];
-    if (handler !== undefined) return await handler(request, context);
+    if (handler !== undefined) {
+      await this.#options.ready;
+      return await handler(request, context);
+    }
     const known = Object.keys(this.#handlers);
     const meant = nearest(request.kind, known);
     throw new OperatingError(

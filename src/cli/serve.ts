@@ -54,11 +54,18 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     vouchers: vouchersFor(facility.clockTrust, systemClock),
     bootRecord: bootRecordFile(join(dirname(path), 'clock.json')),
   });
-  const answers = new Console({ agent, clock: systemClock, ...(presenter === undefined ? {} : { presenter }) });
+  const started = Promise.withResolvers<undefined>();
+  const answers = new Console({
+    agent,
+    clock: systemClock,
+    ready: started.promise,
+    ...(presenter === undefined ? {} : { presenter }),
+  });
   let server: ControlServer | null = null;
   try {
     server = await openConsole(path, facility.name, answers, log);
     await agent.start();
+    started.resolve(undefined);
   } catch (error) {
     await server?.close();
     await withDeadline(systemClock, STOP_MS, 'stopping', agent.stop()).catch(() => undefined);

@@ -113,17 +113,27 @@ export function cell(value: unknown, timeZone: string | null = null): string {
 /** What every event has, and what is told in other words. */
 const ENVELOPE = new Set([
   ...['sequence', 'event_id', 'event_type', 'occurred_at', 'created_at', 'clock', 'acs_system_id'],
-  ...['entrance', 'acs_entrance_id', 'access_method', 'reason'],
+  ...[
+    'entrance',
+    'acs_entrance_id',
+    'acs_credential_id',
+    'acs_user_id',
+    'access_method',
+    'reason',
+    'action_attempt_id',
+  ],
 ]);
 
+/** Where, why, who, and whatever else it says. */
 function eventDetails(event: Fields): string {
-  const { reason } = event;
+  const { reason, acs_credential_id: credential, acs_user_id: user } = event;
   const because = isFields(reason) ? (reason['detail'] ?? reason['reason_code'] ?? reason['message']) : reason;
-  const others = Object.entries(event).filter(([name, value]) => !ENVELOPE.has(name) && !isNothing(value));
+  const who = isNothing(credential) ? (['user', user] as const) : (['credential', credential] as const);
+  const others = [who, ...Object.entries(event).filter(([name]) => !ENVELOPE.has(name))];
   return [
     cell(event['entrance'] ?? event['acs_entrance_id']),
-    cell(because),
-    ...others.map(([name, value]) => `${name}=${cell(value)}`),
+    cell(because).replaceAll('_', ' '),
+    ...others.filter(([, value]) => !isNothing(value)).map(([name, value]) => `${name}=${cell(value)}`),
   ]
     .filter((part) => part !== '')
     .join('  ');
@@ -136,7 +146,7 @@ export function eventLine(event: Fields, terminal: Terminal, timeZone: string | 
   const parts = [
     cell(event['sequence']).padStart(6),
     paint('dim', cell(event['occurred_at'], timeZone)),
-    paint(colourOf(type), type.padEnd(24)),
+    paint(colourOf(type), type.padEnd(28)),
     eventDetails(event),
   ];
   return `${parts.join('  ').trimEnd()}\n`;

@@ -99,7 +99,10 @@ function suggest({ socket, brokerPort }: Building, terminal: Terminal): void {
 
 /** What was not seen, and where to look; the log outlives the folder then. */
 function conclude(error: unknown, { logFile }: Building, isOnce: boolean, terminal: Terminal): number {
-  if (error instanceof Interrupted) return isOnce ? FAILED : DONE;
+  if (error instanceof Interrupted) {
+    if (isOnce) terminal.err('lintel: interrupted: the rest was not seen\n');
+    return isOnce ? FAILED : DONE;
+  }
   if (!(error instanceof NotSeen) && !(error instanceof OperatingError)) throw error;
   const kept = join(tmpdir(), `lintel-demo-${process.pid}.log`);
   copyFileSync(logFile, kept);

@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { API_PAGE, withCommands } from '../../src/cli/docs.ts';
+import { COMMANDS } from '../../src/commands/contract.ts';
+import { credentialLine, userLine } from '../../src/store/digest.ts';
+import { HOME } from '../../src/cli/version.ts';
+import { say } from './lintel.ts';
+
+const page = readFileSync(API_PAGE, 'utf8');
+
+describe('docs/mqtt-api.md', () => {
+  it('is up to date with the contract (else run: node src/cli/docs.ts)', () => {
+    for (const name of Object.keys(COMMANDS)) expect(page).toContain(`### ${name}\n`);
+    expect(page).toBe(withCommands(page));
+  });
+
+  it('shows the lines of the digest as they are', () => {
+    const lines = /```\n(user\|3[^`]+)\n```/.exec(page)?.[1]?.split('\n');
+    const user = { acs_user_id: '33333333-3333-3333-3333-333333333333', starts_at: null, ends_at: null } as const;
+    expect(lines).toEqual([
+      userLine({ ...user, is_suspended: 0 }),
+      credentialLine({
+        acs_credential_id: '66666666-6666-6666-6666-666666666666',
+        acs_user_id: user.acs_user_id,
+        access_method: 'code',
+        starts_at: Date.UTC(2026, 2, 1, 12),
+        ends_at: Date.UTC(2026, 2, 4, 10),
+        has_own_entrances: 1,
+        is_one_time_use: 0,
+        secret_revision: 7,
+        entrances: '55555555-5555-5555-5555-555555555555,55555555-5555-5555-5555-000000000000',
+      }),
+    ]);
+  });
+
+  it('names every event that this version records', () => {
+    for (const type of ['lock.unlocked', 'lock.access_denied', 'acs_entrance.forced', 'access_code.failed_to_expire'])
+      expect(page).toContain(`\`${type}\``);
+  });
+});
+
+describe('README.md', () => {
+  const readme = readFileSync(join(HOME, 'README.md'), 'utf8');
+
+  it('shows only commands that the command line takes', async () => {
+    const lines = [...readme.matchAll(/^lintel (.+?)(?: {2,}#.*)?$/gm)].map((match) => match[1] ?? '');
+    expect(lines.length).toBeGreaterThan(8);
+    for (const line of lines) {
+      const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '');
+      const [command = '', verb = ''] = words;
+      const page = await say(command, ...(verb.startsWith('-') ? [] : [verb]), '--help');
+      expect([line, page.code]).toEqual([line, 0]);
+      for (const option of words.filter((word) => word.startsWith('--')))
+        expect([line, page.stdout]).toEqual([line, expect.stringContaining(option)]);
+    }
+  });
+
+  it('links to pages that are there', () => {
+    for (const [, link = ''] of readme.matchAll(/\]\(([^)]+)\)/g))
+      expect(readFileSync(join(HOME, link)).length).toBeGreaterThan(0);
+  });
+});
