@@ -77,6 +77,8 @@ export type RequestOptions = {
   priority: Priority;
   /** Past this instant it is not sent any more. */
   notAfterMonotonicMs?: number;
+  /** Called in the turn in which it is handed to the line. */
+  onSent?: () => void;
 };
 
 /** A unit of the bus as its device sees it. */
@@ -239,11 +241,10 @@ export class Bus {
     unit.counters.requests++;
     if (job.attempts > 0) unit.counters.retries++;
     job.attempts++;
-    const attempt = await this.#line.exchange(
-      unit,
-      job.request,
-      job.options.notAfterMonotonicMs ?? Number.POSITIVE_INFINITY,
-    );
+    const notAfterMs = job.options.notAfterMonotonicMs ?? Number.POSITIVE_INFINITY;
+    const exchange = this.#line.exchange(unit, job.request, notAfterMs);
+    job.options.onSent?.();
+    const attempt = await exchange;
     this.#inFlight--;
     unit.inFlight--;
     this.#judge(job, attempt);

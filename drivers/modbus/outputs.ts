@@ -35,8 +35,8 @@ export class Outputs implements OutputDevice {
     this.#outputs = specs.map((spec, index) => new Output(index, spec, context, words));
   }
 
-  pulse(output: number, durationMs: number, notAfterMonotonicMs: number): Promise<OutputOutcome> {
-    return this.#at(output).pulse(durationMs, notAfterMonotonicMs);
+  pulse(output: number, durationMs: number, notAfterMonotonicMs: number, onSent?: () => void): Promise<OutputOutcome> {
+    return this.#at(output).pulse(durationMs, notAfterMonotonicMs, onSent);
   }
 
   set(output: number, energised: boolean): Promise<OutputOutcome> {
@@ -87,7 +87,7 @@ class Output {
     this.#words = words;
   }
 
-  async pulse(durationMs: number, notAfterMs: number): Promise<OutputOutcome> {
+  async pulse(durationMs: number, notAfterMs: number, onSent?: () => void): Promise<OutputOutcome> {
     const refusal = this.#context.refusal();
     if (refusal !== null) return { outcome: 'failed', ...refusal };
     const { clock } = this.#context;
@@ -102,7 +102,7 @@ class Output {
         : this.#context.talk.write(pulseRequest(pulse, lengthMs), options);
     if (pulse === undefined) this.#cancelOff();
     this.#pulseEndsAtMs = clock.monotonicMs() + lengthMs;
-    const outcome = await this.#command(energise, true, notAfterMs, lengthMs);
+    const outcome = await this.#command(energise, true, notAfterMs, lengthMs, onSent);
     // Even a lost answer may have energised it.
     if (pulse === undefined) this.#offAfter(Math.max(0, this.#pulseEndsAtMs - clock.monotonicMs()));
     return outcome;
@@ -154,11 +154,16 @@ class Output {
     energised: boolean,
     notAfterMs: number,
     pulseMs: number | null,
+    onSent?: () => void,
   ): Promise<OutputOutcome> {
     const { clock } = this.#context;
     let failure: Failure | null = null;
     for (let attempt = 0; attempt < STRIKE_ATTEMPTS && clock.monotonicMs() <= notAfterMs; attempt++) {
-      const result = await send({ priority: 'strike', notAfterMonotonicMs: notAfterMs });
+      const result = await send({
+        priority: 'strike',
+        notAfterMonotonicMs: notAfterMs,
+        ...(onSent === undefined ? {} : { onSent }),
+      });
       if (result.ok) return await this.#confirm(energised, pulseMs, result.atMonotonicMs);
       ({ failure } = result);
       if (failure.kind !== 'unknown') break;

@@ -43,6 +43,8 @@ export type Explanation = {
   steps: Step[];
 };
 
+/** How long the event of a grant waits for its strike to be handed to a busy bus. */
+const RECORD_WITHIN_MS = 100;
 /** How long a card waits for its code. */
 const CODE_WAIT_MS = 10_000;
 
@@ -57,6 +59,8 @@ export class Access {
   readonly #lockout: Lockout | null;
   /** Cards that wait for their code, by reader. */
   readonly #waiting = new Map<string, Waiting>();
+  /** Grants whose strike is on its way to the line. */
+  readonly #unrecorded = new Set<() => void>();
   /** Why nobody is let in at all; null: decisions are made. */
   #refusal: Detail | null = null;
 
@@ -77,6 +81,7 @@ export class Access {
   }
 
   stop(): void {
+    for (const record of [...this.#unrecorded]) record();
     for (const waiting of this.#waiting.values()) waiting.timer.cancel();
     this.#waiting.clear();
     for (const door of this.#doors.values()) door.stop();
@@ -298,9 +303,32 @@ export class Access {
       this.#feedback(door.entrance, event, 'granted');
       return;
     }
-    this.#drive(door, event);
+    const record = this.#onceSoon(() => void recorder.record([unlocked], () => this.#rightCode(event.device, judged)));
+    // Relay, then light, then disk: on an idle bus all in this very turn.
+    const progress = { isSent: false, isShown: false };
+    this.#drive(door, event, () => {
+      progress.isSent = true;
+      if (progress.isShown) record();
+    });
     this.#feedback(door.entrance, event, 'granted');
-    recorder.record([unlocked], () => this.#rightCode(event.device, judged));
+    progress.isShown = true;
+    if (progress.isSent) record();
+  }
+
+  /**
+   * Runs `record` once: when told to, at the latest in a moment. The event of an ordinary grant is committed in the turn in which the strike is handed to the line; on
+   * a bus that is busy with another exchange that is a little later, and a flush of a slow disk must not come in between.
+   */
+  #onceSoon(record: () => void): () => void {
+    const pending = { record, timer: null as Timer | null };
+    const run = (): void => {
+      if (!this.#unrecorded.delete(run)) return;
+      pending.timer?.cancel();
+      pending.record();
+    };
+    this.#unrecorded.add(run);
+    pending.timer = this.#options.clock.after(RECORD_WITHIN_MS, run);
+    return run;
   }
 
   /** Durable before anything moves; false when the disk failed, and then nothing moves. */
@@ -335,9 +363,10 @@ export class Access {
     if (judged.method === 'keycode' || judged.second !== null) this.#lockout?.succeeded(reader);
   }
 
-  #drive(door: Door, event: DriverEvent & { type: 'presented' }): void {
+  #drive(door: Door, event: DriverEvent & { type: 'presented' }, onSent: () => void = () => undefined): void {
     const { recorder } = this.#options;
-    void door.strike(event.atMonotonicMs).then((outcome) => {
+    void door.strike(event.atMonotonicMs, onSent).then((outcome) => {
+      onSent();
       if (outcome.outcome === 'done') return;
       door.strikeFailed();
       recorder.record([

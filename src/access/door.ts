@@ -57,9 +57,9 @@ export class Door {
 
   /**
    * Commands the strike for its time. The request is handed to the bus in this very turn. `decidedAt` is the instant of the decision, monotonic ms: later than 2 s
-   * after it nothing is commanded.
+   * after it nothing is commanded. `onSent`: the request has been handed to the line.
    */
-  strike(decidedAt: number): Promise<OutputOutcome> {
+  strike(decidedAt: number, onSent?: () => void): Promise<OutputOutcome> {
     const { strike } = this.entrance;
     const outputs = strike === null ? null : (this.#ports.device(strike.controller)?.outputs ?? null);
     if (strike === null || outputs === null) {
@@ -69,7 +69,7 @@ export class Door {
         message: `entrance ${this.entrance.name} has no strike`,
       });
     }
-    const pulse = outputs.pulse(strike.output, strike.pulseMs, decidedAt + STRIKE_DEADLINE_MS);
+    const pulse = outputs.pulse(strike.output, strike.pulseMs, decidedAt + STRIKE_DEADLINE_MS, onSent);
     this.#expect(strike.pulseMs);
     return pulse;
   }

@@ -166,9 +166,10 @@ export type OutputOutcome =
 export type OutputDevice = {
   /**
    * Energises the output for `durationMs`, before everything else that waits for the bus. The request is handed to the line in this very turn when the bus is
-   * idle. Never repeated later than `notAfterMonotonicMs`: past that the outcome is `too_late`.
+   * idle. Never repeated later than `notAfterMonotonicMs`: past that the outcome is `too_late`. `onSent` is called in the turn in which the request is handed to
+   * the line (possibly again when it is repeated); a driver that cannot tell never calls it.
    */
-  pulse(output: number, durationMs: number, notAfterMonotonicMs: number): Promise<OutputOutcome>;
+  pulse(output: number, durationMs: number, notAfterMonotonicMs: number, onSent?: () => void): Promise<OutputOutcome>;
   set(output: number, energised: boolean): Promise<OutputOutcome>;
 };
 

@@ -33,7 +33,7 @@ type World = {
   pulses: { output: number; ms: number }[];
   shown: Feedback[];
   /** What the strike answers from now on. */
-  strike: { outcome: OutputOutcome };
+  strike: { outcome: OutputOutcome; isBusBusy: boolean; send: (() => void) | undefined };
   time: { witness: Partial<TimeWitness> };
   offline: { forMs: number | null };
   present: (presentation: Presentation) => void;
@@ -53,7 +53,7 @@ function world(given: Given = {}): World {
   const site = buildSite(store, [lobby]);
   const pulses: World['pulses'] = [];
   const shown: Feedback[] = [];
-  const strike: World['strike'] = { outcome: { outcome: 'done', confirmed: true } };
+  const strike: World['strike'] = { outcome: { outcome: 'done', confirmed: true }, isBusBusy: false, send: undefined };
   const time: World['time'] = { witness: {} };
   const offline: World['offline'] = { forMs: null };
   const devices: Record<string, Partial<Device>> = {
@@ -64,9 +64,11 @@ function world(given: Given = {}): World {
     'relay-board': {
       status: () => ({ online: true, sinceMs: 0, identity: null, problem: null, counters: NO_COUNTERS }),
       outputs: {
-        pulse: (output, ms) => {
+        pulse: (output, ms, _notAfter, onSent) => {
           pulses.push({ output, ms });
-          return Promise.resolve(strike.outcome);
+          if (strike.isBusBusy) strike.send = onSent;
+          else onSent?.();
+          return strike.isBusBusy ? new Promise(() => undefined) : Promise.resolve(strike.outcome);
         },
         set: () => Promise.resolve({ outcome: 'done', confirmed: true }),
       },
@@ -166,6 +168,22 @@ describe('a card at a reader', () => {
     });
     here.card();
     expect(order).toEqual(['event after 1 pulses']);
+  });
+
+  it('waits with the commit until a busy bus has taken the strike, at most a moment', async () => {
+    const here = await withCard();
+    here.strike.isBusBusy = true;
+    here.card();
+    expect(last(here)).toBe('acs_credential.issued');
+    here.strike.send?.();
+    expect(last(here)).toBe('lock.unlocked');
+    here.card();
+    await here.clock.advance(100);
+    here.strike.send?.();
+    expect(here.events().filter((event) => event === 'lock.unlocked')).toHaveLength(2);
+    here.card();
+    here.access.stop();
+    expect(here.events().filter((event) => event === 'lock.unlocked')).toHaveLength(3);
   });
 
   it.each([

@@ -38,7 +38,7 @@ clock: {trust: always}
 mqtt: {url: "mqtt://127.0.0.1:9"}
 store: {path: ${join(folder, 'lintel.db')}, events: {keep: 90d, max: 100_000}}
 buses:
-  plant: {driver: modbus, transport: tcp, host: 127.0.0.1, port: 9}
+  plant: {driver: modbus, transport: rtu, port: "tcp://127.0.0.1:11"}
   desk: {driver: uart, port: "tcp://127.0.0.1:9", frame: rdm6300}
 controllers:
   relay-board: {bus: plant, unit: 1, profile: waveshare-relay-8ch}
