@@ -28,6 +28,8 @@ const PRIORITY_EXCHANGES = 8;
 /** Of the bus time, unanswered probes take at most one part in this many, and are at least `PROBE_PAUSE_MS` apart. */
 const PROBE_SHARE = 13;
 const PROBE_PAUSE_MS = 2_000;
+/** Answers that nobody waits for come in bursts, out of a converter's or a reader's buffer: the line is left alone until they have passed. */
+const STRAY_PAUSE_MS = 20;
 /** Waits shorter than this are finished by looking at the clock in turns of the loop: timers have a grain of a millisecond. */
 const TIMER_GRAIN_MS = 1.2;
 
@@ -261,14 +263,17 @@ export class OsdpBus {
       exchange !== null &&
       frame.reply &&
       (frame.address === exchange.station.link.address || exchange.station.link.address === BROADCAST_ADDRESS);
+    const wasMissing = exchange?.station.isMissing === true;
     if (!ours || !exchange.station.heard(frame, atMs)) {
       this.strays++;
+      if (frame.reply) this.#quietAtMs = atMs + STRAY_PAUSE_MS;
       return;
     }
     exchange.timer.cancel();
     this.#exchange = null;
     // Where one reader has come back, the cable may be whole again for all of them.
-    if (exchange.probe) this.#probeAtMs = 0;
+    if (exchange.probe || wasMissing) this.#probeAtMs = 0;
+    if (wasMissing) for (const station of this.#stations) station.retryNow();
     this.#proceed();
   }
 
@@ -312,12 +317,13 @@ export class OsdpBus {
   #silence(exchange: Exchange, nowMs: number): void {
     this.#exchange = null;
     this.#visited = null;
-    const others = this.#stations.some((station) => station !== exchange.station && station.isActive);
+    const rest = this.#stations.filter((station) => station !== exchange.station);
     if (exchange.probe) {
       const costMs = nowMs - exchange.sentAtMs;
+      const others = rest.some((station) => station.isActive);
       this.#probeAtMs = others ? nowMs + Math.max(PROBE_PAUSE_MS, costMs * (PROBE_SHARE - 1)) : nowMs;
     }
-    exchange.station.unanswered(nowMs, !others);
+    exchange.station.unanswered(nowMs, !rest.some((station) => station.isAnswering));
     this.#proceed();
   }
 

@@ -7,8 +7,6 @@ import type {
   Device,
   DeviceStatus,
   DriverEvent,
-  Feedback,
-  FeedbackLook,
   Log,
   Random,
   ReaderKeys,
@@ -18,8 +16,6 @@ import { OperatingError } from '../../src/domain/errors.ts';
 import { ChannelHealth, describeRestart } from './channel-health.ts';
 import { command } from './commands.ts';
 import type { WireCommand } from './commands.ts';
-import { feedbackCommands, restingCommands } from './feedback.ts';
-import type { FeedbackLooks } from './feedback.ts';
 import { KeyRing } from './key-ring.ts';
 import { MAX_FRAME_BYTES } from './frame.ts';
 import { Outputs } from './outputs.ts';
@@ -29,18 +25,19 @@ import { decodeReply, describeNak, describePdId, describeUnit, NAK, REPLIES, rep
 import type { DecodedReply, PdId, ReplyFields, ReplyName } from './replies.ts';
 import { Reports } from './reports.ts';
 import type { ReportSettings } from './reports.ts';
+import { ShownFeedback } from './shown-feedback.ts';
+import type { FeedbackSettings } from './shown-feedback.ts';
 import { Station } from './station.ts';
-import type { JobResult, Loss } from './station.ts';
+import type { JobResult, Loss, Report } from './station.ts';
 
-export type ReaderSettings = ReportSettings & {
-  address: number;
-  /** True: nothing but a secured reader is listened to. False: everything goes in the clear. */
-  secure: boolean;
-  checkCharacters: 'auto' | 'crc' | 'checksum';
-  outputs: number;
-  led: number;
-  looks: FeedbackLooks;
-};
+export type ReaderSettings = ReportSettings &
+  FeedbackSettings & {
+    address: number;
+    /** True: nothing but a secured reader is listened to. False: everything goes in the clear. */
+    secure: boolean;
+    checkCharacters: 'auto' | 'crc' | 'checksum';
+    outputs: number;
+  };
 
 export type ReaderContext = {
   clock: Clock;
@@ -59,6 +56,9 @@ const RETRY_INSTALL_MS = 1_000;
 const SETTLED_MS = 250;
 const UNSETTLED_LINKS = 3;
 
+/** Reports of somebody who stands at the door now, or does not any more. */
+const OF_THE_MOMENT: readonly ReplyName[] = ['RAW', 'FMT', 'KEYPAD', 'BIOREADR', 'BIOMATCHR'];
+
 /** Who waits for a report that only comes by poll. */
 type Waiter = { name: ReplyName; take: (reply: DecodedReply) => boolean };
 
@@ -69,7 +69,7 @@ export class OsdpReader implements Device {
   readonly clock = null;
   readonly events = null;
   readonly outputs: Outputs | null;
-  readonly readers = { feedback: this.#feedback.bind(this) };
+  readonly readers: ShownFeedback;
   readonly station: Station;
   readonly keyRing: KeyRing;
   readonly settings: ReaderSettings;
@@ -78,7 +78,6 @@ export class OsdpReader implements Device {
   readonly #reports: Reports;
   readonly #health: ChannelHealth;
   readonly #waiters = new Set<Waiter>();
-  readonly #unsupported = new Set<string>();
   readonly #faults = new Set<string>();
   #stopped = true;
   #online = false;
@@ -89,6 +88,7 @@ export class OsdpReader implements Device {
   #lost: ((loss: Loss) => void) | null = null;
   #rest: { timer: Timer; end: () => void } | null = null;
   #failures = 0;
+  #unsettled = 0;
   #tries = 0;
 
   constructor(name: string, settings: ReaderSettings, capabilities: Capabilities, context: ReaderContext) {
@@ -98,7 +98,7 @@ export class OsdpReader implements Device {
     this.#context = context;
     this.#log = context.log.child({ device: name });
     this.station = new Station(name, settings.address, context.clock, {
-      report: (code, data, secured, atMs) => this.#report(code, data, secured, atMs),
+      report: (report) => this.#report(report),
       clearText: (code) => this.#clearText(code),
       refused: (error) => this.#refused(error),
       returned: () => void this.#setUp(),
@@ -107,6 +107,7 @@ export class OsdpReader implements Device {
     this.station.link.crc = settings.checkCharacters !== 'checksum';
     this.outputs =
       settings.outputs === 0 ? null : new Outputs(this.station, context.clock, settings.outputs, () => this.#online);
+    this.readers = new ShownFeedback(this.station, settings, this.#log, () => this.#online);
     this.keyRing = new KeyRing(name, this.station, context);
     this.#reports = new Reports(name, settings, context.clock, this.#log, context.emit);
     this.#health = new ChannelHealth(name, context.clock, context.emit);
@@ -218,11 +219,14 @@ export class OsdpReader implements Device {
       }
       const beganMs = this.#context.clock.monotonicMs();
       const loss = await this.#serve();
+      const unsettled = this.#context.clock.monotonicMs() - beganMs < SETTLED_MS ? ++this.#unsettled : 0;
+      this.#unsettled = unsettled;
+      if (unsettled === 0) this.#failures = 0;
       // A session that fell is mended at once and on the quiet; a reader that fell silent is looked for.
-      found = loss.why === 'restart';
-      if (!found) this.#setOffline(describeLoss(loss));
-      if (this.#context.clock.monotonicMs() - beganMs >= SETTLED_MS) this.#failures = 0;
-      else if (++this.#failures > UNSETTLED_LINKS || loss.why === 'refused') await this.#pause();
+      found = loss.why === 'restart' && unsettled <= UNSETTLED_LINKS;
+      if (found) continue;
+      this.#setOffline(describeLoss(loss));
+      if (loss.why !== 'silent' && loss.why !== 'line') await this.#pause();
     }
     this.#setOffline('stopped');
   }
@@ -246,7 +250,8 @@ export class OsdpReader implements Device {
 
   #firstWord(code: number, data: Buffer): void {
     if (code === REPLIES.PDID.code) this.#identify(REPLIES.PDID.decode(data), false);
-    else if (code !== REPLIES.ACK.code) this.#report(code, data, false, this.#context.clock.monotonicMs());
+    else if (code !== REPLIES.ACK.code)
+      this.#report({ code, data, secured: false, old: true, atMonotonicMs: this.#context.clock.monotonicMs() });
   }
 
   async #connect(): Promise<boolean> {
@@ -264,7 +269,7 @@ export class OsdpReader implements Device {
   /** Online until the link is lost. */
   async #serve(): Promise<Loss> {
     const lost = new Promise<Loss>((resolve) => (this.#lost = resolve));
-    this.#unsupported.clear();
+    this.readers.begin();
     // Ahead of any strike that the news of being online brings: bringing an output to rest would end it.
     for (const wire of this.outputs?.restoring() ?? []) void this.station.submit('strike', wire);
     this.station.open();
@@ -308,12 +313,12 @@ export class OsdpReader implements Device {
     const send = async (wire: WireCommand): Promise<boolean> => {
       const result = await this.station.submit('request', wire);
       if (result.kind === 'reply') this.#answered(result);
-      if (result.kind === 'nak' && result.error === NAK.unknownCommand) this.#unsupported.add(wire.name);
+      if (result.kind === 'nak') this.readers.refused(wire, result.error);
       return went(result);
     };
     if (!(await send(command('CAP', {})))) return;
     for (const wire of [
-      ...this.#restingLook(),
+      ...this.readers.resting(),
       command('ID', { extended: false }),
       command('ACURXSIZE', { sizeBytes: MAX_FRAME_BYTES }),
       command('LSTAT', {}),
@@ -334,6 +339,7 @@ export class OsdpReader implements Device {
 
   #learn(pd: PdCapabilities): void {
     this.#pd = pd;
+    this.readers.learn(pd);
     const { inputs, outputs } = this.settings;
     const short = [
       ...(inputs > pd.inputs ? [`${inputs} inputs are configured and it says that it has ${pd.inputs}`] : []),
@@ -357,7 +363,7 @@ export class OsdpReader implements Device {
 
   // ---- what the reader says ---------------------------------------------------------------------------------------------------------------------
 
-  #report(code: number, data: Buffer, secured: boolean, atMonotonicMs: number): void {
+  #report({ code, data, secured, old, atMonotonicMs }: Report): void {
     if (this.settings.secure && !secured) {
       this.#clearText(code);
       return;
@@ -365,6 +371,10 @@ export class OsdpReader implements Device {
     const reply = decodeReply(code, data);
     if (typeof reply === 'string') {
       this.#log.warn('a report that cannot be understood', { code, why: reply });
+      return;
+    }
+    if (old && OF_THE_MOMENT.includes(reply.name)) {
+      this.#log.info('what was shown to the reader during an outage does not count', { report: reply.name });
       return;
     }
     for (const waiter of this.#waiters) if (waiter.name === reply.name && waiter.take(reply)) return;
@@ -392,35 +402,6 @@ export class OsdpReader implements Device {
     const name = replyName(code);
     if (name === 'RAW' || name === 'FMT' || name === 'KEYPAD') {
       this.#context.emit({ type: 'clear_text_card', device: this.name });
-    }
-  }
-
-  // ---- feedback ---------------------------------------------------------------------------------------------------------------------------------
-
-  #restingLook(): WireCommand[] {
-    return Array.from({ length: this.settings.readers }, (_, reader) =>
-      restingCommands(reader, this.settings.led, this.settings.looks.ready, this.#features()),
-    ).flat();
-  }
-
-  #features(): { led: boolean; buzzer: boolean; text: boolean } {
-    return {
-      led: !this.#unsupported.has('LED'),
-      buzzer: !this.#unsupported.has('BUZ'),
-      text: !this.#unsupported.has('TEXT') && this.#pd !== null && this.#pd.textDisplays > 0,
-    };
-  }
-
-  #feedback(reader: number, signal: Feedback, look?: FeedbackLook): void {
-    if (!this.#online || reader >= this.settings.readers) return;
-    this.station.dropFeedback();
-    const shown = { ...this.settings.looks[signal], ...look };
-    for (const wire of feedbackCommands(reader, this.settings.led, signal, shown, this.#features())) {
-      void this.station.submit('feedback', wire).then((result) => {
-        if (result.kind !== 'nak') return;
-        if (result.error === NAK.unknownCommand) this.#unsupported.add(wire.name);
-        else this.#log.debug('feedback refused', { command: wire.name, reason: describeNak(result.error) });
-      });
     }
   }
 

@@ -104,25 +104,26 @@ export class SecureSession {
 
   /** Controller: the bytes of a command and its whole C-MAC, which `openReply` needs. Moves nothing: seal once, send as often as it takes. */
   sealCommand(fields: PlainFields, markBytes = 0): { bytes: Buffer; cmac: Buffer } {
-    const sealed = this.#seal(fields, false, this.#rmac, fields.data.length > 0, markBytes);
+    const type = fields.data.length > 0 ? SCS._17 : SCS._15;
+    const sealed = this.#seal(fields, false, this.#rmac, type, markBytes);
     return { bytes: sealed.bytes, cmac: sealed.mac };
   }
 
   /** Controller: checks and decrypts the reply to the command with this C-MAC; only then the chain moves on. */
   openReply(frame: Frame, cmac: Buffer): Opened {
-    const opened = this.#open(frame, SCS._16, SCS._18, cmac);
+    const opened = this.#open(frame, cmac);
     if (opened.ok) this.#rmac = opened.mac;
     return opened;
   }
 
   /** Reader: checks and decrypts a command; gives its C-MAC, which `sealReply` needs. Moves nothing. */
   openCommand(frame: Frame): Opened {
-    return this.#open(frame, SCS._15, SCS._17, this.#rmac);
+    return this.#open(frame, this.#rmac);
   }
 
-  /** Reader: the bytes of the reply to the command with this C-MAC; the chain moves on. `encryptEmpty`: an SCS_18 with nothing but padding, as some send. */
-  sealReply(fields: PlainFields, cmac: Buffer, encryptEmpty = false, markBytes = 0): Buffer {
-    const sealed = this.#seal(fields, true, cmac, fields.data.length > 0 || encryptEmpty, markBytes);
+  /** Reader: the bytes of the reply to the command with this C-MAC; the chain moves on. `type`: another block type than the specification's, as some send. */
+  sealReply(fields: PlainFields, cmac: Buffer, markBytes = 0, type: number = replyBlock(fields)): Buffer {
+    const sealed = this.#seal(fields, true, cmac, type, markBytes);
     this.#rmac = sealed.mac;
     return sealed.bytes;
   }
@@ -131,10 +132,10 @@ export class SecureSession {
     fields: PlainFields,
     isReply: boolean,
     chain: Buffer,
-    encrypted: boolean,
+    type: number,
     markBytes: number,
   ): { bytes: Buffer; mac: Buffer } {
-    const type = isReply ? (encrypted ? SCS._18 : SCS._16) : encrypted ? SCS._17 : SCS._15;
+    const encrypted = type === SCS._17 || type === SCS._18;
     const data = encrypted ? this.#encrypt(fields.data, chain) : fields.data;
     let mac = chain;
     const bytes = encodeFrame(
@@ -145,12 +146,17 @@ export class SecureSession {
     return { bytes, mac };
   }
 
-  #open(frame: Frame, macOnly: number, encrypted: number, chain: Buffer): Opened {
+  /**
+   * The block type tells whether the data are encrypted. Its direction is not looked at: some readers send status replies under SCS_15, and the chain of MACs
+   * tells the directions apart in any case.
+   */
+  #open(frame: Frame, chain: Buffer): Opened {
     const type = frame.block?.type;
-    if (frame.mac === null || (type !== macOnly && type !== encrypted)) return { ok: false, reason: 'not_secured' };
+    const macOnly = type === SCS._15 || type === SCS._16;
+    if (frame.mac === null) return { ok: false, reason: 'not_secured' };
     const mac = this.#mac(signedPart(frame), chain);
     if (!equalBytes(mac.subarray(0, frame.mac.length), frame.mac)) return { ok: false, reason: 'bad_mac' };
-    if (type === macOnly || frame.data.length === 0) return { ok: true, data: frame.data, mac };
+    if (macOnly || frame.data.length === 0) return { ok: true, data: frame.data, mac };
     const data = frame.data.length % BLOCK === 0 ? unpad(this.#decrypt(frame.data, chain)) : null;
     return data === null ? { ok: false, reason: 'bad_padding' } : { ok: true, data, mac };
   }
@@ -178,3 +184,4 @@ export class SecureSession {
 }
 
 const EMPTY = Buffer.alloc(0);
+const replyBlock = (fields: PlainFields): number => (fields.data.length > 0 ? SCS._18 : SCS._16);

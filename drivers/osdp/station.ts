@@ -16,7 +16,7 @@ import { NAK, REPLIES } from './replies.ts';
  */
 export type Lane = 'strike' | 'feedback' | 'request' | 'connect' | 'probe';
 const LANES: readonly Lane[] = ['strike', 'feedback', 'request', 'connect', 'probe'];
-const MAX_WAITING: Readonly<Record<Lane, number>> = { strike: 64, feedback: 8, request: 32, connect: 4, probe: 1 };
+const MAX_WAITING: Readonly<Record<Lane, number>> = { strike: 64, feedback: 24, request: 32, connect: 4, probe: 1 };
 
 export type JobResult =
   | { kind: 'reply'; code: number; data: Buffer; secured: boolean; block: SecurityBlock | null }
@@ -52,8 +52,8 @@ type Flight = {
 
 /** What becomes of a station, told to the reader that owns it. */
 export type StationEvents = {
-  /** A reply to a poll that is not ACK. */
-  report(code: number, data: Buffer, secured: boolean, atMonotonicMs: number): void;
+  /** A reply to a poll that is not ACK. `old`: it has waited in the reader for nobody knows how long. */
+  report(report: Report): void;
   /** A reply came in the clear where it should not. */
   clearText(code: number, data: Buffer): void;
   /** It answers again after a while, and nothing proves that it has not restarted meanwhile. */
@@ -63,6 +63,7 @@ export type StationEvents = {
   /** The link is gone: the station is closed until `open` is called again. Strikes and feedback wait over a `restart`. */
   lost(loss: Loss): void;
 };
+export type Report = { code: number; data: Buffer; secured: boolean; old: boolean; atMonotonicMs: number };
 export type Loss =
   | { why: 'silent' }
   | { why: 'restart'; reason: RestartReason }
@@ -76,11 +77,15 @@ const QUICK_TRIES = 4;
 /** A silent reader is tried this often once the quick tries are used up, so that it does not take the others' time. */
 const SLOW_RETRY_MS = 1_000;
 const BUSY_PAUSE_MS = 20;
+/** A reply numbered 0 may be an old one out of somebody's buffer: whatever follows it passes by before the link begins anew. */
+const RESTART_PAUSE_MS = 50;
 /** A reader that is busy for longer is stuck. */
 const BUSY_LIMIT_MS = 5_000;
 const MAX_DAMAGED = 3;
 /** A reply with a wrong MAC is passed over once: after a time-out it may be an old one, come late. */
 const MAX_FORGED = 1;
+/** After a silence of this length, what the reader has kept is not news: whoever showed a card has gone. */
+const OLD_MS = 2_000;
 /** An old reply comes no later than this. */
 const STALE_MS = 1_000;
 
@@ -108,6 +113,8 @@ export class Station {
   readonly #lanes: Readonly<Record<Lane, Job[]>> = { strike: [], feedback: [], request: [], connect: [], probe: [] };
   #polling = false;
   #held = false;
+  /** Until a poll has found nothing waiting in the reader. */
+  #clearing = true;
   #flight: Flight | null = null;
   #readyAtMs = 0;
   #lastValidMs = 0;
@@ -139,6 +146,21 @@ export class Station {
     return (
       this.#polling || this.#lanes.connect.length > 0 || (this.#flight !== null && this.#flight.job?.lane !== 'probe')
     );
+  }
+
+  /** Is it polled, and has it answered lately? */
+  get isAnswering(): boolean {
+    return this.#polling && !this.isMissing;
+  }
+
+  /** Has it left several tries unanswered? */
+  get isMissing(): boolean {
+    return this.#flight !== null && this.#flight.tries >= QUICK_TRIES - 1;
+  }
+
+  /** Ends a pause between two tries: there is news of the line. */
+  retryNow(): void {
+    if (this.isMissing) this.#readyAtMs = 0;
   }
 
   /** True: no polls and no feedback, while a reader stores a file and wants to hear of nothing else. A strike still goes: somebody stands at the door. */
@@ -181,9 +203,15 @@ export class Station {
     });
   }
 
-  /** Throws away feedback that was not sent yet: what comes next is newer. */
-  dropFeedback(): void {
-    for (const job of this.#lanes.feedback.splice(0)) finish(job, { kind: 'dropped' });
+  /** Throws away feedback for this head that was not sent yet: what comes next is newer. */
+  dropFeedback(reader: number): void {
+    const kept: Job[] = [];
+    for (const job of this.#lanes.feedback.splice(0)) {
+      // The head is the first byte of every LED, BUZ and TEXT command.
+      if (job.command.data[0] === reader) finish(job, { kind: 'dropped' });
+      else kept.push(job);
+    }
+    this.#lanes.feedback.push(...kept);
   }
 
   /** Forgets the link: everything waiting is dropped and the next command begins anew. Tells nobody. */
@@ -257,6 +285,7 @@ export class Station {
     flight.outstanding = false;
     this.counters.bytesReceived += frame.bytes.length;
     this.counters.replies++;
+    if (atMonotonicMs - this.#lastValidMs > OLD_MS) this.#clearing = true;
     this.#lastValidMs = atMonotonicMs;
     if (verdict.verdict === 'reply') {
       if (flight.tries > 1 && frame.code !== REPLIES.ACK.code)
@@ -275,7 +304,7 @@ export class Station {
     return true;
   }
 
-  /** No answer came to what was sent last. `alone`: nobody else needs the bus, so there is no reason to wait before the next try. */
+  /** No answer came to what was sent last. `alone`: nobody else answers on this bus, so there is no reason to wait before the next try. */
   unanswered(nowMs: number, alone: boolean): void {
     this.counters.timeouts++;
     this.draining = false;
@@ -302,6 +331,8 @@ export class Station {
     for (const lane of LANES) {
       const beforeOpening = lane === 'connect' || lane === 'probe';
       if (this.#lanes[lane].length === 0 || beforeOpening === this.#polling) continue;
+      // What has waited in the reader is got out of the way first.
+      if (this.#clearing && this.#polling && !this.#held && lane !== 'strike') return null;
       if (lane !== 'feedback' || !this.#held) return lane;
     }
     return null;
@@ -331,8 +362,9 @@ export class Station {
       if (job === null) this.#events.refused(error);
     } else {
       this.#endFlight({ kind: 'reply', ...answer });
-      if (job === null && answer.code !== REPLIES.ACK.code)
-        this.#events.report(answer.code, answer.data, answer.secured, atMonotonicMs);
+      if (job !== null) return;
+      if (answer.code === REPLIES.ACK.code) this.#clearing = false;
+      else this.#events.report({ ...answer, old: this.#clearing, atMonotonicMs });
     }
   }
 
@@ -349,7 +381,7 @@ export class Station {
     const wasOpen = this.#polling;
     this.#polling = false;
     this.#held = false;
-    this.#readyAtMs = 0;
+    this.#readyAtMs = reason === 'reader_restarted' ? this.#clock.monotonicMs() + RESTART_PAUSE_MS : 0;
     this.draining = false;
     this.link.restart();
     if (wasOpen) this.#events.lost({ why: 'restart', reason });

@@ -239,6 +239,24 @@ describe('a cable', () => {
     });
   });
 
+  it('pulled for longer than anybody waits: a card from before or during the outage opens nothing afterwards', async () => {
+    for (const outageMs of [3_000, 12_000]) {
+      await inWorld({ readers: { lobby: { remembersCards: true } }, speed: 5 }, async (world) => {
+        await settled(world, 'lobby');
+        world.line.faults.pulled = true;
+        world.sim('lobby').presentCard(32, hex('04000001'));
+        world.sim('lobby').typeKeys('1234#');
+        await sleep(outageMs / 5);
+        world.line.faults.pulled = false;
+        await until(() => world.sim('lobby').waiting === 0, 'the reader to be emptied');
+        await world.online('lobby');
+        expect(world.count('presented')).toBe(0);
+        world.sim('lobby').presentCard(26, CARD);
+        await world.event('presented');
+      });
+    }
+  });
+
   it('of the adapter itself: the port goes and comes, and the readers with it', async () => {
     await inWorld({ readers: { lobby: {} } }, async (world) => {
       await settled(world, 'lobby');

@@ -1,7 +1,7 @@
 // Real readers differ. Each quirk that was seen in the field, and that a card still arrives and the reader still holds.
 import { describe, expect, it } from 'vitest';
 import { SCS } from '../../../drivers/osdp/frame.ts';
-import type { Quirks } from '../../../drivers/osdp/simulated-reader.ts';
+import type { Quirks } from '../../../drivers/osdp/simulated-quirks.ts';
 import { until } from '../../support/ports.ts';
 import { inWorld } from './world.ts';
 import { hex } from './vectors.ts';
@@ -21,6 +21,7 @@ const quirky: readonly [string, Partial<Quirks>, Record<string, unknown>?][] = [
   ['encrypts answers that hold nothing', { encryptsNothing: true }],
   ['answers OUT with its outputs', { outAnswersState: true }],
   ['answers status commands later', { statusLater: true }],
+  ['sends status replies under the block type of commands, not encrypted', { statusUnderScs15: true }],
   ['says nothing to ID until it was polled', { idNeedsPoll: true, enforcesSecurity: false }],
   ['is silent on a wrong MAC', { badMacAnswer: 'silence' }],
   ['takes any LED record', { strictLed: false }],

@@ -168,9 +168,19 @@ describe('a session', () => {
     const sealed = acu.sealCommand(poll);
     const command = pd.openCommand(whole(sealed.bytes));
     if (!command.ok) throw new Error(command.reason);
-    const ack = whole(pd.sealReply({ ...poll, code: 0x40 }, command.mac, true));
+    const ack = whole(pd.sealReply({ ...poll, code: 0x40 }, command.mac, 0, 0x18));
     expect(ack.block?.type).toBe(0x18);
     expect(acu.openReply(ack, sealed.cmac)).toMatchObject({ ok: true, data: Buffer.alloc(0) });
+  });
+
+  it('takes a status reply that is sent as a command is, in the clear under its MAC', () => {
+    const [acu, pd] = [sessionOf(SCBK), sessionOf(SCBK)];
+    const sealed = acu.sealCommand({ ...poll, code: 0x64 });
+    const command = pd.openCommand(whole(sealed.bytes));
+    if (!command.ok) throw new Error(command.reason);
+    const status = whole(pd.sealReply({ ...poll, code: 0x48, data: hex('0100') }, command.mac, 0, 0x15));
+    expect(hexOf(status.data)).toBe('0100');
+    expect(acu.openReply(status, sealed.cmac)).toMatchObject({ ok: true, data: hex('0100') });
   });
 
   it('calls a clear reply what it is', () => {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { keyWeakness, makeKey, parseKey } from '../../../drivers/osdp/keys.ts';
 import { SCBK_DEFAULT } from '../../../drivers/osdp/secure-channel.ts';
-import { SIMULATED_ID } from '../../../drivers/osdp/simulated-reader.ts';
+import { SIMULATED_ID } from '../../../drivers/osdp/simulated-device.ts';
 import { systemRandom } from '../../../src/ops/random.ts';
 import { until } from '../../support/ports.ts';
 import { inWorld, KEY, sleep } from './world.ts';
@@ -64,13 +64,9 @@ describe('a reader is not listened to', () => {
   it('when its replies are forged: an event says so, and the true reader is taken up again', async () => {
     await inWorld({ readers: { lobby: {} } }, async (world) => {
       await world.online('lobby');
-      const sim = world.sim('lobby');
-      const forge = setInterval(() => {
-        if (sim.oneShots.length < 1) sim.oneShots.push('bad_mac');
-      }, 1);
+      world.sim('lobby').forging = true;
       await world.event('secure_channel_lost');
-      clearInterval(forge);
-      sim.oneShots.length = 0;
+      world.sim('lobby').forging = false;
       world.sim('lobby').presentCard(26, CARD);
       await world.event('presented');
       expect(world.events.find((event) => event.type === 'secure_channel_lost')?.reason).toContain(

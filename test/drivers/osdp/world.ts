@@ -4,7 +4,7 @@ import type { Clock, Driver, DriverEvent, Log, OutputOutcome, ReaderKeys } from 
 import { isOsdpDriver, osdpDriver } from '../../../drivers/osdp/driver.ts';
 import type { OsdpDriver } from '../../../drivers/osdp/driver.ts';
 import { SimulatedReader } from '../../../drivers/osdp/simulated-reader.ts';
-import type { SimulatedReaderOptions } from '../../../drivers/osdp/simulated-reader.ts';
+import type { SimulatedReaderOptions } from '../../../drivers/osdp/simulated-device.ts';
 import { SimulatedLine } from '../../../drivers/osdp/simulator.ts';
 import { portOpener } from '../../../drivers/serial-port.ts';
 import { systemClock } from '../../../src/ops/clock.ts';
@@ -86,6 +86,7 @@ export type World = {
   sim(name: string): SimulatedReader;
   /** Waits until an event like this has come since `from` (an index into `events`), and gives it. */
   event<T extends DriverEvent['type']>(type: T, from?: number): Promise<DriverEvent & { type: T }>;
+  /** Online, and polled. */
   online(name: string): Promise<void>;
   count(type: DriverEvent['type']): number;
   pulse(name: string, output: number, durationMs: number, withinMs?: number): Promise<OutputOutcome>;
@@ -154,11 +155,12 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       return found;
     },
     async online(name) {
-      await until(
-        () => driver.devices.get(name)?.status().online === true,
-        `${name} to be online (${driver.devices.get(name)?.status().problem ?? ''})`,
-        15_000,
-      );
+      const sim = sims.get(name);
+      const status = () => driver.devices.get(name)?.status();
+      await until(() => status()?.online === true, `${name} to be online (${status()?.problem ?? ''})`, 15_000);
+      const polls = sim?.count('POLL') ?? 0;
+      // What waits in a reader before its first polls is old, and not counted.
+      await until(() => (sim?.count('POLL') ?? 0) >= polls + 2, `${name} to be polled`, 15_000);
     },
     count: (type) => events.filter((event) => event.type === type).length,
     async pulse(name, output, durationMs, withinMs = 2_000) {
