@@ -79,6 +79,8 @@ export class MqttLink {
   #client: MqttClient | null = null;
   #batch: Batch | null = null;
   #isConnected = false;
+  /** The broker has answered: a resumed session delivers at once, before our subscription is confirmed, and its replies must leave. */
+  #isOpen = false;
   #isStopped = true;
   #attempts = 0;
   #silentCloses = 0;
@@ -108,6 +110,7 @@ export class MqttLink {
     const client = this.#client;
     this.#client = null;
     this.#isConnected = false;
+    this.#isOpen = false;
     if (client === null) return;
     await new Promise<void>((resolve) => {
       const timer = this.#ports.clock.after(timeoutMs, () => {
@@ -137,7 +140,7 @@ export class MqttLink {
   /** Sends a reply when there is a connection; a kept one comes again at the next otherwise. */
   reply(reply: OutgoingReply): void {
     const client = this.#client;
-    if (client === null || !this.#isConnected || reply.topic === null) return;
+    if (client === null || !this.#isOpen || reply.topic === null) return;
     const json =
       Buffer.byteLength(reply.json) > this.#mostReplyBytes
         ? tooLarge(reply.commandId, this.#mostReplyBytes)
@@ -183,6 +186,7 @@ export class MqttLink {
     client.handleMessage = (packet, done) => this.#receive(client, packet, done);
     client.on('connect', (connack) => {
       hasAnswered = true;
+      this.#isOpen = true;
       this.#watch?.cancel();
       const limit = connack.properties?.maximumPacketSize;
       this.#mostReplyBytes = limit === undefined ? Infinity : limit - 1024;
@@ -231,6 +235,7 @@ export class MqttLink {
     const { clock, random, log } = this.#ports;
     const wasConnected = this.#isConnected;
     this.#isConnected = false;
+    this.#isOpen = false;
     this.#client = null;
     this.#batch = null;
     this.#watch?.cancel();

@@ -17,8 +17,9 @@ import { LOBBY, POLICY, silentLog, SYSTEM, USER } from '../support/room.ts';
 import { benchFolder, benchRoom, fill, openBenchStore } from './building.ts';
 
 const [countText = '1000', decisionsText = '200', load = 'quiet'] = process.argv.slice(2);
+const WARM_UP = 10;
 const count = Number(countText);
-const decisions = Number(decisionsText);
+const decisions = Number(decisionsText) + WARM_UP;
 const { folder, remove } = benchFolder();
 const store = openBenchStore(folder);
 const room = benchRoom(store);
@@ -151,14 +152,15 @@ if (load === 'apply') void applyStream();
 const latencies: number[] = [];
 lookups.length = 0;
 commits.length = 0;
-for (const tag of tags) {
+for (const [i, tag] of tags.entries()) {
   writtenMs = 0;
   void reader.present(tag);
   const startedMs = performance.now();
   while (writtenMs === 0 && performance.now() - startedMs < 10_000)
     await new Promise<void>((resolve) => setImmediate(resolve));
   if (writtenMs === 0) throw new Error('a door did not open');
-  latencies.push(writtenMs - handedMs);
+  // The first few compile the code they run through; an agent that has served one person is past that.
+  if (i >= WARM_UP) latencies.push(writtenMs - handedMs);
   await pause(5);
 }
 isDone = true;

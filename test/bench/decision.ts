@@ -7,7 +7,7 @@ import { against, beside, percentile, type Report } from './report.ts';
 type Measured = { latencies: number[]; lookups: number[]; commits: number[] };
 
 const DECISIONS = 400;
-const SLOW_DECISIONS = 40;
+const SLOW_DECISIONS = 100;
 const SLOW_FLUSH_MS = 200;
 
 export async function run(report: Report): Promise<void> {

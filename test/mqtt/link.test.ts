@@ -199,6 +199,30 @@ describe('the link', () => {
     expect(tower.replies().every((reply) => reply.ok)).toBe(true);
   });
 
+  it('answers everything that waited for it while it was away', async () => {
+    const broker = await startMosquitto();
+    const folder = temporaryFolder();
+    const first = agentAt(broker.url, folder);
+    await until(() => first.link.isConnected, 'the link is up');
+    const tower = await sender(broker.url);
+    await tower.publish('users/create', user());
+    await until(() => tower.replies().length === 1, 'the user');
+    await first.stop();
+    // More than are kept for a next connection: a resumed session delivers before the subscription is confirmed, and those replies must leave as well.
+    const total = 1500;
+    await Promise.all(
+      Array.from({ length: total }, (_, i) =>
+        tower.publish('users/get', { command_id: `g${i}`, params: { acs_user_id: USER } }),
+      ),
+    );
+    agentAt(broker.url, folder);
+    await until(
+      () => new Set(tower.replies().map((reply) => reply.command_id)).size === total + 1,
+      'every reply',
+      25_000,
+    );
+  });
+
   it('survives the broker being killed in the middle of a batch: every command once, every reply there', async () => {
     const broker = await startMosquitto();
     const agent = agentAt(broker.url, temporaryFolder());
