@@ -85,6 +85,7 @@ const FAULTS: readonly (readonly [RegExp, string])[] = [
   [/ENOTFOUND|EAI_AGAIN/, 'there is no such host. Remedy: correct the name, or look at DNS'],
   [/EHOSTUNREACH|ENETUNREACH|ETIMEDOUT/, 'it cannot be reached from here. Remedy: look at the network'],
   [/self.signed|unable to (get|verify)|CERT|certificate/i, 'its certificate is not trusted. Remedy: --ca FILE'],
+  [/ECONNRESET|EPIPE/, 'it hung up at once. Remedy: mqtts:// for a port with TLS, mqtt:// for one without'],
   [/EPROTO|SSL|wrong version/i, 'TLS was not agreed upon. Remedy: mqtt:// for a port without TLS, mqtts:// with it'],
   [/not authori[sz]ed|bad user|0x8[67]/i, 'it refuses this user. Remedy: user@ in --url and --password-file'],
 ];

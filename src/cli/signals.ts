@@ -1,12 +1,21 @@
 // The two ways in which people and systemd end a command that would go on.
 
+import { systemClock } from '../ops/clock.ts';
+
+/** A terminal and npm both pass on the same Ctrl-C: what comes this soon is not a second one. */
+const SAME_SIGNAL_MS = 500;
+
 /** Resolves at the first SIGINT or SIGTERM, with its name; a second one ends the process at once, whatever is still being put away. */
 export async function untilSignal(): Promise<'SIGINT' | 'SIGTERM'> {
   return await new Promise((resolve) => {
-    let isSecond = false;
+    let firstAtMs: number | null = null;
     const take = (signal: 'SIGINT' | 'SIGTERM'): void => {
-      if (isSecond) process.exit(signal === 'SIGINT' ? 130 : 143);
-      isSecond = true;
+      const nowMs = systemClock.monotonicMs();
+      if (firstAtMs !== null) {
+        if (nowMs - firstAtMs > SAME_SIGNAL_MS) process.exit(signal === 'SIGINT' ? 130 : 143);
+        return;
+      }
+      firstAtMs = nowMs;
       resolve(signal);
     };
     process.on('SIGINT', take);

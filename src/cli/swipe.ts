@@ -117,9 +117,7 @@ function printDecision(answer: Fields, given: Given, terminal: Terminal, timeZon
   if (typeof said === 'string') terminal.out(`${cell(reader ?? entrance)}: ${said}\n`);
   if (isFields(event)) terminal.out(eventLine({ ...event, entrance }, terminal, timeZone));
   else if (said === null)
-    terminal.err(
-      'lintel: it was presented, and no decision came of it: the same card is taken once while it is held there\n',
-    );
+    terminal.err('lintel: it was presented, and no decision came of it: while a card is held there it is taken once\n');
   return isOpened(event) || said === 'granted' ? DONE : FAILED;
 }
 

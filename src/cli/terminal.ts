@@ -8,7 +8,9 @@ export type Terminal = {
   out(text: string): void;
   /** Standard error: what people must know besides. */
   err(text: string): void;
-  /** A person reads standard output, and it understands colour. */
+  /** A person reads standard output. */
+  isTty: boolean;
+  /** It understands colour, and colour is wanted. */
   colour: boolean;
   /** Columns to wrap help to. */
   width: number;
@@ -45,6 +47,7 @@ export function processTerminal(): Terminal {
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
+    isTty: stdout.isTTY,
     colour: stdout.isTTY && (env['NO_COLOR'] ?? '') === '',
     width: Math.max(60, Math.min(stdout.isTTY ? stdout.columns : 100, 120)),
     env,

@@ -43,10 +43,11 @@ describe('lintel check', () => {
   it('loads neither the broker’s client nor the database', async () => {
     const hook = `import { registerHooks } from 'node:module';
       registerHooks({ load(url, context, next) { if (/node_modules\\/(mqtt|aedes|better-sqlite3)\\//.test(url)) console.error('LOADED ' + url); return next(url, context); } });`;
-    const { code, stderr } = await lintel(['check', join(CONFIG, 'demo.yaml')], {
-      env: { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(hook)}` },
-    });
+    const env = { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(hook)}` };
+    const { code, stderr } = await lintel(['check', join(CONFIG, 'demo.yaml')], { env });
     expect(code).toBe(0);
     expect(stderr).not.toContain('LOADED');
+    const other = await lintel(['users', 'list', '--url', 'mqtt://127.0.0.1:1', '--facility', 'demo'], { env });
+    expect(other.stderr).toMatch(/LOADED .*mqtt/);
   });
 });

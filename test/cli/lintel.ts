@@ -47,7 +47,9 @@ export function launch(args: readonly string[], { input, env, cwd }: Options = {
     child.kill(signal);
     return await ended;
   };
-  onTestFinished(async () => void (await end('SIGKILL')));
+  onTestFinished(async () => {
+    await end('SIGKILL');
+  });
   return {
     pid: child.pid ?? 0,
     stdout: () => stdout,
@@ -63,7 +65,9 @@ export function launch(args: readonly string[], { input, env, cwd }: Options = {
       if (match === null) throw new Error(`lintel ${args.join(' ')} ended with ${child.exitCode}: ${stdout}${stderr}`);
       return match;
     },
-    type: (line) => void child.stdin?.write(`${line}\n`),
+    type: (line) => {
+      child.stdin?.write(`${line}\n`);
+    },
     signal: end,
     ended,
   };
@@ -75,6 +79,7 @@ export async function say(...args: readonly string[]): Promise<Ended> {
   const terminal: Terminal = {
     out: (text) => void (stdout += text),
     err: (text) => void (stderr += text),
+    isTty: false,
     colour: false,
     width: 100,
     env: {},

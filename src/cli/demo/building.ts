@@ -17,6 +17,7 @@ import { formatProblems } from '../../facility/format.ts';
 import { loadFacility } from '../../facility/load.ts';
 import { systemClock } from '../../ops/clock.ts';
 import { createLog } from '../../ops/log.ts';
+import { pause } from '../pause.ts';
 import { serve, type Serving } from '../serve.ts';
 import type { Fields } from '../show.ts';
 import { uidOfCard } from '../simulators/uart-reader.ts';
@@ -40,7 +41,8 @@ export type Building = {
   socket: string;
   tower: Tower;
   agent: Agent;
-  reader: UartReader;
+  /** Shows a card at the lobby. Waits first until the last one has been away for so long that it counts as shown again. */
+  present: (card: string) => Promise<void>;
   relayBoard: SimulatedUnit;
   storePanel: SimulatedUnit;
   /** For the screen: what is where. */
@@ -49,6 +51,9 @@ export type Building = {
   startBroker: () => Promise<void>;
   close: () => Promise<void>;
 };
+
+/** The driver's debounce, and a little. */
+const TAG_AWAY_MS = 2_200;
 
 export const FACILITY = 'demo';
 export const TOPICS = `lintel/v1/${FACILITY}`;
@@ -91,7 +96,7 @@ async function putUp(
     socket: serving.socket ?? '',
     tower,
     agent: serving.agent,
-    reader: devices.reader,
+    present: devices.present,
     relayBoard: devices.relays.unit(1),
     storePanel: devices.store.unit(1),
     places: [
@@ -128,6 +133,7 @@ type Devices = {
   store: ModbusSimulator;
   relays: ModbusSimulator;
   reader: UartReader;
+  present: (card: string) => Promise<void>;
   /** What the facility file says of the two serial lines. */
   plantPort: string;
   deskPort: string;
@@ -161,8 +167,19 @@ async function startDevices(folder: string, isPty: boolean, undo: (() => Promise
     store,
     relays,
     reader,
+    present: presenting(reader),
     plantPort: plant?.gateway ?? `tcp://127.0.0.1:${relays.port}`,
     deskPort: desk?.gateway ?? reader.address ?? '',
+  };
+}
+
+function presenting(reader: UartReader): (card: string) => Promise<void> {
+  let awayAtMs = -Infinity;
+  return async (card) => {
+    const uid = uidOfCard(card);
+    while (systemClock.monotonicMs() < awayAtMs + TAG_AWAY_MS) await pause(20);
+    awayAtMs = systemClock.monotonicMs();
+    await reader.present(uid);
   };
 }
 
@@ -218,12 +235,12 @@ async function serveFacility(
 }
 
 /** `lintel swipe --present` in this building. */
-function presenterFor({ reader, store }: Devices): Presenter {
+function presenterFor({ present, store }: Devices): Presenter {
   return async (device: string, what: Presented) => {
     if (device === 'lobby-reader') {
       if (!('card' in what))
         throw new OperatingError('not_supported', 'lobby-reader reads cards only; it has no keypad');
-      await reader.present(uidOfCard(what.card));
+      await present(what.card);
       return null;
     }
     if (device !== 'store-panel')

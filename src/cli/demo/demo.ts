@@ -48,7 +48,7 @@ export const demoProgram: Program = {
       introduce(building, wantedPort, terminal);
       story = new Story(() => building, {
         terminal,
-        pauseMs: isOnce ? 0 : READING_MS,
+        pauseMs: isOnce || !terminal.isTty ? 0 : READING_MS,
         signal: ended.signal,
       });
       await story.play();

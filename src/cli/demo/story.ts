@@ -31,15 +31,12 @@ const CARD_ID = '66666666-6666-6666-6666-666666666662';
 const PLACES: Readonly<Record<string, string>> = { [LOBBY]: 'lobby', [STORE_ROOM]: 'store room' };
 
 const SEEN_MS = 15_000;
-/** The reader takes a tag that is still there for the same presentation. */
-const TAG_AWAY_MS = 2_200;
 const HOUR_MS = 3_600_000;
 
 export class Story {
   readonly #building: () => Building;
   readonly #options: StoryOptions;
   #step = 0;
-  #presentedAtMs = -Infinity;
 
   constructor(building: () => Building, options: StoryOptions) {
     this.#building = building;
@@ -193,10 +190,8 @@ export class Story {
   }
 
   async #present(about: string, card: string): Promise<void> {
-    await this.#until(() => systemClock.monotonicMs() - this.#presentedAtMs > TAG_AWAY_MS, SEEN_MS);
     this.#line('·', about);
-    await this.#building().reader.present(card.slice('uid:'.length));
-    this.#presentedAtMs = systemClock.monotonicMs();
+    await this.#building().present(card);
   }
 
   async #event(about: string, after: number, matches: (event: Fields) => boolean): Promise<void> {

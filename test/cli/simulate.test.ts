@@ -1,0 +1,99 @@
+import { connect, type Socket } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { openFarEnd, openPtyPair, until } from '../support/ports.ts';
+import { launch, type Running } from './lintel.ts';
+
+async function dial(simulator: Running): Promise<{ socket: Socket; received: () => Buffer }> {
+  const [, port] = await simulator.says(/127\.0\.0\.1(?::|, port: )(\d+)/);
+  const socket = connect(Number(port), '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  let received = Buffer.alloc(0);
+  socket.on('data', (bytes) => (received = Buffer.concat([received, bytes])));
+  await new Promise<void>((resolve) => socket.once('connect', () => resolve()));
+  return { socket, received: () => received };
+}
+
+describe('lintel simulate', () => {
+  it('plays a reader on a TCP port, and takes lines', async () => {
+    const simulator = launch(['simulate', 'uart-reader']);
+    const { received } = await dial(simulator);
+    await simulator.says(/somebody listens/);
+    simulator.type('present 0A00B1C2D3');
+    await simulator.says(/^presented$/m);
+    await until(() => received().length > 0, 'the frame');
+    // STX, ten digits, checksum 0A^00^B1^C2^D3 = AA, ETX
+    expect(received().toString('latin1')).toBe('\u00020A00B1C2D3AA\u0003');
+    simulator.type('presnt 0A00B1C2D3');
+    await simulator.says(/it knows no presnt: did you mean present\?/);
+    simulator.type('present 0A');
+    await simulator.says(/ten hexadecimal digits/);
+    simulator.type('silence 50ms');
+    await simulator.says(/nobody listens any more/);
+    expect(await simulator.signal('SIGINT')).toBe(0);
+  });
+
+  it('plays a reader at the end of a serial line', async () => {
+    const pair = await openPtyPair();
+    onTestFinished(() => pair.close());
+    const far = await openFarEnd(pair.b);
+    onTestFinished(() => far.close());
+    const simulator = launch(['simulate', 'uart-reader', '--port', pair.a, '--frame', 'id-12la']);
+    await simulator.says(/uart-reader on /);
+    simulator.type('card uid:0A00B1C2D3');
+    expect((await far.take(16)).toString('latin1')).toBe('\u00020A00B1C2D3AA\r\n\u0003');
+    expect(await simulator.signal('SIGTERM')).toBe(0);
+  });
+
+  it('plays a relay board, and says when a relay moves', async () => {
+    const simulator = launch(['simulate', 'relay-board']);
+    const { socket, received } = await dial(simulator);
+    const relayOn = Buffer.from('010500 00FF008C3A'.replaceAll(' ', ''), 'hex');
+    socket.write(relayOn);
+    await until(() => received().equals(relayOn), 'the echo of the request');
+    await simulator.says(/^relay 0 on$/m);
+    simulator.type('input 2 on');
+    await simulator.says(/^input 2 on$/m);
+    const before = received().length;
+    socket.write(Buffer.from('01020000000879CC', 'hex'));
+    await until(() => received().length > before, 'the inputs');
+    expect(received().readUInt8(before + 3)).toBe(0b100);
+    simulator.type('power off');
+    await simulator.says(/^relay 0 off$/m);
+    expect(await simulator.signal('SIGINT')).toBe(0);
+  });
+
+  it('plays a controller that decides by its own table', async () => {
+    const simulator = launch(['simulate', 'modbus-controller']);
+    const { socket, received } = await dial(simulator);
+    simulator.type('code 824759');
+    await simulator.says(/^denied unknown$/m);
+    // Slot 3: enabled, with a PIN, door 1; without limits. FC16 to 1030, ten registers.
+    const record = [0x0105, 0, 0, 0, 0x8247, 0x59ff, 0, 0, 0xffff, 0xffff];
+    const request = Buffer.alloc(13 + 20);
+    request.writeUInt16BE(27, 4);
+    request.set([1, 16, 1030 >> 8, 1030 & 0xff, 0, 10, 20], 6);
+    record.forEach((word, i) => request.writeUInt16BE(word, 13 + 2 * i));
+    socket.write(request);
+    await until(() => received().length >= 12, 'the answer');
+    simulator.type('code 824759');
+    await simulator.says(/^granted \(slot 3\)$/m);
+    await simulator.says(/^relay 0 on$/m);
+    simulator.type('slots');
+    const [line] = await simulator.says(/^slot 3: .*$/m);
+    expect(line).toBe('slot 3: code, … to …');
+    expect(await simulator.signal('SIGINT')).toBe(0);
+  });
+
+  it.each([
+    ['osdp-reader', 'card H10301:123:45678', /presented, and no controller listens/],
+    ['soyal', 'card uid:04A1B2C3', /not opened/],
+  ])('plays %s', async (name, line, answer) => {
+    const simulator = launch(['simulate', name]);
+    await simulator.says(/at tcp:\/\/127\.0\.0\.1:\d+/);
+    simulator.type(line);
+    await simulator.says(answer);
+    simulator.type('help');
+    await simulator.says(/silence 5s/);
+    expect(await simulator.signal('SIGINT')).toBe(0);
+  });
+});
