@@ -11,11 +11,12 @@ import type { ControlContext } from './ops/control-socket.ts';
 import type { ControlRequest } from './ops/control-protocol.ts';
 import { eventJson } from './store/events.ts';
 import type { Store } from './store/store.ts';
+import { isStorageError } from './store/transactions.ts';
 
 /** The agent, as the console needs it. */
 export type ConsoleAgent = {
   /** Null while the database refuses. */
-  readonly dispatcher: Dispatcher | null;
+  readonly dispatcher: Pick<Dispatcher, 'dispatch'> | null;
   readonly store: Store | null;
   readonly site: Site | null;
   readonly clockTrust: ClockTrust | null;
@@ -59,7 +60,10 @@ export class Console {
     const handler = this.#handlers[request.kind];
     if (handler !== undefined) {
       await this.#options.ready;
-      return await handler(request, context);
+      return await handler(request, context).catch((error: unknown) => {
+        // A disk that fails is no bug: whoever asked is told, and the doors go on.
+        throw isStorageError(error) ? new OperatingError('internal', `the disk failed: ${String(error)}`) : error;
+      });
     }
     const known = Object.keys(this.#handlers);
     const meant = nearest(request.kind, known);
