@@ -9,9 +9,9 @@ import { apiErrorOf, errorJson } from './answers.ts';
 import { NOW } from './handlers.ts';
 import type { Outcome, Room } from './room.ts';
 
-const SLICE_MS = 3;
+const SLICE_MS = 2;
 /** A reply weighs at most 128 KiB: with more operations than this, or heavier objects, each result is shortened to its id. */
-const MOST_WHOLE_RESULTS = 100;
+const MOST_WHOLE_RESULTS = 20;
 const MOST_REPLY_BYTES = 126 * 1024;
 
 type Operation = { op: 'create' | 'update' | 'delete'; params: Record<string, unknown> };

@@ -2,9 +2,8 @@
 // reader's last byte handed to us to the relay request written. Arguments: credentials, decisions, `quiet` or `apply`. Prints arrays of milliseconds.
 
 import { performance } from 'node:perf_hooks';
-import { startModbusDevices } from '../../drivers/modbus/simulator.ts';
+import { Worker } from 'node:worker_threads';
 import { portOpener } from '../../drivers/serial-port.ts';
-import { startUartReader } from '../../drivers/uart/simulator.ts';
 import { Access } from '../../src/access/access.ts';
 import { Recorder } from '../../src/access/recorder.ts';
 import { Dispatcher } from '../../src/commands/dispatcher.ts';
@@ -55,19 +54,17 @@ const relayPort: OpenPort = async (settings, handlers, timeoutMs) => {
   };
 };
 
-const relays = await startModbusDevices({
-  listen: { kind: 'rtu-over-tcp', port: 0 },
-  units: [{ unit: 1, profile: 'waveshare-relay-8ch' }],
-  clock: systemClock,
-});
-const reader = await startUartReader({ port: 'tcp://127.0.0.1:0', frame: 'rdm6300', clock: systemClock });
+const simulated = new Worker(new URL('./devices-worker.ts', import.meta.url));
+const ports = await new Promise<{ relays: string; reader: string }>(
+  (resolve) => void simulated.once('message', resolve),
+);
 const devices = new Map<string, Device>();
 const emit = (event: DriverEvent): void => {
   if (event.type === 'presented') access.presented(event);
 };
 const buses = [
-  { name: 'plant', driver: 'modbus', config: { transport: 'rtu', port: `tcp://127.0.0.1:${relays.port}`, baud: 115200 }, controller: 'relay-board', controllerConfig: { unit: 1, profile: 'waveshare-relay-8ch' }, open: relayPort },
-  { name: 'desk', driver: 'uart', config: { port: reader.address, baud: 9600, frame: 'rdm6300' }, controller: 'lobby-reader', controllerConfig: { debounce: '100ms' }, open: watchedPort },
+  { name: 'plant', driver: 'modbus', config: { transport: 'rtu', port: ports.relays, baud: 115200 }, controller: 'relay-board', controllerConfig: { unit: 1, profile: 'waveshare-relay-8ch' }, open: relayPort },
+  { name: 'desk', driver: 'uart', config: { port: ports.reader, baud: 9600, frame: 'rdm6300' }, controller: 'lobby-reader', controllerConfig: { debounce: '100ms' }, open: watchedPort },
 ]; // prettier-ignore
 
 const lookups: number[] = [];
@@ -154,14 +151,15 @@ lookups.length = 0;
 commits.length = 0;
 for (const [i, tag] of tags.entries()) {
   writtenMs = 0;
-  void reader.present(tag);
+  simulated.postMessage(tag);
   const startedMs = performance.now();
   while (writtenMs === 0 && performance.now() - startedMs < 10_000)
     await new Promise<void>((resolve) => setImmediate(resolve));
   if (writtenMs === 0) throw new Error('a door did not open');
   // The first few compile the code they run through; an agent that has served one person is past that.
   if (i >= WARM_UP) latencies.push(writtenMs - handedMs);
-  await pause(5);
+  // People come one by one; until the next one the board has answered and shown its relay.
+  await pause(40 + Math.random() * 40);
 }
 isDone = true;
 process.stdout.write(`${JSON.stringify({ latencies, lookups, commits })}\n`);
