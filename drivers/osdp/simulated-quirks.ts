@@ -56,7 +56,7 @@ export const WELL_BEHAVED: Quirks = {
   alwaysCrc: false,
   understands: 'both',
   hidesCrc: false,
-  strictChallenge: true,
+  strictChallenge: false,
   clearKeysetAck: false,
   keepsSessionAfterKeyset: false,
   rmacStatus: 1,
