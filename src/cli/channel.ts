@@ -30,8 +30,8 @@ export type Channel = {
   timeZone(): Promise<string | null>;
   /** One look at the agent: what `lintel status` shows. */
   status(timeoutMs: number): Promise<Fields>;
-  /** Events from `fromSequence` on (null: from now on), in order, each once, until `signal` is aborted. */
-  follow(fromSequence: number | null, onEvent: (event: Fields) => void, signal: AbortSignal): Promise<void>;
+  /** Events from `fromSequence` on, in order, each once, until `signal` is aborted. */
+  follow(fromSequence: number, onEvent: (event: Fields) => void, signal: AbortSignal): Promise<void>;
   close(): Promise<void>;
 };
 

@@ -15,7 +15,7 @@ const USAGE = 'lintel events [--follow] [--from N] [--type TYPE,…]';
 const OPTIONS: readonly Option[] = [
   { name: 'follow', value: null, description: 'Go on with each event as it happens, until Ctrl-C' },
   { name: 'from', value: 'N', description: 'Begin with this sequence number' },
-  { name: 'last', value: 'N', description: 'Begin with the last N there are; without --follow default 20' },
+  { name: 'last', value: 'N', description: 'Begin with the last N there are; default 20, with --follow 0' },
   { name: 'type', value: 'TYPE,…', many: true, description: 'Only these; `lock.` means all that begin so' },
 ];
 const STANDARD_LAST = 20;
@@ -63,7 +63,9 @@ async function show(channel: Channel, given: Given, terminal: Terminal): Promise
     );
     return DONE;
   }
-  const start = last === null ? from : Math.max(1, (await lastSequence(channel, timeoutMs)) - last + 1);
+  // A number from the start: what happens from now on is shown, even while the stream is still being set up.
+  const start = from ?? Math.max(1, (await lastSequence(channel, timeoutMs)) - (last ?? 0) + 1);
+  if (!given.has('json')) terminal.err(`events from ${start} on; Ctrl-C ends it\n`);
   const ended = new AbortController();
   void untilSignal().then(() => ended.abort());
   await channel.follow(start, print, ended.signal);

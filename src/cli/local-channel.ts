@@ -96,7 +96,7 @@ function channelOver(client: ControlClient, path: string): LocalChannel {
       const onItem = (item: unknown): void => {
         if (isFields(item)) onEvent(item);
       };
-      const fields = { follow: true, ...(fromSequence === null ? {} : { from: fromSequence }) };
+      const fields = { follow: true, from: fromSequence };
       try {
         await client.request('events', fields, { timeoutMs: null, onItem, signal });
       } catch (error) {

@@ -172,7 +172,7 @@ export class MqttChannel implements Channel {
   }
 
   /** Comes back after a lost connection, and fills what was missed from the agent's own log. */
-  async follow(fromSequence: number | null, onEvent: (event: Fields) => void, signal: AbortSignal): Promise<void> {
+  async follow(fromSequence: number, onEvent: (event: Fields) => void, signal: AbortSignal): Promise<void> {
     const progress: Progress = { next: fromSequence };
     while (!isOver(signal)) {
       try {
@@ -218,7 +218,7 @@ export class MqttChannel implements Channel {
     signal.addEventListener('abort', closed);
     try {
       await this.#subscribe([`${this.#address.base}/event/#`]);
-      if (progress.next !== null) await this.#fill(progress, onEvent);
+      await this.#fill(progress, onEvent);
       while (!isOver(signal) && client.connected) {
         for (const event of arrived.splice(0)) await this.#take(event, progress, onEvent);
         if (arrived.length > 0) continue;
@@ -238,15 +238,15 @@ export class MqttChannel implements Channel {
   async #take(event: Fields, progress: Progress, onEvent: (event: Fields) => void): Promise<void> {
     const { sequence } = event;
     if (typeof sequence !== 'number') return;
-    if (progress.next !== null && sequence > progress.next) await this.#fill(progress, onEvent);
-    if (progress.next !== null && sequence < progress.next) return;
+    if (sequence > progress.next) await this.#fill(progress, onEvent);
+    if (sequence < progress.next) return;
     progress.next = sequence + 1;
     onEvent(event);
   }
 
   async #fill(progress: Progress, onEvent: (event: Fields) => void): Promise<void> {
     for (;;) {
-      const params = { from_sequence: progress.next ?? 1, limit: PAGE };
+      const params = { from_sequence: progress.next, limit: PAGE };
       const envelope = { command_id: `events-${randomBytes(8).toString('hex')}`, params };
       const reply = await this.command('events/list', envelope, FILL_TIMEOUT_MS);
       if (!reply.ok) throw new OperatingError(reply.error.type, reply.error.message);
@@ -358,7 +358,7 @@ export class MqttChannel implements Channel {
   }
 }
 
-type Progress = { next: number | null };
+type Progress = { next: number };
 
 function parse(payload: Buffer): Fields | null {
   try {

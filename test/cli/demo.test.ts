@@ -59,6 +59,7 @@ describe('lintel demo', () => {
     const [swipe = [], follow = [], create = []] = commands;
 
     const following = launch(follow);
+    await following.says(/events from \d+ on/);
     const shown = await lintel(swipe);
     expect(shown).toMatchObject({ code: 0, stderr: '' });
     expect(shown.stdout).toContain('lock.unlocked');
