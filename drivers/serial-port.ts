@@ -141,6 +141,8 @@ const WRITABLE = 2;
 /** One read takes what a terminal holds at most; eight of them leave the turn to others. */
 const READ_BYTES = 4096;
 const READS_PER_TURN = 8;
+const LOCK_WAIT_MS = 500;
+const LOCK_LOOK_MS = 25;
 
 async function openSerial(
   clock: Clock,
@@ -149,7 +151,11 @@ async function openSerial(
   timeoutMs: number,
 ): Promise<SerialLine> {
   const identity = deviceIdentity(settings.path);
-  if (isLocked(settings.path)) throw explainOpening(settings.path, 'Cannot lock port');
+  // A port that was closed a moment ago lets go of its lock a moment later.
+  for (let waitedMs = 0; isLocked(settings.path); waitedMs += LOCK_LOOK_MS) {
+    if (waitedMs >= LOCK_WAIT_MS) throw explainOpening(settings.path, 'Cannot lock port');
+    await new Promise<void>((resolve) => void clock.after(LOCK_LOOK_MS, resolve));
+  }
   const opening = openDevice(settings);
   try {
     const device = await withDeadline(clock, timeoutMs, `opening ${settings.path}`, opening);

@@ -153,6 +153,7 @@ export class Agent {
       log.error('the last events could not be stored', { error: String(error) });
     }
     await this.#stopLink();
+    this.#deliveredTimer?.cancel();
     await this.#upkeep?.stop();
     await this.#sync?.stop();
     await Promise.all(this.#drivers.map((driver) => driver.stop(DRIVER_STOP_MS)));
@@ -501,6 +502,7 @@ export class Agent {
 
   /** Acknowledged replies are noted together, a few times a second: each alone would cost a flush. */
   #noteDelivered(commandId: string): void {
+    if (this.#stopped !== null) return;
     this.#delivered.push(commandId);
     if (this.#deliveredTimer !== null) return;
     this.#deliveredTimer = this.#options.clock.after(DELIVERED_EVERY_MS, () => this.#saveDelivered());

@@ -94,6 +94,7 @@ describe('a serial device', () => {
     const far = spawn('head', ['-c', String(sent.length), pair.b], { stdio: ['ignore', 'pipe', 'inherit'] });
     const received: Buffer[] = [];
     far.stdout.on('data', (bytes: Buffer) => received.push(bytes));
+    const ended = new Promise((resolve) => far.once('close', resolve));
     const files = `/proc/${String(far.pid)}/fd`;
     const opens = (file: string) => existsSync(file) && realpathSync(file) === realpathSync(pair.b);
     await until(() => readdirSync(files).some((file) => opens(join(files, file))), 'the far end to open its port');
@@ -102,7 +103,7 @@ describe('a serial device', () => {
     block(200);
     for (let i = 50_000; i < sent.length; i += 1000) port.write(sent.subarray(i, i + 1000));
     await port.drain();
-    await new Promise((resolve) => far.once('close', resolve));
+    await ended;
     expect(Buffer.concat(received).equals(sent)).toBe(true);
     await port.close();
   });

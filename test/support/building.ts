@@ -155,7 +155,9 @@ async function spawnAgent(file: string, folder: string): Promise<Spawned> {
     child.kill(signal);
     return await ended;
   };
-  onTestFinished(async () => void (await end('SIGKILL')));
+  onTestFinished(async () => {
+    await end('SIGKILL');
+  });
   // A socket file may be left from a process that was killed: it serves when it answers.
   let isServing = false;
   const knock = (): void => {
@@ -169,7 +171,10 @@ async function spawnAgent(file: string, folder: string): Promise<Spawned> {
   knock();
   await until(() => isServing || child.exitCode !== null, 'lintel run serves', 20_000);
   if (child.exitCode !== null) throw new Error(`lintel run ended with ${child.exitCode}: ${output}`);
-  return { kill: async () => void (await end('SIGKILL')), terminate: () => end('SIGTERM'), output: () => output };
+  const kill = async (): Promise<void> => {
+    await end('SIGKILL');
+  };
+  return { kill, terminate: () => end('SIGTERM'), output: () => output };
 }
 
 /** Everything is up: broker, devices, clock. */
