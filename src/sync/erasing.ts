@@ -119,7 +119,8 @@ async function settle(post: Post, verdicts: readonly Verdict[], problem: string)
     }
   });
   if (freed > 0) await makeRoom(post, freed);
-  return { asked: verdicts.length, unknown, problem: unknown === 0 ? null : problem };
+  const isRepeat = verdicts.length === 1 && verdicts.every((verdict) => verdict.target.attempts > 0);
+  return { asked: verdicts.length, unknown, problem: unknown === 0 ? null : problem, isRepeat };
 }
 
 /** Inside a transaction: the slot was read empty, and is nobody's from here on. */

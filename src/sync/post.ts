@@ -42,8 +42,14 @@ export type Post = {
 export class Stopped extends Error {}
 
 /** What a step found out about the line: of how many rows nobody knows what became, and why. */
-export type StepResult = { asked: number; unknown: number; problem: string | null };
-export const FINE: StepResult = { asked: 0, unknown: 0, problem: null };
+export type StepResult = {
+  asked: number;
+  unknown: number;
+  problem: string | null;
+  /** It was about one row alone that had failed before: that says something about its slot, nothing about the controller. */
+  isRepeat: boolean;
+};
+export const FINE: StepResult = { asked: 0, unknown: 0, problem: null, isRepeat: false };
 
 /** True when the step got nothing at all out of the controller. */
 export const wasSilent = (result: StepResult): boolean => result.asked > 0 && result.unknown === result.asked;

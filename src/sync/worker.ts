@@ -16,6 +16,7 @@ import { Judge } from './judge.ts';
 import { Pace } from './pace.ts';
 import {
   canRead,
+  FINE,
   inSlices,
   judgeRow,
   nextTurn,
@@ -42,6 +43,8 @@ const EMPTINESS_MS = 5 * 60_000;
 const ERASURE_PAUSE_MS = 5000;
 const SINGLES_BEFORE_PAUSE = 3;
 const CLOCK_DRIFT_MS = 30_000;
+/** A whole chunk of the table: no matter of one slot. */
+const SILENT: StepResult = { asked: 2, unknown: 2, problem: null, isRepeat: false };
 
 export type WorkerOptions = {
   store: Store;
@@ -244,7 +247,9 @@ export class Worker {
     if (this.#comparison !== null && !this.#wasChunk) return await this.#chunk(post, this.#comparison);
     this.#wasChunk = false;
     const writes = store.targets.waiting(controller.name, WAITS.write, this.#stepSize());
-    const isEmptinessFresh = post.clock.monotonicMs() < this.#emptyUntilMs;
+    // A few are read first in any case; of many the last comparison is believed for a while, or a bulk write would take twice as long.
+    const isBulk = writes.length > 2 * controller.slots.slotsPerWrite;
+    const isEmptinessFresh = isBulk && post.clock.monotonicMs() < this.#emptyUntilMs;
     if (writes.length > 0) return this.#note(await writeStep(post, writes, { pace: this.#pace, isEmptinessFresh }));
     if (this.#comparison !== null) return await this.#chunk(post, this.#comparison);
     return this.#isForeignLeft && (await this.#emptyForeign(post));
@@ -255,26 +260,24 @@ export class Worker {
     return this.#silent > 0 ? 1 : this.#pace.size();
   }
 
-  #note({ asked, unknown, problem }: StepResult): true {
-    const { device, log, controller } = this.#options;
-    if (!wasSilent({ asked, unknown, problem })) {
-      if (asked > 0) this.#forgiveSilence();
-    } else {
-      this.#silent += 1;
-      this.#problem = problem;
-      const isAlone = asked === 1 && this.#silent < SINGLES_BEFORE_PAUSE && device.status().online;
-      if (!isAlone) {
-        const pause = pauseMs(this.#silent, this.#options.random);
-        this.#quietUntilMs = this.#options.clock.monotonicMs() + pause;
-        log.warn('the controller does not answer; tried again after a pause', {
-          controller: controller.name,
-          problem,
-          pauseMs: Math.round(pause),
-        });
-      }
-    }
+  #note(result: StepResult): true {
+    if (!wasSilent(result)) {
+      if (result.asked > 0) this.#forgiveSilence();
+    } else if (!result.isRepeat || !this.#isUsable()) this.#noteSilence(result);
     this.#options.onChange();
     return true;
+  }
+
+  #noteSilence({ asked, problem }: StepResult): void {
+    const { log, controller, clock, random } = this.#options;
+    this.#silent += 1;
+    this.#problem = problem;
+    // A row alone may be one bad slot: the next rows tell.
+    if (asked === 1 && this.#silent < SINGLES_BEFORE_PAUSE && this.#isUsable()) return;
+    const pause = pauseMs(this.#silent, random);
+    this.#quietUntilMs = clock.monotonicMs() + pause;
+    const fields = { controller: controller.name, problem, pauseMs: Math.round(pause) };
+    log.warn('the controller does not answer; tried again after a pause', fields);
   }
 
   #forgiveSilence(): void {
@@ -378,7 +381,7 @@ export class Worker {
     const differs = await sampleDiffers(post, SAMPLE_SLOTS);
     if (typeof differs === 'string') {
       this.#isContactDue = true;
-      return this.#note({ asked: 1, unknown: 1, problem: differs });
+      return this.#note({ ...SILENT, problem: differs });
     }
     if (differs) this.#owe('sample');
     return true;
@@ -438,8 +441,8 @@ export class Worker {
     this.#wasChunk = true;
     const most = this.#silent > 0 ? 1 : this.#readPace.size();
     const problem = await this.#readPace.measure(most, () => comparison.step(post, most));
-    if (problem !== null) return this.#note({ asked: 1, unknown: 1, problem });
-    this.#note({ asked: 1, unknown: 0, problem: null });
+    if (problem !== null) return this.#note({ ...SILENT, problem });
+    this.#note({ ...FINE, asked: 1 });
     if (!comparison.isDone(post) || this.#comparison !== comparison) return true;
     await this.#endComparison(post, comparison);
     return true;

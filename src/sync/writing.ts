@@ -289,7 +289,8 @@ async function settle(post: Post, verdicts: readonly Verdict[], problem: string)
     }
   });
   if (cleared > 0) await makeRoom(post, cleared);
-  return { asked: verdicts.length, unknown, problem: unknown === 0 ? null : problem };
+  const isRepeat = verdicts.length === 1 && verdicts.every((verdict) => verdict.ready.target.attempts > 0);
+  return { asked: verdicts.length, unknown, problem: unknown === 0 ? null : problem, isRepeat };
 }
 
 /** Facts first, then judged anew: a command may have changed what is wanted while the write was on its way. */

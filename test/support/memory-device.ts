@@ -1,7 +1,7 @@
 // A controller with a credential table, in memory, behind the contract of drivers: it remembers what it ever held, and fails in the ways that real ones do.
 
 import type {
-  Capabilities, ControllerEvent, Device, DeviceClock, DeviceStatus, EventDevice, SlotCapabilities, SlotContent, SlotDevice, SlotOutcome, SlotReading, SlotRefusal,
+  Capabilities, Clock, ControllerEvent, Device, DeviceClock, DeviceStatus, EventDevice, SlotCapabilities, SlotContent, SlotDevice, SlotOutcome, SlotReading, SlotRefusal,
   SlotWrite,
 } from '../../src/domain/ports.ts'; // prettier-ignore
 import { OperatingError } from '../../src/domain/errors.ts';
@@ -37,7 +37,8 @@ export type MemoryOptions = {
   name?: string;
   slots?: Partial<SlotCapabilities>;
   identity?: string;
-  withClock?: boolean;
+  /** The device has a clock, right by this one at first. */
+  clock?: Clock;
 };
 
 export class MemoryDevice implements Device {
@@ -55,13 +56,16 @@ export class MemoryDevice implements Device {
   isOnline = true;
   /** Every call, for the order of things. */
   readonly calls: { what: 'read' | 'write' | 'erase'; slots: number[] }[] = [];
-  /** Told of every record that becomes enabled. */
-  onStored: (slot: number, content: SlotContent) => void = () => undefined;
+  /** Told of every record that is sent, at the moment it is. */
+  onSent: (slot: number, content: SlotContent | null) => void = () => undefined;
   /** Called before each request is carried out; one that never resolves is a gateway that lost its power. */
   beforeEach: () => Promise<void> = () => new Promise((resolve) => void setImmediate(resolve));
+  /** A request is carried out at once and its answer takes its time; otherwise the request does. */
+  isAnswerSlow = false;
+  #life = 0;
   readonly #can: SlotCapabilities;
 
-  constructor({ name = 'store-panel', slots = {}, identity = 'memory 1', withClock = false }: MemoryOptions = {}) {
+  constructor({ name = 'store-panel', slots = {}, identity = 'memory 1', clock }: MemoryOptions = {}) {
     this.name = name;
     this.identity = identity;
     this.#can = { ...SLOTS, count: 100, slotsPerWrite: 8, ...slots };
@@ -71,15 +75,16 @@ export class MemoryDevice implements Device {
       outputs: [],
       inputs: [],
       doors: [{ door: 1, strike: null, contact: null, rex: null }],
-      clock: withClock,
+      clock: clock !== undefined,
       events: true,
     };
-    this.clock = withClock
-      ? {
-          read: () => Promise.resolve(Date.now() + this.clockDriftMs),
-          set: () => Promise.resolve(void (this.clockDriftMs = 0)),
-        }
-      : null;
+    this.clock =
+      clock === undefined
+        ? null
+        : {
+            read: () => Promise.resolve(clock.nowMs() + this.clockDriftMs),
+            set: (atMs) => Promise.resolve(void (this.clockDriftMs = atMs - clock.nowMs())),
+          };
   }
 
   get slotCapabilities(): SlotCapabilities {
@@ -98,6 +103,17 @@ export class MemoryDevice implements Device {
       bytesReceived: 0,
     };
     return { online: this.isOnline, sinceMs: 0, identity: this.identity, problem: null, counters };
+  }
+
+  /** Whoever asked is gone: requests on their way never arrive, answers never do. */
+  hangUp(): void {
+    this.#life += 1;
+  }
+
+  async #travel(): Promise<void> {
+    const life = this.#life;
+    await this.beforeEach();
+    if (life !== this.#life) await new Promise(() => undefined);
   }
 
   heal(): void {
@@ -142,6 +158,7 @@ export class MemoryDevice implements Device {
     },
     write: async (writes) => {
       this.calls.push({ what: 'write', slots: writes.map(({ slot }) => slot) });
+      for (const { slot, content } of writes) this.onSent(slot, content);
       return await this.#change(
         writes.map(({ slot }) => slot),
         (slot, i) => this.#store(slot, writes[i]),
@@ -149,6 +166,7 @@ export class MemoryDevice implements Device {
     },
     erase: async (slots) => {
       this.calls.push({ what: 'erase', slots: [...slots] });
+      for (const slot of slots) this.onSent(slot, null);
       return await this.#change(slots, (slot) => {
         this.table.delete(slot);
         return null;
@@ -166,7 +184,7 @@ export class MemoryDevice implements Device {
     } catch {
       return slots.map(unknown);
     }
-    return slots.map((slot, i): SlotOutcome => {
+    const done = slots.map((slot, i): SlotOutcome => {
       const { faults } = this;
       const isHit = faults.onlySlots === null || faults.onlySlots.includes(slot);
       if (isHit && faults.isSilent) return unknown(slot);
@@ -183,6 +201,8 @@ export class MemoryDevice implements Device {
       if (refused !== null) return { slot, outcome: 'refused', error: refused, message: 'the device says no' };
       return faults.isAnswerLost ? unknown(slot) : { slot, outcome: 'written' };
     });
+    if (this.isAnswerSlow) await this.#travel();
+    return done;
   }
 
   #store(slot: number, write: SlotWrite | undefined): SlotRefusal | null {
@@ -193,12 +213,11 @@ export class MemoryDevice implements Device {
     if (this.#can.duplicatePins === 'reject' && [...this.held()].some(([at, other]) => isTaken(other, at)))
       return 'duplicate';
     this.table.set(slot, Buffer.from(JSON.stringify(content)));
-    this.onStored(slot, content);
     return null;
   }
 
   async #reach(slots: readonly number[]): Promise<void> {
-    await this.beforeEach();
+    if (!this.isAnswerSlow) await this.#travel();
     const isHit =
       this.faults.onlySlots === null ||
       (slots.length > 0 && slots.every((slot) => this.faults.onlySlots?.includes(slot)));

@@ -1,5 +1,7 @@
 // A house for the synchronisation: a real database, a controller in memory, commands as the real handlers carry them out, and a power switch.
 
+import { copyFileSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { EntranceSetup } from '../../src/domain/facility.ts';
 import type { SlotCapabilities } from '../../src/domain/ports.ts';
@@ -20,28 +22,32 @@ import { storeOptions, temporaryFolder } from './store.ts';
 export const HOUR = 3_600_000;
 export const NOON = Date.parse('2026-03-02T12:00:00Z');
 
-export type HouseOptions = MemoryOptions & {
+export type HouseOptions = Omit<MemoryOptions, 'clock'> & {
+  withClock?: boolean;
   foreignSlots?: 'report' | 'erase';
   entrances?: readonly EntranceSetup[];
-  devices?: readonly MemoryDevice[];
+  devices?: MemoryDevice[];
 };
 
 export class House {
-  readonly folder = temporaryFolder();
+  folder = temporaryFolder();
   readonly clock = new ManualClock(NOON);
   readonly device: MemoryDevice;
-  readonly devices: readonly MemoryDevice[];
+  readonly devices: MemoryDevice[];
   isTrusted = true;
   floorMs: number | null = null;
   entrances: readonly EntranceSetup[];
   store: Store;
   room: Room;
   sync: Sync;
+  readonly #dead: Store[] = [];
   readonly #foreignSlots: 'report' | 'erase';
 
   constructor(options: HouseOptions = {}) {
     this.#foreignSlots = options.foreignSlots ?? 'report';
-    this.devices = options.devices ?? [new MemoryDevice(options)];
+    this.devices = options.devices ?? [
+      new MemoryDevice({ ...options, ...(options.withClock === true ? { clock: this.clock } : {}) }),
+    ];
     const device = this.devices[0];
     if (device === undefined) throw new Error('a house has a controller');
     this.device = device;
@@ -51,10 +57,13 @@ export class House {
     this.sync = this.#buildSync();
     if (this.store.users.byId(USER) === undefined)
       this.run(() => createUser(this.room, { acs_user_id: USER, full_name: 'Ada' }, this.call()));
-    onTestFinished(async () => {
-      await this.sync.stop();
-      if (this.store.isAlive()) this.store.close();
-    });
+    onTestFinished(() => this.close());
+  }
+
+  async close(): Promise<void> {
+    await this.sync.stop();
+    for (const store of [...this.#dead, this.store]) if (store.isAlive()) store.close();
+    this.#dead.length = 0;
   }
 
   #buildRoom(): Room {
@@ -104,7 +113,7 @@ export class House {
   /** A command: one durable transaction, then the synchronisation is woken, as the dispatcher does. */
   run(command: () => Outcome): Outcome {
     const outcome = this.store.now(command);
-    this.sync?.wake(outcome.wake ?? []);
+    this.sync.wake(outcome.wake ?? []);
     return outcome;
   }
 
@@ -121,7 +130,7 @@ export class House {
           is_multi_phone_sync_credential: false,
           is_one_time_use: false,
           ...params,
-        } as ParamsOf<'credentials/create'>,
+        },
         this.call(),
       ),
     );
@@ -152,12 +161,30 @@ export class House {
     this.run(() => deleteUser(this.room, { acs_user_id: id }, this.call()));
   }
 
-  /** Power off without a word, and on again: what was not durable is gone. `whileOff` may change the house. */
+  /** Stops in good order and starts again; `whileOff` may change the house. */
   async powerCycle(whileOff: () => void = () => undefined): Promise<void> {
-    void this.sync.stop();
+    await this.sync.stop();
     this.store.close();
     whileOff();
     this.store = new Store(storeOptions(this.folder, this.clock));
+    await this.#restart();
+  }
+
+  /** The power goes: what was not committed is gone, whatever was under way never ends. Then it comes back. */
+  async kill(): Promise<void> {
+    void this.sync.stop();
+    for (const device of this.devices) device.hangUp();
+    const folder = temporaryFolder();
+    for (const file of ['lintel.db', 'lintel.db-wal', 'master.key']) {
+      if (existsSync(join(this.folder, file))) copyFileSync(join(this.folder, file), join(folder, file));
+    }
+    this.#dead.push(this.store);
+    this.folder = folder;
+    this.store = new Store(storeOptions(folder, this.clock));
+    await this.#restart();
+  }
+
+  async #restart(): Promise<void> {
     this.room = this.#buildRoom();
     this.sync = this.#buildSync();
     this.sync.start();
@@ -171,6 +198,11 @@ export class House {
   online(): void {
     this.device.isOnline = true;
     this.sync.deviceOnline(this.device.name);
+  }
+
+  /** So many turns of the loop, wherever that leads. */
+  async turns(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) await new Promise<void>((resolve) => setImmediate(resolve));
   }
 
   /** Until nothing moves any more without time passing. */
