@@ -52,6 +52,13 @@ export type LineUnit = {
   readonly online: boolean;
 };
 
+export type SendOptions = {
+  /** Past this instant it is not sent any more. */
+  notAfterMonotonicMs?: number;
+  /** Called in the turn in which it is handed to the port. */
+  onSent?: () => void;
+};
+
 export type Line = {
   start(events: LineEvents): void;
   stop(): Promise<void>;
@@ -60,9 +67,9 @@ export type Line = {
   waitMs(unit: LineUnit): number;
   /**
    * Sends in this very turn and resolves with what came of it; never rejects. Only called when `waitMs` is 0. Where something else must be asked first, the request
-   * follows unless it is later than `notAfterMs` then.
+   * follows unless it is too late for it then.
    */
-  exchange(unit: LineUnit, request: Request, notAfterMs: number): Promise<Attempt>;
+  exchange(unit: LineUnit, request: Request, options: SendOptions): Promise<Attempt>;
   /** Sends to every unit at once and resolves when they have had time for it; false when the line was lost. */
   broadcast(request: Request): Promise<boolean>;
   /** Nobody answers at all: a connection may be dead without saying so. */
@@ -73,13 +80,7 @@ export type LineEvents = { up(): void; down(reason: string): void };
 
 export type UnitWatch = { online(): void; offline(reason: string): void };
 
-export type RequestOptions = {
-  priority: Priority;
-  /** Past this instant it is not sent any more. */
-  notAfterMonotonicMs?: number;
-  /** Called in the turn in which it is handed to the line. */
-  onSent?: () => void;
-};
+export type RequestOptions = SendOptions & { priority: Priority };
 
 /** A unit of the bus as its device sees it. */
 export type BusUnit = {
@@ -241,10 +242,7 @@ export class Bus {
     unit.counters.requests++;
     if (job.attempts > 0) unit.counters.retries++;
     job.attempts++;
-    const notAfterMs = job.options.notAfterMonotonicMs ?? Number.POSITIVE_INFINITY;
-    const exchange = this.#line.exchange(unit, job.request, notAfterMs);
-    job.options.onSent?.();
-    const attempt = await exchange;
+    const attempt = await this.#line.exchange(unit, job.request, job.options);
     this.#inFlight--;
     unit.inFlight--;
     this.#judge(job, attempt);

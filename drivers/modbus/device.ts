@@ -39,9 +39,11 @@ export type DeviceOptions = {
 /** A device without inputs is looked at this often, so that its absence is noticed. */
 const HEARTBEAT_MS = 1_000;
 /** Identity, settings and restarts are looked at again after so long. */
-const CHECK_MS = 5_000;
+const CHECK_MS = 3_000;
 /** A device that could not be brought up, or is another one, is tried again after so long. */
 const BRING_UP_AGAIN_MS = 2_000;
+/** Timers may fire a little before their time. */
+const EARLY_MS = 1;
 
 export class ModbusDevice implements Device {
   readonly name: string;
@@ -248,24 +250,29 @@ export class ModbusDevice implements Device {
   async #cycle(life: number): Promise<void> {
     const nowMs = this.#clock.monotonicMs();
     const stale = (): boolean => life !== this.#life || this.#state !== 'ready';
-    if (nowMs >= this.#nextKickMs) await this.#kickWatchdog();
+    const due = (atMs: number): boolean => nowMs >= atMs - EARLY_MS;
+    if (due(this.#nextKickMs)) await this.#kickWatchdog();
+    const pollDue = due(this.#nextPollMs);
+    // By the period from the last due time; a bus that is behind does not catch up in a burst.
+    if (pollDue) this.#nextPollMs = Math.max(nowMs, this.#nextPollMs + this.#periodMs);
     if (this.#profile.inputs.length > 0) await this.#inputs.poll();
-    else if (nowMs >= this.#nextPollMs) await this.#heartbeat();
+    else if (pollDue) await this.#heartbeat();
     if (stale()) return;
-    if (nowMs >= this.#nextCheckMs) {
+    if (due(this.#nextCheckMs)) {
       await this.#recheck();
       this.#nextCheckMs = this.#clock.monotonicMs() + CHECK_MS;
     }
     if (!stale()) this.#schedule(life);
   }
 
-  /** By the period from the last due time; a bus that is behind does not catch up in a burst. */
+  get #periodMs(): number {
+    return this.#profile.inputs.length > 0 ? this.#options.inputPeriodMs : HEARTBEAT_MS;
+  }
+
   #schedule(life: number): void {
     const nowMs = this.#clock.monotonicMs();
-    const periodMs = this.#profile.inputs.length > 0 ? this.#options.inputPeriodMs : HEARTBEAT_MS;
-    this.#nextPollMs = Math.max(nowMs, this.#nextPollMs + periodMs);
-    const lookMs = this.#inputs.nextLookMs();
-    const dueMs = Math.min(this.#nextPollMs, nowMs + (lookMs ?? Number.POSITIVE_INFINITY), this.#kickDueMs());
+    const lookMs = this.#inputs.nextLookMs() ?? Number.POSITIVE_INFINITY;
+    const dueMs = Math.min(this.#nextPollMs, nowMs + lookMs, this.#kickDueMs());
     this.#pollTimer = this.#clock.after(Math.max(0, dueMs - nowMs), () => void this.#cycle(life));
   }
 

@@ -1,7 +1,7 @@
 // The RTU line: Modbus frames over a serial port, or over a serial converter on the network. RTU carries no transaction number, so an answer that comes too late
 // looks exactly like the answer to the next question. Everything here serves one promise: such an answer is never taken for another's.
 
-import type { Attempt, Line, LineEvents, LineUnit } from './bus.ts';
+import type { Attempt, Line, LineEvents, LineUnit, SendOptions } from './bus.ts';
 import type { Reply, Request } from './codec.ts';
 import { Lateness } from './lateness.ts';
 import { BROADCAST_UNIT, findReply, lineTimes, replyFrameLength, requestFrame, type LineTimes } from './rtu.ts';
@@ -100,27 +100,32 @@ export class RtuLine implements Line {
     return Math.max(0, freeAtMs - this.#clock.monotonicMs());
   }
 
-  async exchange(unit: LineUnit, request: Request, notAfterMs: number): Promise<Attempt> {
+  async exchange(unit: LineUnit, request: Request, options: SendOptions): Promise<Attempt> {
     assert(!this.#busy, 'one request at a time on an RTU line');
     assert(unit.settings.unit !== BROADCAST_UNIT, 'a broadcast is not answered');
     this.#busy = true;
-    const attempt = await this.#exchangeSafely(unit, request, notAfterMs);
+    const attempt = await this.#exchangeSafely(unit, request, options);
     this.#busy = false;
     return attempt;
   }
 
   /** With an answer owed that would look the same, another question goes first whose answer cannot be mistaken. */
-  async #exchangeSafely(unit: LineUnit, request: Request, notAfterMs: number): Promise<Attempt> {
+  async #exchangeSafely(unit: LineUnit, request: Request, options: SendOptions): Promise<Attempt> {
     if (this.#lateness.isAmbiguous(unit, request)) {
       const probe = this.#lateness.probeFor(unit);
       if (probe !== null) {
         const attempt = await this.#transact(unit, probe);
         if (attempt.result !== 'reply' && attempt.result !== 'exception') return attempt;
         await new Promise<void>((resolve) => this.#clock.after(Math.ceil(this.#times.t35Ms), resolve));
-        if (this.#clock.monotonicMs() > notAfterMs) return { result: 'expired' };
+        const { notAfterMonotonicMs } = options;
+        if (notAfterMonotonicMs !== undefined && this.#clock.monotonicMs() > notAfterMonotonicMs) {
+          return { result: 'expired' };
+        }
       }
     }
-    return await this.#transact(unit, request);
+    const answer = this.#transact(unit, request);
+    options.onSent?.();
+    return await answer;
   }
 
   #transact(unit: LineUnit, request: Request): Promise<Attempt> {

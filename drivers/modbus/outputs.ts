@@ -77,7 +77,8 @@ class Output {
   #wanted = false;
   #pulseEndsAtMs = 0;
   #offTimer: Timer | null = null;
-  #turningOff = false;
+  /** Counts commands: what an earlier one began (turning off, again and again) ends with the next. */
+  #command = 0;
   #closed = false;
 
   constructor(index: number, spec: OutputSpec, context: OutputContext, words: Map<number, SharedWord>) {
@@ -90,7 +91,6 @@ class Output {
   async pulse(durationMs: number, notAfterMs: number, onSent?: () => void): Promise<OutputOutcome> {
     const refusal = this.#context.refusal();
     if (refusal !== null) return { outcome: 'failed', ...refusal };
-    const { clock } = this.#context;
     // Held open already: a pulse would end that.
     if (this.#wanted) return { outcome: 'done', confirmed: (await this.#isOn()) === true };
     const { pulse } = this.#spec;
@@ -100,11 +100,11 @@ class Output {
       pulse === undefined
         ? this.#switch(true, options)
         : this.#context.talk.write(pulseRequest(pulse, lengthMs), options);
-    if (pulse === undefined) this.#cancelOff();
-    this.#pulseEndsAtMs = clock.monotonicMs() + lengthMs;
-    const outcome = await this.#command(energise, true, notAfterMs, lengthMs, onSent);
+    this.#cancelOff();
+    this.#pulseEndsAtMs = this.#context.clock.monotonicMs() + lengthMs;
+    const outcome = await this.#carryOut(energise, true, notAfterMs, lengthMs, onSent);
     // Even a lost answer may have energised it.
-    if (pulse === undefined) this.#offAfter(Math.max(0, this.#pulseEndsAtMs - clock.monotonicMs()));
+    if (pulse === undefined) this.#offAfter(lengthMs);
     return outcome;
   }
 
@@ -119,7 +119,7 @@ class Output {
     this.#pulseEndsAtMs = 0;
     this.#cancelOff();
     const notAfterMs = this.#context.clock.monotonicMs() + SET_WITHIN_MS;
-    const outcome = await this.#command((options) => this.#switch(energised, options), energised, notAfterMs, null);
+    const outcome = await this.#carryOut((options) => this.#switch(energised, options), energised, notAfterMs, null);
     if (outcome.outcome === 'failed' && !energised) this.#offAfter(OFF_AGAIN_FIRST_MS);
     return outcome;
   }
@@ -149,7 +149,7 @@ class Output {
   // ---- commanding --------------------------------------------------------------------------------------------------------------------------------
 
   /** Sends a command and looks whether it took effect; one whose answer was lost is repeated while there is time. */
-  async #command(
+  async #carryOut(
     send: (options: RequestOptions) => Promise<Result<null>>,
     energised: boolean,
     notAfterMs: number,
@@ -187,31 +187,30 @@ class Output {
   }
 
   #cancelOff(): void {
+    this.#command++;
     this.#offTimer?.cancel();
     this.#offTimer = null;
   }
 
   #offAfter(delayMs: number): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#wanted) return;
     this.#cancelOff();
     this.#offTimer = this.#context.clock.after(delayMs, () => void this.#turnOff());
   }
 
   /** Off until the device shows it, for as long as it takes; an offline device is brought to rest when it is back. */
   async #turnOff(): Promise<void> {
-    if (this.#turningOff) return;
-    this.#turningOff = true;
-    const { clock, log, talk } = this.#context;
+    const { log, talk } = this.#context;
+    const command = this.#command;
     let againMs = OFF_AGAIN_FIRST_MS;
-    while (!this.#closed && !this.#wanted && clock.monotonicMs() >= this.#pulseEndsAtMs) {
+    while (!this.#closed && !this.#wanted && command === this.#command) {
       const result = await this.#switch(false, { priority: 'strike' });
-      if (result.ok && (await this.#isOn()) !== true) break;
-      if (!result.ok && result.failure.kind === 'unsent' && result.failure.why !== 'queue_full') break;
+      if (result.ok && (await this.#isOn()) !== true) return;
+      if (!result.ok && result.failure.kind === 'unsent' && result.failure.why !== 'queue_full') return;
       log.warn('an output does not release, trying again', { output: this.#index });
       await talk.pause(againMs);
       againMs = Math.min(OFF_AGAIN_LAST_MS, againMs * 2);
     }
-    this.#turningOff = false;
   }
 
   // ---- the wire ----------------------------------------------------------------------------------------------------------------------------------

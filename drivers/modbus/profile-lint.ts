@@ -28,6 +28,7 @@ export function lintProfile(profile: Profile): ProfileProblem[] {
   lintEvents(profile, error);
   lintOutputs(profile, error, warning);
   lintInputsAndDoors(profile, error);
+  lintExamples(profile, error);
   return problems;
 }
 
@@ -398,5 +399,18 @@ function lintInputsAndDoors({ inputs, outputs, doors }: Profile, error: Report):
           `give 0 to ${list.length - 1}`,
         );
     }
+  });
+}
+
+function lintExamples({ examples, outputs, credentials }: Profile, error: Report): void {
+  examples.forEach(({ do: action }, i) => {
+    const path = ['examples', i, 'do'];
+    if ('output' in action && action.output >= outputs.length)
+      error(path, 'there is no such output', `give 0 to ${outputs.length - 1}`);
+    if (!('slot' in action)) return;
+    const table = credentials?.table;
+    const exists =
+      table !== undefined && action.slot >= table.first_slot && action.slot < table.first_slot + table.count;
+    if (!exists) error(path, 'there is no such slot', 'give one of the table');
   });
 }

@@ -360,9 +360,11 @@ export class SimulatedUnit {
       for (let i = 0; i < check.count; i++) this.memory.set(check.area, check.at + i, check.eq);
     }
     outputs.forEach((_, i) => this.drive(i, false));
-    inputs.forEach((input, i) => {
-      if (input.invert) this.setInput(i, false);
-    });
+    for (const input of inputs) {
+      if (!input.invert) continue;
+      const word = this.memory.get(input.area, input.at);
+      this.memory.set(input.area, input.at, input.bit === undefined ? 1 : word | (1 << input.bit));
+    }
     this.doors.reset();
   }
 }

@@ -4,7 +4,7 @@
 
 import { connect, type Socket } from 'node:net';
 import modbusSerial from 'modbus-serial';
-import type { Attempt, Line, LineEvents, LineUnit } from './bus.ts';
+import type { Attempt, Line, LineEvents, LineUnit, SendOptions } from './bus.ts';
 import { decodeReply, encodeRequest, type Request } from './codec.ts';
 import { assert } from '../../src/domain/errors.ts';
 import type { Clock, Log, Random, Timer } from '../../src/domain/ports.ts';
@@ -68,7 +68,7 @@ export class TcpLine implements Line {
     return Math.max(0, askedAtMs + unit.settings.minGapMs - this.#clock.monotonicMs());
   }
 
-  async exchange(unit: LineUnit, request: Request): Promise<Attempt> {
+  async exchange(unit: LineUnit, request: Request, options: SendOptions): Promise<Attempt> {
     const connection = this.#connection;
     if (connection === null) return { result: 'lost', message: 'there is no connection' };
     const pdu = encodeRequest(request);
@@ -88,6 +88,7 @@ export class TcpLine implements Line {
       connection.client.writeCustomFC(unit.settings.unit, request.fc, [...pdu.subarray(1)], (error, result) => {
         settle(this.#read(unit, request, error, result));
       });
+      options.onSent?.();
     });
     this.#askedAtMs.set(unit.settings.unit, Math.max(sentAtMs, this.#clock.monotonicMs()));
     return attempt;

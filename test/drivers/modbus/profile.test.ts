@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { readdirSync, readFileSync } from 'node:fs';
+import { checkExamples } from '../../../drivers/modbus/examples.ts';
 import { capabilitiesOf } from '../../../drivers/modbus/capabilities.ts';
 import { loadProfile, parseProfile, SHIPPED_PROFILES, wireAddress } from '../../../drivers/modbus/profile.ts';
+import { systemClock } from '../../../src/ops/clock.ts';
 
 const shipped = readdirSync(SHIPPED_PROFILES).map((file) => file.replace(/\.yaml$/, ''));
 const plc = readFileSync(`${SHIPPED_PROFILES}plc-door-2.yaml`, 'utf8');
@@ -24,6 +26,12 @@ describe('shipped profiles', () => {
     expect(problems).toEqual([]);
     expect(profile?.id).toBe(name);
     expect(profile?.examples.length).toBeGreaterThan(0);
+  });
+
+  it.each(shipped)('%s sends the frames of its manual', async (name) => {
+    const { profile } = loadProfile(name, '/');
+    if (profile === null) throw new Error('it loads');
+    expect(await checkExamples(profile, systemClock)).toEqual([]);
   });
 
   it('say what the device can do', () => {
@@ -121,6 +129,18 @@ describe('a mistake in a profile', () => {
       'unit: 1ms, min: 100ms, max: 10m',
       /so long a pulse does not fit into 16 bits/,
     ],
+    [
+      'an example of an output that is not there',
+      'verb: pulse, output: 0',
+      'verb: pulse, output: 7',
+      /examples\.0\.do: there is no such output/,
+    ],
+    [
+      'an example of a slot that is not there',
+      'verb: erase_slot, slot: 0',
+      'verb: erase_slot, slot: 500',
+      /examples\.3\.do: there is no such slot/,
+    ],
     ['an example that is no frame', '01 06 00 10 00 32 09 DA', 'pulse', /examples\.0\.request/],
   ])('is told with its place and a remedy: %s', (_, from, to, expected) => {
     expect(told(changed(from, to))).toMatch(expected);
@@ -156,6 +176,16 @@ describe('a mistake in a profile', () => {
     const { problems, profile } = parseProfile(changed('[payload, enable]', '[payload]'), 'acme.yaml');
     expect(problems).toMatchObject([{ severity: 'warning' }]);
     expect(profile).not.toBe(null);
+  });
+});
+
+describe('an example that the driver does not send', () => {
+  it('is told with what it sends instead', async () => {
+    const { profile } = parseProfile(changed('01 06 00 10 00 32 09 DA', '01 06 00 10 00 33 C8 1A'), 'acme.yaml');
+    if (profile === null) throw new Error('it loads');
+    expect(await checkExamples(profile, systemClock)).toMatchObject([
+      { path: ['examples', 0, 'request'], message: expect.stringContaining('01 06 00 10 00 32 09 DA') as unknown },
+    ]);
   });
 });
 

@@ -1,0 +1,129 @@
+// The frames that a profile copies from a manual, held against what the driver really sends: the same outputs, slots and inputs as on a bus, with a recorder in place
+// of the line.
+
+import type { BusUnit, Outcome } from './bus.ts';
+import { decodeReply, type Request } from './codec.ts';
+import { Inputs } from './inputs.ts';
+import { Outputs } from './outputs.ts';
+import type { Profile, ProfileProblem } from './profile-schema.ts';
+import { RecordCodec } from './record.ts';
+import { crc16, requestFrame } from './rtu.ts';
+import { Slots } from './slots.ts';
+import { Talk } from './talk.ts';
+import { assert } from '../../src/domain/errors.ts';
+import type { Clock, Log } from '../../src/domain/ports.ts';
+
+type Example = Profile['examples'][number];
+
+/** The manuals' frames are those of unit 1. */
+const UNIT = 1;
+const REQUEST_REGISTERS = 125;
+
+/** Every example that the driver would carry out otherwise, or whose reply it would not take. */
+export async function checkExamples(profile: Profile, clock: Clock): Promise<ProfileProblem[]> {
+  const problems: ProfileProblem[] = [];
+  for (const [i, example] of profile.examples.entries()) {
+    const [request] = await requestsOf(profile, example.do, clock);
+    const add = (key: string, message: string, remedy: string): void => {
+      problems.push({ severity: 'error', path: ['examples', i, key], message, remedy });
+    };
+    if (request === undefined) {
+      add('do', 'nothing is sent for it', 'compare it with what the profile can do');
+      continue;
+    }
+    const sent = requestFrame(UNIT, request);
+    if (!sent.equals(bytesOf(example.request)))
+      add('request', `${example.what}: the driver sends ${spaced(sent)}`, 'correct the profile, or the example');
+    const reply = example.reply === undefined ? null : bytesOf(example.reply);
+    if (reply !== null && !isReplyTo(request, reply))
+      add('reply', `${example.what}: the driver does not take this as the answer`, 'compare it with the manual');
+  }
+  return problems;
+}
+
+/** What goes to the device for an action, in order. */
+export async function requestsOf(profile: Profile, action: Example['do'], clock: Clock): Promise<Request[]> {
+  const recorder = new Recorder();
+  const talk = new Talk(recorder, clock, profile.limits, REQUEST_REGISTERS);
+  const outputs = new Outputs(profile.outputs, { talk, clock, log: SILENT, refusal: () => null });
+  switch (action.verb) {
+    case 'pulse':
+      await outputs.pulse(action.output, action.for, Number.POSITIVE_INFINITY);
+      break;
+    case 'set':
+      await outputs.set(action.output, action.on);
+      break;
+    case 'read_inputs':
+      await new Inputs(profile.inputs, talk, clock, () => undefined).poll();
+      break;
+    default: {
+      const { credentials, doors } = profile;
+      assert(credentials !== undefined, 'an example about slots stands in a profile with slots');
+      const codec = new RecordCodec(credentials, doors.length, 'UTC');
+      const slots = new Slots(credentials, codec, talk, clock, () => null);
+      if (action.verb === 'erase_slot') await slots.erase([action.slot]);
+      else await slots.write([{ slot: action.slot, content: contentOf(action) }]);
+    }
+  }
+  outputs.close();
+  return recorder.requests;
+}
+
+const contentOf = (action: Extract<Example['do'], { verb: 'write_slot' }>) => ({
+  card: action.card ?? null,
+  pin: action.pin ?? null,
+  cardAndPin: action.card_and_pin,
+  doors: action.doors,
+  startsAtMs: action.starts_at === undefined ? null : Date.parse(action.starts_at),
+  endsAtMs: action.ends_at === undefined ? null : Date.parse(action.ends_at),
+  oneTimeUse: false,
+});
+
+/** A device that does everything and holds zeros. */
+class Recorder implements BusUnit {
+  readonly requests: Request[] = [];
+  readonly online = true;
+  readonly counters = {
+    requests: 0,
+    replies: 0,
+    timeouts: 0,
+    retries: 0,
+    crcErrors: 0,
+    exceptions: 0,
+    bytesSent: 0,
+    bytesReceived: 0,
+  };
+
+  request(request: Request): Promise<Outcome> {
+    this.requests.push(request);
+    return Promise.resolve({ outcome: 'reply', reply: replyTo(request), atMonotonicMs: 0 });
+  }
+}
+
+function replyTo(request: Request): Extract<Outcome, { outcome: 'reply' }>['reply'] {
+  if (request.fc <= 2 && 'count' in request) {
+    return { kind: 'bits', bits: Array.from({ length: request.count }, () => false) };
+  }
+  if ('count' in request) return { kind: 'registers', registers: Array.from({ length: request.count }, () => 0) };
+  return { kind: 'written' };
+}
+
+function isReplyTo(request: Request, frame: Buffer): boolean {
+  const isFrame = frame.length >= 5 && frame.readUInt16LE(frame.length - 2) === crc16(frame.subarray(0, -2));
+  return isFrame && frame[0] === UNIT && decodeReply(request, frame.subarray(1, -2)).outcome === 'reply';
+}
+
+const bytesOf = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
+const spaced = (bytes: Buffer): string =>
+  bytes
+    .toString('hex')
+    .toUpperCase()
+    .replaceAll(/(..)(?!$)/g, '$1 ');
+
+const SILENT: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  child: () => SILENT,
+};
