@@ -159,7 +159,7 @@ for (const [i, tag] of tags.entries()) {
   // The first few compile the code they run through; an agent that has served one person is past that.
   if (i >= WARM_UP) latencies.push(writtenMs - handedMs);
   // People come one by one; until the next one the board has answered and shown its relay.
-  await pause(40 + Math.random() * 40);
+  await pause(20 + Math.random() * 20);
 }
 isDone = true;
 process.stdout.write(`${JSON.stringify({ latencies, lookups, commits })}\n`);
