@@ -267,6 +267,7 @@ export class Agent {
         log: log.child({ bus: bus.name }),
         openPort,
         emit: (event) => this.#onDriverEvent(event),
+        ...(this.#store === null ? {} : { readerKeys: this.#store.readerKeys }),
       });
       this.#drivers.push(driver);
       for (const [name, device] of driver.devices) this.#devices.set(name, device);
@@ -362,6 +363,15 @@ export class Agent {
 
   get site(): Site | null {
     return this.#site;
+  }
+
+  /** The driver of a bus, for what its operators do beyond the common contract. */
+  driver(bus: string): Driver | undefined {
+    return this.#drivers.find((driver) => driver.bus === bus);
+  }
+
+  get buses(): readonly string[] {
+    return this.#drivers.map((driver) => driver.bus);
   }
 
   device(name: string): Device | undefined {

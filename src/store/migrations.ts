@@ -238,6 +238,14 @@ CREATE TABLE lockouts (
   level INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- Keys of readers that speak Secure Channel, and what each reader said it is. Pending: made and stored, and not yet proven by the reader.
+CREATE TABLE reader_keys (
+  device TEXT PRIMARY KEY,
+  active_sealed BLOB,
+  pending_sealed BLOB,
+  identity TEXT
+) STRICT, WITHOUT ROWID;
+
 -- Cursors and last completed periods of jobs; one row each.
 CREATE TABLE jobs (
   name TEXT PRIMARY KEY,

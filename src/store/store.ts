@@ -14,6 +14,7 @@ import { Journal } from './journal.ts';
 import { Meta } from './meta.ts';
 import type { Migration } from './migrations.ts';
 import { openDatabase, type Db } from './open.ts';
+import { ReaderKeyTable } from './reader-keys.ts';
 import type { Secrets } from './secrets.ts';
 import { TargetTable } from './targets.ts';
 import { Tombstones } from './tombstones.ts';
@@ -50,6 +51,7 @@ export class Store {
   readonly digest: Digest;
   readonly jobs: Jobs;
   readonly lockouts: Lockouts;
+  readonly readerKeys: ReaderKeyTable;
   readonly #db: Db;
   readonly #transactions: Transactions;
   #listeners: (() => void)[] = [];
@@ -76,6 +78,7 @@ export class Store {
     this.tombstones = new Tombstones(db);
     this.jobs = new Jobs(db);
     this.lockouts = new Lockouts(db);
+    this.readerKeys = new ReaderKeyTable(db, opened.secrets, (fn) => this.now(fn));
   }
 
   /** Joins the open group commit. */
