@@ -157,10 +157,10 @@ export class TargetTable {
       [{ controller: string; starts: number | null; ends: number | null; except: number }],
       Bounds
     >(
-      `SELECT c.starts_at, c.ends_at FROM targets t LEFT JOIN credentials c USING (credential_key)
+      // A deleted credential is erased before anything is written: it takes no room.
+      `SELECT c.starts_at, c.ends_at FROM targets t JOIN credentials c USING (credential_key)
        WHERE t.controller = :controller AND t.credential_key <> :except AND t.state <> 'removed'
-         AND (c.credential_key IS NULL OR ((:ends IS NULL OR c.starts_at IS NULL OR c.starts_at < :ends)
-           AND (:starts IS NULL OR c.ends_at IS NULL OR :starts < c.ends_at)))`,
+         AND (:ends IS NULL OR c.starts_at IS NULL OR c.starts_at < :ends) AND (:starts IS NULL OR c.ends_at IS NULL OR :starts < c.ends_at)`,
     );
     this.#states = db.prepare<[], SyncSummary>(
       `SELECT count(*) FILTER (WHERE state IN ('writing', 'removing')) AS pending, count(*) FILTER (WHERE state = 'unconfirmed') AS unconfirmed,

@@ -48,6 +48,7 @@ export class MemoryDevice implements Device {
   readonly readers = null;
   readonly table = new Map<number, Buffer>();
   readonly recorded: ControllerEvent[] = [];
+  isOverflowed = false;
   readonly clock: DeviceClock | null;
   /** Wrong by so much. */
   clockDriftMs = 0;
@@ -132,7 +133,7 @@ export class MemoryDevice implements Device {
   readonly events: EventDevice = {
     read: async (max) => {
       await this.#reach([]);
-      return { events: this.recorded.slice(0, max), lost: false };
+      return { events: this.recorded.slice(0, max), lost: this.isOverflowed };
     },
     acknowledge: async (cursor) => {
       await this.#reach([]);

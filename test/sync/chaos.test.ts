@@ -234,7 +234,7 @@ const CONTROLLERS: Record<string, HouseOptions> = {
 
 test('the power may go at any step of a plan', { timeout: 60_000 }, async () => {
   for (const isAnswerSlow of [false, true]) {
-    for (let steps = 0; steps < 60; steps++) {
+    for (let steps = 0; steps < 45; steps++) {
       const house = new House({ slots: without({ count: 30, slotsPerWrite: 2 }) });
       const witness = new Witness(house);
       house.device.isAnswerSlow = isAnswerSlow;
@@ -267,7 +267,7 @@ test.for(Object.entries(CONTROLLERS))(
   async ([, options]) => {
     await fc.assert(
       fc.asyncProperty(fc.array(anyOp, { minLength: 5, maxLength: 40 }), (ops) => live(options, ops)),
-      { numRuns: 30 },
+      { numRuns: 15 },
     );
   },
 );

@@ -1,0 +1,173 @@
+// What a controller decided by itself: mapped to credentials, stored once, freed at the device only then.
+
+import { expect, test } from 'vitest';
+import type { ControllerEvent } from '../../src/domain/ports.ts';
+import { STORE_ROOM, SYSTEM, USER } from '../support/room.ts';
+import { House, HOUR, NOON, without } from '../support/sync-house.ts';
+
+const event = (cursor: number, more: Partial<ControllerEvent>): ControllerEvent => ({
+  cursor: String(cursor),
+  kind: 'granted',
+  code: 1,
+  detail: null,
+  door: 1,
+  slot: null,
+  atMs: NOON,
+  ...more,
+});
+
+const doorEvents = (house: House): Record<string, unknown>[] =>
+  house.events().filter(({ event_type: type }) => type.startsWith('lock.') || type.startsWith('acs_entrance.'));
+
+async function opened(...options: ConstructorParameters<typeof House>): Promise<House> {
+  const house = new House(...options);
+  house.sync.start();
+  await house.settle();
+  return house;
+}
+
+test('a grant of the controller names the credential of the slot, its user and its entrance', async () => {
+  const house = await opened();
+  const id = house.create({ code: '4711' });
+  await house.settle();
+  house.device.recorded.push(event(1, { slot: 0, atMs: NOON - 5000 }));
+  await house.pass(1000);
+  expect(doorEvents(house)).toEqual([
+    expect.objectContaining({
+      event_type: 'lock.unlocked',
+      occurred_at: new Date(NOON - 5000).toISOString(),
+      acs_system_id: SYSTEM,
+      acs_entrance_id: STORE_ROOM,
+      acs_credential_id: id,
+      acs_user_id: USER,
+      access_method: 'code',
+      method: 'keycode',
+      decided_by: 'controller',
+      controller: 'store-panel',
+      was_confirmed_by_device: true,
+    }),
+  ]);
+  expect(house.device.recorded).toEqual([]);
+});
+
+test('a denial says why, as far as the controller does, and a slot that is not ours has no name', async () => {
+  const house = await opened();
+  house.device.recorded.push(
+    event(1, { kind: 'denied', detail: 'unknown', code: 2 }),
+    event(2, { kind: 'denied', detail: 'time', slot: 77 }),
+  );
+  await house.pass(1000);
+  expect(doorEvents(house)).toEqual([
+    expect.objectContaining({
+      event_type: 'lock.access_denied',
+      acs_credential_id: null,
+      reason: { reason_code: 'unknown_code', detail: 'unknown_credential' },
+    }),
+    expect.objectContaining({
+      event_type: 'lock.access_denied',
+      acs_credential_id: null,
+      reason: { reason_code: 'credential_error', detail: 'outside_schedule' },
+    }),
+  ]);
+});
+
+test('events that the device tells again after a crash are stored once, and new ones behind them too', async () => {
+  const house = await opened();
+  house.device.recorded.push(event(1, {}), event(2, {}));
+  const acknowledge = house.device.events.acknowledge.bind(house.device.events);
+  house.device.events.acknowledge = () => new Promise(() => undefined);
+  await house.pass(1000);
+  expect(doorEvents(house)).toHaveLength(2);
+  house.device.events.acknowledge = acknowledge;
+  house.device.recorded.push(event(3, {}));
+  await house.kill();
+  await house.pass(2000);
+  expect(doorEvents(house)).toHaveLength(3);
+  expect(house.device.recorded).toEqual([]);
+});
+
+test('nothing is freed at the device that is not stored', async () => {
+  const house = await opened();
+  house.device.recorded.push(event(1, {}));
+  let stored = -1;
+  const acknowledge = house.device.events.acknowledge.bind(house.device.events);
+  house.device.events.acknowledge = async (cursor) => {
+    stored = doorEvents(house).length;
+    await acknowledge(cursor);
+  };
+  await house.pass(1000);
+  expect(stored).toBe(1);
+});
+
+test('a cursor that comes round again after it was freed is a new event', async () => {
+  const house = await opened();
+  house.device.recorded.push(event(1, {}));
+  await house.pass(1000);
+  house.device.recorded.push(event(1, { kind: 'denied' }));
+  await house.pass(1000);
+  expect(doorEvents(house)).toHaveLength(2);
+});
+
+test('an entry of before the erasure is still told of who had the slot', async () => {
+  const house = await opened();
+  const id = house.create({ code: '4711' });
+  await house.settle();
+  house.delete(id);
+  await house.settle();
+  house.device.recorded.push(event(1, { slot: 0 }));
+  await house.pass(1000);
+  expect(doorEvents(house)).toEqual([expect.objectContaining({ acs_credential_id: id })]);
+});
+
+test('what was recorded while the line was down is told before a slot goes to somebody else', async () => {
+  const house = await opened({ slots: { count: 1 } });
+  const first = house.create({ code: '4711', ends_at: NOON + HOUR });
+  await house.settle();
+  const next = house.create({ code: '4712', starts_at: NOON + HOUR });
+  house.offline();
+  await house.settle();
+  house.device.recorded.push(event(1, { slot: 0 }));
+  house.clock.leap(HOUR);
+  await house.pass(15_000);
+  house.online();
+  await house.settle();
+  expect(house.target(next)?.slot).toBe(0);
+  expect(doorEvents(house)).toEqual([expect.objectContaining({ acs_credential_id: first })]);
+});
+
+test('a one-time credential that the device let in is used up and erased', async () => {
+  const house = await opened({ slots: without({ oneTimeUse: true }) });
+  const id = house.create({ code: '4711', is_one_time_use: true });
+  await house.settle();
+  expect(house.device.held().get(0)?.oneTimeUse).toBe(true);
+  house.device.recorded.push(event(1, { slot: 0, atMs: null }));
+  await house.pass(1000);
+  await house.settle();
+  expect(house.store.credentials.byId(id)?.used_at).toBe(NOON + 1000);
+  expect(house.device.held().size).toBe(0);
+  expect(house.events()).toContainEqual(
+    expect.objectContaining({ event_type: 'acs_credential.invalidated', acs_credential_id: id, reason: 'used' }),
+  );
+});
+
+test('the door itself is told of by the controller only where no input is watched for it', async () => {
+  const house = await opened();
+  house.device.recorded.push(
+    event(1, { kind: 'forced' }),
+    event(2, { kind: 'other' }),
+    event(3, { kind: 'rex', door: 9 }),
+  );
+  await house.pass(1000);
+  expect(doorEvents(house).map(({ event_type: type, acs_entrance_id: at }) => [type, at])).toEqual([
+    ['acs_entrance.forced', STORE_ROOM],
+    ['acs_entrance.rex', null],
+  ]);
+});
+
+test('a device that overflowed has said so once', async () => {
+  const house = await opened();
+  house.device.recorded.push(event(9, {}));
+  house.device.isOverflowed = true;
+  await house.pass(1000);
+  expect(house.eventTypes().filter((type) => type === 'agent.events_dropped')).toHaveLength(1);
+});
