@@ -49,7 +49,7 @@ describe('discovery', () => {
     openWorld({ readers: { lobby: { address: 17, key: null } }, controllers: { lobby: { address: 3 } }, speed });
 
   it('finds the only reader on the line, whatever its address', async () => {
-    const world = await lonely(20);
+    const world = await lonely(8);
     try {
       const seen: number[] = [];
       const found = await world.driver.osdp.scan({
@@ -65,7 +65,7 @@ describe('discovery', () => {
   });
 
   it('finds it at another baud', async () => {
-    const world = await lonely(50);
+    const world = await lonely(8);
     try {
       world.sim('lobby').baud = 38400;
       const found = await world.driver.osdp.scan({
@@ -102,7 +102,7 @@ describe('discovery', () => {
   });
 
   it('gives an unknown reader its address', async () => {
-    const world = await lonely(20);
+    const world = await lonely(8);
     try {
       world.sim('lobby').quirks.enforcesSecurity = false;
       const outcome = await world.driver.osdp.addressUnknown({
