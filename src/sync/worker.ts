@@ -124,6 +124,7 @@ export class Worker {
 
   /** The controller lost its memory, or says that it restarted. */
   deviceRestarted(): void {
+    this.#isContactDue = true;
     this.#emptyUntilMs = 0;
     this.#owe('restarted');
     this.wake();

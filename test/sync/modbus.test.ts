@@ -1,0 +1,205 @@
+// The synchronisation against a simulated controller on a real line: what it decides by itself is the proof of what it holds.
+
+import { afterEach, expect, test } from 'vitest';
+import type { DriverEvent, OpenPort, Port } from '../../drivers/driver.ts';
+import type { EntranceSetup } from '../../src/domain/facility.ts';
+import { Site } from '../../src/domain/site.ts';
+import { createCredential, deleteCredential } from '../../src/commands/credentials.ts';
+import type { ParamsOf } from '../../src/commands/contract.ts';
+import type { Outcome, Room } from '../../src/commands/room.ts';
+import { createUser, suspendUser } from '../../src/commands/users.ts';
+import { systemClock } from '../../src/ops/clock.ts';
+import { systemRandom } from '../../src/ops/random.ts';
+import { Sync } from '../../src/sync/sync.ts';
+import type { Store } from '../../src/store/store.ts';
+import {
+  openLine,
+  openPort,
+  startDriver,
+  type DriverOnLine,
+  type Line,
+  type Transport,
+} from '../drivers/modbus/site.ts';
+import { until } from '../support/ports.ts';
+import { buildRoom, ENTRANCES, silentLog, STORE_ROOM, SYSTEM, USER } from '../support/room.ts';
+import { openStore, temporaryFolder } from '../support/store.ts';
+
+const DOOR: EntranceSetup = { ...ENTRANCES.storeRoom, controller: 'unit-1', door: 1 };
+
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+type Building = Line & {
+  driver: DriverOnLine;
+  store: Store;
+  sync: Sync;
+  room: Room;
+  run(command: () => Outcome): void;
+  create(code: string): string;
+};
+
+async function building(transport: Transport, open: OpenPort = openPort): Promise<Building> {
+  const line = await openLine(transport, [{ unit: 1, profile: 'plc-door-2' }]);
+  const driver = startDriver(line.bus, [{ unit: 1, profile: 'plc-door-2', turnaround_max: '40ms' }], open);
+  const device = driver.device();
+  const slots = device.capabilities.slots;
+  if (slots === null) throw new Error('the controller has a table');
+  const store = openStore(temporaryFolder(), systemClock);
+  const site = store.now(
+    () =>
+      new Site(
+        [{ ...DOOR, entranceKey: store.entrances.declare(STORE_ROOM, 'store-room') }],
+        ['unit-1'],
+        [{ name: 'unit-1', slots, foreignSlots: 'report' }],
+      ),
+  );
+  const base = buildRoom(store, systemClock);
+  const room: Room = { ...base, site, policy: { ...base.policy, pinSpace: 'warn' } };
+  const sync = new Sync({
+    store,
+    site,
+    devices: driver.driver.devices,
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLog,
+    time: room.time,
+    preloadMs: 72 * 3_600_000,
+    acsSystemId: SYSTEM,
+    onChange: () => undefined,
+  });
+  const call = () => ({ nowMs: Date.now(), commandId: systemRandom.uuid() });
+  const run = (command: () => Outcome): void => sync.wake(store.now(command).wake ?? []);
+  const create = (code: string): string => {
+    const id = systemRandom.uuid();
+    const params: ParamsOf<'credentials/create'> = {
+      acs_credential_id: id,
+      acs_user_id: USER,
+      access_method: 'code',
+      allowed_acs_entrance_ids: [STORE_ROOM],
+      is_multi_phone_sync_credential: false,
+      is_one_time_use: false,
+      code,
+    };
+    run(() => createCredential(room, params, call()));
+    return id;
+  };
+  run(() => createUser(room, { acs_user_id: USER, full_name: 'Ada' }, call()));
+  sync.start();
+  watch(driver.events, sync);
+  stops.push(async () => await sync.stop());
+  return { ...line, driver, store, sync, room, run, create };
+}
+
+/** What the agent does with what the driver tells. */
+function watch(events: DriverEvent[], sync: Sync): void {
+  const push = events.push.bind(events);
+  events.push = (...added) => {
+    for (const event of added) {
+      if (event.type === 'online') sync.deviceOnline(event.device);
+      if (event.type === 'restarted') sync.deviceRestarted(event.device);
+    }
+    return push(...added);
+  };
+  sync.deviceOnline('unit-1');
+}
+
+const isGranted = (place: Building, pin: string): boolean => place.simulator.unit(1).doors.present(1, { pin }).granted;
+const isSettled = (place: Building): boolean => {
+  const { store } = place;
+  return store.targets.nextDueMs('unit-1') !== 0 && store.targets.loadOf('unit-1').pending === 0;
+};
+const codes = (count: number): string[] => Array.from({ length: count }, (_, i) => String(4000 + i));
+
+test.for(['tcp', 'rtu-over-tcp', 'rtu'] as const)(
+  'over %s a credential opens the door by the controller alone, and is gone when it is deleted',
+  async (transport) => {
+    const place = await building(transport);
+    const id = place.create('4711');
+    await until(() => isGranted(place, '4711'), 'the door opens');
+    await until(() => isSettled(place), 'it is set');
+    expect(place.store.targets.ofCredential(place.store.credentials.byId(id)?.credential_key ?? 0)).toMatchObject([
+      { state: 'set', slot: 0 },
+    ]);
+    place.run(() => deleteCredential(place.room, { acs_credential_id: id }, { nowMs: Date.now(), commandId: 'x' }));
+    await until(() => isSettled(place) && !isGranted(place, '4711'), 'the door stays shut');
+    const told = (): string[] => place.store.events.after(0, 1000).map((event) => event.event_type);
+    await until(
+      () => told().includes('lock.unlocked') && told().includes('lock.access_denied'),
+      'the controller has told',
+    );
+  },
+);
+
+test('a controller that lost its memory with its power is filled again', async () => {
+  const place = await building('tcp');
+  for (const code of codes(60)) place.create(code);
+  await until(() => isSettled(place), 'all are set');
+  place.simulator.unit(1).powerOff();
+  place.simulator.unit(1).powerOn({ keepMemory: false });
+  await until(() => codes(60).every((code) => isGranted(place, code)), 'all doors open again', 20_000);
+});
+
+test('a suspension while the controller is off is carried out first when it returns', async () => {
+  const place = await building('tcp');
+  for (const code of codes(20)) place.create(code);
+  await until(() => isSettled(place), 'all are set');
+  await place.simulator.cut();
+  place.run(() => suspendUser(place.room, { acs_user_id: USER }, { nowMs: Date.now(), commandId: 'x' }));
+  await place.driver.seen('offline');
+  expect(isGranted(place, '4000')).toBe(true);
+  await place.simulator.start();
+  await until(() => isSettled(place), 'all are erased', 20_000);
+  expect(codes(20).filter((code) => isGranted(place, code))).toEqual([]);
+});
+
+test(
+  'a line that is cut in the middle of a bulk write, anywhere, leaves the table right in the end',
+  { timeout: 120_000 },
+  async () => {
+    for (let bytes = 1; bytes < 900; bytes += 197) {
+      const knife = cutter();
+      const place = await building('rtu-over-tcp', knife.open);
+      place.create('3999');
+      await until(() => isSettled(place), 'the first is set');
+      knife.cutAfter(bytes);
+      for (const code of codes(25)) place.create(code);
+      await until(() => knife.wasCut(), 'the line is cut');
+      await until(() => isSettled(place), `after ${bytes} bytes all are set`, 20_000);
+      expect(codes(25).filter((code) => !isGranted(place, code))).toEqual([]);
+      for (const stop of stops.splice(0)) await stop();
+    }
+  },
+);
+
+/** A line that is cut once, after so many bytes that go out. */
+function cutter(): { open: OpenPort; cutAfter(bytes: number): void; wasCut(): boolean } {
+  let left = Infinity;
+  let wasCut = false;
+  const open: OpenPort = async (settings, handlers, timeoutMs) => {
+    const inner: Port = await openPort(settings, handlers, timeoutMs);
+    const write = (bytes: Uint8Array): void => {
+      if (bytes.length <= left) {
+        left -= bytes.length;
+        inner.write(bytes);
+        return;
+      }
+      inner.write(bytes.subarray(0, left));
+      left = Infinity;
+      wasCut = true;
+      setTimeout(() => {
+        void inner.close();
+        handlers.lost('the cable was cut');
+      }, 5);
+    };
+    return {
+      ...inner,
+      write,
+      drain: () => inner.drain(),
+      discardInput: () => inner.discardInput(),
+      close: () => inner.close(),
+    };
+  };
+  return { open, cutAfter: (bytes) => void (left = bytes), wasCut: () => wasCut };
+}
