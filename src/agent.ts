@@ -21,6 +21,7 @@ import { Outbox } from './mqtt/outbox.ts';
 import { RetainedState } from './mqtt/state.ts';
 import { Topics } from './mqtt/topics.ts';
 import { ClockTrust, type BootRecord, type Voucher } from './ops/clock-trust.ts';
+import { Health } from './ops/health.ts';
 import { Store } from './store/store.ts';
 import { Sync } from './sync/sync.ts';
 import { Upkeep } from './upkeep.ts';
@@ -71,6 +72,8 @@ export class Agent {
   #offlineSince: number | null;
   #damage: readonly string[] = [];
   #stopped: Promise<void> | null = null;
+  /** Whether the loop turns in time and the database answers; the watchdog is kicked on its word. */
+  readonly health: Health;
   /** Why the database was refused; the doors' egress goes on without it. */
   refusal: string | null = null;
 
@@ -78,6 +81,7 @@ export class Agent {
     this.#options = options;
     this.#topics = new Topics(options.facility.mqtt.topicPrefix, options.facility.name);
     this.#startedAtMs = options.clock.nowMs();
+    this.health = new Health(options.clock, options.log, [{ name: 'database', check: () => this.#databaseProblem() }]);
     this.#offlineSince = options.clock.monotonicMs();
   }
 
@@ -86,6 +90,7 @@ export class Agent {
   /** Resolves when doors are served; the broker, the controllers and the checks come when they come. */
   async start(): Promise<void> {
     const { facility, clock, random, log } = this.#options;
+    this.health.start();
     this.#openStore();
     const store = this.#store;
     this.#startClock(store);
@@ -160,6 +165,7 @@ export class Agent {
     this.#access?.stop();
     this.#recorder?.stop();
     this.#clockTrust?.stop();
+    this.health.stop();
     store?.close();
     await this.#broker?.stop();
   }
@@ -406,9 +412,9 @@ export class Agent {
     return this.#clockTrust;
   }
 
-  /** What a watchdog asks: does the database still answer? A refused one was said at the start and is no hang. */
-  isHealthy(): boolean {
-    return this.#store?.isAlive() ?? this.refusal !== null;
+  /** A refused database was said at the start, and is no hang. */
+  #databaseProblem(): string | null {
+    return this.#store === null || this.#store.isAlive() ? null : 'the database is closed';
   }
 
   // ---- the link ----
@@ -578,6 +584,7 @@ export class Agent {
       ...this.#agentState(),
       refusal: this.refusal,
       broker: { connected: this.#link?.isConnected ?? false, problem: this.#link?.problem ?? null },
+      health: this.health.report(),
       clock_reason: this.#clockTrust?.state().reason ?? null,
       controllers: this.controllers().map(controllerObject),
     };

@@ -74,7 +74,7 @@ async function live(facility: Facility, given: Given, terminal: Terminal, log: L
   notifier.extendTimeout(START_MS);
   const serving = await serve({ facility, version: version(), log, env, socket: given.text('socket') });
   notifier.ready(statusLine(serving));
-  notifier.startWatchdog(() => serving.agent.isHealthy());
+  notifier.startWatchdog(() => serving.agent.health.healthy());
   log.info('doors are served', { facility: facility.name, socket: serving.socket });
   const stopTelling = tell(serving, notifier);
   const signal = await ended;
