@@ -1,7 +1,7 @@
 // The readers and doors that Lintel serves itself: what is presented is decided from the database, the strike is commanded first, and the event of it is durable
 // in the same turn. What changes the next decision (a one-time use, a lockout) is durable before anything moves.
 
-import { candidates } from '../domain/card-formats.ts';
+import { candidates, type CardReading } from '../domain/card-formats.ts';
 import type { ApiError } from '../domain/errors.ts';
 import type { Policy } from '../domain/facility.ts';
 import type { Clock, Device, DriverEvent, Feedback, Log, Presentation, Timer } from '../domain/ports.ts';
@@ -48,9 +48,11 @@ const RECORD_WITHIN_MS = 100;
 /** How long a card waits for its code. */
 const CODE_WAIT_MS = 10_000;
 
-type Waiting = { credential: CredentialForDecision; timer: Timer };
+/** How a card was read, for its event: which format took it and how many bits it has. Never its number. */
+type ReadAs = { card_format: string | null; card_width_bits: number };
+type Waiting = { credential: CredentialForDecision; readAs: ReadAs | null; timer: Timer };
 type Method = 'card' | 'keycode';
-type Judged = { verdict: Verdict; method: Method; second: CredentialForDecision | null };
+type Judged = { verdict: Verdict; method: Method; second: CredentialForDecision | null; readAs: ReadAs | null };
 
 export class Access {
   readonly #options: AccessOptions;
@@ -198,6 +200,7 @@ export class Access {
       verdict: { outcome: 'denied', detail, credential: null, steps: [] },
       method,
       second: null,
+      readAs: null,
     });
     if (store === null) return refuse('store_unavailable');
     if (this.#refusal !== null) return refuse(this.#refusal);
@@ -205,29 +208,33 @@ export class Access {
     if (presentation.kind === 'biometric') return refuse('factor_not_accepted');
     return presentation.kind === 'digits'
       ? this.#judgeCode(store, entrance, reader, presentation.digits, refuse)
-      : this.#judgeCard(
-          store,
-          entrance,
-          reader,
-          candidates(presentation.reading, this.#options.cardFormatsOf(reader)),
-          refuse,
-        );
+      : this.#judgeCard(store, entrance, reader, presentation.reading, refuse);
   }
 
   #judgeCard(
     store: Store,
     entrance: SiteEntrance,
     reader: string,
-    cards: readonly string[],
+    reading: CardReading,
     refuse: (detail: Detail) => Judged,
   ): Judged | 'waits_for_code' {
     if (entrance.factors === 'code') return refuse('factor_not_accepted');
-    const verdict = judgeAll(this.#askedFor(store, entrance, { cards }), this.#options.time());
+    const read = candidates(reading, this.#options.cardFormatsOf(reader)).map((card) => ({
+      format: formatOf(card),
+      found: this.#askedFor(store, entrance, { cards: [card] }),
+    }));
+    const verdict = judgeAll(
+      read.flatMap(({ found }) => found),
+      this.#options.time(),
+    );
+    const key = verdict.credential?.credential_key;
+    const taken = read.find(({ found }) => found.some((one) => one.credential_key === key)) ?? read[0];
+    const readAs: ReadAs = { card_format: taken?.format ?? null, card_width_bits: widthOf(reading) };
     if (verdict.outcome === 'denied' || entrance.factors !== 'card_and_code')
-      return { verdict, method: 'card', second: null };
+      return { verdict, method: 'card', second: null, readAs };
     this.#waiting.get(reader)?.timer.cancel();
     const timer = this.#options.clock.after(CODE_WAIT_MS, () => this.#codeNeverCame(entrance, reader));
-    this.#waiting.set(reader, { credential: verdict.credential, timer });
+    this.#waiting.set(reader, { credential: verdict.credential, readAs, timer });
     return 'waits_for_code';
   }
 
@@ -243,7 +250,7 @@ export class Access {
     if (this.#lockout?.lockedUntil(reader, clock.nowMs()) != null) return refuse('locked_out');
     const found = this.#askedFor(store, entrance, { code: digits });
     if (entrance.factors !== 'card_and_code')
-      return { verdict: judgeAll(found, time()), method: 'keycode', second: null };
+      return { verdict: judgeAll(found, time()), method: 'keycode', second: null, readAs: null };
     const waiting = this.#waiting.get(reader);
     if (waiting === undefined) return refuse('factor_not_accepted');
     waiting.timer.cancel();
@@ -255,18 +262,20 @@ export class Access {
         verdict: own.length === 0 && found.length > 0 ? { ...verdict, detail: 'other_user' } : verdict,
         method: 'keycode',
         second: null,
+        readAs: null,
       };
     // The card is judged again: seconds have passed, and a revocation may have come.
     const card = store.credentials.forDecision(waiting.credential.credential_key, entrance.entranceKey);
     const again = judgeAll(card === undefined ? [] : [card], time());
-    return { verdict: again, method: 'card', second: verdict.credential };
+    return { verdict: again, method: 'card', second: verdict.credential, readAs: waiting.readAs };
   }
 
   #codeNeverCame(entrance: SiteEntrance, reader: string): void {
     const waiting = this.#waiting.get(reader);
     this.#waiting.delete(reader);
     if (waiting === undefined) return;
-    this.#options.recorder.record([this.#denial(entrance, reader, 'card', 'code_required', waiting.credential)]);
+    const judged = { method: 'card', readAs: waiting.readAs } as const;
+    this.#options.recorder.record([this.#denial(entrance, reader, judged, 'code_required', waiting.credential)]);
     this.#options.device(reader)?.readers?.feedback(0, 'denied', entrance.feedback.denied);
   }
 
@@ -389,7 +398,7 @@ export class Access {
     // Only a code that nobody has counts as a guess; a locked reader does not lock itself for longer.
     const isGuess = judged.method === 'keycode' && (detail === 'unknown_credential' || detail === 'other_user');
     const lockedUntil = isGuess ? this.#nextLock(reader, clock.nowMs()) : null;
-    const events = [this.#denial(door.entrance, reader, judged.method, detail, credential)];
+    const events = [this.#denial(door.entrance, reader, judged, detail, credential)];
     if (lockedUntil !== null) {
       events.push({
         event_type: 'acs_entrance.locked_out',
@@ -430,6 +439,7 @@ export class Access {
         ...second,
         access_method: credential.access_method,
         method: judged.method,
+        ...judged.readAs,
         decided_by: 'gateway',
         reader,
         // The relay was commanded in this same turn; its answer is not waited for, and a failure follows as acs_entrance.unlock_failed.
@@ -441,7 +451,7 @@ export class Access {
   #denial(
     entrance: SiteEntrance,
     reader: string,
-    method: Method,
+    { method, readAs }: Pick<Judged, 'method' | 'readAs'>,
     detail: Detail,
     credential: CredentialForDecision | null,
   ): NewEvent {
@@ -453,6 +463,7 @@ export class Access {
         acs_user_id: credential?.acs_user_id ?? null,
         access_method: method === 'card' ? 'card' : 'code',
         method,
+        ...readAs,
         decided_by: 'gateway',
         reader,
         reason: { reason_code: reasonCodeOf(detail), detail },
@@ -494,3 +505,9 @@ export class Access {
     ];
   }
 }
+
+/** `H10301` of `H10301:123:45678`. */
+const formatOf = (canonical: string): string => canonical.slice(0, canonical.indexOf(':'));
+
+const widthOf = (reading: CardReading): number =>
+  reading.kind === 'wiegand' ? reading.widthBits : reading.bytes.length * 8;

@@ -158,6 +158,20 @@ describe('a card at a reader', () => {
     other.close();
   });
 
+  it('is told with how it was read, and never with its number', async () => {
+    const here = await withCard();
+    here.card();
+    here.card('H10301:124:45678');
+    here.present({ kind: 'card', reading: { kind: 'wiegand', widthBits: 26, bytes: Buffer.from('FFFFFFC0', 'hex') } });
+    const bodies = here.store.events.after(0, 100).slice(-3);
+    expect(bodies.map((event) => JSON.parse(event.body) as unknown)).toMatchObject([
+      { event_type: 'lock.unlocked', card_format: 'H10301', card_width_bits: 26 },
+      { event_type: 'lock.access_denied', card_format: 'H10301', card_width_bits: 26 },
+      { event_type: 'lock.access_denied', card_format: null, card_width_bits: 26 },
+    ]);
+    for (const { body } of bodies) expect(body).not.toMatch(/45678|FFFFFFC0/i);
+  });
+
   it('commands the strike before it commits the event', async () => {
     const here = await withCard();
     const order: string[] = [];
