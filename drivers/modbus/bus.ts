@@ -98,7 +98,7 @@ const PROBE_LAST_MS = 5_000;
 /** After so many input polls in a row something else that waits goes first, so that a bus too slow for its inputs still takes credentials. */
 const POLLS_IN_A_ROW = 4;
 /** So many lost answers of all units running, with not one in between, and the connection is made anew. */
-const MISSES_UNTIL_RENEWAL = 6;
+const MISSES_UNTIL_RENEWAL = 3;
 
 type Job = {
   unit: Unit;
@@ -260,8 +260,10 @@ export class Bus {
       case 'exception':
         unit.counters.exceptions++;
         // A gateway that says "no path" is heard, and the device behind it is not.
-        if (exceptionKind(attempt.code) === 'path') this.#missed(unit, 'the gateway does not reach the unit');
-        else this.#heard(unit);
+        if (exceptionKind(attempt.code) === 'path') {
+          this.#missesInARow = 0;
+          this.#missed(unit, 'the gateway does not reach the unit');
+        } else this.#heard(unit);
         job.resolve({ outcome: 'exception', code: attempt.code });
         return;
       case 'expired':
@@ -273,6 +275,7 @@ export class Bus {
       default:
         if (attempt.result === 'timed_out') unit.counters.timeouts++;
         this.#missed(unit, attempt.message);
+        this.#doubtLine();
         if (this.#mayRetry(job)) {
           this.#queues[job.options.priority].unshift(job);
           this.#queued++;
@@ -298,7 +301,10 @@ export class Bus {
   #missed(unit: Unit, why: string): void {
     unit.misses++;
     if (unit.online && unit.misses >= MISSES_UNTIL_OFFLINE) this.#goOffline(unit, 'silent', why);
-    // Only where nobody answers does the line itself come under suspicion.
+  }
+
+  /** Only where nobody answers at all does the line itself come under suspicion. */
+  #doubtLine(): void {
     if (++this.#missesInARow >= MISSES_UNTIL_RENEWAL && ![...this.#units.values()].some((other) => other.online)) {
       this.#missesInARow = 0;
       this.#line.renew('none of the units answers');

@@ -7,7 +7,7 @@ import { content, filledSite, openLine, pause, readSlot, startDriver } from './s
 
 describe.each(['rtu', 'rtu-over-tcp', 'tcp'] as const)('late answers over %s', (transport) => {
   it('are never taken for the answer to the next question', async () => {
-    const site = await filledSite(transport);
+    const site = await filledSite(transport, '40ms');
     const simulated = site.simulator.unit(1);
     // Deadlines here are 80 ms (serial) and 290 ms (network): some answers are in time, some in the pause behind, some much later.
     const delays = fc.sample(fc.constantFrom(0, 0, 30, 100, 150, 320, 450), { numRuns: 16, seed: 7 });
@@ -29,7 +29,7 @@ describe.each(['rtu', 'rtu-over-tcp', 'tcp'] as const)('late answers over %s', (
 
 describe('a device that is always too slow', () => {
   it('is never believed, and the log says what to raise', async () => {
-    const site = await filledSite('rtu');
+    const site = await filledSite('rtu', '40ms');
     site.simulator.unit(1).faults.latencyMs = 200;
     const results = [await readSlot(site, 1), await readSlot(site, 2), await readSlot(site, 3)];
     expect(results).toEqual(['failed', 'failed', 'failed']);

@@ -155,9 +155,9 @@ export const soon = (ms = 2_000): number => systemClock.monotonicMs() + ms;
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** A controller whose slot N holds the card number N, with inputs rarely looked at, so that faults meet the reads. */
-export async function filledSite(transport: Transport): Promise<Site> {
+export async function filledSite(transport: Transport, turnaround = '150ms'): Promise<Site> {
   const site = await openSite(transport, [
-    { unit: 1, profile: 'plc-door-2', config: { input_period: '5s', turnaround_max: '40ms' } },
+    { unit: 1, profile: 'plc-door-2', config: { input_period: '5s', turnaround_max: turnaround } },
   ]);
   const writes = Array.from({ length: 40 }, (_, slot) => ({
     slot,

@@ -1,0 +1,124 @@
+// Modbus TCP servers that answer badly. They stand on a simulated device whose answers are bent on the way out.
+
+import { createServer, type Socket } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { SimulatedUnit, NO_FAULTS } from '../../../drivers/modbus/simulator-unit.ts';
+import { systemClock } from '../../../src/ops/clock.ts';
+import { content, later, openSite, shipped, startDriver, type DriverOnLine } from './site.ts';
+
+type Bend = (frame: Buffer, connection: number, request: Buffer) => Buffer | null;
+
+/** A PLC whose every answer (MBAP frame) goes through `bend`. */
+async function openBentServer(bend: Bend): Promise<{ unit: SimulatedUnit; port: number; connections(): number }> {
+  const unit = new SimulatedUnit({ unit: 1, profile: shipped('plc-door-2') }, systemClock);
+  const sockets = new Set<Socket>();
+  let connections = 0;
+  const server = createServer({ noDelay: true }, (socket) => {
+    const connection = ++connections;
+    sockets.add(socket);
+    let received = Buffer.alloc(0);
+    socket.on('error', () => undefined);
+    socket.on('data', (bytes) => {
+      received = Buffer.concat([received, bytes]);
+      while (received.length >= 7 && received.length >= received.readUInt16BE(4) + 6) {
+        const request = received.subarray(0, received.readUInt16BE(4) + 6);
+        received = received.subarray(request.length);
+        const answer = unit.handle(request.subarray(7), NO_FAULTS);
+        const frame = Buffer.concat([request.subarray(0, 7), answer]);
+        frame.writeUInt16BE(answer.length + 1, 4);
+        const bent = bend(frame, connection, request);
+        if (bent !== null) socket.write(bent);
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  later(async () => {
+    for (const socket of sockets) socket.destroy();
+    unit.close();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has a port');
+  return { unit, port: address.port, connections: () => connections };
+}
+
+const drive = (port: number): DriverOnLine =>
+  startDriver({ transport: 'tcp', host: '127.0.0.1', port }, [
+    { unit: 1, profile: 'plc-door-2', turnaround_max: '50ms' },
+  ]);
+
+const isWrite = (frame: Buffer): boolean => frame[7] === 16;
+const one = [{ slot: 1, content: content({ pin: '1234' }) }];
+
+describe('a Modbus TCP server', () => {
+  it('that acknowledges another address is not believed', async () => {
+    const server = await openBentServer((frame) => {
+      if (isWrite(frame)) frame.writeUInt16BE(frame.readUInt16BE(8) + 1, 8);
+      return frame;
+    });
+    const site = drive(server.port);
+    await site.seen('online');
+    expect(await site.slots().write(one)).toMatchObject([
+      { outcome: 'unknown', message: expect.stringContaining('another address') as unknown },
+    ]);
+  });
+
+  it('that answers for another unit is not believed', async () => {
+    const server = await openBentServer((frame) => {
+      if (isWrite(frame)) frame.writeUInt8(9, 6);
+      return frame;
+    });
+    const site = drive(server.port);
+    await site.seen('online');
+    expect(await site.slots().write(one)).toMatchObject([{ outcome: 'unknown' }]);
+  });
+
+  it('that sends less than was asked for is asked again', async () => {
+    let short = 1;
+    const server = await openBentServer((frame, _, request) => {
+      if (frame[7] !== 3 || request.readUInt16BE(8) !== 1010 || short-- <= 0) return frame;
+      const cut = Buffer.concat([frame.subarray(0, 8), Buffer.of(2, 0, 0)]);
+      cut.writeUInt16BE(5, 4);
+      return cut;
+    });
+    const site = drive(server.port);
+    await site.seen('online');
+    expect(await site.slots().read([1])).toMatchObject([{ state: 'empty' }]);
+    expect(site.device().status().counters.retries).toBe(1);
+  });
+
+  it('that sends its answers twice, or with bytes in between, does no harm', async () => {
+    const server = await openBentServer((frame) => Buffer.concat([frame, frame]));
+    const site = drive(server.port);
+    await site.seen('online');
+    await site.slots().write(one);
+    const [first, second] = await Promise.all([site.slots().read([1]), site.slots().read([2])]);
+    expect([first[0]?.state, second[0]?.state]).toEqual(['occupied', 'empty']);
+  });
+
+  it('that loses its place in the stream is left and called anew', async () => {
+    const server = await openBentServer((frame, connection) =>
+      connection === 1 ? Buffer.concat([Buffer.from('0001000000ff01', 'hex'), frame]) : frame,
+    );
+    const site = drive(server.port);
+    await site.seen('online');
+    expect(server.connections()).toBeGreaterThan(1);
+    expect(await site.slots().write(one)).toMatchObject([{ outcome: 'written' }]);
+  });
+
+  it('whose segments come byte by byte is understood', async () => {
+    const site = await openSite('tcp', [{ unit: 1, profile: 'plc-door-2', config: { turnaround_max: '1s' } }]);
+    site.simulator.lineFaults.fragment = { bytes: 2, pauseMs: 1 };
+    expect(await site.slots().write(one)).toMatchObject([{ outcome: 'written' }]);
+    expect(await site.slots().read([1])).toMatchObject([{ state: 'occupied' }]);
+  });
+
+  it('behind a gateway that does not reach the device leaves it offline', async () => {
+    const site = await openSite('tcp', [{ unit: 1, profile: 'plc-door-2' }]);
+    site.simulator.unit(1).faults.exception = 11;
+    await site.seen('offline');
+    expect(site.device().status().problem).toContain('the gateway does not reach the unit');
+    site.simulator.unit(1).faults.exception = null;
+    await site.seen('online', 2);
+  });
+});
