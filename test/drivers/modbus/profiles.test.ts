@@ -65,11 +65,11 @@ describe('every shipped profile', () => {
   });
 
   it.each(names.filter((name) => shipped(name).provenance.status === 'guess'))(
-    '%s was guessed, and says what is not confirmed',
+    '%s is refused until the controller says that a guess will do',
     async (name) => {
       await expect(
         openSite(transportOf(name), [{ unit: 1, profile: name, config: { profile: name } }]),
-      ).rejects.toThrow('accept_guess');
+      ).rejects.toThrow('was guessed and never tried on a device');
     },
   );
 });
