@@ -72,6 +72,8 @@ export type Line = {
   exchange(unit: LineUnit, request: Request, options: SendOptions): Promise<Attempt>;
   /** Sends to every unit at once and resolves when they have had time for it; false when the line was lost. */
   broadcast(request: Request): Promise<boolean>;
+  /** Waits no longer for a unit that is not online: a strike elsewhere goes before the hope that it is back. */
+  abandonProbe(): void;
   /** Nobody answers at all: a connection may be dead without saying so. */
   renew(reason: string): void;
 };
@@ -182,6 +184,7 @@ export class Bus {
   #enqueue(job: Job): void {
     this.#queues[job.options.priority].push(job);
     this.#queued++;
+    if (job.options.priority === 'strike') this.#line.abandonProbe();
     this.#pump();
   }
 

@@ -83,6 +83,11 @@ export class RtuLine implements Line {
     await this.#steady.stop();
   }
 
+  abandonProbe(): void {
+    const exchange = this.#exchange;
+    if (exchange !== null && !exchange.unit.online) this.#fail(exchange, 'timed_out', 'not waited for: a strike came');
+  }
+
   renew(reason: string): void {
     // Reopening a serial device gains nothing; a converter may have forgotten its connection.
     if (this.#settings.path.startsWith('tcp://')) this.#steady.reopen(reason);

@@ -21,7 +21,7 @@ export type TcpAddress = { host: string; port: number };
 export type TcpContext = { clock: Clock; random: Random; log: Log };
 
 type Client = InstanceType<typeof modbusSerial.default>;
-type Connection = { socket: Socket; client: Client; pending: Set<(attempt: Attempt) => void> };
+type Connection = { socket: Socket; client: Client; pending: Map<(attempt: Attempt) => void, LineUnit> };
 
 export class TcpLine implements Line {
   readonly maxInFlight: number;
@@ -59,6 +59,12 @@ export class TcpLine implements Line {
     return Promise.resolve();
   }
 
+  abandonProbe(): void {
+    for (const [settle, unit] of [...(this.#connection?.pending ?? [])]) {
+      if (!unit.online) settle({ result: 'timed_out', message: 'not waited for: a strike came' });
+    }
+  }
+
   renew(reason: string): void {
     if (this.#connection !== null) this.#lost(this.#connection, reason);
   }
@@ -84,7 +90,7 @@ export class TcpLine implements Line {
       const deadline = this.#clock.after(timeoutMs, () => {
         this.#clock.immediate(() => settle({ result: 'timed_out', message: `no answer within ${timeoutMs} ms` }));
       });
-      connection.pending.add(settle);
+      connection.pending.set(settle, unit);
       connection.client.writeCustomFC(unit.settings.unit, request.fc, [...pdu.subarray(1)], (error, result) => {
         settle(this.#read(unit, request, error, result));
       });
@@ -150,7 +156,7 @@ export class TcpLine implements Line {
     await client.linkTCP(socket, { port: this.#address.port });
     if (this.#opening !== socket || socket.destroyed) return;
     this.#opening = null;
-    const connection: Connection = { socket, client, pending: new Set() };
+    const connection: Connection = { socket, client, pending: new Map() };
     this.#connection = connection;
     this.#failures = 0;
     socket.once('end', () => this.#lost(connection, 'the device closed the connection'));
@@ -169,7 +175,7 @@ export class TcpLine implements Line {
     const connection = this.#connection;
     if (connection === null) return;
     this.#connection = null;
-    for (const settle of [...connection.pending]) settle({ result: 'lost', message: reason });
+    for (const settle of [...connection.pending.keys()]) settle({ result: 'lost', message: reason });
     connection.socket.destroy();
   }
 

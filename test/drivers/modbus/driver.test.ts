@@ -44,6 +44,16 @@ describe.each(TRANSPORTS)('a controller with its own table, over %s', (transport
     expect(erased?.image.equals(slots.image(0, null))).toBe(true);
   });
 
+  it('opens its door with Lintel gone', async () => {
+    const site = await openSite(transport, [{ unit: 1, profile: 'plc-door-2' }]);
+    const simulated = site.simulator.unit(1);
+    await site.slots().write([{ slot: 4, content: content({ card: 'H10302:99', oneTimeUse: true }) }]);
+    await site.driver.stop(1_000);
+    expect(simulated.doors.present(1, { card: 'H10302:99' })).toEqual({ granted: true, slot: 4, reason: 'granted' });
+    expect(simulated.output(0)).toBe(true);
+    expect(simulated.doors.present(1, { card: 'H10302:99' }).granted).toBe(false);
+  });
+
   it('hands over what happened and frees it only once told', async () => {
     const site = await openSite(transport, [{ unit: 1, profile: 'plc-door-2' }]);
     const simulated = site.simulator.unit(1);

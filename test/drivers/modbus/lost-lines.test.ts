@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { until } from '../../support/ports.ts';
-import { content, openSite, soon } from './site.ts';
+import { content, openLine, openSite, soon, startDriver } from './site.ts';
 
 describe('several units on one line', () => {
   it('do without one that is gone, and it comes back', async () => {
@@ -32,6 +32,27 @@ describe('several units on one line', () => {
     await site.seen('online', 4);
     await site.seen('restarted');
     expect(site.events.filter((event) => event.type === 'offline').length).toBe(1);
+  });
+});
+
+describe.each(['rtu', 'tcp'] as const)('a strike over %s', (transport) => {
+  it('does not wait for a unit that is gone', async () => {
+    const line = await openLine(
+      transport,
+      [1, 2].map((unit) => ({ unit, profile: 'plc-door-2' })),
+    );
+    const gone = line.simulator.unit(2);
+    gone.faults.silent = true;
+    const site = startDriver(line.bus, [
+      { unit: 1, profile: 'plc-door-2', input_period: '10s' },
+      { unit: 2, profile: 'plc-door-2', turnaround_max: '1500ms' },
+    ]);
+    await site.seen('online');
+    await site.seen('offline');
+    const before = gone.requests.length;
+    await until(() => gone.requests.length > before, 'the next vain question');
+    // It is waited for one and a half seconds; the strike's time is over long before.
+    expect(await site.outputs('unit-1').pulse(0, 500, soon(500))).toEqual({ outcome: 'done', confirmed: true });
   });
 });
 
