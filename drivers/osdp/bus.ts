@@ -23,6 +23,10 @@ const TRANSIT_MS = 20;
 const IDLE_CHARACTERS = 2;
 /** A handshake, or events that wait in one reader, may take this many exchanges of a visit before the others have their turn. */
 const VISIT_EXCHANGES = 4;
+/** Readers are looked for ahead of the ordinary turns, but those that are online must not be forgotten over a whole bus that wakes up. */
+const PROBES_IN_A_ROW = 3;
+/** From a round of this length on every reader has one exchange in its turn. */
+const LONG_ROUND_MS = 1_000;
 /** This many strikes and feedbacks in a row, then one ordinary turn. */
 const PRIORITY_EXCHANGES = 8;
 /** Of the bus time, unanswered probes take at most one part in this many, and are at least `PROBE_PAUSE_MS` apart. */
@@ -63,8 +67,11 @@ export class OsdpBus {
   #visitExchanges = 0;
   #priorityExchanges = 0;
   #cursor = 0;
+  #roundBeganMs = 0;
+  #roundMs = 0;
   #probeCursor = 0;
   #probeAtMs = 0;
+  #probesInARow = 0;
   #problem: string | null = null;
 
   constructor(settings: LineSettings, timings: BusTimings, context: BusContext) {
@@ -165,13 +172,25 @@ export class OsdpBus {
       }
     }
     this.#priorityExchanges = 0;
-    const same = this.#visited;
-    if (same?.continues && this.#visitExchanges < VISIT_EXCHANGES && isOrdinary(same.wants(nowMs))) {
+    const probe = nowMs >= this.#probeAtMs ? this.#nextProbe(nowMs) : null;
+    if (this.#visited !== null && this.#visitExchanges < VISIT_EXCHANGES && this.#goesOn(this.#visited, nowMs, probe)) {
       this.#visitExchanges++;
-      return same;
+      return this.#visited;
     }
     this.#visitExchanges = 1;
-    return (nowMs >= this.#probeAtMs ? this.#nextProbe(nowMs) : null) ?? this.#nextOrdinary(nowMs);
+    const ordinary = probe === null || this.#probesInARow >= PROBES_IN_A_ROW ? this.#nextOrdinary(nowMs) : null;
+    this.#probesInARow = ordinary === null ? this.#probesInARow + 1 : 0;
+    return ordinary ?? probe;
+  }
+
+  /** May the station that was heard last speak again at once: for the rest of its handshake, events that wait in it, or its requests? */
+  #goesOn(station: Station, nowMs: number, probe: Station | null): boolean {
+    const wants = station.wants(nowMs);
+    if (wants === 'connect') return true;
+    if (wants === 'poll') return station.draining;
+    // Setting a reader up can wait while another one is not even online, and must not make a long round longer: sessions end after eight seconds of silence.
+    const roundMs = Math.max(this.#roundMs, nowMs - this.#roundBeganMs);
+    return wants === 'request' && probe === null && roundMs < LONG_ROUND_MS;
   }
 
   #next(lane: 'strike' | 'feedback', nowMs: number): Station | null {
@@ -186,6 +205,10 @@ export class OsdpBus {
       if (station === undefined) continue;
       const wants = station.wants(nowMs);
       if (wants === null || wants === 'probe') continue;
+      if (index < this.#cursor) {
+        this.#roundMs = nowMs - this.#roundBeganMs;
+        this.#roundBeganMs = nowMs;
+      }
       this.#cursor = index + 1;
       return station;
     }
@@ -229,7 +252,7 @@ export class OsdpBus {
 
   #transmit(station: Station, port: Port, nowMs: number): void {
     const probe = station.wants(nowMs) === 'probe';
-    const bytes = station.take();
+    const bytes = station.take(nowMs);
     // Whatever is left of an earlier answer belongs to nobody now.
     this.#parser.clear();
     this.#visited = station;
@@ -337,5 +360,3 @@ export class OsdpBus {
     });
   }
 }
-
-const isOrdinary = (wants: ReturnType<Station['wants']>): boolean => wants === 'request' || wants === 'poll';

@@ -7,7 +7,7 @@ import { command, OUT_CONTROL } from './commands.ts';
 import type { WireCommand } from './commands.ts';
 import { MAX_TIMER_MS, units } from './feedback.ts';
 import { describeNak, REPLIES } from './replies.ts';
-import type { JobResult, Station } from './station.ts';
+import type { JobResult, LateCommand, Station } from './station.ts';
 
 /** A state that was set, not pulsed, is still wanted this long after. */
 const SET_DEADLINE_MS = 5_000;
@@ -16,7 +16,7 @@ export class Outputs implements OutputDevice {
   readonly #station: Station;
   readonly #clock: Clock;
   readonly #isOnline: () => boolean;
-  /** Null until Lintel has set it: at the first contact it is driven to rest. */
+  /** Null until Lintel has said something about it: at the first contact it is driven to rest, with whatever pulse was running. */
   readonly #wanted: (boolean | null)[];
 
   /** `isOnline` stays true while a lost session is being mended: a strike waits for that, within its deadline. */
@@ -30,6 +30,7 @@ export class Outputs implements OutputDevice {
   async pulse(output: number, durationMs: number, notAfterMonotonicMs: number): Promise<OutputOutcome> {
     assert(output >= 0 && output < this.#wanted.length, 'the output is one of those configured');
     assert(durationMs > 0 && durationMs <= MAX_TIMER_MS, 'a pulse ends by the reader’s own timer');
+    this.#wanted[output] ??= false;
     return await this.#send(out(output, OUT_CONTROL.temporaryOn, durationMs), output, true, notAfterMonotonicMs);
   }
 
@@ -40,13 +41,12 @@ export class Outputs implements OutputDevice {
     return await this.#send(out(output, control, 0), output, energised, this.#clock.monotonicMs() + SET_DEADLINE_MS);
   }
 
-  /** What brings a reader that has just come back to the state that is wanted. A pulse that is running is left alone. */
-  restoring(): WireCommand[] {
-    return this.#wanted.map((energised, output) => {
-      if (energised === null) {
-        this.#wanted[output] = false;
-        return out(output, OUT_CONTROL.permanentOffAbortTimed, 0);
-      }
+  /** Brings a reader that has just come back to the state that is wanted. A pulse that Lintel has commanded is left alone. */
+  restoring(): LateCommand[] {
+    return this.#wanted.map((_, output) => () => {
+      const energised = this.#wanted[output] ?? null;
+      this.#wanted[output] = energised ?? false;
+      if (energised === null) return out(output, OUT_CONTROL.permanentOffAbortTimed, 0);
       return out(output, energised ? OUT_CONTROL.permanentOn : OUT_CONTROL.permanentOff, 0);
     });
   }

@@ -28,7 +28,7 @@ import type { ReportSettings } from './reports.ts';
 import { ShownFeedback } from './shown-feedback.ts';
 import type { FeedbackSettings } from './shown-feedback.ts';
 import { Station } from './station.ts';
-import type { JobResult, Loss, Report } from './station.ts';
+import type { JobResult, LateCommand, Loss, Report } from './station.ts';
 
 export type ReaderSettings = ReportSettings &
   FeedbackSettings & {
@@ -270,8 +270,6 @@ export class OsdpReader implements Device {
   async #serve(): Promise<Loss> {
     const lost = new Promise<Loss>((resolve) => (this.#lost = resolve));
     this.readers.begin();
-    // Ahead of any strike that the news of being online brings: bringing an output to rest would end it.
-    for (const wire of this.outputs?.restoring() ?? []) void this.station.submit('strike', wire);
     this.station.open();
     this.#setOnline();
     void this.#setUp();
@@ -309,14 +307,8 @@ export class OsdpReader implements Device {
 
   /** Everything a reader must be told and asked once it is back. Given up silently when the link goes: the next one begins it anew. */
   async #setUp(): Promise<void> {
-    const went = (result: JobResult): boolean => result.kind === 'reply' || result.kind === 'nak';
-    const send = async (wire: WireCommand): Promise<boolean> => {
-      const result = await this.station.submit('request', wire);
-      if (result.kind === 'reply') this.#answered(result);
-      if (result.kind === 'nak') this.readers.refused(wire, result.error);
-      return went(result);
-    };
-    if (!(await send(command('CAP', {})))) return;
+    for (const wire of this.outputs?.restoring() ?? []) if (!(await this.#tell(wire))) return;
+    if (!(await this.#tell(command('CAP', {})))) return;
     for (const wire of [
       ...this.readers.resting(),
       command('ID', { extended: false }),
@@ -325,8 +317,16 @@ export class OsdpReader implements Device {
       ...(this.settings.inputs > 0 ? [command('ISTAT', {})] : []),
       command('RSTAT', {}),
     ]) {
-      if (!(await send(wire))) return;
+      if (!(await this.#tell(wire))) return;
     }
+  }
+
+  /** False when there was no answer of any kind. */
+  async #tell(wire: WireCommand | LateCommand): Promise<boolean> {
+    const result = await this.station.submit('request', wire);
+    if (result.kind === 'reply') this.#answered(result);
+    if (result.kind === 'nak' && typeof wire !== 'function') this.readers.refused(wire, result.error);
+    return result.kind === 'reply' || result.kind === 'nak';
   }
 
   #answered(result: JobResult & { kind: 'reply' }): void {

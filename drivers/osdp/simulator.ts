@@ -44,7 +44,7 @@ const IDLE_CHARACTERS = 2;
 /** A silence of this length inside a command ends it. */
 const GAP_MS = 100;
 /** Waits shorter than this are finished by looking at the clock: timers have a grain of a millisecond, wires have not. */
-const TIMER_GRAIN_MS = 1.2;
+const TIMER_GRAIN_MS = 2;
 
 export class SimulatedLine {
   readonly readers: readonly SimulatedReader[];

@@ -29,8 +29,11 @@ export type JobResult =
   /** Never sent: the link went, the lane was full, or something newer took its place. */
   | { kind: 'dropped' };
 
+/** Made when its turn has come, for what is only known then. */
+export type LateCommand = () => WireCommand;
+
 type Job = {
-  command: WireCommand;
+  command: WireCommand | LateCommand;
   block: SecurityBlock | null;
   lane: Lane;
   deadline: Timer | null;
@@ -76,6 +79,8 @@ export const OFFLINE_AFTER_MS = 8_000;
 const QUICK_TRIES = 4;
 /** A silent reader is tried this often once the quick tries are used up, so that it does not take the others' time. */
 const SLOW_RETRY_MS = 1_000;
+/** A reader is polled between two requests when the last poll is this long ago. */
+const POLL_OVERDUE_MS = 500;
 const BUSY_PAUSE_MS = 20;
 /** A reply numbered 0 may be an old one out of somebody's buffer: whatever follows it passes by before the link begins anew. */
 const RESTART_PAUSE_MS = 50;
@@ -118,6 +123,8 @@ export class Station {
   #flight: Flight | null = null;
   #readyAtMs = 0;
   #lastValidMs = 0;
+  #polledAtMs = 0;
+  #justPolled = false;
   /** The event that answered a question asked twice: the reader's other answer may still come, when the number has come round again. */
   #stale: { bytes: Buffer; untilMs: number } | null = null;
 
@@ -175,7 +182,7 @@ export class Station {
    */
   submit(
     lane: Lane,
-    wire: WireCommand,
+    wire: WireCommand | LateCommand,
     options: { block?: SecurityBlock; notAfterMs?: number } = {},
   ): Promise<JobResult> {
     return new Promise((settle) => {
@@ -208,7 +215,7 @@ export class Station {
     const kept: Job[] = [];
     for (const job of this.#lanes.feedback.splice(0)) {
       // The head is the first byte of every LED, BUZ and TEXT command.
-      if (job.command.data[0] === reader) finish(job, { kind: 'dropped' });
+      if (typeof job.command !== 'function' && job.command.data[0] === reader) finish(job, { kind: 'dropped' });
       else kept.push(job);
     }
     this.#lanes.feedback.push(...kept);
@@ -231,19 +238,18 @@ export class Station {
     const wasProbe = this.#flight?.job?.lane === 'probe' ? this.#flight.job : null;
     if (wasProbe !== null) this.#flight = null;
     this.reset();
+    this.#clearing = true;
     this.#lanes.probe.push(...(wasProbe === null ? probes : [wasProbe]));
     this.#events.lost({ why: 'line', reason });
   }
 
   // ---- what the bus asks ----------------------------------------------------------------------------------------------------------------------
 
-  /** What is the most urgent thing that this station could send now? */
+  /** What is the most urgent thing that this station could send now? A frame that goes out again has no lane but `request`. */
   wants(nowMs: number): Lane | 'poll' | null {
     if (this.#readyAtMs > nowMs) return null;
     if (this.#flight !== null) return this.#flight.job?.lane === 'probe' ? 'probe' : 'request';
-    const lane = this.#nextLane();
-    if (lane === 'connect') return 'request';
-    return lane ?? (this.#polling && !this.#held ? 'poll' : null);
+    return this.#nextLane(nowMs) ?? (this.#polling && !this.#held ? 'poll' : null);
   }
 
   /** When `wants` may change by itself; null: only by a kick. */
@@ -251,20 +257,18 @@ export class Station {
     return this.#readyAtMs > nowMs ? this.#readyAtMs : null;
   }
 
-  /** Has it more to say at once: the rest of a handshake or a request, or events that wait in the reader? */
-  get continues(): boolean {
-    return this.draining || this.#lanes.request.length > 0 || this.#lanes.connect.length > 0;
-  }
-
   /** The bytes to send now. Call only when `wants` is not null. */
-  take(): Buffer {
+  take(nowMs: number): Buffer {
     if (this.#flight === null) {
-      const lane = this.#nextLane();
+      const lane = this.#nextLane(nowMs);
       const job = lane === null ? null : (this.#lanes[lane].shift() ?? null);
       assert(job !== null || this.#polling, 'a station that has nothing to send is not asked');
       // A probe is the first word on a new link.
       if (job?.lane === 'probe') this.link.restart();
-      const bytes = this.link.seal(job?.command ?? POLL, job?.block ?? null);
+      this.#justPolled = job === null;
+      if (job === null) this.#polledAtMs = nowMs;
+      const wire = job?.command ?? POLL;
+      const bytes = this.link.seal(typeof wire === 'function' ? wire() : wire, job?.block ?? null);
       this.#flight = { bytes, job, tries: 0, outstanding: true, damaged: 0, forged: 0, busySinceMs: null };
       if (job !== null) job.sent = true;
     } else this.counters.retries++;
@@ -285,7 +289,7 @@ export class Station {
     flight.outstanding = false;
     this.counters.bytesReceived += frame.bytes.length;
     this.counters.replies++;
-    if (atMonotonicMs - this.#lastValidMs > OLD_MS) this.#clearing = true;
+    if (flight.tries > 1 && atMonotonicMs - this.#lastValidMs > OLD_MS) this.#clearing = true;
     this.#lastValidMs = atMonotonicMs;
     if (verdict.verdict === 'reply') {
       if (flight.tries > 1 && frame.code !== REPLIES.ACK.code)
@@ -320,6 +324,7 @@ export class Station {
       this.#endFlight({ kind: 'silence' });
       const wasOpen = this.#polling;
       this.reset();
+      this.#clearing = true;
       if (wasOpen) this.#events.lost({ why: 'silent' });
     } else if (flight.tries >= QUICK_TRIES - 1 && !alone) this.#readyAtMs = nowMs + SLOW_RETRY_MS;
   }
@@ -327,12 +332,15 @@ export class Station {
   // ---- inside -----------------------------------------------------------------------------------------------------------------------------------
 
   /** The first lane with something that may be sent now; null: none, so poll. */
-  #nextLane(): Lane | null {
+  #nextLane(nowMs: number): Lane | null {
     for (const lane of LANES) {
       const beforeOpening = lane === 'connect' || lane === 'probe';
       if (this.#lanes[lane].length === 0 || beforeOpening === this.#polling) continue;
       // What has waited in the reader is got out of the way first.
       if (this.#clearing && this.#polling && !this.#held && lane !== 'strike') return null;
+      // A card must not wait for all that a reader is told and asked.
+      const overdue = nowMs - this.#polledAtMs > POLL_OVERDUE_MS;
+      if (lane === 'request' && !this.#held && overdue && !this.#justPolled) return null;
       if (lane !== 'feedback' || !this.#held) return lane;
     }
     return null;

@@ -323,6 +323,23 @@ describe('a dead reader', () => {
   });
 });
 
+it('thirty-two readers on a slow bus all come online, are set up, and keep their sessions meanwhile', async () => {
+  const names = Array.from({ length: 32 }, (_, i) => `reader-${i}`);
+  const readers = Object.fromEntries(names.map((name) => [name, {}]));
+  const controllers = Object.fromEntries(names.map((name) => [name, { outputs: 1, inputs: 2 }]));
+  await inWorld(
+    { line: 'tcp', baud: 9600, paced: true, turnaroundMs: 2, readers, controllers, speed: 5 },
+    async (world) => {
+      await settled(world, ...names);
+      expect(world.count('online')).toBe(32);
+      expect(world.count('offline')).toBe(0);
+      expect(names.map((name) => handshakes(world, name))).toEqual(names.map(() => 1));
+      world.sim('reader-31').presentCard(26, CARD);
+      await world.event('presented');
+    },
+  );
+});
+
 it('a bus that is stopped says nothing more', async () => {
   await inWorld({ readers: { lobby: {} } }, async (world) => {
     await settled(world, 'lobby');

@@ -346,6 +346,15 @@ describe('outputs', () => {
     });
   });
 
+  it('a strike in the very moment of coming online is not ended by the setting up that follows', async () => {
+    await inWorld(withStrike, async (world) => {
+      await until(() => world.count('online') === 1, 'the reader to be online');
+      expect(await world.pulse('lobby', 0, 3_000)).toMatchObject({ outcome: 'done' });
+      await until(() => world.sim('lobby').count('RSTAT') > 0, 'the reader to be set up');
+      expect(world.sim('lobby').terminals.outputStates()).toEqual([true, false]);
+    });
+  });
+
   it('fails at once when the reader is offline, and too late is too late', async () => {
     await inWorld({ ...withStrike, speed: 10 }, async (world) => {
       await world.online('lobby');
