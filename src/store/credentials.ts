@@ -82,6 +82,7 @@ export class CredentialTable {
   readonly #list;
   readonly #ofUser;
   readonly #entrancesOf;
+  readonly #entranceKeysOf;
   readonly #addEntrance;
   readonly #clearEntrances;
   readonly #setCode;
@@ -125,6 +126,9 @@ export class CredentialTable {
     );
     this.#entrancesOf = db.prepare<[number], { entrance_key: number; acs_entrance_id: string }>(
       `SELECT e.entrance_key, e.acs_entrance_id FROM credential_entrances ce JOIN entrances e USING (entrance_key) WHERE ce.credential_key = ? ORDER BY e.entrance_key`,
+    );
+    this.#entranceKeysOf = db.prepare<[number], { entrance_key: number }>(
+      'SELECT entrance_key FROM credential_entrances WHERE credential_key = ? ORDER BY entrance_key',
     );
     this.#addEntrance = db.prepare<[number, number, Buffer | null, number | null]>(
       'INSERT OR IGNORE INTO credential_entrances (credential_key, entrance_key, code_hash, code_length) VALUES (?, ?, ?, ?)',
@@ -225,6 +229,11 @@ export class CredentialTable {
 
   entrancesOf(credentialKey: number): { entrance_key: number; acs_entrance_id: string }[] {
     return this.#entrancesOf.all(credentialKey);
+  }
+
+  /** The keys of its own list, without a look at the entrances. */
+  entranceKeysOf(credentialKey: number): number[] {
+    return this.#entranceKeysOf.all(credentialKey).map((row) => row.entrance_key);
   }
 
   /** Replaces the credential's own list. */

@@ -21,13 +21,18 @@ export function retarget(store: Store, site: Site, credentialKey: number, _nowMs
     if (!known.has(controller)) store.targets.insert(controller, credentialKey, row.acs_credential_id);
   }
   const all = new Set([...known, ...wanted]);
-  touchPartners(store, credentialKey, row.user_key, all);
+  touchPartners(
+    store,
+    credentialKey,
+    row.user_key,
+    [...all].filter((name) => hasPairs(site, name)),
+  );
   return [...all];
 }
 
 /** The credential is being deleted: what holds a slot waits for its erasure, the rest goes with it. Call it before the credential's row is deleted. */
 export function release(store: Store, credentialKey: number, nowMs: number): void {
-  touchPartners(store, credentialKey, null, new Set());
+  touchPartners(store, credentialKey, null, []);
   for (const target of store.targets.ofCredential(credentialKey)) {
     if (target.slot === null) store.targets.delete(target.target_key);
     else {
@@ -52,13 +57,22 @@ const judgeAnew = (target: TargetRow): TargetRow => ({
 });
 
 function wantedControllers(store: Store, site: Site, credentialKey: number): Set<string> {
-  const entranceKeys = store.credentials.entrancesOf(credentialKey).map((entrance) => entrance.entrance_key);
+  const entranceKeys = store.credentials.entranceKeysOf(credentialKey);
   const names = [...site.controllersOf(entranceKeys).keys()];
   return new Set(names.filter((name) => site.slotController(name) !== undefined));
 }
 
+/** True when a door of the controller asks for card and code together. */
+const hasPairs = (site: Site, controller: string): boolean =>
+  site.entrances.some(({ factors, controller: decider }) => factors === 'card_and_code' && decider === controller);
+
 /** Where a door asks for card and code, one slot holds both: a change of the one concerns the slot of the other. */
-function touchPartners(store: Store, credentialKey: number, userKey: number | null, controllers: Set<string>): void {
+function touchPartners(
+  store: Store,
+  credentialKey: number,
+  userKey: number | null,
+  controllers: readonly string[],
+): void {
   for (const target of store.targets.ofPartner(credentialKey)) store.targets.update(judgeAnew(target));
   if (userKey === null) return;
   for (const controller of controllers) {

@@ -197,7 +197,7 @@ export class Judge {
   }
 
   #doorsOf(credentialKey: number): DoorFacts[] {
-    return this.#store.credentials.entrancesOf(credentialKey).flatMap(({ entrance_key: key }): DoorFacts[] => {
+    return this.#store.credentials.entranceKeysOf(credentialKey).flatMap((key): DoorFacts[] => {
       const entrance = this.#site.byKey(key);
       if (entrance?.decidedBy !== 'controller' || entrance.controller !== this.#controller.name) return [];
       return entrance.door === null ? [] : [{ door: entrance.door, factors: entrance.factors }];
