@@ -290,9 +290,8 @@ export class Agent {
 
   #onDeviceEvent(event: Exclude<DriverEvent, { type: 'presented' | 'input' }>): void {
     const { log } = this.#options;
-    const body = { acs_system_id: this.#options.facility.acsSystemId, device: event.device };
     const record = (eventType: string, more: Record<string, unknown> = {}): void =>
-      void this.#recorder?.record([{ event_type: eventType, body: { ...body, ...more } }]);
+      this.recordDevice(eventType, event.device, more);
     switch (event.type) {
       case 'online':
         record('device.connected');
@@ -326,6 +325,11 @@ export class Agent {
         break;
     }
     this.#touchState();
+  }
+
+  recordDevice(eventType: string, device: string, more: Record<string, unknown> = {}): void {
+    const body = { acs_system_id: this.#options.facility.acsSystemId, device, ...more };
+    this.#recorder?.record([{ event_type: eventType, body }]);
   }
 
   #noteFault(event: DriverEvent & { type: 'fault' }): void {
@@ -371,13 +375,17 @@ export class Agent {
     return this.#site;
   }
 
-  /** The driver of a bus, for what its operators do beyond the common contract. */
-  driver(bus: string): Driver | undefined {
-    return this.#drivers.find((driver) => driver.bus === bus);
+  /** For what operators do beyond the common contract. */
+  get drivers(): readonly Driver[] {
+    return this.#drivers;
   }
 
-  get buses(): readonly string[] {
-    return this.#drivers.map((driver) => driver.bus);
+  busConfig(name: string): unknown {
+    return this.#options.facility.buses.find((bus) => bus.name === name)?.config;
+  }
+
+  get preloadMs(): number {
+    return this.#options.facility.policy.preloadMs;
   }
 
   device(name: string): Device | undefined {

@@ -1,8 +1,10 @@
 // What the control socket answers: commands through the same dispatcher, journal and replies as over MQTT, the event log as it grows, one look at the agent, the
-// clock, and what a card or code would do at a reader. It acts for whoever may open the socket: an operator on the gateway.
+// clock, what a card or code would do at a reader, the plan (console-plan.ts), and the service of OSDP readers (console-osdp.ts). It acts for whoever may open the socket: an operator on the gateway.
 
 import type { Dispatcher, Reply } from './commands/dispatcher.ts';
 import type { ClockTrust } from './ops/clock-trust.ts';
+import { OsdpConsole, type OsdpAgent } from './console-osdp.ts';
+import { answerPlan, type PlanAgent } from './console-plan.ts';
 import { OperatingError } from './domain/errors.ts';
 import type { Clock } from './domain/ports.ts';
 import type { Site, SiteEntrance } from './domain/site.ts';
@@ -14,15 +16,16 @@ import type { Store } from './store/store.ts';
 import { isStorageError } from './store/transactions.ts';
 
 /** The agent, as the console needs it. */
-export type ConsoleAgent = {
-  /** Null while the database refuses. */
-  readonly dispatcher: Pick<Dispatcher, 'dispatch'> | null;
-  readonly store: Store | null;
-  readonly site: Site | null;
-  readonly clockTrust: ClockTrust | null;
-  readonly refusal: string | null;
-  status(): Record<string, unknown>;
-};
+export type ConsoleAgent = OsdpAgent &
+  PlanAgent & {
+    /** Null while the database refuses. */
+    readonly dispatcher: Pick<Dispatcher, 'dispatch'> | null;
+    readonly store: Store | null;
+    readonly site: Site | null;
+    readonly clockTrust: ClockTrust | null;
+    readonly refusal: string | null;
+    status(): Record<string, unknown>;
+  };
 
 export type Presented = { card: string } | { code: string };
 /**
@@ -48,11 +51,13 @@ type Handler = (request: ControlRequest, context: ControlContext) => Promise<unk
 
 export class Console {
   readonly #options: ConsoleOptions;
+  readonly #osdp: OsdpConsole;
   readonly #watchers = new Set<() => void>();
   #watched: Store | null = null;
 
   constructor(options: ConsoleOptions) {
     this.#options = options;
+    this.#osdp = new OsdpConsole(options.agent, options.clock);
   }
 
   /** For the control server; throws OperatingErrors for what cannot be done. */
@@ -75,7 +80,7 @@ export class Console {
 
   /** What goes on for as long as its client wants has no deadline here. */
   static timeoutMs(request: ControlRequest): number | null {
-    return request.kind === 'events' || request.kind === 'command' ? null : REQUEST_MS;
+    return ENDLESS.has(request.kind) ? null : REQUEST_MS;
   }
 
   readonly #handlers: Readonly<Record<string, Handler>> = {
@@ -84,6 +89,8 @@ export class Console {
     status: () => Promise.resolve(this.#options.agent.status()),
     clock: (request) => this.#clock(request),
     swipe: (request) => this.#swipe(request),
+    osdp: (request, context) => this.#osdp.handle(request, context),
+    plan: (request) => answerPlan(this.#options.agent, this.#options.clock, request),
   };
 
   // ---- commands ----------------------------------------------------------------------------------------------------------------------------------
@@ -275,6 +282,8 @@ export class Console {
 }
 
 const REQUEST_MS = 30_000;
+/** Install windows, scans and files have ends of their own. */
+const ENDLESS: ReadonlySet<string> = new Set(['events', 'command', 'osdp']);
 
 const DECISIONS = new Set(['lock.unlocked', 'lock.access_denied']);
 

@@ -5,7 +5,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperatingError } from '../domain/errors.ts';
 import { systemClock } from '../ops/clock.ts';
-import { connectControl, type ControlClient } from '../ops/control-client.ts';
+import { connectControl, type ControlClient, type RequestOptions } from '../ops/control-client.ts';
 import { controlPath } from '../ops/control-protocol.ts';
 import { readReply, type Channel } from './channel.ts';
 import { isFields, type Fields } from './show.ts';
@@ -17,8 +17,13 @@ const RUNTIME_FOLDER = '/run/lintel';
 const GRACE_MS = 500;
 
 export type LocalChannel = Channel & {
-  /** Any other request of the control socket. */
-  request(kind: string, fields: Fields, timeoutMs: number): Promise<Fields>;
+  /** Any other request of the control socket; `timeoutMs` null: as long as it takes. */
+  request(
+    kind: string,
+    fields: Fields,
+    timeoutMs: number | null,
+    more?: Pick<RequestOptions, 'onItem' | 'signal'>,
+  ): Promise<Fields>;
 };
 
 /** Throws an OperatingError when nobody answers, a UsageError when it is not clear whom to ask. */
@@ -72,8 +77,8 @@ async function connect(path: string): Promise<LocalChannel> {
 }
 
 function channelOver(client: ControlClient, path: string): LocalChannel {
-  const request = async (kind: string, fields: Fields, timeoutMs: number): Promise<Fields> => {
-    const result = await client.request(kind, fields, { timeoutMs });
+  const request: LocalChannel['request'] = async (kind, fields, timeoutMs, more = {}) => {
+    const result = await client.request(kind, fields, { timeoutMs, ...more });
     if (isFields(result)) return result;
     throw new OperatingError('internal', `the agent at ${path} answers what this lintel does not understand`);
   };

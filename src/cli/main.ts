@@ -46,9 +46,24 @@ export const COMMAND_TABLE: readonly Command[] = [
     load: async () => (await import('./swipe.ts')).swipeProgram,
   },
   {
+    name: 'osdp',
+    summary: 'OSDP readers: first key, rotation, address, scan, files, status.',
+    load: async () => (await import('./osdp.ts')).osdpProgram,
+  },
+  {
     name: 'simulate',
     summary: 'A device on a real port, to commission and to try against.',
     load: async () => (await import('./simulate.ts')).simulateProgram,
+  },
+  {
+    name: 'plan',
+    summary: 'What would be written to which controller, and why; --watch follows until it is done.',
+    load: async () => (await import('./plan.ts')).planProgram,
+  },
+  {
+    name: 'profile',
+    summary: "Tries a controller's profile: test at the desk, probe on site, reading only.",
+    load: async () => (await import('./profile.ts')).profileProgram,
   },
   {
     name: 'status',

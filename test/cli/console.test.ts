@@ -14,6 +14,12 @@ function consoleOf(agent: Partial<ConsoleAgent>, ready: Promise<unknown> = Promi
     clockTrust: null,
     refusal: null,
     status: () => ({}),
+    drivers: [],
+    busConfig: () => undefined,
+    recordDevice: () => undefined,
+    preloadMs: 0,
+    device: () => undefined,
+    time: () => ({ trusted: true, nowMs: 0, floorMs: null, isGraceLeft: true }),
     ...agent,
   };
   return new Console({ agent: whole, clock: systemClock, ready });

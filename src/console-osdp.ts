@@ -1,0 +1,290 @@
+// What an operator on the gateway may do to OSDP readers: keys, addresses, files, and what a reader's own features offer. Each action names its fields in a schema, so
+// that a wrong request is told what is wrong; keys come in and never go out.
+
+import { z } from 'zod';
+import type { Driver } from '../drivers/driver.ts';
+import { busSchema } from '../drivers/osdp/config.ts';
+import { isOsdpDriver, type OsdpDriver } from '../drivers/osdp/driver.ts';
+import type { Operator } from '../drivers/osdp/operator.ts';
+import { OperatingError } from './domain/errors.ts';
+import type { Clock } from './domain/ports.ts';
+import { nearest } from './facility/words.ts';
+import type { ControlRequest } from './ops/control-protocol.ts';
+import type { ControlContext } from './ops/control-socket.ts';
+import { Uploads } from './uploads.ts';
+
+/** The agent, as far as readers need it. */
+export type OsdpAgent = {
+  readonly drivers: readonly Driver[];
+  /** The bus's own keys of the facility file. */
+  busConfig(bus: string): unknown;
+  /** Records what was done to a device as an event of it. */
+  recordDevice(eventType: string, device: string, more?: Record<string, unknown>): void;
+};
+
+type Context = ControlContext & { operator: Operator };
+type Answer = Promise<unknown>;
+
+const INSTALL_LOOK_MS = 500;
+const PERSON_MS = 30_000;
+const MFG_WAIT_MS = 3_000;
+
+const reader = z.string().min(1);
+const byte = z.int().min(0).max(255);
+const hex = z
+  .string()
+  .regex(/^([0-9A-Fa-f]{2})*$/, { error: 'expected hexadecimal digits, two a byte' })
+  .transform((text) => Buffer.from(text, 'hex'));
+const address = z.int().min(0).max(126);
+const baud = z.int().min(1);
+
+const FIELDS = {
+  status: z.object({ reader: reader.optional() }),
+  install: z.object({ reader, minutes: z.number().min(0.1).max(30).default(5) }),
+  'import-key': z.object({ reader, key: z.string() }),
+  rotate: z.object({ reader }),
+  address: z.object({ reader, to: address, baud: baud.optional() }),
+  scan: z.object({
+    bus: z.string().min(1),
+    alone: z.boolean().default(false),
+    to: address.optional(),
+    baud: baud.optional(),
+  }),
+  upload: z.object({ upload: z.string().optional(), offset: z.int().min(0), data: z.base64() }),
+  transfer: z.object({ reader, upload: z.string(), type: byte }),
+  template: z.object({
+    reader,
+    head: byte.default(0),
+    type: byte.default(0),
+    format: byte.default(0),
+    quality: byte.default(0),
+  }),
+  manufacturer: z.object({ reader, oui: hex, data: hex }),
+};
+type Action = keyof typeof FIELDS;
+type Given<Name extends Action> = z.output<(typeof FIELDS)[Name]>;
+
+export class OsdpConsole {
+  readonly #agent: OsdpAgent;
+  readonly #clock: Clock;
+  readonly #uploads: Uploads;
+
+  constructor(agent: OsdpAgent, clock: Clock) {
+    this.#agent = agent;
+    this.#clock = clock;
+    this.#uploads = new Uploads(clock);
+  }
+
+  /** `{action, …}`: see FIELDS. Throws an OperatingError for what cannot be done. */
+  async handle(request: ControlRequest, context: ControlContext): Answer {
+    const { action } = request;
+    const run = typeof action === 'string' ? this.#actions[action] : undefined;
+    if (run !== undefined) return await run(request, context);
+    throw new OperatingError('unknown_command', `\`action\` is one of ${Object.keys(FIELDS).join(', ')}`);
+  }
+
+  readonly #actions: Readonly<Record<string, (request: ControlRequest, context: ControlContext) => Answer>> = {
+    status: (request) => Promise.resolve(this.#status(given('status', request))),
+    install: this.#toReader('install', (fields, context) => this.#install(fields, context)),
+    'import-key': this.#toReader('import-key', async ({ reader: device, key }, { operator }) => {
+      await operator.importKey(device, key);
+      this.#agent.recordDevice('device.key_installed', device, { how: 'imported' });
+      return { reader: device, outcome: 'imported' };
+    }),
+    rotate: this.#toReader('rotate', async ({ reader: device }, { operator }) => {
+      await operator.rotateKey(device);
+      this.#agent.recordDevice('device.key_installed', device, { how: 'rotated' });
+      return { reader: device, outcome: 'rotated' };
+    }),
+    address: this.#toReader('address', (fields, context) => this.#address(fields, context)),
+    scan: (request, context) => this.#scan(given('scan', request), context),
+    upload: (request) => {
+      const { upload = null, offset, data } = given('upload', request);
+      return Promise.resolve({ upload: this.#uploads.add(upload, offset, Buffer.from(data, 'base64')) });
+    },
+    transfer: this.#toReader('transfer', (fields, context) => this.#transfer(fields, context)),
+    template: this.#toReader('template', async ({ reader: device, head, ...wanted }, { operator }) => {
+      const { template, ...rest } = await operator.readBiometric(device, { reader: head, ...wanted }, PERSON_MS);
+      return { reader: device, ...rest, template: template.toString('base64') };
+    }),
+    manufacturer: this.#toReader('manufacturer', async ({ reader: device, oui, data }, { operator }) => {
+      const answer = await operator.manufacturer(device, oui, data, MFG_WAIT_MS);
+      return answer.answer === 'ack'
+        ? { reader: device, answer: 'ack' }
+        : { reader: device, answer: 'reply', oui: answer.oui.toString('hex'), data: answer.data.toString('hex') };
+    }),
+  };
+
+  /** An action on one reader: its fields checked, and the operator of its bus found. */
+  #toReader<Name extends Exclude<Action, 'status' | 'scan' | 'upload'>>(
+    name: Name,
+    run: (fields: Given<Name>, context: Context) => Answer,
+  ): (request: ControlRequest, context: ControlContext) => Answer {
+    return async (request, context) => {
+      const fields = given(name, request);
+      return await run(fields, { ...context, operator: this.#driverOf(fields.reader).osdp });
+    };
+  }
+
+  // ---- status ------------------------------------------------------------------------------------------------------------------------------------
+
+  #status({ reader: one }: Given<'status'>): unknown {
+    const drivers = one === undefined ? this.#drivers() : [this.#driverOf(one)];
+    const readers = drivers.flatMap((driver) =>
+      [...driver.devices.keys()]
+        .filter((name) => one === undefined || name === one)
+        .map((name) => {
+          const { device, ...status } = driver.osdp.status(name);
+          return { reader: device, bus: driver.bus, ...status };
+        }),
+    );
+    return { readers };
+  }
+
+  // ---- keys --------------------------------------------------------------------------------------------------------------------------------------
+
+  /** The window is open for as long as its request is: an operator who goes away closes it. Streams `{problem}` whenever something new is seen at the reader. */
+  async #install({ reader: device, minutes }: Given<'install'>, { operator, stream, signal }: Context): Answer {
+    const windowMs = minutes * 60_000;
+    const untilMs = this.#clock.nowMs() + windowMs;
+    const installing = operator.install(device, windowMs);
+    const close = (): void => operator.cancelInstall(device);
+    signal.addEventListener('abort', close, { once: true });
+    const stopWatching = this.#watchInstall(operator, device, latestOnly(stream));
+    const soon = new Promise<null>((resolve) => this.#clock.immediate(() => resolve(null)));
+    try {
+      // What could not be opened is thrown here; what is over at once never was a window.
+      if ((await Promise.race([installing, soon])) === null)
+        this.#agent.recordDevice('device.install_window_opened', device, { until: new Date(untilMs).toISOString() });
+      if (signal.aborted) close();
+      const outcome = await installing;
+      if (outcome.outcome === 'installed')
+        this.#agent.recordDevice('device.key_installed', device, { how: 'installed' });
+      return { reader: device, ...outcome };
+    } finally {
+      stopWatching();
+      signal.removeEventListener('abort', close);
+    }
+  }
+
+  #watchInstall(operator: Operator, device: string, tell: (item: unknown) => void): () => void {
+    let told: string | null = null;
+    let timer = this.#clock.after(INSTALL_LOOK_MS, look);
+    const clock = this.#clock;
+    function look(): void {
+      const { problem } = operator.status(device);
+      if (problem !== null && problem !== told) tell({ problem });
+      told = problem;
+      timer = clock.after(INSTALL_LOOK_MS, look);
+    }
+    return () => timer.cancel();
+  }
+
+  // ---- addresses ---------------------------------------------------------------------------------------------------------------------------------
+
+  async #address({ reader: device, to, baud: wanted }: Given<'address'>, { operator }: Context): Answer {
+    const before = operator.status(device).address;
+    const taken = await operator.setAddress(device, to, wanted ?? this.#baudOf(this.#driverOf(device).bus));
+    this.#agent.recordDevice('device.address_changed', device, { from: before, to: taken.address, baud: taken.baud });
+    return { reader: device, ...taken };
+  }
+
+  /** Streams `{baud, address, tried, of}`; answers `{found}`, null for nobody, and with `to` the address that the reader was given. */
+  async #scan({ bus, alone, to, baud: wanted }: Given<'scan'>, { stream, signal }: ControlContext): Answer {
+    const driver = this.#driverOfBus(bus);
+    const online = [...driver.devices.values()].filter((device) => device.status().online).map(({ name }) => name);
+    if (online.length > 0 && !alone)
+      throw new OperatingError(
+        'not_permitted',
+        `${online.join(', ')} ${online.length === 1 ? 'is' : 'are'} in service on ${bus}, and nothing is served there during a scan. Take every reader but the one to be found off the line, and say so with --alone`,
+      );
+    const progress = latestOnly(stream);
+    if (to === undefined) return { bus, found: await driver.osdp.scan({ alone: true, progress, signal }) };
+    const found = await driver.osdp.addressUnknown({
+      alone: true,
+      address: to,
+      baud: wanted ?? this.#baudOf(bus),
+      progress,
+    });
+    return { bus, found };
+  }
+
+  // ---- files -------------------------------------------------------------------------------------------------------------------------------------
+
+  async #transfer({ reader: device, upload, type }: Given<'transfer'>, { operator, stream, signal }: Context): Answer {
+    const content = this.#uploads.take(upload);
+    await operator.transferFile(device, { type, content }, latestOnly(stream), signal);
+    this.#agent.recordDevice('device.file_sent', device, { file_type: type, bytes: content.length });
+    return { reader: device, bytes: content.length };
+  }
+
+  // ---- who -----------------------------------------------------------------------------------------------------------------------------------------
+
+  #drivers(): OsdpDriver[] {
+    return this.#agent.drivers.filter(isOsdpDriver);
+  }
+
+  #driverOf(device: string): OsdpDriver {
+    const found = this.#agent.drivers.find((driver) => driver.devices.has(device));
+    if (found !== undefined && isOsdpDriver(found)) return found;
+    if (found !== undefined) throw new OperatingError('not_supported', `${device} is no OSDP reader`);
+    throw unknown(
+      'reader',
+      device,
+      this.#drivers().flatMap((driver) => [...driver.devices.keys()]),
+    );
+  }
+
+  #driverOfBus(bus: string): OsdpDriver {
+    const found = this.#drivers().find((driver) => driver.bus === bus);
+    if (found !== undefined) return found;
+    throw unknown(
+      'bus',
+      bus,
+      this.#drivers().map((driver) => driver.bus),
+    );
+  }
+
+  #baudOf(bus: string): number {
+    return busSchema.parse(this.#agent.busConfig(bus)).baud;
+  }
+}
+
+/** The fields of an action. A wrong one is named and never repeated: it may be a key. */
+function given<Name extends Action>(name: Name, request: ControlRequest): Given<Name> {
+  const parsed = FIELDS[name].safeParse(request);
+  if (parsed.success) return parsed.data as Given<Name>;
+  const [issue] = parsed.error.issues;
+  throw new OperatingError(
+    'invalid_input',
+    `\`${issue?.path.join('.') ?? ''}\`: ${issue?.message ?? 'is not understood'}`,
+  );
+}
+
+/** Streams progress no faster than its reader takes it: what comes meanwhile is replaced by what is newer. */
+function latestOnly(stream: (item: unknown) => Promise<void>): (item: unknown) => void {
+  let waiting: { item: unknown } | null = null;
+  let isBusy = false;
+  const send = async (): Promise<void> => {
+    isBusy = true;
+    while (waiting !== null) {
+      const { item } = waiting;
+      waiting = null;
+      // A client that has gone is told of elsewhere.
+      await stream(item).catch(() => undefined);
+    }
+    isBusy = false;
+  };
+  return (item) => {
+    waiting = { item };
+    if (!isBusy) void send();
+  };
+}
+
+function unknown(kind: 'reader' | 'bus', name: string, known: readonly string[]): OperatingError {
+  const meant = nearest(name, known);
+  return new OperatingError(
+    'controller_not_found',
+    `there is no OSDP ${kind} ${name.slice(0, 60)}${meant === null ? `: there are ${known.join(', ') || 'none'}` : `: did you mean ${meant}?`}`,
+  );
+}
