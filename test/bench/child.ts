@@ -23,14 +23,8 @@ function slowFlushLibrary(): string {
 
 /** Runs `script` of this folder with the arguments and returns the JSON of its last line. */
 export async function runChild<T>(script: string, args: readonly string[], options: ChildOptions = {}): Promise<T> {
-  const env = { ...process.env };
-  if (options.flushMs !== undefined) {
-    env['LD_PRELOAD'] = slowFlushLibrary();
-    env['LINTEL_FLUSH_US'] = String(Math.round(options.flushMs * 1000));
-  }
-  const flags = options.exposeGc === true ? ['--expose-gc'] : [];
-  const child = spawn(process.execPath, [...flags, join(import.meta.dirname, script), ...args], {
-    env,
+  const child = spawn(process.execPath, commandOf(script, args, options), {
+    env: envOf(options),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';
@@ -38,4 +32,51 @@ export async function runChild<T>(script: string, args: readonly string[], optio
   const code = await new Promise<number | null>((resolve) => void child.once('exit', resolve));
   if (code !== 0) throw new Error(`${script} ${args.join(' ')} ended with ${code}`);
   return JSON.parse(output.trim().split('\n').at(-1) ?? '') as T;
+}
+
+export type AskedChild<Question, Answer> = {
+  /** What the child said first of all, on its own. */
+  first: Answer;
+  /** One question at a time. */
+  ask: (question: Question) => Promise<Answer>;
+  end: () => void;
+};
+
+/** Starts `script` of this folder as a process that answers each message by one message. */
+export async function startChild<Question extends string | number | object, Answer>(
+  script: string,
+  args: readonly string[],
+  options: ChildOptions = {},
+): Promise<AskedChild<Question, Answer>> {
+  const child = spawn(process.execPath, commandOf(script, args, options), {
+    env: envOf(options),
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const answer = (): Promise<Answer> =>
+    new Promise((resolve, reject) => {
+      const ended = (code: number | null): void => reject(new Error(`${script} ended with ${code}`));
+      child.once('exit', ended);
+      child.once('message', (message) => {
+        child.off('exit', ended);
+        resolve(message as Answer);
+      });
+    });
+  const first = await answer();
+  const ask = async (question: Question): Promise<Answer> => {
+    const answered = answer();
+    child.send(question);
+    return await answered;
+  };
+  return { first, ask, end: () => child.disconnect() };
+}
+
+const commandOf = (script: string, args: readonly string[], { exposeGc }: ChildOptions): string[] => [
+  ...(exposeGc === true ? ['--expose-gc'] : []),
+  join(import.meta.dirname, script),
+  ...args,
+];
+
+function envOf({ flushMs }: ChildOptions): NodeJS.ProcessEnv {
+  if (flushMs === undefined) return process.env;
+  return { ...process.env, LD_PRELOAD: slowFlushLibrary(), LINTEL_FLUSH_US: String(Math.round(flushMs * 1000)) };
 }

@@ -1,5 +1,6 @@
 // Decisions through the real drivers on real sockets: a UART reader and an RTU relay board behind TCP converters, the access room between them. Measures from the
-// reader's last byte handed to us to the relay request written. Arguments: credentials, decisions, `quiet` or `apply`. Prints arrays of milliseconds.
+// reader's last byte handed to us to the relay request written. Arguments: credentials, decisions in all, `quiet` or `apply`. Says `{ready}` to its parent; then each
+// number it is sent is a round of so many decisions, answered by arrays of milliseconds.
 
 import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
@@ -14,6 +15,8 @@ import { systemClock } from '../../src/ops/clock.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { LOBBY, POLICY, silentLog, SYSTEM, USER } from '../support/room.ts';
 import { benchFolder, benchRoom, fill, openBenchStore } from './building.ts';
+
+export type DecisionRound = { latencies: number[]; lookups: number[]; commits: number[] };
 
 const [countText = '1000', decisionsText = '200', load = 'quiet'] = process.argv.slice(2);
 const WARM_UP = 10;
@@ -144,32 +147,40 @@ store.now(() => {
   }
 });
 
-let isDone = false;
-if (load === 'apply') void applyStream();
-const latencies: number[] = [];
-lookups.length = 0;
-commits.length = 0;
-for (const [i, tag] of tags.entries()) {
-  writtenMs = 0;
-  simulated.postMessage(tag);
-  const startedMs = performance.now();
-  while (writtenMs === 0 && performance.now() - startedMs < 10_000)
-    await new Promise<void>((resolve) => setImmediate(resolve));
-  if (writtenMs === 0) throw new Error('a door did not open');
-  // The first few compile the code they run through; an agent that has served one person is past that.
-  if (i >= WARM_UP) latencies.push(writtenMs - handedMs);
-  // People come one by one; until the next one the board has answered and shown its relay.
-  await pause(20 + Math.random() * 20);
+let next = 0;
+
+async function round(size: number): Promise<DecisionRound> {
+  const latencies: number[] = [];
+  lookups.length = 0;
+  commits.length = 0;
+  for (const tag of tags.slice(next, (next += size))) {
+    writtenMs = 0;
+    simulated.postMessage(tag);
+    const startedMs = performance.now();
+    while (writtenMs === 0 && performance.now() - startedMs < 10_000)
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    if (writtenMs === 0) throw new Error('a door did not open');
+    latencies.push(writtenMs - handedMs);
+    // People come one by one; until the next one the board has answered and shown its relay.
+    await pause(20 + Math.random() * 20);
+  }
+  return { latencies, lookups: [...lookups], commits: [...commits] };
 }
-isDone = true;
-process.stdout.write(`${JSON.stringify({ latencies, lookups, commits })}\n`);
-remove();
-process.exit(0);
+
+// The first few compile the code they run through; an agent that has served one person is past that.
+await round(WARM_UP);
+if (load === 'apply') void applyStream();
+process.on('message', (size: number) => void round(size).then((measured) => process.send?.(measured)));
+process.on('disconnect', () => {
+  remove();
+  process.exit(0);
+});
+process.send?.({ ready: true });
 
 /** Commands without end, 100 operations each, as a sender that fills a building would send them. */
 async function applyStream(): Promise<void> {
   const dispatcher = new Dispatcher(room, { replyTopicFor: (commandId) => commandId });
-  for (let n = 0; !isDone; n++) {
+  for (let n = 0; ; n++) {
     const operations = Array.from({ length: 100 }, (_, i) => ({
       op: 'create',
       params: {

@@ -6,6 +6,8 @@ const BENCHES: Readonly<Record<string, () => Promise<{ run: (report: Report) => 
   intake: () => import('./intake.ts'),
   decision: () => import('./decision.ts'),
   start: () => import('./start.ts'),
+  osdp: () => import('./osdp.ts'),
+  sync: () => import('./sync.ts'),
 };
 
 const args = process.argv.slice(2);

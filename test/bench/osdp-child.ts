@@ -1,0 +1,82 @@
+// The readers of an OSDP measurement, in a process of their own: on a site they are boxes of their own too, and what they cost is nobody's figure here. Given their
+// line as JSON, told what to do and asked for counts by messages.
+
+import { SimulatedReader } from '../../drivers/osdp/simulated-reader.ts';
+import { SimulatedLine } from '../../drivers/osdp/simulator.ts';
+import { portOpener, wireTimeMs } from '../../drivers/serial-port.ts';
+import { systemClock } from '../../src/ops/clock.ts';
+import { systemRandom } from '../../src/ops/random.ts';
+
+export type LineOrder = {
+  at: { path: string } | { listen: number };
+  baud: number;
+  paced: boolean;
+  turnaroundMs: number;
+  readers: number;
+  key: string;
+};
+export type ReaderOrder =
+  | { ask: 'counts' }
+  | { ask: 'kill'; reader: number }
+  /** Shows this many cards, each at a random moment, one after the other; answers with the time from each card to its strike. */
+  | { ask: 'cards'; reader: number; count: number; withinMs: number };
+export type ReaderAnswer = { polls?: number[]; path?: string; strikeMs?: number[]; ready?: boolean };
+
+/** Mark, header, security block, one encrypted block, MAC and CRC of an OUT. */
+const OUT_CHARACTERS = 1 + 5 + 2 + 1 + 16 + 4 + 2;
+
+const order = JSON.parse(process.argv[2] ?? '{}') as LineOrder;
+const log = { debug: ignore, info: ignore, warn: ignore, error: ignore, child: () => log };
+function ignore(): void {
+  // The measurement is not watched.
+}
+
+const readers = Array.from(
+  { length: order.readers },
+  (_, address) => new SimulatedReader(systemClock, systemRandom, { address, key: Buffer.from(order.key, 'hex') }),
+);
+const line = new SimulatedLine(readers, order, {
+  clock: systemClock,
+  random: systemRandom,
+  log,
+  openPort: portOpener(systemClock),
+});
+await line.start();
+
+async function showCards({ reader: index, count, withinMs }: ReaderOrder & { ask: 'cards' }): Promise<number[]> {
+  const reader = readers[index];
+  if (reader === undefined) throw new Error(`no reader ${index}`);
+  const { pulses } = reader.terminals;
+  const settings = { path: line.path, baud: order.baud, parity: 'none', dataBits: 8, stopBits: 1 } as const;
+  const times: number[] = [];
+  for (let i = 0; i < count; i++) {
+    await sleep(20 + Math.random() * withinMs);
+    const shownAtMs = systemClock.monotonicMs();
+    const before = pulses.length;
+    reader.presentCard(26, Buffer.from('BDD93740', 'hex'));
+    while (pulses.length === before) await sleep(1);
+    // The simulated reader acts when the command comes to it; on a wire the command's last byte comes this much later.
+    const wireMs = order.paced ? wireTimeMs(settings, OUT_CHARACTERS) : 0;
+    times.push((pulses[before]?.atMs ?? 0) - shownAtMs + wireMs);
+  }
+  return times;
+}
+
+const sleep = async (ms: number): Promise<void> => {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+};
+const answer = (message: ReaderAnswer): void => void process.send?.(message);
+
+process.on('message', (message: ReaderOrder) => {
+  if (message.ask === 'counts')
+    answer({
+      polls: readers.map((reader) => reader.count('POLL')),
+      ready: readers.every((reader) => reader.count('RSTAT') > 0),
+    });
+  else if (message.ask === 'kill') {
+    readers[message.reader]?.powerCycle(1e9);
+    answer({});
+  } else void showCards(message).then((strikeMs) => answer({ strikeMs }));
+});
+process.on('disconnect', () => process.exit(0));
+answer({ path: line.path });
