@@ -26,23 +26,36 @@ export type HandshakeResult =
       message: string;
     };
 
+export type HandshakeOptions = {
+  useDefaultKey?: boolean;
+  /** `probe`: the challenge is the first word to a reader that may not be there. */
+  lane?: 'connect' | 'probe';
+};
+
 /** Shakes hands under `scbk`. On success the station's link is secured; on failure it stands at its beginning. */
 export async function shakeHands(
   station: Station,
   random: Random,
   scbk: Buffer,
-  useDefaultKey: boolean,
+  { useDefaultKey = false, lane = 'connect' }: HandshakeOptions = {},
 ): Promise<HandshakeResult> {
-  const result = await attempt(station, random, scbk, useDefaultKey ? KEY_SELECTOR.scbkDefault : KEY_SELECTOR.scbk);
+  const selector = useDefaultKey ? KEY_SELECTOR.scbkDefault : KEY_SELECTOR.scbk;
+  const result = await attempt(station, random, scbk, selector, lane);
   if (!result.ok) station.link.restart();
   return result;
 }
 
-async function attempt(station: Station, random: Random, scbk: Buffer, selector: number): Promise<HandshakeResult> {
+async function attempt(
+  station: Station,
+  random: Random,
+  scbk: Buffer,
+  selector: number,
+  lane: 'connect' | 'probe',
+): Promise<HandshakeResult> {
   station.link.restart();
   const randomA = random.bytes(RANDOM_BYTES);
   const block = (type: number) => ({ block: { type, data: Buffer.from([selector]) } });
-  const challenged = await station.submit('connect', command('CHLNG', { randomA }), block(SCS._11));
+  const challenged = await station.submit(lane, command('CHLNG', { randomA }), block(SCS._11));
   if (challenged.kind !== 'reply') return failed(challenged);
   const ccrypt = challenged.code === REPLIES.CCRYPT.code ? REPLIES.CCRYPT.decode(challenged.data) : null;
   if (ccrypt === null || challenged.block?.type !== SCS._12)

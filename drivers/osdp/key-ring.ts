@@ -107,6 +107,18 @@ export class KeyRing {
     this.#store((keys) => keys.discardPending(this.#device));
   }
 
+  /**
+   * The shortest way in, for a reader that may not be there: the challenge under its one key is the first word to it. Null: there is more than that to try, or nothing.
+   * On success the station's link is secured.
+   */
+  async knock(): Promise<HandshakeResult | null> {
+    const ring = this.#window === null ? this.#load() : null;
+    if (ring === null || ring.active === null || ring.pending !== null) return null;
+    const result = await shakeHands(this.#station, this.#random, ring.active, { lane: 'probe' });
+    if (result.ok) for (const resolve of this.#waiting.splice(0)) resolve(ACTIVE);
+    return result;
+  }
+
   /** Tries to establish Secure Channel. On success the station's link is secured. */
   async unlock(): Promise<Unlocked> {
     const unlocked = await this.#unlock();
@@ -135,7 +147,7 @@ export class KeyRing {
     for (const which of ['pending', 'active'] as const) {
       const key = ring[which];
       if (key === null) continue;
-      const result = await shakeHands(this.#station, this.#random, key, false);
+      const result = await shakeHands(this.#station, this.#random, key);
       if (result.ok) {
         if (which === 'pending') this.#store((keys) => keys.activate(this.#device));
         // The reader holds the active key, so the new one never reached it.
@@ -150,7 +162,7 @@ export class KeyRing {
   }
 
   async #installUnderDefault(ring: Ring): Promise<Unlocked> {
-    const result = await shakeHands(this.#station, this.#random, SCBK_DEFAULT, true);
+    const result = await shakeHands(this.#station, this.#random, SCBK_DEFAULT, { useDefaultKey: true });
     if (!result.ok) return this.#installFailed(`is it in install mode? ${result.message}`, result.why === 'silent');
     if (this.#window === null) {
       this.#station.link.restart();
@@ -225,6 +237,9 @@ export class KeyRing {
     }
   }
 }
+
+/** In, under the key that is in use. */
+export const ACTIVE: Unlocked = { key: 'active', problem: null, silent: false };
 
 const locked = (problem: string): Unlocked => ({ key: null, problem, silent: false });
 

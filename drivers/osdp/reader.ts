@@ -16,7 +16,8 @@ import { OperatingError } from '../../src/domain/errors.ts';
 import { ChannelHealth, describeRestart } from './channel-health.ts';
 import { command } from './commands.ts';
 import type { WireCommand } from './commands.ts';
-import { KeyRing } from './key-ring.ts';
+import { ACTIVE, KeyRing } from './key-ring.ts';
+import type { Unlocked } from './key-ring.ts';
 import { MAX_FRAME_BYTES } from './frame.ts';
 import { Outputs } from './outputs.ts';
 import { readCapabilities } from './pdcap.ts';
@@ -61,6 +62,9 @@ const OF_THE_MOMENT: readonly ReplyName[] = ['RAW', 'FMT', 'KEYPAD', 'BIOREADR',
 
 /** Who waits for a report that only comes by poll. */
 type Waiter = { name: ReplyName; take: (reply: DecodedReply) => boolean };
+
+/** What became of a first word. `nothing`: it was taken back. */
+type Heard = 'secured' | 'answered' | 'silence' | 'nothing';
 
 export class OsdpReader implements Device {
   readonly name: string;
@@ -210,9 +214,10 @@ export class OsdpReader implements Device {
   async #live(): Promise<void> {
     let found = false;
     while (!this.#stopped) {
-      if (!found && !(await this.#find())) break;
+      const met = found ? 'answered' : await this.#find();
+      if (met === null) break;
       found = false;
-      if (!(await this.#connect())) {
+      if (met !== 'secured' && !(await this.#connect())) {
         this.#setOffline(this.#problem ?? 'it cannot be used');
         await this.#pause();
         continue;
@@ -231,21 +236,35 @@ export class OsdpReader implements Device {
     this.#setOffline('stopped');
   }
 
-  /** True when the reader has answered something, mostly what it is; false when nobody waits for it any more. */
-  async #find(): Promise<boolean> {
+  /** `secured`: it is in Secure Channel already; `answered`: it has said something, mostly what it is; null when nobody waits for it any more. */
+  async #find(): Promise<'secured' | 'answered' | null> {
     while (!this.#stopped) {
       const turn = this.#tries++;
       if (this.settings.checkCharacters === 'auto') this.station.link.crc = turn % 8 < 6;
-      // Some readers say nothing to ID until they have been polled once.
-      const result = await this.station.submit('probe', command(turn % 2 === 0 ? 'ID' : 'POLL', { extended: false }));
-      if (result.kind === 'silence')
-        this.#problem = 'it does not answer: check power, wiring (A and B), address and baud';
-      if (result.kind !== 'reply' && result.kind !== 'nak') continue;
+      const heard = (turn % 3 === 0 ? await this.#knock() : null) ?? (await this.#callOut(turn % 3 !== 2));
+      if (heard === 'silence') this.#problem = 'it does not answer: check power, wiring (A and B), address and baud';
+      if (heard !== 'secured' && heard !== 'answered') continue;
       this.#tries = 0;
-      if (result.kind === 'reply') this.#firstWord(result.code, result.data);
-      return true;
+      return heard;
     }
-    return false;
+    return null;
+  }
+
+  /** With a key in use nothing needs to be asked first. Null: there is none, or it has answered and is not who has this key: let it say who it is. */
+  async #knock(): Promise<Heard | null> {
+    const knocked = this.settings.secure ? await this.keyRing.knock() : null;
+    if (knocked === null) return null;
+    if (!knocked.ok) return knocked.why === 'silent' ? 'silence' : null;
+    this.#judge(ACTIVE);
+    return 'secured';
+  }
+
+  /** Some readers say nothing to ID until they have been polled once. */
+  async #callOut(asksWho: boolean): Promise<Heard> {
+    const result = await this.station.submit('probe', command(asksWho ? 'ID' : 'POLL', { extended: false }));
+    if (result.kind === 'reply') this.#firstWord(result.code, result.data);
+    if (result.kind === 'reply' || result.kind === 'nak') return 'answered';
+    return result.kind === 'silence' ? 'silence' : 'nothing';
   }
 
   #firstWord(code: number, data: Buffer): void {
@@ -259,7 +278,10 @@ export class OsdpReader implements Device {
       this.#problem = null;
       return true;
     }
-    const outcome = await this.keyRing.unlock();
+    return this.#judge(await this.keyRing.unlock());
+  }
+
+  #judge(outcome: Unlocked): boolean {
     this.#problem = outcome.problem;
     if (outcome.problem !== null) this.#log.debug('no secure channel', { reason: outcome.problem });
     if (!outcome.silent) this.#setFault('secure_channel_refused', outcome.problem, 'Secure Channel is established');

@@ -37,6 +37,8 @@ export type Quirks = {
   rightJustified: boolean;
   /** Says nothing to ID until it was polled. */
   idNeedsPoll: boolean;
+  /** Says nothing to a challenge until it was asked who it is. */
+  challengeNeedsId: boolean;
   /** The number in BUSY. */
   busySequence: number;
   /** Any damaged frame on the line ends its session. */
@@ -69,6 +71,7 @@ export const WELL_BEHAVED: Quirks = {
   longFmt: false,
   rightJustified: false,
   idNeedsPoll: false,
+  challengeNeedsId: false,
   busySequence: 0,
   dropsSessionOnNoise: true,
   enforcesSecurity: true,

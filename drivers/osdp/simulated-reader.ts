@@ -231,11 +231,12 @@ export class SimulatedReader extends SimulatedDevice {
 
   // ---- Secure Channel -----------------------------------------------------------------------------------------------------------------------------
 
-  #shakeHands(frame: Frame): Answer {
+  #shakeHands(frame: Frame): Answer | null {
     const selector = frame.block?.data[0] ?? KEY_SELECTOR.scbk;
     const command = decodeCommand(frame.code, frame.data);
     if (typeof command === 'string') return this.#clear(frame, nak(NAK.badLength));
     this.note(command.name, false);
+    if (this.quirks.challengeNeedsId && this.count('ID') === 0) return null;
     if (command.name === 'CHLNG') return this.#challenge(frame, command.fields.randomA, selector);
     if (command.name === 'SCRYPT') return this.#prove(frame, command.fields.serverCryptogram);
     return this.#clear(frame, nak(NAK.securityBlock));

@@ -41,6 +41,7 @@ export type LineFaults = {
 export type SimulatorContext = { clock: Clock; random: Random; log: Log; openPort: OpenPort };
 
 const IDLE_CHARACTERS = 2;
+const MARK_CHARACTERS = 1;
 /** A silence of this length inside a command ends it. */
 const GAP_MS = 100;
 /** Waits shorter than this are finished by looking at the clock: timers have a grain of a millisecond, wires have not. */
@@ -165,22 +166,28 @@ export class SimulatedLine {
     for (const frame of frames) this.#command(frame, this.#clock.monotonicMs());
   }
 
-  #command(frame: Frame, atMs: number): void {
+  /** Readers act on a command once its last byte has come. */
+  #command(frame: Frame, beganMs: number): void {
     this.counts.commands++;
+    const wireMs = this.#options.paced ? this.#charactersMs(MARK_CHARACTERS + frame.bytes.length) : 0;
+    this.#at(beganMs + wireMs, () => this.#heard(frame, beganMs + wireMs));
+  }
+
+  #heard(frame: Frame, atMs: number): void {
     for (const reader of this.readers) {
       if (reader.baud !== null && reader.baud !== this.baud) continue;
       const answer = reader.receive(frame);
-      if (answer !== null) this.#answer(answer, frame.bytes.length + 1, atMs);
+      if (answer !== null) this.#answer(answer, atMs);
     }
   }
 
-  #answer(answer: Answer, commandBytes: number, atMs: number): void {
+  #answer(answer: Answer, atMs: number): void {
     const { faults } = this;
     const bytes = this.#damaged(answer.bytes);
     if (bytes === null) return;
     const lateMs = faults.late > 0 ? faults.lateMs : 0;
     if (faults.late > 0) faults.late--;
-    const wireMs = this.#options.paced ? this.#charactersMs(commandBytes + IDLE_CHARACTERS + bytes.length) : 0;
+    const wireMs = this.#options.paced ? this.#charactersMs(IDLE_CHARACTERS + bytes.length) : 0;
     const dueMs = atMs + wireMs + this.#options.turnaroundMs + lateMs;
     this.#at(dueMs, () => {
       this.#send(bytes);

@@ -3,7 +3,7 @@
 
 import { SimulatedReader } from '../../drivers/osdp/simulated-reader.ts';
 import { SimulatedLine } from '../../drivers/osdp/simulator.ts';
-import { portOpener, wireTimeMs } from '../../drivers/serial-port.ts';
+import { portOpener } from '../../drivers/serial-port.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 
@@ -21,9 +21,6 @@ export type ReaderOrder =
   /** Shows this many cards, each at a random moment, one after the other; answers with the time from each card to its strike. */
   | { ask: 'cards'; reader: number; count: number; withinMs: number };
 export type ReaderAnswer = { polls?: number[]; path?: string; strikeMs?: number[]; ready?: boolean };
-
-/** Mark, header, security block, one encrypted block, MAC and CRC of an OUT. */
-const OUT_CHARACTERS = 1 + 5 + 2 + 1 + 16 + 4 + 2;
 
 const order = JSON.parse(process.argv[2] ?? '{}') as LineOrder;
 const log = { debug: ignore, info: ignore, warn: ignore, error: ignore, child: () => log };
@@ -47,7 +44,6 @@ async function showCards({ reader: index, count, withinMs }: ReaderOrder & { ask
   const reader = readers[index];
   if (reader === undefined) throw new Error(`no reader ${index}`);
   const { pulses } = reader.terminals;
-  const settings = { path: line.path, baud: order.baud, parity: 'none', dataBits: 8, stopBits: 1 } as const;
   const times: number[] = [];
   for (let i = 0; i < count; i++) {
     await sleep(20 + Math.random() * withinMs);
@@ -55,9 +51,7 @@ async function showCards({ reader: index, count, withinMs }: ReaderOrder & { ask
     const before = pulses.length;
     reader.presentCard(26, Buffer.from('BDD93740', 'hex'));
     while (pulses.length === before) await sleep(1);
-    // The simulated reader acts when the command comes to it; on a wire the command's last byte comes this much later.
-    const wireMs = order.paced ? wireTimeMs(settings, OUT_CHARACTERS) : 0;
-    times.push((pulses[before]?.atMs ?? 0) - shownAtMs + wireMs);
+    times.push((pulses[before]?.atMs ?? 0) - shownAtMs);
   }
   return times;
 }

@@ -17,6 +17,8 @@ const TURNAROUND_MS = 2;
 const POLL_CHARACTERS = 34;
 const HANDSHAKE_CHARACTERS = 22 + 46 + 30 + 30;
 const HANDSHAKE_EXCHANGES = 2;
+/** Mark, header, security block, one encrypted block, MAC and CRC of an OUT. */
+const OUT_CHARACTERS = 1 + 5 + 2 + 1 + 16 + 4 + 2;
 
 /** The median of so many windows: what else the machine does in one of them is nobody's figure. */
 const WINDOWS = 5;
@@ -68,18 +70,25 @@ async function cardToStrike(report: Report): Promise<void> {
   const baud = 115_200;
   await onBus({ baud, paced: true, readers, strikes: true }, async (bus) => {
     await bus.settled();
+    const roundMs = (readers * 1_000) / sum(await bus.countPolls(2_000));
     const { strikeMs = [] } = await bus.ask({ ask: 'cards', reader: 3, count: 300, withinMs: 60 });
-    const roundMs = readers * pollMs(baud);
+    const outMs = charactersMs(baud, OUT_CHARACTERS);
+    const p99Ms = percentile(strikeMs, 0.99);
     report(beside(BENCH, 'card to strike, 8 secure readers at 115200 baud, p50', percentile(strikeMs, 0.5), 'ms'));
-    report(beside(BENCH, 'the poll round of that bus', roundMs, 'ms'));
-    report(against(BENCH, 'card to strike, p99 (round + 5 ms)', percentile(strikeMs, 0.99), 'ms', '<=', roundMs + 5));
+    report(beside(BENCH, 'of it the command of the strike on the wire', outMs, 'ms'));
+    report(beside(BENCH, 'the poll round of that bus, as it was just then', roundMs, 'ms'));
+    report(beside(BENCH, 'the poll round that its wire allows', readers * pollMs(baud), 'ms'));
+    report(beside(BENCH, 'card to the last byte of the strike’s command, p99', p99Ms, 'ms'));
+    report(
+      against(BENCH, 'card to strike handed to the wire, p99 (round + 5 ms)', p99Ms - outMs, 'ms', '<=', roundMs + 5),
+    );
   });
 }
 
 async function deadReader(report: Report): Promise<void> {
   const baud = 115_200;
-  // Three probes of the dead reader come into a window of this length.
-  const windowMs = 9_000;
+  // Long enough that one probe of the dead reader more or less in it is no matter.
+  const windowMs = 20_000;
   let alone = 0;
   await onBus({ baud, paced: true, readers: 7 }, async (bus) => {
     await bus.settled();

@@ -19,8 +19,8 @@ describe('a reader comes online', () => {
       await inWorld({ line, readers: { lobby: {} } }, async (world) => {
         await world.online('lobby');
         const sim = world.sim('lobby');
-        await until(() => sim.count('POLL') > 0, 'a poll');
-        expect(sim.heard.filter(({ secured }) => !secured).map(({ name }) => name)).toEqual(['ID', 'CHLNG', 'SCRYPT']);
+        await until(() => sim.count('POLL') > 0 && sim.count('RSTAT') > 0, 'a poll, and the reader to be set up');
+        expect(sim.heard.filter(({ secured }) => !secured).map(({ name }) => name)).toEqual(['CHLNG', 'SCRYPT']);
         expect(sim.heard.filter(({ secured }) => secured).map(({ name }) => name)).toContain('CAP');
         expect(world.driver.devices.get('lobby')?.status()).toMatchObject({
           online: true,

@@ -113,8 +113,9 @@ describe('an install window', () => {
   });
 
   it('waits for a reader that is put into install mode later', async () => {
-    await inWorld({ readers: { lobby: { key: OTHER_KEY } } }, async (world) => {
+    await inWorld({ readers: { lobby: { key: OTHER_KEY } }, start: false }, async (world) => {
       world.keys.rows.clear();
+      world.driver.start();
       const outcome = world.driver.osdp.install('lobby', 60_000);
       await until(() => problem(world).includes('is it in install mode?'), 'the first attempt');
       world.sim('lobby').installMode = true;
@@ -133,8 +134,9 @@ describe('an install window', () => {
   });
 
   it('that closes in vain says what was last seen, and the default key is not tried afterwards', async () => {
-    await inWorld({ readers: { lobby: { key: OTHER_KEY } }, speed: 10 }, async (world) => {
+    await inWorld({ readers: { lobby: { key: OTHER_KEY } }, speed: 10, start: false }, async (world) => {
       world.keys.rows.clear();
+      world.driver.start();
       expect(await world.driver.osdp.install('lobby', 3_000)).toMatchObject({
         outcome: 'failed',
         message: expect.stringContaining('is it in install mode?'),
@@ -251,8 +253,9 @@ describe('rotation', () => {
 
 describe('an imported key', () => {
   it('is kept once the reader has shown that it holds it', async () => {
-    await inWorld({ readers: { lobby: { key: OTHER_KEY } } }, async (world) => {
+    await inWorld({ readers: { lobby: { key: OTHER_KEY } }, start: false }, async (world) => {
       world.keys.rows.clear();
+      world.driver.start();
       await until(() => problem(world).includes('import-key'), 'the problem');
       await world.driver.osdp.importKey('lobby', '5B:0E:D1:94:3F:A7:82:6C:11:D8:E0:4A:79:B3:F6:2C');
       expect(activeKey(world)).toEqual(OTHER_KEY);
