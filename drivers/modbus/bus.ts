@@ -63,6 +63,8 @@ export type Line = {
   start(events: LineEvents): void;
   stop(): Promise<void>;
   readonly maxInFlight: number;
+  /** What a request and its answer take of the line, ms; 0: nobody waits for them. */
+  lengthMs(request: Request): number;
   /** How long a request to this unit must still wait, ms; 0: it may go now. */
   waitMs(unit: LineUnit): number;
   /**
@@ -80,7 +82,12 @@ export type Line = {
 
 export type LineEvents = { up(): void; down(reason: string): void };
 
-export type UnitWatch = { online(): void; offline(reason: string): void };
+export type UnitWatch = {
+  online(): void;
+  offline(reason: string): void;
+  /** A transfer is about to take the bus for this long, ms: inputs that fall due before its end are asked for in this very turn. */
+  ahead?(lengthMs: number): void;
+};
 
 export type RequestOptions = SendOptions & { priority: Priority };
 
@@ -123,6 +130,9 @@ export class Bus {
   #state: 'new' | 'down' | 'up' | 'closed' = 'new';
   #downReason = 'the line has not been opened yet';
   #timer: Timer | null = null;
+  #isPumping = false;
+  /** Units whose inputs were asked for ahead of the transfer that goes next. */
+  readonly #asked = new Set<Unit>();
 
   constructor(clock: Clock, random: Random, line: Line) {
     this.#clock = clock;
@@ -190,16 +200,20 @@ export class Bus {
 
   /** Sends whatever may go now. Runs in the turn of the request, so that a strike on an idle bus is written at once. */
   #pump(): void {
+    // Asked from within: whoever pumps already will come to it.
+    if (this.#isPumping) return;
+    this.#isPumping = true;
     this.#timer?.cancel();
     this.#timer = null;
     while (this.#state === 'up' && this.#inFlight < this.#line.maxInFlight) {
       const { job, waitMs } = this.#next();
       if (job === null) {
         if (waitMs < Number.POSITIVE_INFINITY) this.#timer = this.#clock.after(Math.ceil(waitMs), () => this.#pump());
-        return;
+        break;
       }
       void this.#carryOut(job);
     }
+    this.#isPumping = false;
   }
 
   /** Takes the first job that may go, or says how long until one may. Those whose time has passed are answered on the way. */
@@ -219,6 +233,7 @@ export class Bus {
         if (job.unit.inFlight >= job.unit.settings.maxInFlight) continue;
         const jobWaitMs = this.#line.waitMs(job.unit);
         if (jobWaitMs <= 0) {
+          if (this.#asksAhead(job)) return this.#next();
           this.#take(queue, i);
           this.#pollsInARow = priority === 'input' ? this.#pollsInARow + 1 : 0;
           return { job, waitMs: 0 };
@@ -227,6 +242,22 @@ export class Bus {
       }
     }
     return { job: null, waitMs };
+  }
+
+  /** True when inputs were asked for that would else have waited for the end of this transfer. */
+  #asksAhead({ request, options: { priority } }: Job): boolean {
+    if (priority === 'strike' || priority === 'input') return false;
+    const lengthMs = this.#line.lengthMs(request);
+    const before = this.#queued;
+    for (const unit of this.#units.values()) {
+      if (lengthMs === 0 || this.#asked.has(unit)) continue;
+      const queued = this.#queued;
+      unit.watch.ahead?.(lengthMs);
+      if (this.#queued > queued) this.#asked.add(unit);
+    }
+    if (this.#queued > before) return true;
+    this.#asked.clear();
+    return false;
   }
 
   #order(): readonly Priority[] {

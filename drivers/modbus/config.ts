@@ -8,7 +8,7 @@ import { blocksOf } from './inputs.ts';
 import { recordRegisters } from './layout.ts';
 import type { Profile } from './profile-schema.ts';
 import { loadProfile } from './profile.ts';
-import { lineTimes, transactionMs } from './rtu.ts';
+import { lineTimes, transactionMs, USUAL_TURNAROUND_MS } from './rtu.ts';
 import { READ_FUNCTION, TRANSPORTS } from './schema-parts.ts';
 import { DURATION_FORM, formatDuration, parseDuration } from '../../src/domain/duration.ts';
 import { lineKeys, lineProblems, lineSettings, parseConverter } from '../../src/domain/line.ts';
@@ -217,8 +217,6 @@ function usesLocalTime({ clock, credentials, events }: Profile): boolean {
 
 // ---- the bus as a whole --------------------------------------------------------------------------------------------------------------------------
 
-/** Turnaround of a good device, for judging whether a bus can carry its polls. */
-const USUAL_TURNAROUND_MS = 5;
 /** More of the bus than this for polls leaves too little for everything else. */
 const POLL_SHARE_LIMIT = 0.6;
 

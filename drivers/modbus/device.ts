@@ -73,6 +73,7 @@ export class ModbusDevice implements Device {
   #tamper = new Map<number, boolean>();
   #pollTimer: Timer | null = null;
   #nextPollMs = 0;
+  #isCycling = false;
   #nextCheckMs = 0;
   #nextKickMs = 0;
   #kicks = 0;
@@ -88,6 +89,7 @@ export class ModbusDevice implements Device {
     this.#unit = bus.addUnit(options.unit, {
       online: () => void this.#bringUp(),
       offline: (reason) => this.#goOffline(reason),
+      ahead: (lengthMs) => this.#pollAhead(lengthMs),
     });
     this.#talk = new Talk(this.#unit, context.clock, profile.limits, options.transferRegisters);
     this.#outputs = new Outputs(profile.outputs, {
@@ -247,7 +249,26 @@ export class ModbusDevice implements Device {
 
   // ---- looking again and again -------------------------------------------------------------------------------------------------------------------
 
+  /** A transfer is about to take the bus: inputs that fall due before its end are read first. */
+  #pollAhead(lengthMs: number): void {
+    const nowMs = this.#clock.monotonicMs();
+    const isIdle = this.#state === 'ready' && !this.#isCycling && this.#profile.inputs.length > 0;
+    if (!isIdle || this.#nextPollMs >= nowMs + lengthMs) return;
+    this.#nextPollMs = nowMs;
+    this.#pollTimer?.cancel();
+    void this.#cycle(this.#life);
+  }
+
   async #cycle(life: number): Promise<void> {
+    this.#isCycling = true;
+    const goesOn = await this.#lookAtAll(life);
+    if (life !== this.#life) return;
+    this.#isCycling = false;
+    if (goesOn) this.#schedule(life);
+  }
+
+  /** False when it is no longer the time for it. */
+  async #lookAtAll(life: number): Promise<boolean> {
     const nowMs = this.#clock.monotonicMs();
     const stale = (): boolean => life !== this.#life || this.#state !== 'ready';
     const due = (atMs: number): boolean => nowMs >= atMs - EARLY_MS;
@@ -257,12 +278,10 @@ export class ModbusDevice implements Device {
     if (pollDue) this.#nextPollMs = Math.max(nowMs, this.#nextPollMs + this.#periodMs);
     if (this.#profile.inputs.length > 0) await this.#inputs.poll();
     else if (pollDue) await this.#heartbeat();
-    if (stale()) return;
-    if (due(this.#nextCheckMs)) {
-      await this.#recheck();
-      this.#nextCheckMs = this.#clock.monotonicMs() + CHECK_MS;
-    }
-    if (!stale()) this.#schedule(life);
+    if (stale()) return false;
+    // Beside: its reads wait for credentials that are written, and inputs must not wait for its reads.
+    if (due(this.#nextCheckMs)) void this.#recheck();
+    return !stale();
   }
 
   get #periodMs(): number {
@@ -282,6 +301,13 @@ export class ModbusDevice implements Device {
   }
 
   async #recheck(): Promise<void> {
+    this.#nextCheckMs = Number.POSITIVE_INFINITY;
+    const life = this.#life;
+    await this.#checkAgain();
+    if (life === this.#life) this.#nextCheckMs = this.#clock.monotonicMs() + CHECK_MS;
+  }
+
+  async #checkAgain(): Promise<void> {
     const stranger = await this.#checkIdentity();
     if (stranger !== null && this.#identity !== null && this.#identityIsWrong()) {
       // Answered by another device now: everything begins anew, and nothing is written meanwhile.

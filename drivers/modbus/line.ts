@@ -4,7 +4,16 @@
 import type { Attempt, Line, LineEvents, LineUnit, SendOptions } from './bus.ts';
 import type { Reply, Request } from './codec.ts';
 import { Lateness } from './lateness.ts';
-import { BROADCAST_UNIT, findReply, lineTimes, replyFrameLength, requestFrame, type LineTimes } from './rtu.ts';
+import {
+  BROADCAST_UNIT,
+  findReply,
+  lineTimes,
+  replyFrameLength,
+  requestFrame,
+  transactionMs,
+  USUAL_TURNAROUND_MS,
+  type LineTimes,
+} from './rtu.ts';
 import { assert } from '../../src/domain/errors.ts';
 import type { Clock, LineSettings, Log, OpenPort, Port, Random, Timer } from '../../src/domain/ports.ts';
 import { SteadyLine } from '../../src/domain/steady-line.ts';
@@ -91,6 +100,10 @@ export class RtuLine implements Line {
   renew(reason: string): void {
     // Reopening a serial device gains nothing; a converter may have forgotten its connection.
     if (this.#settings.path.startsWith('tcp://')) this.#steady.reopen(reason);
+  }
+
+  lengthMs(request: Request): number {
+    return transactionMs(this.#times, request, USUAL_TURNAROUND_MS);
   }
 
   waitMs(unit: LineUnit): number {

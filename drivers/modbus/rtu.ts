@@ -82,6 +82,9 @@ export const lineTimes = (line: Pick<LineSettings, 'baud' | 'dataBits' | 'parity
   t35Ms: line.baud > 19_200 ? 1.75 : (3.5 * 11_000) / line.baud,
 });
 
+/** Turnaround of a good device, for judging what a bus can carry. */
+export const USUAL_TURNAROUND_MS = 5;
+
 /** How long a transaction occupies the line: both frames, the device's turnaround, and the pauses around. */
 export const transactionMs = (times: LineTimes, request: Request, turnaroundMs: number): number =>
   (encodeRequest(request).length + 3 + replyFrameLength(request)) * times.characterMs + turnaroundMs + 2 * times.t35Ms;

@@ -69,6 +69,10 @@ export class TcpLine implements Line {
     if (this.#connection !== null) this.#lost(this.#connection, reason);
   }
 
+  lengthMs(): number {
+    return 0;
+  }
+
   waitMs(unit: LineUnit): number {
     const askedAtMs = this.#askedAtMs.get(unit.settings.unit) ?? Number.NEGATIVE_INFINITY;
     return Math.max(0, askedAtMs + unit.settings.minGapMs - this.#clock.monotonicMs());
