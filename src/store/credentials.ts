@@ -83,6 +83,8 @@ export class CredentialTable {
   readonly #ofUser;
   readonly #entrancesOf;
   readonly #entranceKeysOf;
+  readonly #unsynced;
+  readonly #userIdOf;
   readonly #addEntrance;
   readonly #clearEntrances;
   readonly #setCode;
@@ -129,6 +131,12 @@ export class CredentialTable {
     );
     this.#entranceKeysOf = db.prepare<[number], { entrance_key: number }>(
       'SELECT entrance_key FROM credential_entrances WHERE credential_key = ? ORDER BY entrance_key',
+    );
+    this.#unsynced = db.prepare<[number], { acs_credential_id: string; issued_at: number | null }>(
+      'SELECT acs_credential_id, issued_at FROM credentials WHERE credential_key = ? AND synced_at IS NULL AND user_key IS NOT NULL AND invalidated_at IS NULL',
+    );
+    this.#userIdOf = db.prepare<[number], { acs_user_id: string }>(
+      'SELECT acs_user_id FROM credentials JOIN users USING (user_key) WHERE credential_key = ?',
     );
     this.#addEntrance = db.prepare<[number, number, Buffer | null, number | null]>(
       'INSERT OR IGNORE INTO credential_entrances (credential_key, entrance_key, code_hash, code_length) VALUES (?, ?, ?, ?)',
@@ -306,6 +314,15 @@ export class CredentialTable {
   /** Every controller concerned holds it as it should be. */
   setSynced(credentialKey: number, atMs: number): void {
     this.#setSynced.run(atMs, atMs, credentialKey);
+  }
+
+  /** What an event of its being issued says; undefined: it is synced, or of nobody, or ended. */
+  unsynced(credentialKey: number): { acs_credential_id: string; issued_at: number | null } | undefined {
+    return this.#unsynced.get(credentialKey);
+  }
+
+  userIdOf(credentialKey: number): string | undefined {
+    return this.#userIdOf.get(credentialKey)?.acs_user_id;
   }
 
   count(): number {

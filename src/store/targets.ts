@@ -1,6 +1,7 @@
 // What each controller should hold: one row per credential and controller, which owns the slot from before the first write until after the verified erasure.
 // A row is judged when it is due, by the clock; what has to be done at the controller then waits in one of two queues, erasures and writes.
 
+import type { Statement } from 'better-sqlite3';
 import type { Db } from './open.ts';
 
 export type TargetState = 'scheduled' | 'writing' | 'set' | 'unconfirmed' | 'removing' | 'removed' | 'failed';
@@ -54,9 +55,19 @@ const CHANGEABLE = [
   'erase_reason', 'is_overdue', 'announced', 'partner_key',
 ] as const; // prettier-ignore
 
+const updateOf = (columns: readonly string[]): string =>
+  `UPDATE targets SET ${columns.map((name) => `${name} = :${name}`).join(', ')} WHERE target_key = :target_key`;
+
+const isSame = (a: Buffer | string | number | null, b: Buffer | string | number | null): boolean =>
+  a === b || (Buffer.isBuffer(a) && Buffer.isBuffer(b) && a.equals(b));
+
 export class TargetTable {
+  readonly #db: Db;
+  /** By the columns that change; a row takes few ways through its life. */
+  readonly #changes = new Map<string, Statement<[TargetRow]>>();
   readonly #byKey;
   readonly #ofCredential;
+  readonly #progressOf;
   readonly #ofPartner;
   readonly #besides;
   readonly #due;
@@ -89,9 +100,13 @@ export class TargetTable {
   readonly #history;
 
   constructor(db: Db) {
+    this.#db = db;
     this.#byKey = db.prepare<[number], TargetRow>('SELECT * FROM targets WHERE target_key = ?');
     this.#ofCredential = db.prepare<[number], TargetRow>(
       'SELECT * FROM targets WHERE credential_key = ? ORDER BY controller',
+    );
+    this.#progressOf = db.prepare<[number], { controller: string; is_held: 0 | 1 }>(
+      `SELECT controller, state IN ('set', 'unconfirmed') AND due_at IS NOT ${AT_ONCE} AS is_held FROM targets WHERE credential_key = ?`,
     );
     this.#ofPartner = db.prepare<[number], TargetRow>(
       'SELECT * FROM targets WHERE partner_key = ? ORDER BY target_key',
@@ -118,9 +133,7 @@ export class TargetTable {
     this.#insert = db.prepare<[string, number, string, number]>(
       `INSERT INTO targets (controller, credential_key, acs_credential_id, state, due_at) VALUES (?, ?, ?, 'scheduled', ?)`,
     );
-    this.#update = db.prepare<[TargetRow]>(
-      `UPDATE targets SET ${CHANGEABLE.map((name) => `${name} = :${name}`).join(', ')} WHERE target_key = :target_key`,
-    );
+    this.#update = db.prepare<[TargetRow]>(updateOf(CHANGEABLE));
     this.#delete = db.prepare<[number]>('DELETE FROM targets WHERE target_key = ?');
     this.#touch = db.prepare<[number]>(`UPDATE targets SET due_at = ${AT_ONCE}, attempts = 0 WHERE credential_key = ?`);
     this.#touchRow = db.prepare<[number]>(`UPDATE targets SET due_at = ${AT_ONCE} WHERE target_key = ?`);
@@ -195,6 +208,11 @@ export class TargetTable {
     return this.#ofCredential.all(credentialKey);
   }
 
+  /** Whether each controller concerned holds the credential as it is now. */
+  progressOf(credentialKey: number): { controller: string; is_held: 0 | 1 }[] {
+    return this.#progressOf.all(credentialKey);
+  }
+
   /** Rows whose slot holds this credential's code, and the row of a code that lies in this card's slot. */
   ofPartner(credentialKey: number): TargetRow[] {
     return this.#ofPartner.all(credentialKey);
@@ -236,6 +254,19 @@ export class TargetTable {
 
   update(target: TargetRow): void {
     this.#update.run(target);
+  }
+
+  /** As `update`, for a row that stands in the store as `stored`: what is equal is left alone, and so are the indexes over it. */
+  change(stored: TargetRow, target: TargetRow): void {
+    const changed = CHANGEABLE.filter((name) => !isSame(stored[name], target[name]));
+    if (changed.length === 0) return;
+    const columns = changed.join(' ');
+    let statement = this.#changes.get(columns);
+    if (statement === undefined) {
+      statement = this.#db.prepare<[TargetRow]>(updateOf(changed));
+      this.#changes.set(columns, statement);
+    }
+    statement.run(target);
   }
 
   delete(targetKey: number): void {

@@ -3,7 +3,7 @@
 
 import type { Site } from '../domain/site.ts';
 import type { Store } from '../store/store.ts';
-import { AT_ONCE, type TargetRow } from '../store/targets.ts';
+import type { TargetRow } from '../store/targets.ts';
 
 export type TargetEvent =
   | 'access_code.scheduled_on_device'
@@ -48,21 +48,19 @@ export class Announcer {
 
   /** Records issued or reissued once every controller concerned holds the credential as it is now. */
   noteSynced(credentialKey: number, nowMs: number): void {
-    const row = this.#store.credentials.byKey(credentialKey);
-    if (row === undefined || row.synced_at !== null || row.user_key === null || row.invalidated_at !== null) return;
-    const targets = this.#store.targets
-      .ofCredential(credentialKey)
-      .filter((target) => this.#site.slotController(target.controller) !== undefined);
-    const isHeld = (target: TargetRow): boolean =>
-      (target.state === 'set' || target.state === 'unconfirmed') && target.due_at !== AT_ONCE;
-    if (!targets.every(isHeld)) return;
+    const unsynced = this.#store.credentials.unsynced(credentialKey);
+    if (unsynced === undefined) return;
+    const isHeld = this.#store.targets
+      .progressOf(credentialKey)
+      .every(({ controller, is_held }) => is_held === 1 || this.#site.slotController(controller) === undefined);
+    if (!isHeld) return;
     this.#store.credentials.setSynced(credentialKey, nowMs);
     this.#store.events.add(
       {
-        event_type: row.issued_at === null ? 'acs_credential.issued' : 'acs_credential.reissued',
+        event_type: unsynced.issued_at === null ? 'acs_credential.issued' : 'acs_credential.reissued',
         body: {
           acs_system_id: this.#acsSystemId,
-          acs_credential_id: row.acs_credential_id,
+          acs_credential_id: unsynced.acs_credential_id,
           ...this.#userOf(credentialKey),
         },
       },
@@ -71,8 +69,7 @@ export class Announcer {
   }
 
   #userOf(credentialKey: number): { acs_user_id?: string } {
-    const userKey = this.#store.credentials.byKey(credentialKey)?.user_key ?? null;
-    const user = userKey === null ? undefined : this.#store.users.byKey(userKey);
-    return user === undefined ? {} : { acs_user_id: user.acs_user_id };
+    const userId = this.#store.credentials.userIdOf(credentialKey);
+    return userId === undefined ? {} : { acs_user_id: userId };
   }
 }

@@ -56,9 +56,15 @@ export class Judge {
 
   /**
    * Inside a transaction: writes the row as the judgement has it, with what is to be announced by that, or deletes it when nothing of it is left. What has to be
-   * done at the controller then waits in a queue. Returns the row, null when it is gone.
+   * done at the controller then waits in a queue. `stored`: the row as it stands in the store, where that is known. Returns the row, null when it is gone.
    */
-  apply(target: TargetRow, judged: Judged, wallMs: number, announcer: Announcer): TargetRow | null {
+  apply(
+    target: TargetRow,
+    judged: Judged,
+    wallMs: number,
+    announcer: Announcer,
+    stored: TargetRow | null = null,
+  ): TargetRow | null {
     const next = this.#judgedRow(target, judged, wallMs);
     if (next === null) {
       this.#store.targets.delete(target.target_key);
@@ -66,7 +72,8 @@ export class Judge {
       return null;
     }
     this.#announce(next, judged.desired, wallMs, announcer);
-    this.#store.targets.update(next);
+    if (stored === null) this.#store.targets.update(next);
+    else this.#store.targets.change(stored, next);
     this.#touchCarried(target, next);
     if (isThere(next) || next.state === 'removed') announcer.noteSynced(target.credential_key, wallMs);
     return next;

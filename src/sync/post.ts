@@ -158,7 +158,7 @@ export function readsEmpty(post: Post, reading: SlotReading): boolean {
 }
 
 /** Brings a row to what it should hold by now. Inside a transaction. */
-export function judgeRow(post: Post, target: TargetRow): TargetRow | null {
+export function judgeRow(post: Post, target: TargetRow, stored: TargetRow | null = null): TargetRow | null {
   const judged = post.judge.judge(target, post.time());
-  return post.judge.apply(target, judged, post.clock.nowMs(), post.announcer);
+  return post.judge.apply(target, judged, post.clock.nowMs(), post.announcer, stored);
 }

@@ -78,6 +78,8 @@ export class Worker {
   #wasWoken = false;
   #isContactDue = true;
   #emptyUntilMs = 0;
+  /** More waited at once than a few, and the last of them are not written yet. */
+  #isBulk = false;
   #comparison: Comparison | null = null;
   #isOweStored = true;
   #waiters: Waiter[] = [];
@@ -247,10 +249,13 @@ export class Worker {
     // Writes and the comparison take turns, so that neither waits for the end of the other.
     if (this.#comparison !== null && !this.#wasChunk) return await this.#chunk(post, this.#comparison);
     this.#wasChunk = false;
-    const writes = store.targets.waiting(controller.name, WAITS.write, this.#stepSize());
+    const few = 2 * controller.slots.slotsPerWrite;
+    const size = this.#stepSize();
+    const waiting = store.targets.waiting(controller.name, WAITS.write, Math.max(size, few + 1));
+    const writes = waiting.slice(0, size);
     // A few are read first in any case; of many the last comparison is believed for a while, or a bulk write would take twice as long.
-    const isBulk = writes.length > 2 * controller.slots.slotsPerWrite;
-    const isEmptinessFresh = isBulk && post.clock.monotonicMs() < this.#emptyUntilMs;
+    this.#isBulk = waiting.length > few || (this.#isBulk && waiting.length > 0);
+    const isEmptinessFresh = this.#isBulk && post.clock.monotonicMs() < this.#emptyUntilMs;
     if (writes.length > 0) return this.#note(await writeStep(post, writes, { pace: this.#pace, isEmptinessFresh }));
     if (this.#comparison !== null) return await this.#chunk(post, this.#comparison);
     return this.#isForeignLeft && (await this.#emptyForeign(post));
@@ -308,7 +313,7 @@ export class Worker {
       if (rows.length === 0) break;
       await inSlices(post, rows, ({ target_key: key }) => {
         const row = store.targets.byKey(key);
-        if (row?.due_at != null) judgeRow(post, row);
+        if (row?.due_at != null) judgeRow(post, row, row);
       });
       judged += rows.length;
     }

@@ -5,7 +5,7 @@ import type { SlotContent, SlotOutcome, SlotReading, SlotRefusal } from '../doma
 import { OperatingError } from '../domain/errors.ts';
 import { AT_ONCE, WAITS, type TargetRow } from '../store/targets.ts';
 import { openContent } from './content.ts';
-import type { Desired } from './desired.ts';
+import { certainInstant, type Desired } from './desired.ts';
 import { FAILURES_SAID, makeRoom } from './erasing.ts';
 import type { Pace } from './pace.ts';
 import { plan } from './plan.ts';
@@ -28,20 +28,68 @@ type Verdict = { ready: Ready } & (
 
 export type WriteOptions = { pace: Pace; isEmptinessFresh: boolean };
 
+/** The store works on one part of a step while the wire carries another. */
+const PARTS_PER_STEP = 8;
+
 /** One step over rows that wait for a write, the most urgent first. */
 export async function writeStep(post: Post, waiting: readonly TargetRow[], options: WriteOptions): Promise<StepResult> {
+  if (waiting.some(({ slot }) => slot === null)) await post.drainEvents();
+  const parts = inParts(waiting, post.controller.slots.slotsPerWrite);
+  let result = FINE;
+  const [first = [], ...left] = parts;
+  let prepared = await prepare(post, first, options);
+  let wire: Promise<Verdict[]> | null = carry(post, prepared, options.pace);
+  while (wire !== null) {
+    const part = left.shift();
+    const next = part === undefined ? null : await prepare(post, part, options);
+    const verdicts: Verdict[] = await wire;
+    const { problem } = prepared;
+    // A controller that answers nothing is left alone: what is claimed already is in doubt, and read first the next time.
+    wire = next === null || isAllUnknown(verdicts) ? null : carry(post, next, options.pace);
+    result = added(result, await settle(post, verdicts, problem, parts.length === 1 && verdicts.length === 1));
+    prepared = next ?? prepared;
+  }
+  return result;
+}
+
+/** Whole transfers, so that no part costs the wire a frame more. */
+function inParts(waiting: readonly TargetRow[], perTransfer: number): TargetRow[][] {
+  const transfers = Math.ceil(waiting.length / perTransfer);
+  const size = Math.ceil(transfers / PARTS_PER_STEP) * perTransfer;
+  return Array.from({ length: Math.ceil(waiting.length / size) }, (_, i) => waiting.slice(i * size, (i + 1) * size));
+}
+
+type Prepared = { claimed: Ready[]; verdicts: Verdict[]; problem: string };
+
+/** All that the store has to do before the wire: what is still wanted, a slot for each, and the slots owned. */
+async function prepare(post: Post, waiting: readonly TargetRow[], options: WriteOptions): Promise<Prepared> {
   const wanted = await stillWanted(post, waiting);
-  if (wanted.length === 0) return FINE;
-  if (wanted.some(({ target }) => target.slot === null)) await post.drainEvents();
   const ready = await placeAll(post, wanted, options.isEmptinessFresh);
   const looked = await lookFirst(post, ready);
-  if (typeof looked === 'string') return await settle(post, ready.map(unread), looked);
+  if (typeof looked === 'string') return { claimed: [], verdicts: ready.map(unread), problem: looked };
   const claimed = await claim(post, looked.toWrite);
-  const verdicts = claimed.length === 0 ? [] : await options.pace.measure(claimed.length, () => write(post, claimed));
-  return await settle(post, [...looked.verified, ...verdicts], 'no write could be confirmed');
+  return { claimed, verdicts: looked.verified, problem: 'no write could be confirmed' };
+}
+
+function carry(post: Post, { claimed, verdicts }: Prepared, pace: Pace): Promise<Verdict[]> {
+  if (claimed.length === 0) return Promise.resolve(verdicts);
+  const work = pace.measure(claimed.length, () => write(post, claimed));
+  // Whoever is told to stop while the store works on the next part does not come to await it.
+  work.catch(() => undefined);
+  return work.then((written) => [...verdicts, ...written]);
 }
 
 const unread = (ready: Ready): Verdict => ({ ready, result: 'unknown' });
+
+const isAllUnknown = (verdicts: readonly Verdict[]): boolean =>
+  verdicts.length > 0 && verdicts.every(({ result }) => result === 'unknown');
+
+const added = (a: StepResult, b: StepResult): StepResult => ({
+  asked: a.asked + b.asked,
+  unknown: a.unknown + b.unknown,
+  problem: a.problem ?? b.problem,
+  isRepeat: b.isRepeat,
+});
 
 async function stillWanted(post: Post, waiting: readonly TargetRow[]): Promise<Wanted[]> {
   const { store, judge } = post;
@@ -188,7 +236,7 @@ async function claim(post: Post, ready: readonly Ready[]): Promise<Ready[]> {
     const row = current(item);
     if (row === null) return;
     const state = row.state === 'failed' ? 'failed' : 'writing';
-    store.targets.update({ ...row, state, slot: item.slot, written_hash: item.hash, read_hash: null });
+    store.targets.change(row, { ...row, state, slot: item.slot, written_hash: item.hash, read_hash: null });
     map.take(item.slot);
     claimed.push(item);
   });
@@ -270,7 +318,13 @@ async function clearRefused(post: Post, verdicts: readonly Verdict[]): Promise<V
 
 // ---- what became of it -----------------------------------------------------------------------------------------------------------------------------
 
-async function settle(post: Post, verdicts: readonly Verdict[], problem: string): Promise<StepResult> {
+/** `isAlone`: the step was about this one row. */
+async function settle(
+  post: Post,
+  verdicts: readonly Verdict[],
+  problem: string,
+  isAlone: boolean,
+): Promise<StepResult> {
   let cleared = 0;
   let unknown = 0;
   await inSlices(post, verdicts, (verdict) => {
@@ -285,18 +339,18 @@ async function settle(post: Post, verdicts: readonly Verdict[], problem: string)
     } else if (verdict.result === 'foreign') disown(post, target, verdict.reading);
     else {
       unknown += 1;
-      if (verdicts.length === 1) setAside(post, target);
+      if (isAlone) setAside(post, target);
     }
   });
   if (cleared > 0) await makeRoom(post, cleared);
-  const isRepeat = verdicts.length === 1 && verdicts.every((verdict) => verdict.ready.target.attempts > 0);
+  const isRepeat = isAlone && verdicts.every((verdict) => verdict.ready.target.attempts > 0);
   return { asked: verdicts.length, unknown, problem: unknown === 0 ? null : problem, isRepeat };
 }
 
-/** Facts first, then judged anew: a command may have changed what is wanted while the write was on its way. */
+/** Facts first, then judged anew where a command or the clock may have changed what is wanted while the write was on its way. */
 function noteVerified(post: Post, target: TargetRow, ready: Ready): void {
-  const { store, controller, clock } = post;
-  judgeRow(post, {
+  const { store, controller, clock, judge, announcer } = post;
+  const row: TargetRow = {
     ...target,
     slot: ready.slot,
     written_hash: ready.hash,
@@ -308,7 +362,19 @@ function noteVerified(post: Post, target: TargetRow, ready: Ready): void {
     waits: null,
     urgent_at: null,
     state: target.state === 'failed' ? 'writing' : target.state,
-  });
+  };
+  if (isStillTrue(post, target, ready.desired))
+    judge.apply(row, { desired: ready.desired, hash: ready.hash, isConcerned: true }, clock.nowMs(), announcer, target);
+  else judgeRow(post, row, target);
+}
+
+function isStillTrue(post: Post, target: TargetRow, { nextDueMs }: Desired): boolean {
+  const instant = certainInstant(post.time());
+  return (
+    target.due_at !== AT_ONCE &&
+    target.waits === WAITS.write &&
+    (nextDueMs === null || (instant ?? Infinity) < nextDueMs)
+  );
 }
 
 function noteDiffers(post: Post, target: TargetRow): void {
