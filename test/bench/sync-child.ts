@@ -1,15 +1,34 @@
-// The controller of the measurements, in a process of its own: the agent's work must not slow the wire that it is measured against.
+// The devices of the measurements, in a process of their own: the agent's work must not slow the wire that it is measured against. Given their line as JSON; moves an
+// input when it is told to, and says when that was.
 
 import { join } from 'node:path';
 import { startModbusDevices } from '../../drivers/modbus/simulator.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 
-const [transport, baud] = process.argv.slice(2);
+export type DevicesOrder = {
+  transport: 'tcp' | 'rtu-over-tcp';
+  /** Null: as fast as it goes. */
+  baud: number | null;
+  /** File names of this folder, for the units 1, 2, … */
+  profiles: readonly string[];
+  turnaroundMs: number;
+};
+/** `atNs`: CLOCK_MONOTONIC, the same in every process of the machine. */
+export type DevicesAnswer = { port?: number; atNs?: string };
+export type MoveInput = { unit: number; input: number; active: boolean };
+
+const order = JSON.parse(process.argv[2] ?? '{}') as DevicesOrder;
 const simulator = await startModbusDevices({
-  listen: { kind: transport === 'tcp' ? 'tcp' : 'rtu-over-tcp', port: 0 },
-  units: [{ unit: 1, profile: join(import.meta.dirname, 'controller.yaml') }],
+  listen: { kind: order.transport, port: 0 },
+  units: order.profiles.map((profile, i) => ({ unit: i + 1, profile: join(import.meta.dirname, profile) })),
   clock: systemClock,
 });
-if (baud !== undefined) simulator.lineFaults.pace = { baud: Number(baud), parity: 'even' };
-process.send?.({ port: simulator.port });
+if (order.baud !== null) simulator.lineFaults.pace = { baud: order.baud, parity: 'even' };
+order.profiles.forEach((_, i) => (simulator.unit(i + 1).faults.latencyMs = order.turnaroundMs));
+const answer = (message: DevicesAnswer): void => void process.send?.(message);
+process.on('message', ({ unit, input, active }: MoveInput) => {
+  simulator.unit(unit).setInput(input, active);
+  answer({ atNs: String(process.hrtime.bigint()) });
+});
 process.on('disconnect', () => process.exit(0));
+answer({ port: simulator.port });

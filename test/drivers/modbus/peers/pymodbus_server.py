@@ -9,7 +9,7 @@ from pymodbus.transaction import ModbusRtuFramer, ModbusSocketFramer
 
 
 def blocks():
-    holding = [0] * 8000
+    holding = [0] * 65536
     holding[0:3] = [0x4C4E, 0x0201, 1]
     return ModbusSlaveContext(
         co=ModbusSequentialDataBlock(0, [0] * 256),
