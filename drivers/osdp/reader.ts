@@ -269,6 +269,8 @@ export class OsdpReader implements Device {
 
   #firstWord(code: number, data: Buffer): void {
     if (code === REPLIES.PDID.code) this.#identify(REPLIES.PDID.decode(data), false);
+    // It was asked in the clear: that it answers so is no sign of anybody in its place.
+    else if (this.settings.secure) this.#log.debug('what it says before it is greeted does not count', { code });
     else if (code !== REPLIES.ACK.code)
       this.#report({ code, data, secured: false, old: true, atMonotonicMs: this.#context.clock.monotonicMs() });
   }

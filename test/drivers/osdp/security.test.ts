@@ -61,6 +61,22 @@ describe('a reader is not listened to', () => {
     });
   });
 
+  it('when it is only being looked for: a card that it has kept opens nothing, and is no alarm, for it was asked in the clear', async () => {
+    const lobby = { remembersCards: true, quirks: { enforcesSecurity: false, idNeedsPoll: true } };
+    await inWorld({ readers: { lobby }, speed: 10 }, async (world) => {
+      await world.online('lobby');
+      world.line.faults.pulled = true;
+      await world.event('offline');
+      world.sim('lobby').powerCycle();
+      world.sim('lobby').presentCard(26, CARD);
+      world.line.faults.pulled = false;
+      await world.online('lobby');
+      expect(world.sim('lobby').waiting).toBe(0);
+      expect(world.count('presented')).toBe(0);
+      expect(world.count('clear_text_card')).toBe(0);
+    });
+  });
+
   it('when its replies are forged: an event says so, and the true reader is taken up again', async () => {
     await inWorld({ readers: { lobby: {} } }, async (world) => {
       await world.online('lobby');
