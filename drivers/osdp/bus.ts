@@ -289,7 +289,10 @@ export class OsdpBus {
     const wasMissing = exchange?.station.isMissing === true;
     if (!ours || !exchange.station.heard(frame, atMs)) {
       this.strays++;
-      if (frame.reply) this.#quietAtMs = atMs + STRAY_PAUSE_MS;
+      if (frame.reply) {
+        this.#quietAtMs = atMs + STRAY_PAUSE_MS;
+        this.#stations.find((station) => station.link.address === frame.address)?.passedBy(atMs);
+      }
       return;
     }
     exchange.timer.cancel();

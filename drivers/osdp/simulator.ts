@@ -36,6 +36,8 @@ export type LineFaults = {
   echo: boolean;
   /** The cable is pulled: nothing goes through, in either direction. */
   pulled: boolean;
+  /** The network before a converter stands still: commands are kept, and all of them reach the readers together with the first one after it. */
+  stalled: boolean;
 };
 
 export type SimulatorContext = { clock: Clock; random: Random; log: Log; openPort: OpenPort };
@@ -59,7 +61,10 @@ export class SimulatedLine {
     pieceGapMs: 0,
     echo: false,
     pulled: false,
+    stalled: false,
   };
+  /** What is kept while the line is stalled. */
+  kept: Buffer = Buffer.alloc(0);
   /** Commands heard, answers sent, and times the line was not quiet for two characters before a command. */
   readonly counts = { commands: 0, answers: 0, hasty: 0 };
   baud: number;
@@ -73,6 +78,8 @@ export class SimulatedLine {
   #socket: Socket | null = null;
   #lastByteMs = 0;
   #quietSinceMs = -Infinity;
+  /** Commands that come all at once are answered one after the other. */
+  #answeredMs = -Infinity;
   #path: string;
   /** Kept over `stop` and `start`, as a converter keeps its address. */
   #tcpPort: number | null = null;
@@ -148,8 +155,11 @@ export class SimulatedLine {
 
   // ---- commands and answers -------------------------------------------------------------------------------------------------------------------------
 
-  #data(bytes: Buffer): void {
+  #data(arrived: Buffer): void {
     if (this.faults.pulled) return;
+    const bytes = Buffer.concat([this.kept, arrived]);
+    this.kept = this.faults.stalled ? bytes : Buffer.alloc(0);
+    if (this.faults.stalled) return;
     if (this.faults.echo) this.#write(Buffer.from(bytes));
     const nowMs = this.#clock.monotonicMs();
     if (this.#parser.pending && nowMs - this.#lastByteMs > GAP_MS) this.#noise(this.#parser.stalled());
@@ -188,8 +198,9 @@ export class SimulatedLine {
     const lateMs = faults.late > 0 ? faults.lateMs : 0;
     if (faults.late > 0) faults.late--;
     const wireMs = this.#options.paced ? this.#charactersMs(IDLE_CHARACTERS + bytes.length) : 0;
-    const dueMs = atMs + wireMs + this.#options.turnaroundMs + lateMs;
-    this.#at(dueMs, () => {
+    const dueMs = Math.max(atMs, this.#answeredMs) + wireMs + this.#options.turnaroundMs;
+    this.#answeredMs = dueMs;
+    this.#at(dueMs + lateMs, () => {
       this.#send(bytes);
       answer.afterwards?.();
     });

@@ -82,8 +82,9 @@ const SLOW_RETRY_MS = 1_000;
 /** A reader is polled between two requests when the last poll is this long ago. */
 const POLL_OVERDUE_MS = 500;
 const BUSY_PAUSE_MS = 20;
-/** A reply numbered 0 may be an old one out of somebody's buffer: whatever follows it passes by before the link begins anew. */
-const RESTART_PAUSE_MS = 50;
+/** Old answers, out of a converter's buffer or a reader's, pass by before a link begins anew: none has come for this long, or they never end. */
+const OLD_ANSWER_GAP_MS = 50;
+const OLD_ANSWERS_LIMIT_MS = 2_000;
 /** A reader that is busy for longer is stuck. */
 const BUSY_LIMIT_MS = 5_000;
 const MAX_DAMAGED = 3;
@@ -125,6 +126,10 @@ export class Station {
   #lastValidMs = 0;
   #polledAtMs = 0;
   #justPolled = false;
+  /** Something was left unanswered, so its answer may still come, and after every copy another one. */
+  #owed = false;
+  /** No longer than until then is waited for old answers to end. */
+  #oldAnswersEndMs = 0;
   /** The event that answered a question asked twice: the reader's other answer may still come, when the number has come round again. */
   #stale: { bytes: Buffer; untilMs: number } | null = null;
 
@@ -308,6 +313,12 @@ export class Station {
     return true;
   }
 
+  /** A frame from this reader that nobody waits for. */
+  passedBy(nowMs: number): void {
+    if (this.#readyAtMs > nowMs && nowMs < this.#oldAnswersEndMs)
+      this.#readyAtMs = Math.max(this.#readyAtMs, nowMs + OLD_ANSWER_GAP_MS);
+  }
+
   /** No answer came to what was sent last. `alone`: nobody else answers on this bus, so there is no reason to wait before the next try. */
   unanswered(nowMs: number, alone: boolean): void {
     this.counters.timeouts++;
@@ -315,6 +326,7 @@ export class Station {
     const flight = this.#flight;
     if (flight === null) return;
     flight.outstanding = false;
+    this.#owed = true;
     if (flight.job?.lane === 'probe') {
       this.link.restart();
       this.#endFlight({ kind: 'silence' });
@@ -362,6 +374,8 @@ export class Station {
     atMonotonicMs: number,
   ): void {
     this.#readyAtMs = 0;
+    if (this.#owed && job?.lane === 'probe') this.#letOldAnswersPass();
+    this.#owed = false;
     this.draining = job === null && answer.code !== REPLIES.ACK.code && answer.code !== REPLIES.NAK.code;
     if (answer.code === REPLIES.NAK.code) {
       this.counters.exceptions++;
@@ -389,10 +403,19 @@ export class Station {
     const wasOpen = this.#polling;
     this.#polling = false;
     this.#held = false;
-    this.#readyAtMs = reason === 'reader_restarted' ? this.#clock.monotonicMs() + RESTART_PAUSE_MS : 0;
+    this.#readyAtMs = 0;
+    // A reply numbered 0 may be old itself.
+    if (this.#owed || reason === 'reader_restarted') this.#letOldAnswersPass();
     this.draining = false;
     this.link.restart();
     if (wasOpen) this.#events.lost({ why: 'restart', reason });
+  }
+
+  #letOldAnswersPass(): void {
+    const nowMs = this.#clock.monotonicMs();
+    this.#readyAtMs = nowMs + OLD_ANSWER_GAP_MS;
+    this.#oldAnswersEndMs = nowMs + OLD_ANSWERS_LIMIT_MS;
+    this.#owed = false;
   }
 
   #endFlight(result: JobResult): void {

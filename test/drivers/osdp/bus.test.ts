@@ -16,6 +16,12 @@ const settled = async (world: World, ...names: string[]): Promise<void> => {
   }
 };
 
+/** The sequence number of the first command that the line keeps, behind its mark; null: it keeps none. */
+const keptNumber = (world: World): number | null => {
+  const control = world.line.kept[5];
+  return control === undefined ? null : control & 0x03;
+};
+
 const counters = (world: World, name: string) => {
   const device = world.driver.devices.get(name);
   if (device === undefined) throw new Error(`no ${name}`);
@@ -268,6 +274,41 @@ describe('a cable', () => {
       await world.event('online', from - 1);
       world.sim('lobby').presentCard(26, CARD);
       await world.event('presented', from);
+    });
+  });
+
+  it('behind a network that stands still: answers to what a restarted reader gets late are no verdict on its key', async () => {
+    await inWorld({ line: 'tcp', readers: { lobby: {} }, turnaroundMs: 5, speed: 2 }, async (world) => {
+      await settled(world, 'lobby');
+      // Number 3 is the last that a restarted reader comes to: every copy before that gets a NAK of its own.
+      while (keptNumber(world) !== 3) {
+        world.line.faults.stalled = false;
+        await until(() => world.line.kept.length === 0, 'the line to move');
+        world.line.faults.stalled = true;
+        await until(() => world.line.kept.length > 0, 'a command that is kept');
+      }
+      await sleep(600);
+      world.sim('lobby').powerCycle();
+      world.line.faults.stalled = false;
+      await until(() => handshakes(world, 'lobby') >= 2, 'a new handshake');
+      world.sim('lobby').presentCard(26, CARD);
+      await world.event('presented');
+      expect(world.count('fault')).toBe(0);
+      expect(world.count('offline')).toBe(0);
+    });
+  });
+
+  it('behind a slow line whose network stands still: the reader is taken up again when the old answers have passed', async () => {
+    await inWorld({ line: 'tcp', readers: { lobby: {} }, baud: 9600, paced: true, speed: 2 }, async (world) => {
+      await settled(world, 'lobby');
+      world.line.faults.stalled = true;
+      await world.event('offline');
+      await sleep(1_000);
+      world.line.faults.stalled = false;
+      await world.online('lobby');
+      expect(world.sim('lobby').count('SCRYPT')).toBe(2);
+      expect(world.count('fault')).toBe(0);
+      expect(world.count('offline')).toBe(1);
     });
   });
 
