@@ -279,6 +279,11 @@ class SerialLine implements Port {
     await this.#life.close();
   }
 
+  /** Closing a serial device throws everything away as it is. */
+  async abort(): Promise<void> {
+    await this.#life.close();
+  }
+
   /** What the poller calls. It cannot carry an exception, so one of a handler's is thrown where it ends the process with its own stack. */
   #turn(error: Error | null, work: () => void): void {
     if (!this.#life.open) return;
@@ -383,6 +388,7 @@ class ConverterLine implements Port {
   readonly #socket: Socket;
   readonly #life: LineLife;
   #discarding = 0;
+  #aborted = false;
 
   constructor(clock: Clock, socket: Socket, handlers: PortHandlers) {
     this.#clock = clock;
@@ -421,11 +427,18 @@ class ConverterLine implements Port {
     await this.#life.close();
   }
 
+  async abort(): Promise<void> {
+    this.#aborted = true;
+    await this.#life.close();
+  }
+
+  /** After a plain close the kernel goes on delivering what it has taken, for minutes; only a reset makes it forget that. */
   async #release(): Promise<void> {
     if (this.#socket.closed) return;
     await new Promise<void>((resolve) => {
       this.#socket.once('close', () => resolve());
-      this.#socket.destroy();
+      if (this.#aborted) this.#socket.resetAndDestroy();
+      else this.#socket.destroy();
     });
   }
 }

@@ -89,6 +89,7 @@ export class OsdpBus {
   add(station: Station): void {
     this.#stations.push(station);
     station.kick = () => this.#kick();
+    station.stranded = (sentAtMs) => this.#clock.immediate(() => this.#callBack(sentAtMs));
   }
 
   start(): void {
@@ -136,6 +137,15 @@ export class OsdpBus {
     this.#visited = null;
     if (first) this.#context.log.warn('line down', { port: this.settings.path, reason });
     for (const station of this.#stations) station.lineLost(reason);
+  }
+
+  /**
+   * A strike went at this instant, and its time is over. Where a converter has sent anything since, it has also received the strike. Where the network has stood
+   * still since, it would deliver the strike when it moves again, and open the door behind the back of whoever waited there.
+   */
+  #callBack(sentAtMs: number): void {
+    if (this.#lastByteMs >= sentAtMs || !this.settings.path.startsWith('tcp://')) return;
+    this.#line?.reopen('nothing comes through: a strike that could arrive late was called back');
   }
 
   #charactersMs(count: number): number {

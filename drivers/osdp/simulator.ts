@@ -132,7 +132,11 @@ export class SimulatedLine {
       this.#socket = socket;
       this.#write = (bytes) => socket.write(bytes);
       socket.on('data', (bytes) => this.#data(bytes));
-      socket.on('error', () => socket.destroy());
+      socket.on('error', () => {
+        // A connection that is reset takes along what the network still has of it.
+        this.kept = Buffer.alloc(0);
+        socket.destroy();
+      });
     });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);

@@ -48,6 +48,8 @@ type Flight = {
   tries: number;
   /** Sent, and neither answered nor given up yet. */
   outstanding: boolean;
+  /** When the first copy went. */
+  sentAtMs: number;
   damaged: number;
   forged: number;
   busySinceMs: number | null;
@@ -112,6 +114,8 @@ export class Station {
   };
   /** Called whenever something new wants to be sent. */
   kick: () => void = () => undefined;
+  /** Called when a strike that went at this instant was given up unanswered: it may still be on its way. */
+  stranded: (sentAtMs: number) => void = () => undefined;
   /** The last reply held an event, so there may be more behind it. */
   draining = false;
   readonly #clock: Clock;
@@ -274,7 +278,16 @@ export class Station {
       if (job === null) this.#polledAtMs = nowMs;
       const wire = job?.command ?? POLL;
       const bytes = this.link.seal(typeof wire === 'function' ? wire() : wire, job?.block ?? null);
-      this.#flight = { bytes, job, tries: 0, outstanding: true, damaged: 0, forged: 0, busySinceMs: null };
+      this.#flight = {
+        bytes,
+        job,
+        tries: 0,
+        outstanding: true,
+        sentAtMs: nowMs,
+        damaged: 0,
+        forged: 0,
+        busySinceMs: null,
+      };
       if (job !== null) job.sent = true;
     } else this.counters.retries++;
     this.#flight.tries++;
@@ -393,6 +406,7 @@ export class Station {
   /** The link begins anew. A strike or feedback that was under way goes back to the head of its lane: the deadline still guards it. */
   #restart(reason: RestartReason): void {
     const job = this.#flight?.job ?? null;
+    if (this.#flight !== null && job?.lane === 'strike' && isSettled(job)) this.stranded(this.#flight.sentAtMs);
     const again = job !== null && job.result === null && (job.lane === 'strike' || job.lane === 'feedback');
     if (again) {
       this.#flight = null;

@@ -59,6 +59,8 @@ export type Port = {
   /** Throws away what has arrived and was not yet delivered. */
   discardInput(): Promise<void>;
   close(): Promise<void>;
+  /** As `close`, and what the operating system has taken and not delivered yet never will be: a network that stands still would hand it over when it moves again. */
+  abort(): Promise<void>;
 };
 
 export type PortHandlers = {

@@ -70,9 +70,12 @@ export class SteadyLine {
     await port?.close();
   }
 
-  /** Gives up the open port and opens anew: for a driver that knows from silence what the kernel cannot tell, e.g. a converter that has restarted. */
+  /**
+   * Gives up the open port, with what is still on its way, and opens anew: for a driver that knows from silence what the kernel cannot tell, e.g. a converter that
+   * has restarted.
+   */
   reopen(reason: string): void {
-    if (this.#state === 'up') void this.#fail(reason);
+    if (this.#state === 'up') void this.#fail(reason, 'abort');
   }
 
   async #open(): Promise<void> {
@@ -104,7 +107,7 @@ export class SteadyLine {
     } else await opened.close();
   }
 
-  async #fail(reason: string): Promise<void> {
+  async #fail(reason: string, end: 'close' | 'abort' = 'close'): Promise<void> {
     const port = this.#port;
     const settled = this.#state === 'up' && this.#clock.monotonicMs() - this.#upSinceMs >= SETTLED_MS;
     this.#failures = settled ? 0 : this.#failures;
@@ -114,7 +117,7 @@ export class SteadyLine {
     if (reason !== this.#told) this.#events.down(reason);
     this.#told = reason;
     // Closed before it is opened again: the lock of the old port would keep the new one out.
-    this.#closing = port?.close() ?? Promise.resolve();
+    this.#closing = port?.[end]() ?? Promise.resolve();
     await this.#closing;
     if (attempt !== this.#attempt) return;
     const longestMs = Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.min(this.#failures++, 10));

@@ -199,6 +199,7 @@ function cutter(): { open: OpenPort; cutAfter(bytes: number): void; wasCut(): bo
       drain: () => inner.drain(),
       discardInput: () => inner.discardInput(),
       close: () => inner.close(),
+      abort: () => inner.abort(),
     };
   };
   return { open, cutAfter: (bytes) => void (left = bytes), wasCut: () => wasCut };

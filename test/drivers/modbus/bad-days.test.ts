@@ -164,6 +164,7 @@ describe('a strike', () => {
           drain: () => port.drain(),
           discardInput: () => port.discardInput(),
           close: () => port.close(),
+          abort: () => port.abort(),
         };
       },
     );

@@ -1,5 +1,6 @@
 // Bad days on the wire: what the line loses, breaks and delays, cables that are pulled, readers that die, and what their neighbours notice of it.
 import { describe, expect, it } from 'vitest';
+import type { OutputOutcome } from '../../../drivers/driver.ts';
 import { until } from '../../support/ports.ts';
 import { inWorld, sleep } from './world.ts';
 import type { World } from './world.ts';
@@ -310,6 +311,31 @@ describe('a cable', () => {
       expect(world.count('fault')).toBe(0);
       expect(world.count('offline')).toBe(1);
     });
+  });
+
+  it('behind a network that stands still: a strike whose time is over does not come through when it moves again', async () => {
+    for (const secure_channel of ['required', 'none']) {
+      const lobby = secure_channel === 'none' ? { key: null } : {};
+      await inWorld(
+        { line: 'tcp', readers: { lobby }, controllers: { lobby: { outputs: 1, secure_channel } }, turnaroundMs: 10 },
+        async (world) => {
+          await settled(world, 'lobby');
+          let outcome: OutputOutcome;
+          do {
+            await world.online('lobby');
+            world.line.faults.stalled = true;
+            outcome = await world.pulse('lobby', 0, 500, 600);
+            await sleep(600);
+            world.line.faults.stalled = false;
+            // Where a poll was on its way, the strike was not sent at all.
+          } while (outcome.outcome === 'failed' && outcome.error === 'too_late');
+          expect(outcome).toMatchObject({ outcome: 'failed', error: 'timed_out' });
+          await world.online('lobby');
+          expect(world.sim('lobby').terminals.pulses).toEqual([]);
+          expect(await world.pulse('lobby', 0, 500)).toMatchObject({ outcome: 'done' });
+        },
+      );
+    }
   });
 
   it('of a converter that is restarted', async () => {
