@@ -53,6 +53,8 @@ type Flight = {
   damaged: number;
   forged: number;
   busySinceMs: number | null;
+  /** One of its answers was passed over as an old one, so that none is left to come after the next. */
+  passedOver: boolean;
 };
 
 /** What becomes of a station, told to the reader that owns it. */
@@ -287,6 +289,7 @@ export class Station {
         damaged: 0,
         forged: 0,
         busySinceMs: null,
+        passedOver: false,
       };
       if (job !== null) job.sent = true;
     } else this.counters.retries++;
@@ -300,7 +303,11 @@ export class Station {
   /** A frame from this reader's address. True when it ended the exchange that the bus waits for. */
   heard(frame: Frame, atMonotonicMs: number): boolean {
     const flight = this.#flight;
-    if (flight === null || this.#isStale(frame, atMonotonicMs)) return false;
+    if (flight === null) return false;
+    if (this.#isStale(frame, atMonotonicMs)) {
+      flight.passedOver = true;
+      return false;
+    }
     const verdict = this.link.judge(frame);
     if (verdict.verdict === 'ignored') return false;
     if (verdict.verdict === 'restart' && verdict.reason === 'bad_mac' && flight.forged++ < MAX_FORGED) return false;
@@ -310,7 +317,7 @@ export class Station {
     if (flight.tries > 1 && atMonotonicMs - this.#lastValidMs > OLD_MS) this.#clearing = true;
     this.#lastValidMs = atMonotonicMs;
     if (verdict.verdict === 'reply') {
-      if (flight.tries > 1 && frame.code !== REPLIES.ACK.code)
+      if (flight.tries > 1 && frame.code !== REPLIES.ACK.code && !flight.passedOver)
         this.#stale = { bytes: Buffer.from(frame.bytes), untilMs: atMonotonicMs + STALE_MS };
       this.#answered(flight.job, verdict, atMonotonicMs);
       if (flight.tries >= QUICK_TRIES - 1 && !verdict.secured && this.#polling) this.#events.returned();

@@ -74,6 +74,19 @@ describe('one answer that goes wrong', () => {
     );
   });
 
+  it('lost and in the clear: the same card again and again is not taken for the lost answer more than once', async () => {
+    await inWorld(
+      { readers: { lobby: { key: null } }, controllers: { lobby: { secure_channel: 'none' } } },
+      async (world) => {
+        await settled(world, 'lobby');
+        world.line.faults.lose = 1;
+        for (let i = 0; i < 13; i++) world.sim('lobby').presentCard(26, CARD);
+        await until(() => world.count('presented') === 13, 'all cards');
+        expect(counters(world, 'lobby').timeouts).toBeLessThanOrEqual(2);
+      },
+    );
+  });
+
   it('a command that the reader gets damaged costs the session and nothing else', async () => {
     await inWorld({ readers: { lobby: {} } }, async (world) => {
       await settled(world, 'lobby');
