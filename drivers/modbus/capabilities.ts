@@ -3,6 +3,7 @@
 import { cardLayout } from './cards.ts';
 import { recordRegisters } from './layout.ts';
 import type { Profile } from './profile-schema.ts';
+import { readerCapabilities } from './reader.ts';
 import { TIME_FORMS } from './times.ts';
 import type { Capabilities, OutputCapabilities, SlotCapabilities } from '../../src/domain/ports.ts';
 
@@ -13,7 +14,7 @@ export const HOST_PULSE_MAX_MS = 3_600_000;
 export function capabilitiesOf(profile: Profile): Capabilities {
   return {
     slots: slotCapabilities(profile),
-    readers: [],
+    readers: profile.reader === undefined ? [] : [readerCapabilities(profile.reader)],
     outputs: profile.outputs.map(outputCapabilities),
     inputs: profile.inputs.map((input) => ({ latched: input.latch !== undefined })),
     doors: profile.doors.map(({ strike, contact, rex }, i) => ({

@@ -113,7 +113,7 @@ export const controllerSchema = z
       .describe('The longest the device takes before its answer begins, where it is slower than its profile says'),
     accept_guess: z.boolean().default(false).describe('Use a profile that was guessed and never tried on a device'),
   })
-  .describe('A Modbus door controller or IO module, described by a profile');
+  .describe('A Modbus door controller, card reader or IO module, described by a profile');
 
 export type BusConfig = z.output<typeof busSchema>;
 export type ControllerConfig = z.output<typeof controllerSchema>;
@@ -245,16 +245,17 @@ export function checkBus(
     });
   });
   if (bus.kind !== 'rtu') return problems;
-  const share = parts.reduce(
-    (sum, part) => sum + pollMs(bus.line, part.profile) / parseDuration(part.config.input_period),
-    0,
-  );
+  const share = parts.reduce((sum, { config, profile }) => {
+    const readerShare = profile.reader === undefined ? 0 : readerPollMs(bus.line, profile.reader) / profile.reader.poll;
+    return sum + pollMs(bus.line, profile) / parseDuration(config.input_period) + readerShare;
+  }, 0);
+  const hasReaders = parts.some(({ profile }) => profile.reader !== undefined);
   if (share > POLL_SHARE_LIMIT)
     problems.push({
       severity: 'warning',
       path: ['buses', busName],
-      message: `reading the inputs takes ${Math.round(share * 100)} % of the bus, so strikes wait and credentials are written slowly`,
-      remedy: 'raise input_period, raise the baud rate at every device and here, or put devices on a bus of their own',
+      message: `reading the inputs${hasReaders ? ' and readers' : ''} takes ${Math.round(share * 100)} % of the bus, so strikes wait and credentials are written slowly`,
+      remedy: `raise input_period${hasReaders ? ' (of a reader: poll in its profile)' : ''}, raise the baud rate at every device and here, or put devices on a bus of their own`,
     });
   for (const { name, profile } of parts) {
     const registers = profile.credentials === undefined ? 0 : recordRegisters(profile.credentials.record);
@@ -278,14 +279,25 @@ export function pollMs(line: LineSettings, profile: Profile): number {
   }, 0);
 }
 
-/** Most registers in one transfer, so that no input on the bus waits longer than its period. */
+/** Wire time of one look at a reader, with no card there. */
+function readerPollMs(line: LineSettings, reader: NonNullable<Profile['reader']>): number {
+  return transactionMs(lineTimes(line), lookRequest(reader), USUAL_TURNAROUND_MS);
+}
+
+function lookRequest(reader: NonNullable<Profile['reader']>): Request {
+  const { area, at } = reader.mode === 'flag-clear' ? reader.flag : reader.sequence;
+  return { fc: READ_FUNCTION[area], address: at, count: 1 };
+}
+
+/** Most registers in one transfer, so that no input or reader on the bus waits longer than its period. */
 export function transferRegisters(
   bus: BusSettings,
   parts: readonly { config: ControllerConfig; profile: Profile }[],
 ): number {
-  const periods = parts.flatMap(({ config, profile }) =>
-    profile.inputs.length === 0 ? [] : [parseDuration(config.input_period)],
-  );
+  const periods = parts.flatMap(({ config, profile }) => [
+    ...(profile.inputs.length === 0 ? [] : [parseDuration(config.input_period)]),
+    ...(profile.reader === undefined ? [] : [profile.reader.poll]),
+  ]);
   if (bus.kind === 'tcp' || periods.length === 0) return PDU_LIMITS.readRegisters;
   const times = lineTimes(bus.line);
   const budgetMs = Math.min(...periods);
@@ -323,6 +335,7 @@ export function probesOf(profile: Profile): Request[] {
   if (identity !== undefined)
     add({ fc: READ_FUNCTION[identity.area], address: identity.at, count: identity.expect.length });
   for (const { area, at, count } of blocksOf(inputs).slice(0, 1)) add({ fc: READ_FUNCTION[area], address: at, count });
+  if (profile.reader !== undefined) add(lookRequest(profile.reader));
   const coil = outputs.find((output) => output.kind === 'coil');
   if (coil !== undefined) add({ fc: 1, address: coil.at, count: 1 });
   const register = outputs.find((output) => output.kind !== 'coil');

@@ -7,6 +7,7 @@ import { eventLog } from './event-log.ts';
 import { Inputs } from './inputs.ts';
 import { Outputs } from './outputs.ts';
 import type { Profile } from './profile-schema.ts';
+import { CardReader } from './reader.ts';
 import { RecordCodec } from './record.ts';
 import { Slots } from './slots.ts';
 import { Talk, valueOf, type Failure } from './talk.ts';
@@ -21,6 +22,7 @@ import type {
   DriverEvent,
   EventDevice,
   OutputDevice,
+  ReaderDevice,
   SlotDevice,
   Timer,
 } from '../../src/domain/ports.ts';
@@ -50,7 +52,7 @@ export class ModbusDevice implements Device {
   readonly capabilities: Capabilities;
   readonly slots: SlotDevice | null;
   readonly outputs: OutputDevice | null;
-  readonly readers = null;
+  readonly readers: ReaderDevice | null;
   readonly clock: DeviceClock | null;
   readonly events: EventDevice | null;
   readonly #profile: Profile;
@@ -61,6 +63,7 @@ export class ModbusDevice implements Device {
   readonly #talk: Talk;
   readonly #outputs: Outputs;
   readonly #inputs: Inputs;
+  readonly #reader: CardReader | null;
   /** Counts outages: what was begun before one is not continued after it. */
   #life = 0;
   #state: 'offline' | 'coming' | 'ready' | 'closed' = 'offline';
@@ -101,6 +104,8 @@ export class ModbusDevice implements Device {
     this.#inputs = new Inputs(profile.inputs, this.#talk, context.clock, (input, active, atMs) =>
       this.#tellInput(input, active, atMs),
     );
+    this.#reader = profile.reader === undefined ? null : this.#makeReader(profile.reader);
+    this.readers = this.#reader;
     this.outputs = profile.outputs.length === 0 ? null : this.#outputs;
     this.slots = this.#makeSlots();
     this.clock = profile.clock === undefined ? null : this.#makeClock(profile.clock);
@@ -120,6 +125,7 @@ export class ModbusDevice implements Device {
   /** Outputs to rest; whatever is said afterwards is about the line, not the device. */
   async stop(): Promise<void> {
     this.#pollTimer?.cancel();
+    this.#reader?.end();
     if (this.#state === 'ready' || this.#state === 'coming') await this.#outputs.rest();
     this.#state = 'closed';
     this.#life++;
@@ -163,6 +169,7 @@ export class ModbusDevice implements Device {
     this.#sinceMs = this.#clock.nowMs();
     this.#emit({ type: 'online', device: this.name });
     this.#inputs.forget();
+    this.#reader?.begin();
     this.#nextPollMs = this.#clock.monotonicMs();
     this.#nextCheckMs = this.#nextPollMs + CHECK_MS;
     this.#nextKickMs = this.#nextPollMs;
@@ -175,6 +182,7 @@ export class ModbusDevice implements Device {
     const isNews = wasReady || this.#sinceMs === null;
     this.#life++;
     this.#pollTimer?.cancel();
+    this.#reader?.end();
     this.#state = 'offline';
     this.#problem = reason;
     if (!isNews) return;
@@ -359,6 +367,19 @@ export class ModbusDevice implements Device {
     const refusal = this.#refusal();
     if (refusal !== null) return { error: 'controller_offline', message: refusal };
     return this.#configFault === null ? null : { error: 'device_error', message: this.#configFault };
+  }
+
+  #makeReader(spec: NonNullable<Profile['reader']>): CardReader {
+    return new CardReader(spec, {
+      talk: this.#talk,
+      clock: this.#clock,
+      log: this.#context.log,
+      present: (reading, atMonotonicMs) => {
+        const presentation = { kind: 'card', reading } as const;
+        this.#emit({ type: 'presented', device: this.name, reader: 0, presentation, atMonotonicMs });
+      },
+      fault: (code, message, cleared) => this.#emit({ type: 'fault', device: this.name, code, message, cleared }),
+    });
   }
 
   #makeSlots(): SlotDevice | null {

@@ -7,6 +7,8 @@ import { Inputs } from './inputs.ts';
 import { Outputs } from './outputs.ts';
 import type { Profile, ProfileProblem } from './profile-schema.ts';
 import { RecordCodec } from './record.ts';
+import { writeFeedback } from './reader.ts';
+import { acknowledge, readCard, readNew } from './reader-shapes.ts';
 import { crc16, requestFrame } from './rtu.ts';
 import { Slots } from './slots.ts';
 import { Talk } from './talk.ts';
@@ -56,6 +58,12 @@ export async function requestsOf(profile: Profile, action: Example['do'], clock:
     case 'read_inputs':
       await new Inputs(profile.inputs, talk, clock, () => undefined).poll();
       break;
+    case 'look_for_card':
+    case 'read_card':
+    case 'acknowledge_card':
+    case 'feedback':
+      await actAtReader(profile, action, talk);
+      break;
     default: {
       const { credentials, doors } = profile;
       assert(credentials !== undefined, 'an example about slots stands in a profile with slots');
@@ -67,6 +75,17 @@ export async function requestsOf(profile: Profile, action: Example['do'], clock:
   }
   outputs.close();
   return recorder.requests;
+}
+
+type ReaderAction = Extract<Example['do'], { verb: 'look_for_card' | 'read_card' | 'acknowledge_card' | 'feedback' }>;
+
+async function actAtReader({ reader }: Profile, action: ReaderAction, talk: Talk): Promise<void> {
+  assert(reader !== undefined, 'an example about cards stands in a profile with a reader');
+  if (action.verb === 'look_for_card') await readNew(reader, talk);
+  else if (action.verb === 'read_card') await readCard(reader, talk);
+  else if (action.verb === 'feedback')
+    for (const write of reader.feedback[action.signal]) await writeFeedback(write, talk, Number.POSITIVE_INFINITY);
+  else if (reader.mode === 'flag-clear') await acknowledge(reader, talk);
 }
 
 const contentOf = (action: Extract<Example['do'], { verb: 'write_slot' }>) => ({

@@ -74,7 +74,7 @@ export function registersToNumber(registers: readonly number[], order: WordOrder
   );
 }
 
-const swapBytes = (register: number): number => ((register & 0xff) << 8) | (register >> 8);
+export const swapBytes = (register: number): number => ((register & 0xff) << 8) | (register >> 8);
 
 export function patternNumber(pattern: number | 'ones' | 'zeros', registers: number): bigint {
   if (pattern === 'zeros') return 0n;

@@ -5,6 +5,7 @@ import type { FunctionCode } from './codec.ts';
 import { cardRegisters, extents, patternNumber, recordRegisters, type CredentialsSpec } from './layout.ts';
 import { keepsLeadingZeros, pinCapacity, pinRegisters } from './pins.ts';
 import type { Profile, ProfileProblem } from './profile-schema.ts';
+import { lintReader, lintReaderFunctions } from './reader-lint.ts';
 import { READ_FUNCTION } from './schema-parts.ts';
 import { TIME_FORMS } from './times.ts';
 
@@ -28,6 +29,7 @@ export function lintProfile(profile: Profile): ProfileProblem[] {
   lintEvents(profile, error);
   lintOutputs(profile, error, warning);
   lintInputsAndDoors(profile, error);
+  lintReader(profile, error, warning);
   lintExamples(profile, error);
   return problems;
 }
@@ -72,6 +74,7 @@ function lintFunctions(profile: Profile, error: Report): void {
       );
   });
   profile.inputs.forEach((input, i) => need(['inputs', i], `area ${input.area}`, READ_FUNCTION[input.area]));
+  lintReaderFunctions(profile, need);
   if (profile.credentials !== undefined) {
     need(['credentials', 'table'], 'writing slots', 16, 6);
     if (profile.credentials.readback.mode !== 'none') need(['credentials', 'table'], 'reading slots', 3);
@@ -402,11 +405,17 @@ function lintInputsAndDoors({ inputs, outputs, doors }: Profile, error: Report):
   });
 }
 
-function lintExamples({ examples, outputs, credentials }: Profile, error: Report): void {
+function lintExamples({ examples, outputs, credentials, reader }: Profile, error: Report): void {
   examples.forEach(({ do: action }, i) => {
     const path = ['examples', i, 'do'];
     if ('output' in action && action.output >= outputs.length)
       error(path, 'there is no such output', `give 0 to ${outputs.length - 1}`);
+    if (CARD_VERBS.includes(action.verb) && reader === undefined)
+      error(path, 'the profile has no reader', 'describe reader, or remove the example');
+    if (action.verb === 'acknowledge_card' && reader?.mode === 'sequence')
+      error(path, 'a reader that counts its cards is not acknowledged', 'remove the example');
+    if (action.verb === 'feedback' && reader?.feedback[action.signal].length === 0)
+      error(path, `nothing is written for ${action.signal}`, `describe reader.feedback.${action.signal}, or remove it`);
     if (!('slot' in action)) return;
     const table = credentials?.table;
     const exists =
@@ -414,3 +423,5 @@ function lintExamples({ examples, outputs, credentials }: Profile, error: Report
     if (!exists) error(path, 'there is no such slot', 'give one of the table');
   });
 }
+
+const CARD_VERBS: readonly string[] = ['look_for_card', 'read_card', 'acknowledge_card', 'feedback'];

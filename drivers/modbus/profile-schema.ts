@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { FUNCTION_CODES, PDU_LIMITS } from './codec.ts';
 import { credentials, instant } from './credential-schema.ts';
+import { FEEDBACK_SIGNALS, reader } from './reader-schema.ts';
 import {
   address,
   area,
@@ -238,6 +239,7 @@ export const profileSchema = z.strictObject({
   clock: clock.optional(),
   credentials: credentials.optional(),
   events: events.optional(),
+  reader: reader.optional(),
   outputs: z.array(output).default([]),
   inputs: z.array(input).default([]),
   doors: z.array(door).default([]),
@@ -258,6 +260,10 @@ export const profileSchema = z.strictObject({
           z.strictObject({ verb: z.literal('pulse'), output: z.int().min(0), for: duration }),
           z.strictObject({ verb: z.literal('set'), output: z.int().min(0), on: z.boolean() }),
           z.strictObject({ verb: z.literal('read_inputs') }),
+          z.strictObject({ verb: z.literal('look_for_card') }).describe('The request by which a reader is looked at'),
+          z.strictObject({ verb: z.literal('read_card') }),
+          z.strictObject({ verb: z.literal('acknowledge_card') }),
+          z.strictObject({ verb: z.literal('feedback'), signal: z.enum(FEEDBACK_SIGNALS) }),
           z.strictObject({
             verb: z.literal('write_slot'),
             slot: z.int().min(0),

@@ -7,6 +7,7 @@ import { isMap, isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import type { z } from 'zod';
 import { lintProfile } from './profile-lint.ts';
 import { profileSchema, type Profile, type ProfileDocument, type ProfileProblem } from './profile-schema.ts';
+import { FEEDBACK_SIGNALS, type ReaderSpec } from './reader-schema.ts';
 import type { Area } from './schema-parts.ts';
 import type { ConfigProblem } from '../../src/domain/ports.ts';
 
@@ -195,6 +196,7 @@ function toWire(document: ProfileDocument, problems: ProfileProblem[]): Profile 
       },
     },
     events: events && wireEvents(events, wire, place),
+    reader: document.reader && wireReader(document.reader, place),
     outputs: document.outputs.map((output, i) => {
       const area = output.kind === 'coil' ? 'coil' : 'holding';
       const pulse = maybe(output.pulse, output.pulse?.area, 'outputs', i, 'pulse');
@@ -212,13 +214,25 @@ function toWire(document: ProfileDocument, problems: ProfileProblem[]): Profile 
   };
 }
 
+type Place = <T extends { at: number }>(item: T, area: Area, ...path: Path) => T;
+
+function wireReader(reader: ReaderSpec, place: Place): ReaderSpec {
+  const { bits, area } = reader.card;
+  const card = {
+    ...place(reader.card, area, 'reader', 'card'),
+    bits: typeof bits === 'object' ? place(bits, bits.area, 'reader', 'card', 'bits') : bits,
+  };
+  const feedback = { ...reader.feedback };
+  for (const signal of FEEDBACK_SIGNALS)
+    feedback[signal] = feedback[signal].map((write, i) => place(write, write.area, 'reader', 'feedback', signal, i));
+  return reader.mode === 'flag-clear'
+    ? { ...reader, card, feedback, flag: place(reader.flag, reader.flag.area, 'reader', 'flag') }
+    : { ...reader, card, feedback, sequence: place(reader.sequence, reader.sequence.area, 'reader', 'sequence') };
+}
+
 type Events = NonNullable<ProfileDocument['events']>;
 
-function wireEvents(
-  events: Events,
-  wire: (area: Area, at: number, path: Path) => number,
-  place: <T extends { at: number }>(item: T, area: Area, ...path: Path) => T,
-): Events {
+function wireEvents(events: Events, wire: (area: Area, at: number, path: Path) => number, place: Place): Events {
   const base = wire(events.area, events.base, ['events', 'base']);
   switch (events.mode) {
     case 'flag-clear':

@@ -6,6 +6,7 @@ import type { Profile } from './profile-schema.ts';
 import { SimulatedDoors } from './simulator-doors.ts';
 import { SimulatedEvents } from './simulator-events.ts';
 import { SimulatedMemory, type Written } from './simulator-memory.ts';
+import { SimulatedReader } from './simulator-reader.ts';
 import { clockRegisters, fromClockRegisters } from './clock-registers.ts';
 import { assert } from '../../src/domain/errors.ts';
 import type { Clock, Timer } from '../../src/domain/ports.ts';
@@ -58,6 +59,7 @@ export class SimulatedUnit {
   readonly strikeMs: number;
   readonly events: SimulatedEvents;
   readonly doors: SimulatedDoors;
+  readonly reader: SimulatedReader | null;
   /** How it answers from now on. */
   readonly faults: UnitFaults = { ...NO_FAULTS };
   /** Every change of a relay, oldest first; the last 1000. */
@@ -83,6 +85,7 @@ export class SimulatedUnit {
     this.#clockOffsetMs = 0;
     this.events = new SimulatedEvents(this.profile.events, this.memory, () => this.timeMs());
     this.doors = new SimulatedDoors(this, clock);
+    this.reader = this.profile.reader === undefined ? null : new SimulatedReader(this.profile.reader, this.memory);
     this.#define();
     this.#reset();
     if (this.profile.boot_counter !== undefined)
@@ -218,6 +221,7 @@ export class SimulatedUnit {
     for (const write of writes) {
       this.#wroteOutput(write);
       this.events.wrote(write);
+      this.reader?.wrote(write);
       if (this.profile.watchdog?.at === write.at && write.area === 'holding') this.#kick();
     }
     this.#wroteCommand(writes);
@@ -350,6 +354,7 @@ export class SimulatedUnit {
       }
     }
     this.events.define();
+    this.reader?.define();
   }
 
   /** What holds after every start. */
@@ -366,6 +371,7 @@ export class SimulatedUnit {
       this.memory.set(input.area, input.at, input.bit === undefined ? 1 : word | (1 << input.bit));
     }
     this.doors.reset();
+    this.reader?.reset();
   }
 }
 

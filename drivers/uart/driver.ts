@@ -18,7 +18,7 @@ import type {
 } from '../driver.ts';
 import { lineKeys, lineProblems, lineSettings, SteadyLine } from '../serial-port.ts';
 import { FRAMES, frameLength, REPEATS, TagParser, type FrameName } from './codec.ts';
-import { Presence } from './presence.ts';
+import { Presence } from '../../src/domain/presence.ts';
 
 const LONGEST_DEBOUNCE_MS = 60_000;
 const SHORTEST_DEBOUNCE_MS = 100;

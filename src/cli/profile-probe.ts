@@ -16,6 +16,7 @@ import { assert } from '../domain/errors.ts';
 import type { Parity } from '../domain/ports.ts';
 import { systemClock } from '../ops/clock.ts';
 import { systemRandom } from '../ops/random.ts';
+import { lookAtReader } from './profile-reader.ts';
 import type { Finding } from './profile-trial.ts';
 import { silentLog } from './silent-log.ts';
 
@@ -110,6 +111,7 @@ class Probe {
       ...(await this.#settings()),
       ...(await this.#clock()),
       ...(await this.#inputs()),
+      ...(await this.#reader()),
       ...(await this.#slots()),
     ];
   }
@@ -173,6 +175,14 @@ class Probe {
         on.length === 0 ? `0 to ${inputs.length - 1}, none active` : `active: ${on.join(', ')}`,
       ),
     ];
+  }
+
+  async #reader(): Promise<Finding[]> {
+    const { reader } = this.#profile;
+    if (reader === undefined) return [];
+    const look = await lookAtReader(reader, this.#talk);
+    if ('refused' in look) return [finding('reader', 'failed', `it cannot be read: ${look.refused}`)];
+    return [finding('reader', look.isReadable ? 'good' : 'failed', look.said, look.details)];
   }
 
   async #slots(): Promise<Finding[]> {

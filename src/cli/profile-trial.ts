@@ -5,15 +5,25 @@ import { modbusDriver } from '../../drivers/modbus/driver.ts';
 import { checkExamples } from '../../drivers/modbus/examples.ts';
 import type { Profile } from '../../drivers/modbus/profile-schema.ts';
 import { loadProfile } from '../../drivers/modbus/profile.ts';
+import { READ_FUNCTION } from '../../drivers/modbus/schema-parts.ts';
 import { startModbusDevices, type ModbusSimulator } from '../../drivers/modbus/simulator.ts';
 import type { SimulatedUnit } from '../../drivers/modbus/simulator-unit.ts';
 import { portOpener } from '../../drivers/serial-port.ts';
 import { withDeadline } from '../domain/deadline.ts';
 import { OperatingError } from '../domain/errors.ts';
-import type { Device, Driver, DriverEvent, SlotContent, SlotDevice, SlotOutcome } from '../domain/ports.ts';
+import type {
+  Device,
+  Driver,
+  DriverEvent,
+  ReaderDevice,
+  SlotContent,
+  SlotDevice,
+  SlotOutcome,
+} from '../domain/ports.ts';
 import { systemClock } from '../ops/clock.ts';
 import { systemRandom } from '../ops/random.ts';
 import { CredentialMint, roundTrip } from './profile-credentials.ts';
+import { cardsThereAndBack, tryReader } from './profile-reader.ts';
 import { silentLog } from './silent-log.ts';
 
 export type Finding = {
@@ -52,6 +62,8 @@ export async function tryProfile(
     await frames(profile),
   ];
   if (profile.credentials !== undefined) findings.push(credentialsThereAndBack(profile));
+  if (profile.reader !== undefined)
+    findings.push(judged('cards there and back', 'random cards', cardsThereAndBack(profile.reader)));
   if (findings.every(({ state }) => state !== 'failed'))
     findings.push(...(await againstDevice(profile, name, baseFolder)));
   return { profile, findings };
@@ -154,6 +166,7 @@ async function tryDevice(
   const findings: Finding[] = [];
   if (device.outputs !== null) findings.push(await outputs(bench));
   if (profile.inputs.length > 0) findings.push(await inputs(bench));
+  if (device.readers !== null) findings.push(await reader(bench, device.readers));
   if (device.clock !== null) findings.push(await clock(bench));
   if (device.slots !== null) findings.push(await slots(bench, device.slots));
   return findings;
@@ -184,6 +197,18 @@ async function inputs({ profile, unit, events }: Bench): Promise<Finding> {
     unit.setInput(input, false);
   }
   return judged('inputs', `${profile.inputs.length} are seen`, details);
+}
+
+async function reader({ profile, unit, events }: Bench, device: ReaderDevice): Promise<Finding> {
+  if (profile.reader === undefined || unit.reader === null)
+    throw new Error('assertion failed: the device has a reader');
+  const spec = profile.reader;
+  const { area, at } = spec.mode === 'flag-clear' ? spec.flag : spec.sequence;
+  const looks = (): number =>
+    unit.requests.filter((pdu) => pdu[0] === READ_FUNCTION[area] && pdu.readUInt16BE(1) === at).length;
+  const details = await tryReader({ spec, reader: device, simulated: unit.reader, events, looks, shortly });
+  const shows = spec.feedback.granted.length + spec.feedback.denied.length > 0;
+  return judged('reader', `cards are read${shows ? ', outcomes shown' : ''}`, details);
 }
 
 async function clock({ device, unit }: Bench): Promise<Finding> {

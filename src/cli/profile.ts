@@ -37,7 +37,7 @@ export const profileProgram: Program = {
   help: ([verb]) => ({
     usage: verb !== undefined && isVerb(verb) ? [VERBS[verb].usage] : usages(),
     about:
-      'test: checks a profile of a Modbus controller (form, sense, the frames of its manual, random credentials there and back) and writes, reads and erases slots of a device made from it. probe: looks at the real device and writes nothing: who it is, its settings, clock, inputs and first slots, PINs masked.',
+      'test: checks a profile of a Modbus controller (form, sense, the frames of its manual, random credentials there and back) and writes, reads and erases slots of a device made from it, moves its outputs and inputs and shows cards at its reader. probe: looks at the real device and writes nothing: who it is, its settings, clock, inputs, the card at its reader and its first slots, PINs masked.',
     sections: [{ title: 'Options', rows: optionRows(verb === 'test' ? VERBS.test.options : PROBE_OPTIONS) }],
     examples: [
       'lintel profile test ./profiles/acme-dc2.yaml',

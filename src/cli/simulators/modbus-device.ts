@@ -30,7 +30,7 @@ export async function playModbusDevice(options: PlayOptions, stage: Stage): Prom
       : { kind: profile.transport.kinds.includes('tcp') && !options.rtu ? 'tcp' : 'rtu-over-tcp', port };
   const simulator = await startModbusDevices({ listen, units: [{ unit: options.unit, profile }], clock });
   const unit = simulator.unit(options.unit);
-  const stopWatching = watchOutputs(unit, stage);
+  const stopWatching = watchDevice(unit, stage);
   return {
     address:
       listen.kind === 'serial'
@@ -40,6 +40,7 @@ export async function playModbusDevice(options: PlayOptions, stage: Stage): Prom
           : `tcp://127.0.0.1:${simulator.port} (Modbus RTU over TCP), unit ${options.unit}`,
     actions: {
       ...doorActions(unit),
+      ...readerActions(unit),
       ...(profile.inputs.length > 0 ? { input: inputAction(unit) } : {}),
       ...troubles(clock, {
         silence: (isSilent) => void (unit.faults.deaf = isSilent),
@@ -56,9 +57,10 @@ export async function playModbusDevice(options: PlayOptions, stage: Stage): Prom
   };
 }
 
-/** Tells each change of a relay. Returns how to end that. */
-function watchOutputs(unit: SimulatedUnit, { clock, say }: Stage): () => void {
+/** Tells each change of a relay, and what its reader shows. Returns how to end that. */
+function watchDevice(unit: SimulatedUnit, { clock, say }: Stage): () => void {
   let toldUntil = -Infinity;
+  let shown = 0;
   let stopped = false;
   const look = (): void => {
     if (stopped) return;
@@ -68,6 +70,9 @@ function watchOutputs(unit: SimulatedUnit, { clock, say }: Stage): () => void {
       toldUntil = Math.max(toldUntil, atMonotonicMs);
       say(`relay ${output} ${energised ? 'on' : 'off'}`);
     }
+    const signals = unit.reader?.shown ?? [];
+    for (const signal of signals.slice(shown)) if (signal !== 'ready') say(`reader shows ${signal}`);
+    shown = signals.length;
     clock.after(WATCH_MS, look);
   };
   look();
@@ -101,6 +106,29 @@ function doorActions(unit: SimulatedUnit): Readonly<Record<string, Action>> {
       },
     },
     slots: { usage: 'slots', about: 'which slots of its table are in force', run: () => slotsInForce(unit) },
+  };
+}
+
+const SHOWN = {
+  read: 'shown',
+  busy: 'not read: the card before it has not been taken yet',
+  unfit: 'not read: it is not a kind of card that this reader reads',
+} as const;
+
+/** A reader for which Lintel decides. In a device that has doors of its own as well it has a word of its own. */
+function readerActions({ reader, profile }: SimulatedUnit): Readonly<Record<string, Action>> {
+  if (reader === null) return {};
+  const word = profile.credentials === undefined ? 'card' : 'present';
+  const usage = `${word} ${profile.reader?.card.kind === 'uid' ? 'uid:0A00B1C2D3' : 'H10301:123:45678'}`;
+  return {
+    [word]: {
+      usage,
+      about: 'shows a card at its reader; whoever listens decides',
+      run([card]) {
+        if (card === undefined) throw wrong(usage);
+        return SHOWN[reader.present(card)];
+      },
+    },
   };
 }
 

@@ -32,22 +32,25 @@ describe('every shipped profile', () => {
     expect(await checkExamples(profile, systemClock)).toEqual([]);
   });
 
-  it.each(names)('%s: each output switches on and off, and ends a pulse', async (name) => {
-    const site = await siteOf(name);
-    for (const output of shipped(name).outputs.keys()) {
-      expect(await site.outputs().set(output, true)).toMatchObject({ outcome: 'done' });
-      expect([output, lastOf(site, output)]).toEqual([output, true]);
-      expect(await site.outputs().set(output, false)).toMatchObject({ outcome: 'done' });
-      expect([output, lastOf(site, output)]).toEqual([output, false]);
-    }
-    expect(await site.outputs().pulse(0, 200, soon())).toMatchObject({ outcome: 'done' });
-    const changes = site.simulator.unit(1).outputChanges;
-    await until(() => changes.at(-1)?.energised === false && changes.length % 2 === 0, 'the pulse ends');
-    expect(changes.slice(-2)).toMatchObject([
-      { output: 0, energised: true },
-      { output: 0, energised: false },
-    ]);
-  });
+  it.each(names.filter((name) => shipped(name).outputs.length > 0))(
+    '%s: each output switches on and off, and ends a pulse',
+    async (name) => {
+      const site = await siteOf(name);
+      for (const output of shipped(name).outputs.keys()) {
+        expect(await site.outputs().set(output, true)).toMatchObject({ outcome: 'done' });
+        expect([output, lastOf(site, output)]).toEqual([output, true]);
+        expect(await site.outputs().set(output, false)).toMatchObject({ outcome: 'done' });
+        expect([output, lastOf(site, output)]).toEqual([output, false]);
+      }
+      expect(await site.outputs().pulse(0, 200, soon())).toMatchObject({ outcome: 'done' });
+      const changes = site.simulator.unit(1).outputChanges;
+      await until(() => changes.at(-1)?.energised === false && changes.length % 2 === 0, 'the pulse ends');
+      expect(changes.slice(-2)).toMatchObject([
+        { output: 0, energised: true },
+        { output: 0, energised: false },
+      ]);
+    },
+  );
 
   it.each(names.filter((name) => shipped(name).inputs.length > 0))('%s: each input is seen alone', async (name) => {
     const site = await siteOf(name);
