@@ -27,7 +27,7 @@ describe('lintel profile test', () => {
   it.each(shippedNames())('%s passes, on a device made from it', async (name) => {
     const { code, stdout, stderr } = await say('profile', 'test', name);
     expect([stdout, stderr, code]).toEqual([expect.stringMatching(/\ngood\n$/), '', 0]);
-    expect(stdout).toMatch(/outputs +\d+ switch on and off/);
+    expect(stdout).toMatch(/✓ (outputs +\d+ switch on and off|reader +cards are read)/);
   });
 
   it('tells machines the same', async () => {
@@ -84,6 +84,16 @@ describe('lintel profile test', () => {
     expect(code).toBe(1);
     expect(stdout).toMatch(/✗ there and back +1000 tried/);
     expect(stdout).toMatch(/the number of bits of a card does not fit into card_width/);
+  });
+
+  it('shows cards at the reader that a profile describes', async () => {
+    const { code, stdout } = await say('profile', 'test', 'inveo-rfid-ind-u4', '--json');
+    expect(code).toBe(0);
+    const { findings } = JSON.parse(stdout) as { findings: unknown[] };
+    expect(findings).toContainEqual(expect.objectContaining({ what: 'cards there and back', state: 'good' }));
+    expect(findings).toContainEqual(
+      expect.objectContaining({ what: 'reader', state: 'good', said: 'cards are read, outcomes shown' }),
+    );
   });
 
   it('says which profiles there are where there is none of that name', async () => {
@@ -161,6 +171,31 @@ describe('lintel profile probe', () => {
     const { code, stdout } = await say('profile', 'probe', 'plc-door-2', ...where);
     expect(code).toBe(1);
     expect(stdout).toMatch(/✗ identity +another device: expected 4C4E:0201, found 4143:0100/);
+    wasOnlyRead(device);
+  });
+
+  it('shows the card that waits at a reader, by all that it may stand for, and leaves it there', async () => {
+    const { device, where } = await site('rf-ideas-tcp-reader');
+    const before = await say('profile', 'probe', 'rf-ideas-tcp-reader', ...where);
+    expect(before.stdout).toMatch(/✓ reader +0 cards counted/);
+    device.reader?.present('H10301:123:45678');
+    const { code, stdout } = await say('profile', 'probe', 'rf-ideas-tcp-reader', ...where);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/✓ reader +1 cards counted\n +card: H10301:123:45678 or raw:26:BDD93740/);
+    wasOnlyRead(device);
+  });
+
+  it('tells a card that is none from one that is', async () => {
+    const file = join(temporaryFolder(), 'tcp-reader.yaml');
+    const text = readFileSync(join(SHIPPED_PROFILES, 'inveo-rfid-ind-u4.yaml'), 'utf8');
+    writeFileSync(file, text.replace('kinds: [rtu, rtu-over-tcp]', 'kinds: [rtu, tcp]'));
+    const { device, where } = await site(file);
+    expect((await say('profile', 'probe', file, ...where)).stdout).toMatch(/✓ reader +no card waits: show one/);
+    device.reader?.presentRegisters([0x0a00, 0xb1c2, 0, 0, 1], null);
+    const { code, stdout } = await say('profile', 'probe', file, ...where);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/✗ reader +a card waits; it is left there\n.*bytes_per_register may be 2/);
+    expect(device.reader?.flagged).toBe(true);
     wasOnlyRead(device);
   });
 

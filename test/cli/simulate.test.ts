@@ -84,6 +84,23 @@ describe('lintel simulate', () => {
     expect(await simulator.signal('SIGINT')).toBe(0);
   });
 
+  it('plays a card reader that somebody else decides for', async () => {
+    const simulator = launch(['simulate', 'modbus', '--profile', 'inveo-rfid-ind-u4']);
+    const { socket, received } = await dial(simulator);
+    simulator.type('card uid:0A00B1C2D3');
+    await simulator.says(/^shown$/m);
+    simulator.type('card uid:0A00B1C2D4');
+    await simulator.says(/^not read: the card before it has not been taken yet$/m);
+    socket.write(Buffer.from('010303E8000505B9', 'hex'));
+    await until(() => received().length >= 15, 'the registers of the card');
+    expect(received().subarray(3, 13).toString('hex')).toBe('000a000000b100c200d3');
+    socket.write(Buffer.from('010503F3FF007C4D', 'hex'));
+    await simulator.says(/^reader shows granted$/m);
+    simulator.type('card H10301:123:45678');
+    await simulator.says(/^not read: it is not a kind of card/m);
+    expect(await simulator.signal('SIGINT')).toBe(0);
+  });
+
   it.each([
     ['osdp-reader', 'card H10301:123:45678', /presented, and no controller listens/],
     ['soyal', 'card uid:04A1B2C3', /not opened/],
