@@ -9,6 +9,7 @@ import {
   bitRange,
   byteOrder,
   duration,
+  durationOr,
   offset,
   registerArea,
   smallField,
@@ -54,7 +55,9 @@ const mode = z.strictObject({
 
 const card = z.strictObject({
   at: offset,
-  type: z.enum(['u16', 'u32', 'u48', 'u64', 'bcd', 'ascii']),
+  type: z
+    .enum(['u16', 'u32', 'u48', 'u64', 'bcd', 'ascii'])
+    .describe('u16 to u64: a binary number of that many bits; bcd: decimal digits in nibbles; ascii: characters'),
   registers: z.int().min(1).max(16).optional().describe('Length in registers; bcd and ascii only'),
   words: wordOrder.optional(),
   bytes: byteOrder,
@@ -73,13 +76,18 @@ const card = z.strictObject({
 
 const pin = z.strictObject({
   at: offset,
-  type: z.enum(['bcd', 'nibbles', 'ascii', 'u16', 'u32']),
+  type: z
+    .enum(['bcd', 'nibbles', 'ascii', 'u16', 'u32'])
+    .describe(
+      'bcd: nibbles from the right, filled with 0; nibbles: from the left, filled with F; ascii: characters; u16, u32: a number',
+    ),
   registers: z.int().min(1).max(8).optional().describe('Length in registers; not for u16 and u32'),
   words: wordOrder.optional(),
   bytes: byteOrder,
-  digits: z
-    .tuple([z.int().min(1).max(12), z.int().min(1).max(12)])
-    .describe('Shortest and longest PIN that the device takes'),
+  digits: z.tuple([z.int().min(1).max(12), z.int().min(1).max(12)]).meta({
+    description: 'Shortest and longest PIN that the device takes',
+    patternErrorMessage: 'two whole numbers from 1 to 12: [shortest, longest]',
+  }),
   pad: z.int().min(0).max(0xff).optional().describe('Filling beside the digits: 0xF nibbles, 0 or 0x20 characters'),
   align: z.enum(['left', 'right']).optional().describe('Where the digits stand'),
   empty: numberOrPattern.optional().describe('What stands there when there is no PIN (default: all filling)'),
@@ -87,7 +95,7 @@ const pin = z.strictObject({
 
 export const instant = z.strictObject({
   at: offset,
-  type: z.enum(TIME_TYPES),
+  type: z.enum(TIME_TYPES).describe('How the instant is written; see the table in the guide'),
   words: wordOrder.optional(),
   bytes: byteOrder,
   zone: z.enum(['utc', 'local']).describe('Whose clock it is; local needs time_zone at the controller'),
@@ -128,14 +136,17 @@ const step = z
       .strictObject({
         area: registerArea.default('holding'),
         at: address,
-        until: z.strictObject({ eq: stepValue }),
+        until: z.strictObject({ eq: stepValue.describe('The value that means: done') }),
         busy: z.array(word).optional().describe('Values that mean: not yet (default: every other)'),
-        error: z.record(z.string().regex(/^[0-9]{1,5}$/), z.enum(REFUSALS)).default({}),
-        every: duration.default(50),
-        max: duration.default(2_000),
+        error: z
+          .record(z.string().regex(/^[0-9]{1,5}$/), z.enum(REFUSALS))
+          .default({})
+          .describe('Values that mean: refused, and why'),
+        every: durationOr(50).describe('How often it is read'),
+        max: durationOr(2_000).describe('After so long nobody knows whether it was done, and the slot is read back'),
       })
       .optional(),
-    wait: duration.optional(),
+    wait: duration.optional().describe('A pause'),
   })
   .refine((verbs) => Object.keys(verbs).length === 1, 'a step has one verb: write, poll or wait');
 export type Step = z.output<typeof step>;
@@ -143,24 +154,29 @@ export type Step = z.output<typeof step>;
 export const credentials = z.strictObject({
   table: z.strictObject({
     area: z.literal('holding').default('holding'),
-    base: address,
+    base: address.describe('First register of the first slot'),
     stride: z.int().min(1).max(PDU_LIMITS.writeRegisters).describe('Registers from one slot to the next'),
-    count: z.int().min(1).max(65_536),
+    count: z.int().min(1).max(65_536).describe('How many slots there are'),
     first_slot: z.int().min(0).max(65_535).default(0).describe('Number of the first slot'),
   }),
   record,
   capabilities: z
     .strictObject({
-      pin_without_card: z.boolean().default(false),
+      pin_without_card: z.boolean().default(false).describe('A slot may hold a PIN alone'),
       card_and_pin: z.boolean().default(false).describe('A slot may ask for both'),
       card_or_pin: z.boolean().default(false).describe('A slot may hold both and ask for either'),
-      duplicate_pins: z.enum(['reject', 'accept']).default('accept'),
+      duplicate_pins: z
+        .enum(['reject', 'accept'])
+        .default('accept')
+        .describe('What the device does with a PIN that is there already'),
     })
     .prefault({}),
   delete: z
     .strictObject({
-      mode: z.enum(['fill', 'flag-clear', 'command']),
-      fill: word.default(0),
+      mode: z
+        .enum(['fill', 'flag-clear', 'command'])
+        .describe('fill: every register becomes fill; flag-clear: not in force, all else zero; command: by steps'),
+      fill: word.default(0).describe('What an empty slot holds in each register'),
       steps: z.array(step).default([]).describe('command only'),
     })
     .describe('How a slot is emptied'),
@@ -170,12 +186,20 @@ export const credentials = z.strictObject({
     .default(['payload'])
     .describe('So that a half-written record is never in force: enabled last'),
   commit: z
-    .strictObject({ mode: z.enum(['per-slot', 'batch']), steps: z.array(step).min(1) })
+    .strictObject({
+      mode: z
+        .enum(['per-slot', 'batch'])
+        .describe('After each slot ($slot), or after each transfer ($slot: its first, $count: how many)'),
+      steps: z.array(step).min(1),
+    })
     .optional()
     .describe('What makes the device take over what was written'),
   readback: z
     .strictObject({
-      mode: z.enum(['full', 'masked', 'none']).default('full'),
+      mode: z
+        .enum(['full', 'masked', 'none'])
+        .default('full')
+        .describe('full: everything reads as it was written; masked: but some fields; none: nothing can be read'),
       mask_fields: z
         .array(z.enum(['card', 'pin', 'pin_length', 'from', 'until', 'doors', 'flags', 'mode']))
         .default([])

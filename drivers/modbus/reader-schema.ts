@@ -1,7 +1,7 @@
 // What a profile may say about a card reader: where the card stands, how one knows that it is new, and how the reader is told what came of it.
 
 import { z } from 'zod';
-import { address, byteOrder, duration, registerArea, word, wordOrder } from './schema-parts.ts';
+import { address, byteOrder, durationOr, registerArea, word, wordOrder } from './schema-parts.ts';
 
 /** Longest card, in registers: 512 bits, where the canonical form of a card ends. */
 export const MAX_CARD_REGISTERS = 32;
@@ -52,17 +52,17 @@ const feedback = z
     granted: writes.describe('Written when the door opens'),
     denied: writes.describe('Written when it does not'),
     ready: writes.describe('Written at the start, and once an outcome has been shown for as long as `show`'),
-    show: duration.default(1_500).describe('How long an outcome is shown'),
+    show: durationOr(1_500).describe('How long an outcome is shown'),
   })
   .prefault({})
   .describe('What the reader shows and sounds, as coils and registers');
 
 const base = {
   card,
-  poll: duration.default(100).describe('How often it is looked at'),
-  debounce: duration
-    .default(2_000)
-    .describe('How long a card must have been away before it counts as shown again; another card counts at once'),
+  poll: durationOr(100).describe('How often it is looked at'),
+  debounce: durationOr(2_000).describe(
+    'How long a card must have been away before it counts as shown again; another card counts at once',
+  ),
   feedback,
 };
 

@@ -1,13 +1,18 @@
 // The small parts that every corner of a profile's schema is made of.
 
 import { z } from 'zod';
-import { DURATION_FORM, parseDuration } from '../../src/domain/duration.ts';
+import { DURATION_FORM, formatDuration, parseDuration } from '../../src/domain/duration.ts';
 
 /** A duration as written, e.g. `300ms`; milliseconds once read. */
 export const duration = z
   .string()
   .regex(DURATION_FORM, 'a duration is a whole number and its unit: 500ms, 5s, 2m')
-  .transform(parseDuration);
+  .transform(parseDuration)
+  .meta({ patternErrorMessage: 'a duration with its unit (ms, s, m, h or d)' });
+
+/** A duration that need not be said; the default is shown as it would be written. */
+export const durationOr = (defaultMs: number) =>
+  duration.default(defaultMs).meta({ default: formatDuration(defaultMs) });
 
 export const word = z.int().min(0).max(0xffff);
 export const bitIndex = z.int().min(0).max(15);
