@@ -125,8 +125,9 @@ export class ModbusDevice implements Device {
   /** Outputs to rest; whatever is said afterwards is about the line, not the device. */
   async stop(): Promise<void> {
     this.#pollTimer?.cancel();
-    this.#reader?.end();
-    if (this.#state === 'ready' || this.#state === 'coming') await this.#outputs.rest();
+    const isReached = this.#state === 'ready' || this.#state === 'coming';
+    // Both go to the line in this turn, the outputs first.
+    await Promise.all([isReached ? this.#outputs.rest() : null, this.#reader?.stop()]);
     this.#state = 'closed';
     this.#life++;
     this.#pollTimer?.cancel();

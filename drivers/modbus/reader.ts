@@ -39,6 +39,7 @@ export class CardReader implements ReaderDevice {
   #readyTimer: Timer | null = null;
   /** Counts what was shown: a later outcome goes before the rest of an earlier one. */
   #show = 0;
+  #isShowing = false;
   #missed = 0;
 
   constructor(spec: ReaderSpec, context: ReaderContext) {
@@ -79,14 +80,25 @@ export class CardReader implements ReaderDevice {
     this.#readyTimer?.cancel();
   }
 
+  /** The same, with an outcome that is still shown taken back: nobody would do it later. */
+  async stop(): Promise<void> {
+    const isShowing = this.#isShowing;
+    this.end();
+    if (isShowing) await this.#write(this.#spec.feedback.ready);
+  }
+
   feedback(_reader: number, signal: Feedback): void {
     const { feedback } = this.#spec;
     const shown = SHOWN[signal];
     if (shown === null || feedback[shown].length === 0) return;
     this.#readyTimer?.cancel();
+    this.#isShowing = shown !== 'ready';
     void this.#write(feedback[shown]);
     if (shown === 'ready' || feedback.ready.length === 0) return;
-    this.#readyTimer = this.#context.clock.after(feedback.show, () => void this.#write(feedback.ready));
+    this.#readyTimer = this.#context.clock.after(feedback.show, () => {
+      this.#isShowing = false;
+      void this.#write(feedback.ready);
+    });
   }
 
   #watch(isCurrent: () => boolean): ReaderWatch {

@@ -260,6 +260,16 @@ describe.each(TRANSPORTS)('a reader that counts, over %s', (transport) => {
 });
 
 describe('a reader that counts', () => {
+  it('is left at rest when the driver stops while an outcome is shown', async () => {
+    const site = await siteOf(COUNTING);
+    const reader = readerOf(site);
+    const before = reader.shown.length;
+    site.device().readers?.feedback(0, 'granted');
+    await until(() => reader.shown.length > before, 'the outcome');
+    await site.driver.stop(1_000);
+    expect(reader.shown.slice(before)).toEqual(['granted', 'ready']);
+  });
+
   it('does not open for the card that stands there when it is met, nor for one shown during an outage', async () => {
     const line = await openLine('rtu-over-tcp', [{ unit: 1, profile: COUNTING }]);
     const reader = readerOf(line);
