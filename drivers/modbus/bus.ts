@@ -96,6 +96,11 @@ export type BusUnit = {
   readonly counters: Readonly<DeviceCounters>;
   readonly online: boolean;
   request(request: Request, options: RequestOptions): Promise<Outcome>;
+  /**
+   * A strike was sent at or after this instant, monotonic ms, and its time is over without an answer. Where the line has been heard since, the strike has arrived.
+   * Where a network has stood still since, it would deliver the strike when it moves again, and open the door to nobody: then the connection is thrown away.
+   */
+  callBack(sinceMonotonicMs: number): void;
 };
 
 /** So many requests may wait on one bus; more means that somebody asks faster than the wire answers. */
@@ -127,6 +132,7 @@ export class Bus {
   #queued = 0;
   #pollsInARow = 0;
   #missesInARow = 0;
+  #heardAtMs = Number.NEGATIVE_INFINITY;
   #state: 'new' | 'down' | 'up' | 'closed' = 'new';
   #downReason = 'the line has not been opened yet';
   #timer: Timer | null = null;
@@ -189,6 +195,11 @@ export class Bus {
         resolve(notSent('queue_full', `${QUEUE_BOUND} requests wait for the bus already`));
       else this.#enqueue({ unit, request, options, attempts: 0, resolve });
     });
+  }
+
+  callBack(sinceMonotonicMs: number): void {
+    if (this.#state === 'up' && this.#heardAtMs < sinceMonotonicMs)
+      this.#line.renew('nothing comes through: a strike that could arrive late was called back');
   }
 
   #enqueue(job: Job): void {
@@ -285,6 +296,7 @@ export class Bus {
 
   #judge(job: Job, attempt: Attempt): void {
     const { unit } = job;
+    if (attempt.result === 'reply' || attempt.result === 'exception') this.#heardAtMs = this.#clock.monotonicMs();
     switch (attempt.result) {
       case 'reply':
         unit.counters.replies++;
@@ -437,5 +449,9 @@ class Unit implements BusUnit, LineUnit {
 
   request(request: Request, options: RequestOptions): Promise<Outcome> {
     return this.#bus.request(this, request, options);
+  }
+
+  callBack(sinceMonotonicMs: number): void {
+    this.#bus.callBack(sinceMonotonicMs);
   }
 }

@@ -117,6 +117,10 @@ class Recorder implements BusUnit {
     this.requests.push(request);
     return Promise.resolve({ outcome: 'reply', reply: replyTo(request), atMonotonicMs: 0 });
   }
+
+  callBack(): void {
+    // Nothing is on its way anywhere.
+  }
 }
 
 function replyTo(request: Request): Extract<Outcome, { outcome: 'reply' }>['reply'] {

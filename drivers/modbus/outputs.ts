@@ -156,7 +156,8 @@ class Output {
     pulseMs: number | null,
     onSent?: () => void,
   ): Promise<OutputOutcome> {
-    const { clock } = this.#context;
+    const { clock, talk } = this.#context;
+    const startedAtMs = clock.monotonicMs();
     let failure: Failure | null = null;
     for (let attempt = 0; attempt < STRIKE_ATTEMPTS && clock.monotonicMs() <= notAfterMs; attempt++) {
       const result = await send({
@@ -169,6 +170,7 @@ class Output {
       if (failure.kind !== 'unknown') break;
       if ((await this.#isOn()) === energised) return { outcome: 'done', confirmed: true };
     }
+    if (energised && failure?.kind === 'unknown') talk.callBack(startedAtMs);
     return failedOutcome(failure);
   }
 

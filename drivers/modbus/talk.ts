@@ -123,6 +123,10 @@ export class Talk {
     }
   }
 
+  callBack(sinceMonotonicMs: number): void {
+    this.#unit.callBack(sinceMonotonicMs);
+  }
+
   pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => this.#clock.after(delayMs, resolve));
   }

@@ -55,7 +55,7 @@ export class TcpLine implements Line {
     this.#state = 'stopped';
     this.#timer?.cancel();
     this.#opening?.destroy();
-    this.#let('the connection is being closed');
+    this.#let('the connection is being closed')?.destroy();
     return Promise.resolve();
   }
 
@@ -170,17 +170,18 @@ export class TcpLine implements Line {
 
   #lost(connection: Connection, reason: string): void {
     if (this.#connection !== connection) return;
-    this.#let(reason);
+    // After a plain close the kernel goes on delivering what it has taken, for minutes: a strike among it would open a door long after its time.
+    this.#let(reason)?.resetAndDestroy();
     this.#again(reason);
   }
 
   /** Lets go of the connection: who waits for an answer hears at once that there will be none. */
-  #let(reason: string): void {
+  #let(reason: string): Socket | null {
     const connection = this.#connection;
-    if (connection === null) return;
+    if (connection === null) return null;
     this.#connection = null;
     for (const settle of [...connection.pending.keys()]) settle({ result: 'lost', message: reason });
-    connection.socket.destroy();
+    return connection.socket;
   }
 
   #again(reason: string): void {

@@ -92,6 +92,10 @@ class ReadOnlyUnit implements BusUnit {
     assert(isReadOnly(request), 'a probe only reads');
     return this.#unit.request(request, options);
   }
+
+  callBack(): void {
+    // Nothing was written that could be.
+  }
 }
 
 class Probe {

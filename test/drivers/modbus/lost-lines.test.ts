@@ -1,8 +1,59 @@
 // Units that go and come back, and lines that are cut and plugged in again.
 
+import { connect, createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { until } from '../../support/ports.ts';
-import { content, openLine, openSite, soon, startDriver } from './site.ts';
+import { content, later, openLine, openSite, soon, startDriver } from './site.ts';
+
+type Network = { port: number; stall(): void; flow(): void; readonly dropped: number };
+
+/** A network before a device: while it stands still it keeps what it is given. What it keeps of a connection is delivered even when that was closed, but not when it was reset. */
+async function openNetwork(devicePort: number): Promise<Network> {
+  let isStalled = false;
+  let dropped = 0;
+  const flushes = new Set<() => void>();
+  const server = createServer((client) => {
+    const device = connect(devicePort, '127.0.0.1');
+    let kept: Buffer[] = [];
+    const flush = (): void => {
+      for (const bytes of kept.splice(0)) device.write(bytes);
+    };
+    flushes.add(flush);
+    client.on('data', (bytes) => {
+      kept.push(bytes);
+      if (!isStalled) flush();
+    });
+    device.on('data', (bytes) => {
+      if (!isStalled) client.write(bytes);
+    });
+    client.on('error', () => {
+      dropped += kept.length;
+      kept = [];
+    });
+    client.on('close', () => {
+      if (kept.length === 0) device.destroy();
+    });
+    device.on('error', () => client.destroy());
+    device.on('close', () => client.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  later(() => new Promise<void>((resolve) => void server.close(() => resolve())));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
+  return {
+    port: address.port,
+    stall() {
+      isStalled = true;
+    },
+    flow() {
+      isStalled = false;
+      for (const flush of flushes) flush();
+    },
+    get dropped() {
+      return dropped;
+    },
+  };
+}
 
 describe('several units on one line', () => {
   it('do without one that is gone, and it comes back', async () => {
@@ -53,6 +104,25 @@ describe.each(['rtu', 'tcp'] as const)('a strike over %s', (transport) => {
     await until(() => gone.requests.length > before, 'the next vain question');
     // It is waited for one and a half seconds; the strike's time is over long before.
     expect(await site.outputs('unit-1').pulse(0, 500, soon(500))).toEqual({ outcome: 'done', confirmed: true });
+  });
+});
+
+describe.each(['tcp', 'rtu-over-tcp'] as const)('a network that stands still, over %s,', (transport) => {
+  it('does not open the door when it moves again', async () => {
+    const line = await openLine(transport, [{ unit: 1, profile: 'plc-door-2' }]);
+    const network = await openNetwork(line.simulator.port);
+    const site = startDriver({ ...line.bus, port: network.port }, [
+      { unit: 1, profile: 'plc-door-2', turnaround_max: '400ms' },
+    ]);
+    await site.seen('online');
+    const relays = line.simulator.unit(1);
+    network.stall();
+    expect(await site.outputs().pulse(0, 1_000, soon(500))).toMatchObject({ outcome: 'failed' });
+    await until(() => network.dropped > 0, 'what was on its way is thrown away');
+    network.flow();
+    await site.seen('online', 2);
+    expect(relays.outputChanges.filter(({ output, energised }) => output === 0 && energised)).toEqual([]);
+    expect(await site.outputs().pulse(0, 1_000, soon())).toEqual({ outcome: 'done', confirmed: true });
   });
 });
 
