@@ -95,6 +95,8 @@ export type RequestOptions = SendOptions & { priority: Priority };
 export type BusUnit = {
   readonly counters: Readonly<DeviceCounters>;
   readonly online: boolean;
+  /** When it answered last, monotonic ms. */
+  readonly heardAtMs: number;
   request(request: Request, options: RequestOptions): Promise<Outcome>;
   /**
    * A strike was sent at or after this instant, monotonic ms, and its time is over without an answer. Where the line has been heard since, the strike has arrived.
@@ -335,6 +337,7 @@ export class Bus {
   }
 
   #heard(unit: Unit): void {
+    unit.heardAtMs = this.#clock.monotonicMs();
     unit.misses = 0;
     this.#missesInARow = 0;
     if (unit.online || this.#state !== 'up') return;
@@ -429,6 +432,7 @@ class Unit implements BusUnit, LineUnit {
   online = false;
   problem: { kind: 'line' | 'silent'; reason: string } | null = null;
   inFlight = 0;
+  heardAtMs = Number.NEGATIVE_INFINITY;
   /** Lost answers running. */
   misses = 0;
   probing = false;

@@ -304,7 +304,9 @@ export class ModbusDevice implements Device {
     this.#pollTimer = this.#clock.after(Math.max(0, dueMs - nowMs), () => void this.#cycle(life));
   }
 
+  /** Whoever answers to other things need not be asked whether it lives. */
   async #heartbeat(): Promise<void> {
+    if (this.#clock.monotonicMs() - this.#unit.heardAtMs < HEARTBEAT_MS) return;
     const [probe] = this.#options.unit.probes;
     if (probe !== undefined) await this.#talk.request(probe, { priority: 'input' });
   }

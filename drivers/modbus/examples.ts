@@ -102,6 +102,7 @@ const contentOf = (action: Extract<Example['do'], { verb: 'write_slot' }>) => ({
 class Recorder implements BusUnit {
   readonly requests: Request[] = [];
   readonly online = true;
+  readonly heardAtMs = 0;
   readonly counters = {
     requests: 0,
     replies: 0,

@@ -88,6 +88,10 @@ class ReadOnlyUnit implements BusUnit {
     return this.#unit.online;
   }
 
+  get heardAtMs(): number {
+    return this.#unit.heardAtMs;
+  }
+
   request(request: Request, options: RequestOptions): Promise<Outcome> {
     assert(isReadOnly(request), 'a probe only reads');
     return this.#unit.request(request, options);
