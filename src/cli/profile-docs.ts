@@ -1,14 +1,15 @@
-// Writes what is made from the schema of controller profiles: the reference in docs/profiles.md, below its marker, and the JSON Schema by which an editor checks and
+// Writes what is made from the schema of controller profiles: the table of shipped profiles and the reference in docs/profiles.md, below its marker, and the JSON Schema by which an editor checks and
 // completes a profile. Run it whenever a key has changed; a test fails while they are stale.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { profileSchema } from '../../drivers/modbus/profile-schema.ts';
+import { loadProfile, shippedNames } from '../../drivers/modbus/profile.ts';
 import { asNode, expectation, flow, formsOf, writtenForm, type SchemaNode } from '../facility/words.ts';
 import { HOME } from './version.ts';
 
 export const PROFILE_MARKER =
-  '<!-- Everything below this line is made from the schema in drivers/modbus/profile-schema.ts. -->';
+  '<!-- Everything below this line is made from the schema in drivers/modbus/profile-schema.ts and the profiles beside it. -->';
 export const PROFILE_PAGE = join(HOME, 'docs', 'profiles.md');
 const PROFILE_SCHEMA_FILE = join(HOME, 'config', 'profile.schema.json');
 
@@ -25,7 +26,25 @@ export function withProfileReference(page: string): string {
   const [byHand = ''] = page.split(PROFILE_MARKER);
   const sections: string[] = [];
   describe(writtenForm(profileSchema), '', { sections, described: new Map() });
-  return `${[byHand.trimEnd(), PROFILE_MARKER, '## All keys', ...sections].join('\n\n')}\n`;
+  const shipped = ['## The profiles that come along', shippedTable()];
+  return `${[byHand.trimEnd(), PROFILE_MARKER, ...shipped, '## All keys', ...sections].join('\n\n')}\n`;
+}
+
+/** How sure each of them is, is the first thing to know. */
+function shippedTable(): string {
+  const rows = shippedNames().map((name) => {
+    const { profile } = loadProfile(name, HOME);
+    if (profile === null) throw new Error(`the shipped profile ${name} is not good`);
+    const { title, provenance, credentials, outputs, inputs, reader } = profile;
+    const has = [
+      ...(credentials === undefined ? [] : [`${credentials.table.count} credentials`]),
+      ...(reader === undefined ? [] : ['a card reader']),
+      ...(outputs.length === 0 ? [] : [`${outputs.length} output${outputs.length === 1 ? '' : 's'}`]),
+      ...(inputs.length === 0 ? [] : [`${inputs.length} inputs`]),
+    ];
+    return row([`\`${name}\``, title, provenance.status, has.join(', ')]);
+  });
+  return ['| profile | device | provenance | has |', '|---|---|---|---|', ...rows].join('\n');
 }
 
 /** Every key of a profile, with its path: `reader.card.bits`. */
