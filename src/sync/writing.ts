@@ -72,8 +72,13 @@ async function prepare(post: Post, waiting: readonly TargetRow[], options: Write
 }
 
 function carry(post: Post, { claimed, verdicts }: Prepared, pace: Pace): Promise<Verdict[]> {
-  if (claimed.length === 0) return Promise.resolve(verdicts);
-  const work = pace.measure(claimed.length, () => write(post, claimed));
+  // What a command or the clock has changed since it was claimed, while the wire carried the part before, is not sent any more.
+  const current = claimed.filter(({ target, desired }) => {
+    const row = post.store.targets.byKey(target.target_key);
+    return row !== undefined && isStillTrue(post, row, desired);
+  });
+  if (current.length === 0) return Promise.resolve(verdicts);
+  const work = pace.measure(current.length, () => write(post, current));
   // Whoever is told to stop while the store works on the next part does not come to await it.
   work.catch(() => undefined);
   return work.then((written) => [...verdicts, ...written]);
@@ -240,10 +245,7 @@ async function claim(post: Post, ready: readonly Ready[]): Promise<Ready[]> {
     map.take(item.slot);
     claimed.push(item);
   });
-  return claimed.filter((item) => {
-    const row = store.targets.byKey(item.target.target_key);
-    return row?.waits === WAITS.write && row.due_at !== AT_ONCE;
-  });
+  return claimed;
 }
 
 async function write(post: Post, ready: readonly Ready[]): Promise<Verdict[]> {
@@ -368,13 +370,11 @@ function noteVerified(post: Post, target: TargetRow, ready: Ready): void {
   else judgeRow(post, row, target);
 }
 
+/** Neither a command nor the clock has touched the row since it was judged. */
 function isStillTrue(post: Post, target: TargetRow, { nextDueMs }: Desired): boolean {
   const instant = certainInstant(post.time());
-  return (
-    target.due_at !== AT_ONCE &&
-    target.waits === WAITS.write &&
-    (nextDueMs === null || (instant ?? Infinity) < nextDueMs)
-  );
+  const isDue = nextDueMs !== null && instant !== null && instant >= nextDueMs;
+  return target.waits === WAITS.write && target.due_at !== AT_ONCE && !isDue;
 }
 
 function noteDiffers(post: Post, target: TargetRow): void {
