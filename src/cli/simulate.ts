@@ -10,6 +10,7 @@ import { nearest } from '../facility/words.ts';
 import { systemClock } from '../ops/clock.ts';
 import { openControlServer, type ControlServer } from '../ops/control-socket.ts';
 import { systemRandom } from '../ops/random.ts';
+import { readInput } from './channel.ts';
 import { optionRows, type Program } from './help.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import { untilSignal } from './signals.ts';
@@ -53,7 +54,7 @@ const DEVICES: Readonly<Record<string, Device>> = {
   },
   'osdp-reader': {
     about: 'An OSDP reader with keypad, two inputs and two outputs',
-    options: ['port', 'unit', 'baud', 'install-mode'],
+    options: ['port', 'unit', 'baud', 'install-mode', 'key-file'],
     play: async (options, stage) => await (await import('./simulators/osdp-reader.ts')).playOsdpReader(options, stage),
   },
   soyal: {
@@ -78,6 +79,7 @@ const OPTIONS: readonly Option[] = [
   { name: 'baud', value: 'N', description: 'On a serial device: bits per second' },
   { name: 'parity', value: 'none|even|odd', description: 'On a serial device: parity' },
   { name: 'install-mode', value: null, description: 'Takes a Secure Channel key from the next controller' },
+  { name: 'key-file', value: 'FILE', description: 'The Secure Channel key that it has: 32 hexadecimal digits' },
   { name: 'socket', value: 'PATH', description: 'Where `lintel swipe --present --simulator PATH` finds it' },
 ];
 
@@ -152,6 +154,7 @@ function playOptions(given: Given, device: Device): PlayOptions {
     if (text !== null && found === undefined) throw new UsageError(`--${name}: one of ${choices.join(', ')}`);
     return found ?? null;
   };
+  const keyFile = given.text('key-file');
   return {
     port: given.text('port') ?? 'tcp://127.0.0.1:0',
     baud: given.whole('baud', 50, 4_000_000),
@@ -161,6 +164,7 @@ function playOptions(given: Given, device: Device): PlayOptions {
     profile: given.text('profile') ?? device.profile ?? null,
     rtu: given.has('rtu'),
     installMode: given.has('install-mode'),
+    key: keyFile === null ? null : readInput(keyFile, '--key-file').toString('latin1').trim(),
   };
 }
 

@@ -1,6 +1,15 @@
+import { writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { osdpDriver } from '../../drivers/osdp/driver.ts';
+import { portOpener } from '../../drivers/serial-port.ts';
+import { systemClock } from '../../src/ops/clock.ts';
+import { systemRandom } from '../../src/ops/random.ts';
+import { MemoryKeys } from '../drivers/osdp/world.ts';
 import { openFarEnd, openPtyPair, until } from '../support/ports.ts';
+import { silentLog } from '../support/room.ts';
+import { temporaryFolder } from '../support/store.ts';
 import { launch, type Running } from './lintel.ts';
 
 async function dial(simulator: Running): Promise<{ socket: Socket; received: () => Buffer }> {
@@ -112,5 +121,33 @@ describe('lintel simulate', () => {
     simulator.type('help');
     await simulator.says(/silence 5s/);
     expect(await simulator.signal('SIGINT')).toBe(0);
+  });
+
+  it('plays an OSDP reader that has a key already, and is met by whoever has it too', async () => {
+    const key = 'C3A1F05E77120B9D4408EE6AB1D2937F';
+    const file = join(temporaryFolder(), 'front.key');
+    writeFileSync(file, `${key}\n`, { mode: 0o600 });
+    const simulator = launch(['simulate', 'osdp-reader', '--unit', '3', '--key-file', file]);
+    const [, address = ''] = await simulator.says(/at (tcp:\/\/127\.0\.0\.1:\d+), address 3/);
+    const bus = osdpDriver.busSchema.parse({ port: address, baud: 9600 });
+    const { controller } = osdpDriver.prepare('front', bus, osdpDriver.controllerSchema.parse({ address: 3 }), '/');
+    if (controller === null) throw new Error('the configuration is good');
+    const keys = new MemoryKeys();
+    keys.give('front', Buffer.from(key, 'hex'));
+    const context = { clock: systemClock, random: systemRandom, log: silentLog, openPort: portOpener(systemClock) };
+    const driver = osdpDriver.create('north', bus, [controller], {
+      ...context,
+      emit: () => undefined,
+      readerKeys: keys,
+    });
+    onTestFinished(() => driver.stop(500));
+    driver.start();
+    await simulator.says(/Secure Channel is up/);
+    expect(simulator.stdout()).not.toContain(key);
+    expect(await simulator.signal('SIGINT')).toBe(0);
+    writeFileSync(file, 'C3A1');
+    const refused = launch(['simulate', 'osdp-reader', '--key-file', file]);
+    expect(await refused.ended).toBe(1);
+    expect(refused.stderr()).toContain('32 hexadecimal digits');
   });
 });

@@ -1,5 +1,6 @@
 // `lintel simulate osdp-reader`: an OSDP reader with keypad, inputs and outputs, and Secure Channel where it is given a key or put into install mode.
 
+import { parseKey } from '../../../drivers/osdp/keys.ts';
 import { SimulatedReader } from '../../../drivers/osdp/simulated-reader.ts';
 import { SimulatedLine } from '../../../drivers/osdp/simulator.ts';
 import { encodeWiegand, parseCanonical } from '../../domain/card-formats.ts';
@@ -12,7 +13,9 @@ const WATCH_MS = 50;
 
 export async function playOsdpReader(options: PlayOptions, stage: Stage): Promise<Played> {
   const { clock, random, openPort } = stage;
-  const reader = new SimulatedReader(clock, random, { address: options.unit, installMode: options.installMode });
+  const { unit: address, installMode } = options;
+  const key = options.key === null ? {} : { key: parseKey(options.key) };
+  const reader = new SimulatedReader(clock, random, { address, installMode, ...key });
   const port = listenPort(options.port);
   const line = new SimulatedLine(
     [reader],

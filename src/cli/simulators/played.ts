@@ -33,6 +33,8 @@ export type PlayOptions = {
   profile: string | null;
   rtu: boolean;
   installMode: boolean;
+  /** As it was written; null: none. */
+  key: string | null;
 };
 
 /** `tcp://127.0.0.1:PORT` to listen on; null for a device. Nothing is ever opened to the network. */
