@@ -1,59 +1,9 @@
 // Units that go and come back, and lines that are cut and plugged in again.
 
-import { connect, createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
+import { openNetwork } from '../../support/network.ts';
 import { until } from '../../support/ports.ts';
 import { content, later, openLine, openSite, soon, startDriver } from './site.ts';
-
-type Network = { port: number; stall(): void; flow(): void; readonly dropped: number };
-
-/** A network before a device: while it stands still it keeps what it is given. What it keeps of a connection is delivered even when that was closed, but not when it was reset. */
-async function openNetwork(devicePort: number): Promise<Network> {
-  let isStalled = false;
-  let dropped = 0;
-  const flushes = new Set<() => void>();
-  const server = createServer((client) => {
-    const device = connect(devicePort, '127.0.0.1');
-    let kept: Buffer[] = [];
-    const flush = (): void => {
-      for (const bytes of kept.splice(0)) device.write(bytes);
-    };
-    flushes.add(flush);
-    client.on('data', (bytes) => {
-      kept.push(bytes);
-      if (!isStalled) flush();
-    });
-    device.on('data', (bytes) => {
-      if (!isStalled) client.write(bytes);
-    });
-    client.on('error', () => {
-      dropped += kept.length;
-      kept = [];
-    });
-    client.on('close', () => {
-      if (kept.length === 0) device.destroy();
-    });
-    device.on('error', () => client.destroy());
-    device.on('close', () => client.destroy());
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  later(() => new Promise<void>((resolve) => void server.close(() => resolve())));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has a port');
-  return {
-    port: address.port,
-    stall() {
-      isStalled = true;
-    },
-    flow() {
-      isStalled = false;
-      for (const flush of flushes) flush();
-    },
-    get dropped() {
-      return dropped;
-    },
-  };
-}
 
 describe('several units on one line', () => {
   it('do without one that is gone, and it comes back', async () => {
@@ -111,6 +61,7 @@ describe.each(['tcp', 'rtu-over-tcp'] as const)('a network that stands still, ov
   it('does not open the door when it moves again', async () => {
     const line = await openLine(transport, [{ unit: 1, profile: 'plc-door-2' }]);
     const network = await openNetwork(line.simulator.port);
+    later(() => network.close());
     const site = startDriver({ ...line.bus, port: network.port }, [
       { unit: 1, profile: 'plc-door-2', turnaround_max: '400ms' },
     ]);
