@@ -159,6 +159,7 @@ export class SoyalLine {
     }
     for (let job = this.#choose(); job !== null; job = this.#choose()) {
       const late = this.#tooLate(job);
+      if (late?.outcome === 'unknown') this.#callBack(job);
       if (late === null) {
         if (this.#node(job.exchange.node).inStep) this.#sendJob(job);
         else this.#getInStep(job);
@@ -320,6 +321,7 @@ export class SoyalLine {
     const goesOn =
       exchange.notAfterMs === null ? job.silences <= retries : this.#clock.monotonicMs() < exchange.notAfterMs;
     if (!goesOn) {
+      if (sends > 0) this.#callBack(job);
       job.settle(
         sends > 0
           ? { outcome: 'unknown', message: `no answer to ${exchange.request.name}` }
@@ -331,6 +333,16 @@ export class SoyalLine {
     // Behind the others of its kind: a strike at a dead controller must not hold up one at a living one.
     if (exchange.priority === 'strike') this.#waiting.strike.push(job);
     else this.#waiting[exchange.priority].unshift(job);
+  }
+
+  /**
+   * A strike's time is over, and nobody has answered. Where a converter has sent anything since, it has also received the strike. Where the network has stood still since,
+   * it would deliver the strike when it moves again, and open the door to nobody.
+   */
+  #callBack({ exchange, waitsSinceMs }: Job): void {
+    if (exchange.notAfterMs === null || this.#lastByteAtMs >= waitsSinceMs) return;
+    if (this.#settings.path.startsWith('tcp://'))
+      this.#steady.reopen('nothing comes through: a strike that could arrive late was called back');
   }
 
   // ---- the line comes and goes -------------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { SoyalSimulator } from '../../../drivers/soyal/simulator.ts';
 import { portOpener } from '../../../drivers/serial-port.ts';
 import { systemClock } from '../../../src/ops/clock.ts';
+import { openNetwork } from '../../support/network.ts';
 import { openPtyPair, until } from '../../support/ports.ts';
 import { clockOf, content, later, openSite, outputsOf, slotsOf, soon, startDriver, wait } from './site.ts';
 
@@ -322,4 +323,24 @@ describe('who goes first', () => {
     const writes = [1, 2, 3, 4, 5].map((slot) => ({ slot, content: cardAt(0) }));
     expect((await slotsOf(site.device()).write(writes)).every(({ outcome }) => outcome === 'written')).toBe(true);
   });
+});
+
+test('a strike whose time is over does not come out of a network that stood still', async () => {
+  const simulated = await openSite();
+  await simulated.driver.stop(1_000);
+  const network = await openNetwork(simulated.port);
+  later(() => network.close());
+  const site = startDriver(`tcp://127.0.0.1:${network.port}`, [{ address: 1 }]);
+  await site.seen('online');
+  const pulses = (): number =>
+    simulated.controller.received.filter(({ code, data }) => code === 0x21 && data[0] === 0x84).length;
+  const before = pulses();
+  network.stall();
+  expect(await outputsOf(site.device()).pulse(0, 5_000, soon(400))).toMatchObject({ outcome: 'failed' });
+  await until(() => network.dropped > 0, 'what was on its way is thrown away');
+  network.flow();
+  await site.seen('online', 2);
+  expect(pulses()).toBe(before);
+  expect(await outputsOf(site.device()).pulse(0, 5_000, soon())).toEqual({ outcome: 'done', confirmed: true });
+  expect(pulses()).toBe(before + 1);
 });
