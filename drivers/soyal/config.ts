@@ -76,7 +76,9 @@ export const controllerSchema = z
       .min(0)
       .max(63)
       .default(0)
-      .describe('Time zone of the controller that users are written with; 0: at all times'),
+      .describe(
+        'Time zone of the controller that users are written with, up to 11 in a table of 1024 and 63 in one of 3072; 0: at all times',
+      ),
     group: z
       .int()
       .min(0)
@@ -160,9 +162,22 @@ export function capabilitiesOf(config: ControllerSettings): Capabilities {
   };
 }
 
+/** Time zones come with the size of the table: eleven, or 63, beside 0. */
+const LAST_ZONE: Readonly<Record<ControllerSettings['slots']['count'], number>> = { 1024: 11, 3072: 63 };
+
 export function prepare(name: string, _busConfig: unknown, controllerConfig: unknown): PrepareResult {
   const settings = controllerSettings(controllerConfig);
   const { first, count } = settings.slots;
+  const lastZone = LAST_ZONE[count];
+  if (settings.zone > lastZone) {
+    const problem: ConfigProblem = {
+      severity: 'error',
+      path: ['zone'],
+      message: `firmware with ${count} users has the time zones 1 to ${lastZone}, and no ${settings.zone}`,
+      remedy: `give a zone up to ${lastZone}, or 0 for users who may enter at all times`,
+    };
+    return { problems: [problem], controller: null };
+  }
   if (first >= count) {
     const problem: ConfigProblem = {
       severity: 'error',

@@ -50,6 +50,15 @@ describe('one controller', () => {
     expect(problems).toMatchObject([{ severity: 'error', path: ['slots', 'first'], remedy: expect.any(String) }]);
   });
 
+  test('a time zone that firmware with this table does not have is a mistake with its remedy', () => {
+    expect(prepare({ address: 1, zone: 12 })).toMatchObject({
+      controller: null,
+      problems: [{ severity: 'error', path: ['zone'], remedy: expect.stringContaining('11') }],
+    });
+    expect(prepare({ address: 1, zone: 11 }).problems).toEqual([]);
+    expect(prepare({ address: 1, zone: 63, slots: { count: 3072 } }).problems).toEqual([]);
+  });
+
   test.each([
     [{ address: 0 }],
     [{ address: 255 }],
