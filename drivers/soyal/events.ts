@@ -13,7 +13,7 @@ type EventMeaning = {
 
 /** Codes of the manual; any other is `other`. */
 export const EVENT_MEANINGS: Readonly<Record<number, EventMeaning>> = {
-  0x01: { kind: 'denied', detail: 'code', hasSlot: false },
+  0x01: { kind: 'denied', detail: 'unknown', hasSlot: false },
   0x03: { kind: 'denied', detail: 'unknown', hasSlot: false },
   0x04: { kind: 'denied', detail: 'time', hasSlot: true },
   0x0b: { kind: 'granted', detail: 'card', hasSlot: true },

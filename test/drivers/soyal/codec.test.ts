@@ -381,7 +381,7 @@ describe('events', () => {
   });
 
   test.each([
-    [0x01, 'denied', 'code', null],
+    [0x01, 'denied', 'unknown', null],
     [0x04, 'denied', 'time', 513],
     [0x0b, 'granted', 'card', 513],
     [0x10, 'rex', null, null],

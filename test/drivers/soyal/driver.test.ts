@@ -341,7 +341,7 @@ describe('events', () => {
       { kind: 'granted', detail: 'card', slot: 6 },
       { kind: 'granted', detail: 'code', slot: 7 },
       { kind: 'denied', detail: 'unknown', slot: null },
-      { kind: 'denied', detail: 'code', slot: null },
+      { kind: 'denied', detail: 'unknown', slot: null },
       { kind: 'rex', detail: null, slot: null },
     ]);
     for (const event of found) expect(Math.abs((event.atMs ?? 0) - Date.now())).toBeLessThan(60_000);

@@ -1,0 +1,153 @@
+// The synchronisation against a simulated SOYAL controller, which knows no dates: windows are kept by writing a slot at the start and overwriting it at the end.
+
+import { afterEach, expect, test } from 'vitest';
+import type { SoyalSimulator } from '../../drivers/soyal/simulator.ts';
+import type { EntranceSetup } from '../../src/domain/facility.ts';
+import { Site } from '../../src/domain/site.ts';
+import { createCredential, deleteCredential } from '../../src/commands/credentials.ts';
+import type { ParamsOf } from '../../src/commands/contract.ts';
+import type { Outcome, Room } from '../../src/commands/room.ts';
+import { createUser } from '../../src/commands/users.ts';
+import { systemClock } from '../../src/ops/clock.ts';
+import { systemRandom } from '../../src/ops/random.ts';
+import type { Store } from '../../src/store/store.ts';
+import { Sync } from '../../src/sync/sync.ts';
+import { openSite } from '../drivers/soyal/site.ts';
+import { until } from '../support/ports.ts';
+import { buildRoom, ENTRANCES, silentLog, STORE_ROOM, SYSTEM, USER } from '../support/room.ts';
+import { openStore, temporaryFolder } from '../support/store.ts';
+
+const CARD = 'uid:04A1B2C3';
+const CARD_UID = 0x04a1b2c3;
+const UNKNOWN = { reason_code: 'unknown_code', detail: 'unknown_credential' };
+const NOBODY = { uid: 0, pin: 0, mode: 0, zone: 0 };
+
+const stops: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0)) await stop();
+});
+
+type Building = {
+  door: ReturnType<SoyalSimulator['at']>['door'];
+  writes: ReadonlyMap<number, number>;
+  store: Store;
+  create(params: Partial<ParamsOf<'credentials/create'>>): string;
+  delete(id: string): void;
+  state(id: string): string | undefined;
+};
+
+async function building(factors: EntranceSetup['factors']): Promise<Building> {
+  const line = await openSite();
+  const { slots } = line.device().capabilities;
+  if (slots === null) throw new Error('the controller has a table');
+  const store = openStore(temporaryFolder(), systemClock);
+  const door: EntranceSetup = { ...ENTRANCES.storeRoom, controller: 'door-1', door: 1, factors };
+  const site = store.now(
+    () =>
+      new Site(
+        [{ ...door, entranceKey: store.entrances.declare(STORE_ROOM, 'store-room') }],
+        ['door-1'],
+        [{ name: 'door-1', slots, foreignSlots: 'report' }],
+      ),
+  );
+  const base = buildRoom(store, systemClock);
+  const room: Room = { ...base, site, policy: { ...base.policy, pinSpace: 'warn' } };
+  const sync = new Sync({
+    store,
+    site,
+    devices: line.driver.devices,
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLog,
+    time: room.time,
+    preloadMs: 72 * 3_600_000,
+    acsSystemId: SYSTEM,
+    onChange: () => undefined,
+  });
+  const call = () => ({ nowMs: Date.now(), commandId: systemRandom.uuid() });
+  const run = (command: () => Outcome): void => sync.wake(store.now(command).wake ?? []);
+  run(() => createUser(room, { acs_user_id: USER, full_name: 'Ada' }, call()));
+  sync.start();
+  sync.deviceOnline('door-1');
+  stops.push(async () => await sync.stop());
+  return {
+    door: line.controller.door,
+    writes: line.controller.writes,
+    store,
+    create(params) {
+      const id = systemRandom.uuid();
+      const whole: ParamsOf<'credentials/create'> = {
+        acs_credential_id: id,
+        acs_user_id: USER,
+        access_method: params.card_number === undefined ? 'code' : 'card',
+        allowed_acs_entrance_ids: [STORE_ROOM],
+        is_multi_phone_sync_credential: false,
+        is_one_time_use: false,
+        ...params,
+      };
+      run(() => createCredential(room, whole, call()));
+      return id;
+    },
+    delete: (id) => run(() => deleteCredential(room, { acs_credential_id: id }, call())),
+    state: (id) => store.targets.ofCredential(store.credentials.byId(id)?.credential_key ?? 0)[0]?.state,
+  };
+}
+
+test('a card and a code are written at their start and overwritten at their end', async () => {
+  const place = await building('card_or_code');
+  const startsAtMs = Date.now() + 1_500;
+  const window = { starts_at: startsAtMs, ends_at: startsAtMs + 2_000 };
+  const ids = [place.create({ card_number: CARD, ...window }), place.create({ code: '4711', ...window })];
+  await until(() => ids.every((id) => place.state(id) === 'scheduled'), 'both to wait for their start');
+  expect(place.door.presentCard(CARD_UID)).toBe(false);
+  expect(place.writes.size).toBe(0);
+
+  await until(() => ids.every((id) => place.state(id) === 'set'), 'both to be set');
+  expect(Date.now()).toBeGreaterThanOrEqual(startsAtMs);
+  expect(place.door.presentCard(CARD_UID)).toBe(true);
+  expect(place.door.typePin('4711')).toBe(true);
+
+  await until(() => ids.every((id) => place.state(id) === 'removed'), 'both to be removed');
+  expect(Date.now()).toBeGreaterThanOrEqual(startsAtMs + 2_000);
+  expect([...place.door.users.values()]).toEqual([NOBODY, NOBODY]);
+  expect(place.door.presentCard(CARD_UID)).toBe(false);
+  expect(place.door.typePin('4711')).toBe(false);
+});
+
+test('a card and its code lie in one slot that asks for both, and go together', async () => {
+  const place = await building('card_and_code');
+  const card = place.create({ card_number: CARD });
+  await until(() => place.state(card) === 'scheduled', 'the card to wait for its code');
+  expect(place.door.users.size).toBe(0);
+  const code = place.create({ code: '4711' });
+  await until(() => place.state(card) === 'set' && place.state(code) === 'set', 'the pair to be set');
+  expect([...place.door.users.values()]).toEqual([{ uid: CARD_UID, pin: 4711, mode: 3, zone: 0 }]);
+  expect(place.door.presentCard(CARD_UID)).toBe(false);
+  expect(place.door.typePin('4711')).toBe(true);
+  expect(place.door.typePin('4711')).toBe(false);
+
+  place.delete(code);
+  await until(() => [...place.door.users.values()].every(({ mode }) => mode === 0), 'the slot to be overwritten');
+  expect([...place.door.users.values()]).toEqual([NOBODY]);
+});
+
+test('what the controller decided is told with the person, and freed once it was stored', async () => {
+  const place = await building('card_or_code');
+  const card = place.create({ card_number: CARD });
+  await until(() => place.state(card) === 'set', 'the card to be set');
+  place.door.presentCard(CARD_UID);
+  place.door.typePin('9999');
+  place.door.presentCard(0xdeadbeef);
+  await until(() => place.door.log.length === 0, 'the log to be freed');
+  const told = place.store.events
+    .after(0, 1_000)
+    .map(({ body }): unknown => JSON.parse(body))
+    .filter((event) => JSON.stringify(event).includes('"event_type":"lock.'));
+  const unknown = { event_type: 'lock.access_denied', reason: UNKNOWN };
+  expect(told).toMatchObject([
+    { event_type: 'lock.unlocked', acs_credential_id: card, acs_user_id: USER, decided_by: 'controller' },
+    unknown,
+    unknown,
+  ]);
+  expect(JSON.stringify(told)).not.toMatch(/9999|deadbeef|3735928559/i);
+});
