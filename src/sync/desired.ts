@@ -25,6 +25,7 @@ export type Question = {
   /** The user's codes that list a door of this controller where card and code are both asked for; the one in use now comes first. */
   codes: readonly CredentialFacts[];
   windows: SlotCapabilities['windows'];
+  pinWithoutCard: boolean;
   preloadMs: number;
   time: TimeWitness;
 };
@@ -49,7 +50,8 @@ export type AbsentWhy =
   | 'expired'
   | 'not_yet_valid'
   | 'clock_untrusted'
-  | 'no_code_to_the_card';
+  | 'no_code_to_the_card'
+  | 'no_card_to_the_code';
 
 export type Desired =
   | { kind: 'absent'; why: AbsentWhy; endedAtMs: number | null; nextDueMs: number | null }
@@ -88,9 +90,10 @@ function whyRefused(credential: CredentialFacts): AbsentWhy | null {
 
 function desiredCode(credential: CredentialFacts, question: Question): Desired {
   const doors = credential.doors.filter(({ factors }) => factors === 'code' || factors === 'card_or_code');
-  if (doors.length > 0) return inWindow(credential, null, doors, question);
+  if (doors.length > 0 && question.pinWithoutCard) return inWindow(credential, null, doors, question);
   const isCarried = credential.doors.some(({ factors }) => factors === 'card_and_code');
-  if (!isCarried) return absent('entrance_not_allowed');
+  // The facility file may have said otherwise when it was accepted: what a slot without a card lets in must not stay there.
+  if (!isCarried) return absent(doors.length > 0 ? 'no_card_to_the_code' : 'entrance_not_allowed');
   const phase = phaseOf(effectiveWindow(credential), question);
   if (phase.kind === 'absent') return phase;
   return { kind: 'carried', nextDueMs: phase.nextDueMs };

@@ -37,6 +37,7 @@ export class Judge {
       credential,
       codes: row === undefined || credential === null ? [] : this.#codesBeside(row, credential, target),
       windows: this.#controller.slots.windows,
+      pinWithoutCard: this.#controller.slots.pinWithoutCard,
       preloadMs: this.#preloadMs,
       time,
     });

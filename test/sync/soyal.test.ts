@@ -1,7 +1,6 @@
 // The synchronisation against a simulated SOYAL controller, which knows no dates: windows are kept by writing a slot at the start and overwriting it at the end.
 
 import { afterEach, expect, test } from 'vitest';
-import type { SoyalSimulator } from '../../drivers/soyal/simulator.ts';
 import type { EntranceSetup } from '../../src/domain/facility.ts';
 import { Site } from '../../src/domain/site.ts';
 import { createCredential, deleteCredential } from '../../src/commands/credentials.ts';
@@ -12,7 +11,7 @@ import { systemClock } from '../../src/ops/clock.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import type { Store } from '../../src/store/store.ts';
 import { Sync } from '../../src/sync/sync.ts';
-import { openSite } from '../drivers/soyal/site.ts';
+import { openSite, startDriver, type Site as Soyal } from '../drivers/soyal/site.ts';
 import { until } from '../support/ports.ts';
 import { buildRoom, ENTRANCES, silentLog, STORE_ROOM, SYSTEM, USER } from '../support/room.ts';
 import { openStore, temporaryFolder } from '../support/store.ts';
@@ -28,21 +27,31 @@ afterEach(async () => {
 });
 
 type Building = {
-  door: ReturnType<SoyalSimulator['at']>['door'];
+  site: Soyal;
+  door: Soyal['controller']['door'];
   writes: ReadonlyMap<number, number>;
   store: Store;
+  stop(): Promise<void>;
   create(params: Partial<ParamsOf<'credentials/create'>>): string;
   delete(id: string): void;
   state(id: string): string | undefined;
 };
 
-async function building(factors: EntranceSetup['factors']): Promise<Building> {
-  const line = await openSite();
+/** Beside an earlier building it is the same one after the facility file was changed: its controller and its store live on. */
+async function building(
+  factors: EntranceSetup['factors'],
+  config: Record<string, unknown> = {},
+  earlier: Building | null = null,
+): Promise<Building> {
+  const controllers = [{ address: 1, ...config }];
+  const site = earlier?.site ?? (await openSite({ configured: controllers }));
+  const line = earlier === null ? site : startDriver(`tcp://127.0.0.1:${site.port}`, controllers);
+  await line.seen('online');
   const { slots } = line.device().capabilities;
   if (slots === null) throw new Error('the controller has a table');
-  const store = openStore(temporaryFolder(), systemClock);
+  const store = earlier?.store ?? openStore(temporaryFolder(), systemClock);
   const door: EntranceSetup = { ...ENTRANCES.storeRoom, controller: 'door-1', door: 1, factors };
-  const site = store.now(
+  const doors = store.now(
     () =>
       new Site(
         [{ ...door, entranceKey: store.entrances.declare(STORE_ROOM, 'store-room') }],
@@ -51,10 +60,10 @@ async function building(factors: EntranceSetup['factors']): Promise<Building> {
       ),
   );
   const base = buildRoom(store, systemClock);
-  const room: Room = { ...base, site, policy: { ...base.policy, pinSpace: 'warn' } };
+  const room: Room = { ...base, site: doors, policy: { ...base.policy, pinSpace: 'warn' } };
   const sync = new Sync({
     store,
-    site,
+    site: doors,
     devices: line.driver.devices,
     clock: systemClock,
     random: systemRandom,
@@ -66,14 +75,19 @@ async function building(factors: EntranceSetup['factors']): Promise<Building> {
   });
   const call = () => ({ nowMs: Date.now(), commandId: systemRandom.uuid() });
   const run = (command: () => Outcome): void => sync.wake(store.now(command).wake ?? []);
-  run(() => createUser(room, { acs_user_id: USER, full_name: 'Ada' }, call()));
+  if (earlier === null) run(() => createUser(room, { acs_user_id: USER, full_name: 'Ada' }, call()));
   sync.start();
   sync.deviceOnline('door-1');
   stops.push(async () => await sync.stop());
   return {
-    door: line.controller.door,
-    writes: line.controller.writes,
+    site,
+    door: site.controller.door,
+    writes: site.controller.writes,
     store,
+    async stop() {
+      await sync.stop();
+      await line.driver.stop(1_000);
+    },
     create(params) {
       const id = systemRandom.uuid();
       const whole: ParamsOf<'credentials/create'> = {
@@ -129,6 +143,23 @@ test('a card and its code lie in one slot that asks for both, and go together', 
   place.delete(code);
   await until(() => [...place.door.users.values()].every(({ mode }) => mode === 0), 'the slot to be overwritten');
   expect([...place.door.users.values()]).toEqual([NOBODY]);
+});
+
+test('a code without a card is overwritten once the facility file says that such slots open for card number 0', async () => {
+  const before = await building('card_or_code');
+  const code = before.create({ code: '4711' });
+  const card = before.create({ card_number: CARD });
+  await until(() => before.state(code) === 'set' && before.state(card) === 'set', 'both to be set');
+  before.site.controller.options.opensForCardZero = true;
+  expect(before.door.presentCard(0)).toBe(true);
+  await before.stop();
+
+  const after = await building('card_or_code', { pin_without_card: false }, before);
+  await until(() => after.state(code) === 'removed', 'the code to be removed');
+  expect(after.state(card)).toBe('set');
+  expect([...after.door.users.values()]).toContainEqual(NOBODY);
+  expect(after.door.presentCard(0)).toBe(false);
+  expect(after.door.presentCard(CARD_UID)).toBe(true);
 });
 
 test('what the controller decided is told with the person, and freed once it was stored', async () => {
