@@ -52,8 +52,14 @@ export class Inputs {
   async poll(): Promise<boolean> {
     const values = new Map<string, number>();
     let atMs = this.#clock.monotonicMs();
-    for (const block of this.#blocks) {
-      const result = await this.#talk.read(block.area, block.at, block.count, 'input');
+    // All of them wait in the queue at once, so that no transfer comes in between.
+    const results = await Promise.all(
+      this.#blocks.map(async (block) => ({
+        block,
+        result: await this.#talk.read(block.area, block.at, block.count, 'input'),
+      })),
+    );
+    for (const { block, result } of results) {
       if (!result.ok) return false;
       result.value.forEach((value, i) => values.set(key(block.area, block.at + i), value));
       atMs = result.atMonotonicMs;
