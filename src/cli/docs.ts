@@ -50,7 +50,7 @@ const KINDS: Readonly<Record<CommandSpec['kind'], string>> = {
 };
 
 function commandSection(name: CommandName): string {
-  const spec = COMMANDS[name];
+  const spec: CommandSpec = COMMANDS[name];
   const node = writtenForm(spec.params);
   const rows = Object.entries(node.properties ?? {}).flatMap(([param, value]) => {
     const inner = asNode(value);
@@ -58,7 +58,13 @@ function commandSection(name: CommandName): string {
   });
   const table = rows.length === 0 ? '' : ['| parameter | takes | meaning |', '|---|---|---|', ...rows].join('\n');
   const example = ['```json', JSON.stringify(spec.example), '```'].join('\n');
-  return [`### ${name}`, `${spec.summary} ${KINDS[spec.kind]}`, table, `Answers ${spec.result}.`, example]
+  return [
+    `### ${name}`,
+    `${spec.summary} ${KINDS[spec.kind]}${spec.mustExpire === true ? ' Needs `expires_at`.' : ''}`,
+    table,
+    `Answers ${spec.result}.`,
+    example,
+  ]
     .filter((part) => part !== '')
     .join('\n\n');
 }

@@ -1,7 +1,7 @@
 // `lintel users | credentials | entrances | controllers | facility VERB …`: every command of the contract, from the contract. Its options, its help and what is
 // checked before anything is sent all come from there.
 
-import { COMMANDS, isCommandName, PLANNED_COMMANDS, type CommandName } from '../commands/contract.ts';
+import { mustExpire, COMMANDS, isCommandName, PLANNED_COMMANDS, type CommandName } from '../commands/contract.ts';
 import { UUID_FORM } from '../domain/ids.ts';
 import { nearest } from '../facility/words.ts';
 import { systemClock } from '../ops/clock.ts';
@@ -212,7 +212,7 @@ export function envelopeOf(
   timeoutMs: number,
 ): Envelope {
   const commandId = given.text('command-id') ?? mintCommandId();
-  if (COMMANDS[name].kind !== 'moves') return { command_id: commandId, params };
+  if (!mustExpire(name)) return { command_id: commandId, params };
   const nowMs = systemClock.nowMs();
   return {
     command_id: commandId,

@@ -151,6 +151,8 @@ export type CommandSpec = {
    * `works`: takes time, is accepted durably, answered when done.
    */
   kind: 'reads' | 'stores' | 'moves' | 'works';
+  /** It acts on the physical world without moving anything: it needs `expires_at` as well. */
+  mustExpire?: true;
   example: Record<string, unknown>;
 };
 
@@ -395,6 +397,20 @@ export const COMMANDS = {
     kind: 'works',
     example: { controller: 'store-panel' },
   }),
+  'controllers/adopt_slot': command({
+    summary:
+      'Takes over a slot that was filled by somebody else: for a credential, which is written there in place of what it holds, or to be emptied.',
+    params: z.strictObject({
+      controller: text('Its name in the facility file', 64),
+      slot: z.int().min(0).max(65_535).describe('Its number: one of `foreign_slots` of `controllers/get`'),
+      acs_credential_id: id('Whose slot it becomes; left out, it is emptied and free').optional(),
+      acs_system_id: system,
+    }),
+    result: '`controller`, `slot`, `acs_credential_id` (null: it is emptied); what comes of it is told by events',
+    kind: 'stores',
+    mustExpire: true,
+    example: { controller: 'store-panel', slot: 7, acs_credential_id: CREDENTIAL },
+  }),
   'events/list': command({
     summary: 'Events from a sequence number on, oldest first.',
     params: z.strictObject({
@@ -422,6 +438,12 @@ export type ParamsOf<N extends CommandName> = z.output<(typeof COMMANDS)[N]['par
 
 export const isCommandName = (name: string): name is CommandName => Object.hasOwn(COMMANDS, name);
 
+/** Whether a command must say until when it is wanted. */
+export const mustExpire = (name: CommandName): boolean => {
+  const spec: CommandSpec = COMMANDS[name];
+  return spec.kind === 'moves' || spec.mustExpire === true;
+};
+
 /** Verbs of the contract that this version does not have: answered `not_supported`, not `unknown_command`. */
 export const PLANNED_COMMANDS: ReadonlySet<string> = new Set(
   [
@@ -431,7 +453,6 @@ export const PLANNED_COMMANDS: ReadonlySet<string> = new Set(
     'holidays: create get list update delete',
     'entrances: grant_access revoke_access list_credentials_with_access set_mode',
     'encoders: list scan_credential scan_to_assign_credential',
-    'controllers: adopt_slot',
     'facility: begin_snapshot put_snapshot_page commit_snapshot',
   ].flatMap((line) => {
     const [resource = '', verbs = ''] = line.split(': ');

@@ -1,12 +1,21 @@
-// Controllers: get, list, resync.
+// Controllers: get, list, resync, adopt_slot.
 
 import { OperatingError } from '../domain/errors.ts';
 import type { ParamsOf } from './contract.ts';
-import type { ControllerView, Outcome, Room } from './room.ts';
+import type { Call, ControllerView, Outcome, Room } from './room.ts';
+import { AT_ONCE, type TargetRow } from '../store/targets.ts';
+import { findCredential } from './credentials.ts';
 import { iso } from './users.ts';
 
 export function getController(room: Room, params: ParamsOf<'controllers/get'>): Outcome {
-  return { result: { controller: controllerObject(findController(room, params.controller)) } };
+  const view = findController(room, params.controller);
+  const foreign = view.slots === null ? [] : room.store.targets.foreign(view.name).slice(0, MOST_FOREIGN_SHOWN);
+  const foreignSlots = foreign.map(({ slot, first_seen_at: at }) => ({ slot, first_seen_at: iso(at) }));
+  return {
+    result: {
+      controller: { ...controllerObject(view), ...(view.slots === null ? {} : { foreign_slots: foreignSlots }) },
+    },
+  };
 }
 
 export function listControllers(room: Room): Outcome {
@@ -25,6 +34,55 @@ export function prepareResync(
     ]);
   return async () => ({ result: await room.sync.resync(controller.name) });
 }
+
+/** The slot is ours from here on, durably; the controller is brought to it like to anything else it should hold. */
+export function adoptSlot(room: Room, params: ParamsOf<'controllers/adopt_slot'>, { nowMs }: Call): Outcome {
+  const { store } = room;
+  const { controller, slot, acs_credential_id: credentialId = null } = params;
+  if (findController(room, controller).slots === null)
+    throw new OperatingError('not_supported', `controller ${controller} holds no credentials`, [
+      'params',
+      'controller',
+    ]);
+  if (!store.targets.isForeign(controller, slot)) {
+    const known = store.targets.foreign(controller).slice(0, MOST_FOREIGN_NAMED);
+    throw new OperatingError(
+      'invalid_input',
+      `params.slot: slot ${slot} of ${controller} is not foreign; ${known.length === 0 ? 'none is' : `foreign are ${known.map((one) => one.slot).join(', ')}`}`,
+      ['params', 'slot'],
+    );
+  }
+  if (credentialId === null) store.targets.unwant(controller, slot);
+  else {
+    const target = targetFor(room, credentialId, controller);
+    store.targets.forgetForeign(controller, slot);
+    // What the slot holds is read first: what is right already is not written again.
+    store.targets.update({ ...target, slot, written_hash: null, read_hash: null, attempts: 0, due_at: AT_ONCE });
+  }
+  const adopted = { controller, slot, acs_credential_id: credentialId };
+  store.events.add(
+    { event_type: 'device.slot_adopted', body: { acs_system_id: room.acsSystemId, device: controller, ...adopted } },
+    nowMs,
+  );
+  return { result: adopted, wake: [controller] };
+}
+
+/** The row by which the credential waits for a slot of this controller. */
+function targetFor(room: Room, credentialId: string, controller: string): TargetRow {
+  const { store } = room;
+  const credential = findCredential(room, credentialId);
+  const refuse = (message: string): OperatingError =>
+    new OperatingError('invalid_input', `params.acs_credential_id: ${message}`, ['params', 'acs_credential_id']);
+  const target = store.targets.ofCredential(credential.credential_key).find((row) => row.controller === controller);
+  if (target === undefined) throw refuse(`it opens no door of ${controller}; give it one first`);
+  if (target.slot !== null) throw refuse(`it lies in slot ${target.slot} of ${controller} already`);
+  if (store.targets.ofPartner(credential.credential_key).some((row) => row.controller === controller))
+    throw refuse('its code lies in the slot of its card');
+  return target;
+}
+
+const MOST_FOREIGN_SHOWN = 500;
+const MOST_FOREIGN_NAMED = 20;
 
 function findController(room: Room, name: string): ControllerView {
   const all = room.controllers.list();

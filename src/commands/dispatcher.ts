@@ -10,6 +10,7 @@ import { apiErrorOf, describe, errorJson, failure } from './answers.ts';
 import { Apply } from './apply.ts';
 import { canonicalJson } from './canonical-json.ts';
 import {
+  mustExpire,
   COMMANDS,
   envelope as envelopeSchema,
   isCommandName,
@@ -193,7 +194,7 @@ export class Dispatcher {
   }
 
   #refusalOf(incoming: Incoming, { envelope, name }: Parsed, nowMs: number): ApiError | null {
-    const moves = COMMANDS[name].kind === 'moves';
+    const moves = mustExpire(name);
     const isTrusted = this.#room.time().trusted;
     const expiresAtMs = Math.min(envelope.expires_at ?? Infinity, incoming.expiresAtMs ?? Infinity);
     if (moves && envelope.expires_at === undefined) {

@@ -2,7 +2,7 @@
 
 import type { ApiError } from '../domain/errors.ts';
 import { COMMANDS, type CommandName, type ParamsOf } from './contract.ts';
-import { getController, listControllers, prepareResync } from './controllers.ts';
+import { adoptSlot, getController, listControllers, prepareResync } from './controllers.ts';
 import {
   assignCredential,
   createCredential,
@@ -66,6 +66,7 @@ export const NOW: Readonly<Partial<Record<CommandName, Now>>> = {
   'entrances/explain': checked('entrances/explain', explainEntrance),
   'controllers/get': checked('controllers/get', getController),
   'controllers/list': checked('controllers/list', listControllers),
+  'controllers/adopt_slot': checked('controllers/adopt_slot', adoptSlot),
   'events/list': checked('events/list', listEvents),
   'facility/digest': checked('facility/digest', digestFacility),
 };

@@ -253,4 +253,11 @@ CREATE TABLE jobs (
 ) STRICT, WITHOUT ROWID;
 `,
   },
+  {
+    version: 2,
+    sql: `
+-- 1 once somebody has asked for it to be emptied, as it was then.
+ALTER TABLE foreign_slots ADD COLUMN is_unwanted INTEGER NOT NULL DEFAULT 0;
+`,
+  },
 ];

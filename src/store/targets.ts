@@ -95,6 +95,8 @@ export class TargetTable {
   readonly #foreignAt;
   readonly #addForeign;
   readonly #removeForeign;
+  readonly #unwanted;
+  readonly #unwant;
   readonly #controllers;
   readonly #addHistory;
   readonly #history;
@@ -187,7 +189,14 @@ export class TargetTable {
       'SELECT slot FROM foreign_slots WHERE controller = ? AND slot = ?',
     );
     this.#addForeign = db.prepare<[string, number, Buffer, number]>(
-      'INSERT INTO foreign_slots (controller, slot, read_hash, first_seen_at) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET read_hash = excluded.read_hash',
+      `INSERT INTO foreign_slots (controller, slot, read_hash, first_seen_at) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+         is_unwanted = CASE WHEN read_hash = excluded.read_hash THEN is_unwanted ELSE 0 END, read_hash = excluded.read_hash`,
+    );
+    this.#unwanted = db.prepare<[string], { slot: number; read_hash: Buffer }>(
+      'SELECT slot, read_hash FROM foreign_slots WHERE controller = ? AND is_unwanted = 1 ORDER BY slot',
+    );
+    this.#unwant = db.prepare<[string, number]>(
+      'UPDATE foreign_slots SET is_unwanted = 1 WHERE controller = ? AND slot = ?',
     );
     this.#removeForeign = db.prepare<[string, number]>('DELETE FROM foreign_slots WHERE controller = ? AND slot = ?');
     this.#controllers = db.prepare<[], { controller: string }>('SELECT controller FROM target_counts');
@@ -378,6 +387,15 @@ export class TargetTable {
 
   forgetForeign(controller: string, slot: number): void {
     this.#removeForeign.run(controller, slot);
+  }
+
+  /** Foreign slots that somebody has asked to be emptied, with the keyed hash of what they held then. */
+  unwanted(controller: string): { slot: number; read_hash: Buffer }[] {
+    return this.#unwanted.all(controller);
+  }
+
+  unwant(controller: string, slot: number): void {
+    this.#unwant.run(controller, slot);
   }
 
   /** Remembers whose a slot was that is being freed. */

@@ -46,6 +46,14 @@ export class Announcer {
     );
   }
 
+  /** A slot of somebody else was emptied, as was asked. */
+  slotEmptied(controller: string, slot: number, nowMs: number): void {
+    this.#store.events.add(
+      { event_type: 'device.slot_emptied', body: { acs_system_id: this.#acsSystemId, device: controller, slot } },
+      nowMs,
+    );
+  }
+
   /** Records issued or reissued once every controller concerned holds the credential as it is now. */
   noteSynced(credentialKey: number, nowMs: number): void {
     const unsynced = this.#store.credentials.unsynced(credentialKey);

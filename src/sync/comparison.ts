@@ -130,12 +130,14 @@ export async function sampleDiffers(post: Post, most: number): Promise<boolean |
   return isDifferent;
 }
 
-/** Empties foreign slots where the facility file says so; a message when it could not be done. */
+/** Empties foreign slots: all of them where the facility file says so, else those of which somebody has asked it. A message when it could not be done. */
 export async function eraseForeign(post: Post, most: number): Promise<{ left: boolean; problem: string | null }> {
   const { store, controller, map } = post;
-  const all = store.targets.foreign(controller.name).map(({ slot }) => slot);
-  const slots = all.slice(0, most);
-  if (slots.length === 0) return { left: false, problem: null };
+  const all = foreignToErase(post);
+  const slots =
+    controller.foreignSlots === 'erase' ? all.slice(0, most) : await stillUnwanted(post, all.slice(0, most));
+  if (typeof slots === 'string') return { left: true, problem: slots };
+  if (slots.length === 0) return { left: all.length > most, problem: null };
   const answers = await eraseSlots(post, slots);
   const readings = canRead(post) ? await readSlots(post, slots) : null;
   if (typeof readings === 'string') return { left: true, problem: readings };
@@ -145,11 +147,36 @@ export async function eraseForeign(post: Post, most: number): Promise<{ left: bo
     const isEmpty =
       readings === null ? answers.get(slot)?.outcome === 'written' : reading !== undefined && readsEmpty(post, reading);
     if (!isEmpty) return;
+    if (controller.foreignSlots === 'report') post.announcer.slotEmptied(controller.name, slot, post.clock.nowMs());
     store.targets.forgetForeign(controller.name, slot);
     map.release(slot);
     erased += 1;
   });
-  post.log.warn('slots that are not ours were erased, as foreign_slots: erase asks for', { count: erased });
+  post.log.warn('slots that are not ours were erased, as was asked', { controller: controller.name, count: erased });
   const problem = erased === slots.length ? null : `${slots.length - erased} foreign slots could not be erased`;
   return { left: all.length > slots.length || problem !== null, problem };
+}
+
+export function foreignToErase({ store, controller }: Post): number[] {
+  const { name, foreignSlots } = controller;
+  const rows = foreignSlots === 'erase' ? store.targets.foreign(name) : store.targets.unwanted(name);
+  return rows.map(({ slot }) => slot);
+}
+
+/** Those that hold what they held when it was asked: what somebody has put there since is another's, and stays. */
+async function stillUnwanted(post: Post, slots: readonly number[]): Promise<number[] | string> {
+  if (!canRead(post) || slots.length === 0) return [...slots];
+  const readings = await readSlots(post, slots);
+  if (typeof readings === 'string') return readings;
+  const { store, controller, map } = post;
+  await inSlices(post, [...readings.values()], (reading) => {
+    if (!readsEmpty(post, reading)) {
+      noteForeign(post, reading);
+      return;
+    }
+    store.targets.forgetForeign(controller.name, reading.slot);
+    map.release(reading.slot);
+  });
+  const still = new Set(store.targets.unwanted(controller.name).map(({ slot }) => slot));
+  return slots.filter((slot) => still.has(slot));
 }

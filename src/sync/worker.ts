@@ -9,7 +9,14 @@ import type { Store } from '../store/store.ts';
 import { WAITS } from '../store/targets.ts';
 import { isStorageError } from '../store/transactions.ts';
 import type { Announcer } from './announcer.ts';
-import { Comparison, eraseForeign, sampleDiffers, type CompareReason, type CompareResult } from './comparison.ts';
+import {
+  Comparison,
+  eraseForeign,
+  foreignToErase,
+  sampleDiffers,
+  type CompareReason,
+  type CompareResult,
+} from './comparison.ts';
 import { certainInstant } from './desired.ts';
 import { eraseStep } from './erasing.ts';
 import { Judge } from './judge.ts';
@@ -42,6 +49,8 @@ const EMPTINESS_MS = 5 * 60_000;
 /** With an erasure waiting, silence never pauses the tries for longer. */
 const ERASURE_PAUSE_MS = 5000;
 const SINGLES_BEFORE_PAUSE = 3;
+/** What could not be erased is tried again after so long, or after the next comparison. */
+const FOREIGN_AGAIN_MS = 10 * 60_000;
 const CLOCK_DRIFT_MS = 30_000;
 /** A whole chunk of the table: no matter of one slot. */
 const SILENT: StepResult = { asked: 2, unknown: 2, problem: null, isRepeat: false };
@@ -83,7 +92,8 @@ export class Worker {
   #comparison: Comparison | null = null;
   #isOweStored = true;
   #waiters: Waiter[] = [];
-  #isForeignLeft = false;
+  /** When foreign slots are next looked at that are to be erased, monotonic ms. */
+  #foreignAtMs = 0;
   #wasChunk = false;
   /** Steps in a row that got nothing out of the controller, and until when it is left alone for that. */
   #silent = 0;
@@ -221,7 +231,7 @@ export class Worker {
     for (const { slot } of store.targets.foreign(controller.name)) map.take(slot);
     if (store.controllers.get(controller.name).is_comparison_due === 1) this.#owe('restarted');
     this.#isOweStored = true;
-    this.#isForeignLeft = controller.foreignSlots === 'erase';
+    this.#foreignAtMs = 0;
   }
 
   /** One step; false when there is nothing to do for now. */
@@ -258,7 +268,7 @@ export class Worker {
     const isEmptinessFresh = this.#isBulk && post.clock.monotonicMs() < this.#emptyUntilMs;
     if (writes.length > 0) return this.#note(await writeStep(post, writes, { pace: this.#pace, isEmptinessFresh }));
     if (this.#comparison !== null) return await this.#chunk(post, this.#comparison);
-    return this.#isForeignLeft && (await this.#emptyForeign(post));
+    return await this.#emptyForeign(post);
   }
 
   /** After silence one row is enough to find out whether the controller answers again. */
@@ -470,7 +480,7 @@ export class Worker {
     });
     this.#comparison = null;
     this.#emptyUntilMs = canRead(post) ? clock.monotonicMs() + EMPTINESS_MS : 0;
-    this.#isForeignLeft = controller.foreignSlots === 'erase' && foreign > 0;
+    this.#foreignAtMs = 0;
     log.info('the table was compared', {
       controller: controller.name,
       reason: comparison.reason,
@@ -483,11 +493,15 @@ export class Worker {
   }
 
   async #emptyForeign(post: Post): Promise<boolean> {
+    const { clock, controller, log } = post;
+    if (clock.monotonicMs() < this.#foreignAtMs || foreignToErase(post).length === 0) return false;
     const { left, problem } = await eraseForeign(post, this.#pace.size());
-    // What cannot be erased is tried again after the next comparison.
-    this.#isForeignLeft = left && problem === null;
-    if (problem !== null) post.log.warn('foreign slots remain', { controller: post.controller.name, problem });
-    return this.#isForeignLeft;
+    if (problem !== null) {
+      this.#foreignAtMs = clock.monotonicMs() + FOREIGN_AGAIN_MS;
+      log.warn('foreign slots remain', { controller: controller.name, problem });
+    }
+    this.#options.onChange();
+    return left && problem === null;
   }
 
   #rejectWaiters(type: 'controller_offline' | 'interrupted', message: string): void {

@@ -565,6 +565,9 @@ describe('entrances/unlock', () => {
     const unlock = (envelope: Record<string, unknown>, more = {}): Promise<ParsedReply> =>
       caller.call('entrances/unlock', { acs_entrance_id: LOBBY }, envelope, more);
     expect(errorOf(await unlock({}))).toMatch(/^invalid_input: expires_at: required/);
+    expect(errorOf(await caller.call('controllers/adopt_slot', { controller: 'store-panel', slot: 7 }))).toMatch(
+      /^invalid_input: expires_at: required/,
+    );
     expect(errorOf(await unlock({ issued_at: '2026-03-02T09:00:00Z', expires_at: '2026-03-02T09:01:01Z' }))).toMatch(
       /^invalid_input: expires_at: at most 60 s/,
     );

@@ -7,7 +7,7 @@ import type { EntranceSetup } from '../../src/domain/facility.ts';
 import type { SlotCapabilities } from '../../src/domain/ports.ts';
 import { Site } from '../../src/domain/site.ts';
 import { createCredential, deleteCredential, updateCredential } from '../../src/commands/credentials.ts';
-import type { Outcome, Room } from '../../src/commands/room.ts';
+import type { ControllerView, Outcome, Room } from '../../src/commands/room.ts';
 import { createUser, deleteUser, suspendUser, unsuspendUser } from '../../src/commands/users.ts';
 import type { ParamsOf } from '../../src/commands/contract.ts';
 import { systemRandom } from '../../src/ops/random.ts';
@@ -84,7 +84,21 @@ export class House {
           })),
         ),
     );
-    return { ...base, site, policy: { ...base.policy, pinSpace: 'warn' }, time: () => this.time() };
+    const list = (): ControllerView[] =>
+      this.devices.map((device) => ({
+        name: device.name,
+        driver: 'memory',
+        bus: 'memory',
+        status: device.status(),
+        slots: {
+          ...store.targets.loadOf(device.name),
+          total: device.slotCapabilities.count,
+          foreign: store.targets.foreign(device.name).length,
+        },
+        problems: [],
+      }));
+    const policy = { ...base.policy, pinSpace: 'warn' } as const;
+    return { ...base, site, policy, time: () => this.time(), controllers: { list } };
   }
 
   #buildSync(): Sync {
