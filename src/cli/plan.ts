@@ -127,7 +127,8 @@ function controllerText(controller: Controller, terminal: Terminal, zone: string
     const slot = typeof change['slot'] === 'number' ? `slot ${change['slot']}` : '';
     const at = change['at'] === null ? '' : `  ${action === 'wait' ? 'until' : 'since'} ${cell(change['at'], zone)}`;
     const why = cell(change['why']).replaceAll('_', ' ');
-    return `  ${isColoured(action) ? paint(COLOURS[action], text) : text} ${slot.padEnd(10)} ${cell(change['acs_credential_id'])}  ${why}${at}\n`;
+    const whose = change['acs_credential_id'] === null ? 'somebody else’s' : cell(change['acs_credential_id']);
+    return `  ${isColoured(action) ? paint(COLOURS[action], text) : text} ${slot.padEnd(10)} ${whose}  ${why}${at}\n`;
   });
   const more = all > changes.length ? `  and ${all - changes.length} more\n` : '';
   return `${head}${lines.join('')}${more}`;

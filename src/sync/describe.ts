@@ -12,7 +12,8 @@ export type PlannedChange = {
   controller: string;
   /** Null when it gets one only when it is written, or has none. */
   slot: number | null;
-  acsCredentialId: string;
+  /** Null: a slot that somebody else filled, and that is to be emptied. */
+  acsCredentialId: string | null;
   action: 'erase' | 'write' | 'rewrite' | 'check' | 'wait' | 'no_space' | 'refused';
   /** A reason word such as `expired` or `not_yet_valid`, or what the controller answered. */
   why: string;
@@ -45,6 +46,8 @@ export function describePlan(
     if (last === undefined) break;
     after = last.target_key;
   }
+  for (const { slot } of store.targets.unwanted(device.name))
+    found.push({ controller: device.name, slot, acsCredentialId: null, action: 'erase', why: 'adopted', atMs: null });
   return placed(found, map).sort((a, b) => ORDER[a.action] - ORDER[b.action] || (a.atMs ?? 0) - (b.atMs ?? 0));
 }
 

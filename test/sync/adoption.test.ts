@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest';
 import { adoptSlot, getController } from '../../src/commands/controllers.ts';
 import type { SlotContent } from '../../src/domain/ports.ts';
+import { describePlan } from '../../src/sync/describe.ts';
 import { foreignRecord } from '../support/memory-device.ts';
 import { House, HOUR, NOON, without, type HouseOptions } from '../support/sync-house.ts';
 
@@ -94,6 +95,19 @@ test('an adoption outlives a restart', async () => {
   await house.settle();
   expect([...house.device.held().keys()]).toEqual([3]);
   expect([...house.device.table.keys()]).toEqual([3]);
+});
+
+test('what is to be emptied stands in the plan', async () => {
+  const house = await withForeign();
+  house.device.isOnline = false;
+  adopt(house, 3);
+  const plan = (): unknown => describePlan(house.store, house.room.site, house.device, house.time(), 72 * HOUR);
+  expect(plan()).toEqual([
+    { controller: 'store-panel', slot: 3, acsCredentialId: null, action: 'erase', why: 'adopted', atMs: null },
+  ]);
+  house.online();
+  await house.settle();
+  expect(plan()).toEqual([]);
 });
 
 test('without a credential it is emptied, said so, and given to the next', async () => {
