@@ -187,7 +187,9 @@ export class Agent {
       if (!(error instanceof OperatingError)) throw error;
       // Nobody is let in, but whoever is inside gets out: the doors start without it.
       this.refusal = error.message;
-      log.error(`${error.message} Until then: no access is granted and no command is taken; request-to-exit works.`);
+      log.error(
+        `${error.message.replace(/\.?$/, '.')} Until then: no access is granted and no command is taken; request-to-exit works.`,
+      );
     }
   }
 

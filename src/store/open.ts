@@ -2,7 +2,7 @@
 // remedy; an existing building never starts empty.
 
 import Database from 'better-sqlite3';
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { assert, OperatingError } from '../domain/errors.ts';
 import type { SecretSource } from '../domain/facility.ts';
@@ -35,7 +35,7 @@ const WAL_LIMIT_BYTES = 16 * 1024 * 1024;
 export function openDatabase(options: OpenOptions): Opened {
   const { path } = options;
   const folder = dirname(path);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(path, folder);
   const exists = existsSync(path) && statSync(path).size > 0;
   const isFirstStart = !exists && newestBackup(path) === null && !existsSync(join(folder, 'master.key'));
   if (!exists && !isFirstStart) {
@@ -49,6 +49,8 @@ export function openDatabase(options: OpenOptions): Opened {
   const wasUnclean = existsSync(`${path}-wal`) && statSync(`${path}-wal`).size > 0;
   let db: Db | null = null;
   try {
+    // SQLite gives its -wal and -shm the mode of the database: names of people are nobody else's business, whatever folder the file stands in.
+    if (!exists) writeFileSync(path, '', { flag: 'a', mode: 0o600 });
     db = new Database(path);
     prepareConnection(db);
     const backups = migrate(db, path, options.migrations ?? MIGRATIONS, options.nowMs);
@@ -56,8 +58,27 @@ export function openDatabase(options: OpenOptions): Opened {
     return { db, secrets, wasUnclean, backups };
   } catch (error) {
     db?.close();
+    if (isFirstStart) forget(path);
     if (error instanceof OperatingError) throw error;
     throw explain(path, error);
+  }
+}
+
+/** What a first start made before it failed. Left there, the key alone would pass for that of a building whose database was lost. */
+function forget(path: string): void {
+  for (const file of [path, `${path}-wal`, `${path}-shm`, join(dirname(path), 'master.key')])
+    rmSync(file, { force: true });
+}
+
+/** A folder that cannot be made is one more reason to refuse, and none to leave the doors without their agent. */
+function makeFolder(path: string, folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new OperatingError(
+      'internal',
+      `the folder ${folder} of the database ${basename(path)} cannot be made (${(error as NodeJS.ErrnoException).code ?? 'error'}). Remedy: correct store.path, or make the folder and give it to Lintel's user.`,
+    );
   }
 }
 
@@ -152,19 +173,26 @@ function refusal(path: string, what: string, alternative: string): OperatingErro
   return new OperatingError('internal', `the database ${path} ${what}. ${restore} ${alternative}`.trim());
 }
 
+const CANNOT_OPEN = /^(SQLITE_(CANTOPEN|READONLY$|PERM)|(EACCES|EPERM|EROFS|EISDIR|ENOENT|ENOTDIR)$)/;
+
 function explain(path: string, error: unknown): Error {
   const code = error instanceof Database.SqliteError ? error.code : ((error as NodeJS.ErrnoException).code ?? '');
   if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) return refusal(path, 'is damaged', '');
-  if (code.startsWith('SQLITE_CANTOPEN') || code === 'SQLITE_READONLY' || code.startsWith('SQLITE_PERM')) {
+  if (CANNOT_OPEN.test(code)) {
     return new OperatingError(
       'internal',
       `the database ${path} cannot be opened (${code}). Remedy: check that its folder exists and belongs to Lintel's user`,
     );
   }
-  if (code.startsWith('SQLITE_FULL'))
+  if (code.startsWith('SQLITE_FULL') || code === 'ENOSPC')
     return new OperatingError(
       'storage_full',
       `the disk that holds ${path} is full. Remedy: free space, then start Lintel`,
+    );
+  if (code.startsWith('SQLITE_IOERR'))
+    return new OperatingError(
+      'internal',
+      `the disk that holds ${path} fails (${code}). Remedy: look at the disk and the log of the kernel (dmesg), then start Lintel`,
     );
   if (code.startsWith('SQLITE_BUSY'))
     return new OperatingError(

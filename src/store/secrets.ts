@@ -10,7 +10,7 @@ import {
   randomBytes,
   type KeyObject,
 } from 'node:crypto';
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { SecretSource } from '../domain/facility.ts';
 import { OperatingError } from '../domain/errors.ts';
@@ -133,13 +133,19 @@ export function loadMasterKey(
   return readKey(beside);
 }
 
+/** All of it or nothing: what is left of a key that a full disk cut short would look like the key of a building that had credentials, and keep it from starting. */
 function makeKey(path: string): void {
-  const handle = openSync(path, 'wx', 0o400);
+  const unfinished = `${path}.new`;
   try {
-    writeSync(handle, `${randomBytes(KEY_BYTES).toString('hex')}\n`);
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
+    rmSync(unfinished, { force: true });
+    writeFileSync(unfinished, `${randomBytes(KEY_BYTES).toString('hex')}\n`, { flag: 'wx', mode: 0o400, flush: true });
+    renameSync(unfinished, path);
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    throw new OperatingError(
+      'internal',
+      `the master key ${path} cannot be written (${(error as NodeJS.ErrnoException).code ?? 'error'}). Remedy: see that the disk has room and the folder belongs to Lintel's user, then start again`,
+    );
   }
 }
 

@@ -1,4 +1,5 @@
 import Database from 'better-sqlite3';
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
@@ -71,6 +72,42 @@ describe('opening the database', () => {
     rmSync(key);
     writeFileSync(key, right, { mode: 0o400 });
     expect(refusalOf(folder)).toBe('it opened');
+  });
+
+  it('keeps the database from other users, whatever folder it stands in', () => {
+    const folder = temporaryFolder();
+    openStore(folder);
+    for (const name of ['lintel.db', 'lintel.db-wal', 'lintel.db-shm'])
+      expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
+  });
+
+  it('leaves nothing behind of a first start on a full disk, so that the next one is a first start again', () => {
+    const folder = temporaryFolder();
+    // Room for some of the files of a first start at a time, and no more: the key is cut short, then the database, then the log of its first transaction.
+    for (const blocks of [0, 4, 8, 40]) {
+      const text = `import { Store } from '${join(import.meta.dirname, '../../src/store/store.ts')}';
+        import { storeOptions } from '${join(import.meta.dirname, '../support/store.ts')}';
+        process.on('SIGXFSZ', () => {});
+        try { new Store(storeOptions('${folder}')); console.log('it opened'); } catch (error) { console.log(error.constructor.name, error.message); }`;
+      const file = join(temporaryFolder(), 'start.mts');
+      writeFileSync(file, text);
+      const { stdout } = spawnSync(
+        'bash',
+        ['-c', `ulimit -f ${blocks}; exec "$0" "$1" | cat`, process.execPath, file],
+        {
+          encoding: 'utf8',
+        },
+      );
+      expect(stdout).toMatch(/^OperatingError .*Remedy: /);
+      expect(readdirSync(folder)).toEqual([]);
+    }
+    expect(refusalOf(folder)).toBe('it opened');
+  });
+
+  it('refuses a folder that cannot be made, with the remedy', () => {
+    const folder = join(temporaryFolder(), 'state');
+    writeFileSync(folder, 'a file');
+    expect(refusalOf(folder)).toMatch(/the folder .* cannot be made \(EEXIST\)\. Remedy: /);
   });
 
   it('refuses a damaged file and names the newest backup, and restoring that backup works', async () => {
