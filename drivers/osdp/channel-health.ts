@@ -30,6 +30,7 @@ export class ChannelHealth {
   readonly #emit: (event: DriverEvent) => void;
   #losses: number[] = [];
   #alarm: Timer | null = null;
+  #metStranger = false;
 
   constructor(device: string, clock: Clock, emit: (event: DriverEvent) => void) {
     this.#device = device;
@@ -46,6 +47,15 @@ export class ChannelHealth {
       this.#emit({ type: 'secure_channel_lost', device: this.#device, reason: REASON_TEXT[reason] });
     }
     if (unstable) this.#raise(reason);
+  }
+
+  /** After an attempt to get in. Who answers without the key is told once, however often it is tried, until the reader itself has been met again. */
+  met(stranger: boolean, secured: boolean): void {
+    if (stranger && !this.#metStranger) {
+      const reason = 'somebody answered who does not hold the key of this reader';
+      this.#emit({ type: 'secure_channel_lost', device: this.#device, reason });
+    }
+    this.#metStranger = stranger || (this.#metStranger && !secured);
   }
 
   #raise(reason: RestartReason): void {

@@ -19,9 +19,10 @@ export type InstallOutcome =
   /** The window has closed; `message` tells what was last seen. */
   | { outcome: 'failed'; message: string };
 
-/** What became of an attempt: which key opened, or what to tell people. */
+/** What became of an attempt: which key opened, or what to tell people. `stranger`: somebody answered who does not hold the key in use. */
 export type Unlocked =
-  { key: 'pending' | 'active'; problem: null; silent: false } | { key: null; problem: string; silent: boolean };
+  | { key: 'pending' | 'active'; problem: null; silent: false; stranger: false }
+  | { key: null; problem: string; silent: boolean; stranger: boolean };
 
 type Window = { timer: Timer; message: string; settle: (outcome: InstallOutcome) => void };
 type Ring = { active: Buffer | null; pending: Buffer | null; identity: string | null };
@@ -68,8 +69,12 @@ export class KeyRing {
     return news;
   }
 
-  /** Opens the window, in place of one that is open. Resolves when the reader has its key, or when the window closes. */
+  /**
+   * Opens the window, in place of one that is open. Resolves when the reader has its key, or when the window closes. Throws `OperatingError` where no key could be
+   * kept, for then the default key must not be spoken either.
+   */
   install(windowMs: number): Promise<InstallOutcome> {
+    this.#require();
     this.#closeWindow({ outcome: 'failed', message: 'another install window was opened' });
     return new Promise((settle) => {
       const timer = this.#clock.after(windowMs, () => {
@@ -129,6 +134,7 @@ export class KeyRing {
   async #unlock(): Promise<Unlocked> {
     const ring = this.#load();
     if (ring === null) return locked('its key cannot be read from the store');
+    if (this.#keys === null) return locked(NO_STORE);
     const known = await this.#tryKnown(ring);
     if (known !== null && (known.key !== null || known.silent || this.#window === null)) {
       if (known.key !== null)
@@ -152,9 +158,9 @@ export class KeyRing {
         if (which === 'pending') this.#store((keys) => keys.activate(this.#device));
         // The reader holds the active key, so the new one never reached it.
         else if (ring.pending !== null) this.discardPending();
-        return { key: which, problem: null, silent: false };
+        return { key: which, problem: null, silent: false, stranger: false };
       }
-      failed = explain(result, this.#device);
+      failed = { ...explain(result, this.#device), stranger: which === 'active' && result.why === 'other_key' };
       // One silence is no verdict on a key.
       if (result.why === 'silent') return failed;
     }
@@ -200,7 +206,7 @@ export class KeyRing {
 
   #installFailed(message: string, silent: boolean): Unlocked {
     if (this.#window !== null) this.#window.message = message;
-    return { key: null, problem: `install window open: ${message}`, silent };
+    return { key: null, problem: `install window open: ${message}`, silent, stranger: false };
   }
 
   #closeWindow(outcome: InstallOutcome): void {
@@ -212,7 +218,7 @@ export class KeyRing {
   }
 
   #require(): ReaderKeys {
-    if (this.#keys === null) throw new OperatingError('not_supported', 'there is no store for keys here');
+    if (this.#keys === null) throw new OperatingError('internal', NO_STORE);
     return this.#keys;
   }
 
@@ -239,11 +245,18 @@ export class KeyRing {
 }
 
 /** In, under the key that is in use. */
-export const ACTIVE: Unlocked = { key: 'active', problem: null, silent: false };
+export const ACTIVE: Unlocked = { key: 'active', problem: null, silent: false, stranger: false };
 
-const locked = (problem: string): Unlocked => ({ key: null, problem, silent: false });
+/** A reader that has a key is not to be given another because the place of its key is out of reach. */
+const NO_STORE =
+  'the keys of readers are in the database, which was refused: `lintel status` says why and what to do. Do not install the reader anew';
 
-function explain(result: HandshakeResult & { ok: false }, device: string): Unlocked {
+const locked = (problem: string): Unlocked => ({ key: null, problem, silent: false, stranger: false });
+
+function explain(
+  result: HandshakeResult & { ok: false },
+  device: string,
+): { key: null; problem: string; silent: boolean } {
   const problem =
     result.why === 'other_key'
       ? `it does not hold the key that Lintel has for it: ${result.message}. Was it replaced or reset? Then open an install window with \`lintel osdp install ${device}\``

@@ -287,6 +287,7 @@ export class OsdpReader implements Device {
     this.#problem = outcome.problem;
     if (outcome.problem !== null) this.#log.debug('no secure channel', { reason: outcome.problem });
     if (!outcome.silent) this.#setFault('secure_channel_refused', outcome.problem, 'Secure Channel is established');
+    this.#health.met(outcome.stranger, outcome.problem === null);
     return outcome.problem === null;
   }
 

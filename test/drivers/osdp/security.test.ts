@@ -16,6 +16,15 @@ const problem = (world: World): string => world.driver.devices.get('lobby')?.sta
 const activeKey = (world: World): Buffer | null => world.keys.load('lobby').active;
 
 describe('a reader is not listened to', () => {
+  it('when the database with its key is out of reach: that is said, and no key is installed in place of the one it has', async () => {
+    await inWorld({ readers: { lobby: { installMode: true } }, store: false }, async (world) => {
+      await until(() => problem(world).includes('in the database, which was refused'), 'the problem');
+      await expect(world.driver.osdp.install('lobby', 60_000)).rejects.toThrow('Do not install the reader anew');
+      await sleep(200);
+      expect(world.sim('lobby').count('CHLNG')).toBe(0);
+    });
+  });
+
   it('when Lintel has no key for it: it is not even greeted, and the problem names the command that helps', async () => {
     await inWorld({ readers: { lobby: { key: null, installMode: true } } }, async (world) => {
       await until(() => problem(world).includes('lintel osdp install lobby'), 'the problem');
@@ -31,7 +40,10 @@ describe('a reader is not listened to', () => {
       await inWorld({ readers: { lobby: { installMode } } }, async (world) => {
         world.sim('lobby').key = OTHER_KEY;
         await until(() => problem(world).includes('does not hold the key'), 'the problem');
-        await until(() => world.sim('lobby').count('CHLNG') > 1, 'another attempt');
+        await until(() => world.sim('lobby').count('CHLNG') > 3, 'further attempts');
+        expect(world.events.filter((event) => event.type === 'secure_channel_lost')).toMatchObject([
+          { reason: 'somebody answered who does not hold the key of this reader' },
+        ]);
         expect(world.sim('lobby').secured).toBe(false);
         expect(world.sim('lobby').count('SCRYPT')).toBe(0);
         expect(world.sim('lobby').count('KEYSET')).toBe(0);
