@@ -28,6 +28,7 @@ export function lintProfile(profile: Profile): ProfileProblem[] {
   lintClock(profile, error);
   lintEvents(profile, error);
   lintOutputs(profile, error, warning);
+  lintTwins(profile, error);
   lintInputsAndDoors(profile, error);
   lintReader(profile, error, warning);
   lintExamples(profile, error);
@@ -379,6 +380,22 @@ function lintOutputs({ outputs }: Profile, error: Report, warning: Report): void
     }
     if (output.kind === 'register' && output.state === undefined)
       warning(['outputs', i], 'nothing tells whether it moved', 'describe state, if the device has one');
+  });
+}
+
+/** What an output is driven by, as far as another one must not be: the same command at the same place moves the same relay, and opens the other door. */
+function drivenBy(output: Profile['outputs'][number]): string[] {
+  const { pulse } = output;
+  const pulsed = pulse === undefined ? [] : [`${pulse.area} ${pulse.at}${pulse.base === 0 ? '' : ` + ${pulse.base}`}`];
+  if (output.kind === 'coil') return [`coil ${output.at}`, ...pulsed];
+  if (output.kind === 'register') return [`holding ${output.at} = ${output.on}`, ...pulsed];
+  return [`holding ${output.at} bit ${output.bit}`, ...pulsed];
+}
+
+function lintTwins({ outputs }: Profile, error: Report): void {
+  outputs.forEach((output, i) => {
+    const twin = outputs.slice(0, i).findIndex((other) => drivenBy(other).some((by) => drivenBy(output).includes(by)));
+    if (twin >= 0) error(['outputs', i], `it would drive output ${twin} as well`, 'correct its address, or its pulse');
   });
 }
 

@@ -130,6 +130,13 @@ describe('a mistake in a profile', () => {
       /so long a pulse does not fit into 16 bits/,
     ],
     [
+      'two outputs at one coil',
+      '{kind: coil, at: 1, pulse',
+      '{kind: coil, at: 0, pulse',
+      /outputs\.1: it would drive output 0 as well/,
+    ],
+    ['two outputs with one pulse', 'at: 17, unit', 'at: 16, unit', /outputs\.1: it would drive output 0 as well/],
+    [
       'an example of an output that is not there',
       'verb: pulse, output: 0',
       'verb: pulse, output: 7',
