@@ -143,19 +143,25 @@ export class OsdpConsole {
 
   // ---- keys --------------------------------------------------------------------------------------------------------------------------------------
 
-  /** The window is open for as long as its request is: an operator who goes away closes it. Streams `{problem}` whenever something new is seen at the reader. */
+  /**
+   * The window is open for as long as its request is: an operator who goes away closes it. Streams `{window: 'open'}` once it is, and `{problem}` whenever something
+   * new is seen at the reader.
+   */
   async #install({ reader: device, minutes }: Given<'install'>, { operator, stream, signal }: Context): Answer {
     const windowMs = minutes * 60_000;
     const untilMs = this.#clock.nowMs() + windowMs;
     const installing = operator.install(device, windowMs);
     const close = (): void => operator.cancelInstall(device);
     signal.addEventListener('abort', close, { once: true });
-    const stopWatching = this.#watchInstall(operator, device, latestOnly(stream));
+    const tell = latestOnly(stream);
+    const stopWatching = this.#watchInstall(operator, device, tell);
     const soon = new Promise<null>((resolve) => this.#clock.immediate(() => resolve(null)));
     try {
       // What could not be opened is thrown here; what is over at once never was a window.
-      if ((await Promise.race([installing, soon])) === null)
+      if ((await Promise.race([installing, soon])) === null) {
         this.#agent.recordDevice('device.install_window_opened', device, { until: new Date(untilMs).toISOString() });
+        tell({ window: 'open' });
+      }
       if (signal.aborted) close();
       const outcome = await installing;
       if (outcome.outcome === 'installed')

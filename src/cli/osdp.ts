@@ -230,14 +230,12 @@ function statusBlock(reader: Fields, terminal: Terminal): string {
 async function install({ channel, given, terminal, words }: Call): Promise<number> {
   const minutes = given.whole('minutes', 1, 30) ?? 5;
   const [reader = ''] = words;
-  if (!given.has('json'))
-    terminal.err(
-      `The install window of ${reader} is open for ${minutes} min. Put the reader into install mode now, as its manual says. Ctrl-C closes the window.\n`,
-    );
+  const opened = `The install window of ${reader} is open for ${minutes} min. Put the reader into install mode now, as its manual says. Ctrl-C closes the window.\n`;
   const answer = await channel.request('osdp', { action: 'install', reader, minutes }, unhurried(given), {
     signal: ownSignal(),
     onItem: (item) => {
-      if (isFields(item) && !given.has('json')) terminal.err(`  ${cell(item['problem'])}\n`);
+      if (!isFields(item) || given.has('json')) return;
+      terminal.err(item['window'] === 'open' ? opened : `  ${cell(item['problem'])}\n`);
     },
   });
   const { outcome, message } = answer;

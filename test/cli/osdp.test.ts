@@ -59,7 +59,7 @@ describe('lintel osdp install', () => {
     const serving = await site.serve();
     await online(site, serving, ['vault-reader']);
     const running = launch(['osdp', 'install', 'front-reader', '--socket', site.socket]);
-    await running.says(/is it in install mode\?/);
+    await running.says(/window of front-reader is open for 5 min\..*\n.*is it in install mode\?/);
     expect(await running.signal('SIGINT')).toBe(1);
     const reader = site.reader('front-reader');
     reader.installMode = true;
@@ -68,9 +68,14 @@ describe('lintel osdp install', () => {
     expect([reader.count('KEYSET'), reader.key]).toEqual([0, null]);
   });
 
-  it('changes nothing at a reader that has its key, and refuses a window of hours', async () => {
+  it('changes nothing at a reader that has its key, says of no window that it is open, and refuses one of hours', async () => {
     const { site, ask } = await asked();
     const before = site.reader('front-reader').key;
+    expect(await ask('install', 'front-reader')).toMatchObject({ code: 0, stderr: '' });
+    expect(await ask('install', 'relay-board')).toMatchObject({
+      code: 1,
+      stderr: 'lintel: relay-board is no OSDP reader\n',
+    });
     expect(await ask('install', 'front-reader', '--json')).toMatchObject({
       code: 0,
       stdout: '{"reader":"front-reader","outcome":"already_installed"}\n',
