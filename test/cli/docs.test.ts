@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { API_PAGE, withCommands } from '../../src/cli/docs.ts';
+import { COMMAND_TABLE } from '../../src/cli/main.ts';
 import { COMMANDS } from '../../src/commands/contract.ts';
 import { credentialLine, userLine } from '../../src/store/digest.ts';
 import { HOME } from '../../src/cli/version.ts';
@@ -53,6 +54,21 @@ describe('docs/mqtt-api.md', () => {
       );
     };
     expect([...types].filter((type) => !isThere(type))).toEqual([]);
+  });
+});
+
+describe('the guides, the examples and the profiles', () => {
+  it('name only commands that there are', () => {
+    const known = COMMAND_TABLE.map(({ name }): string => name);
+    for (const folder of ['docs', 'config', 'drivers/modbus/profiles']) {
+      for (const name of readdirSync(join(HOME, folder))) {
+        const named = readFileSync(join(HOME, folder, name), 'utf8').matchAll(/(?:`|^)lintel ([a-z]+)/gm);
+        expect([name, [...named].map((match) => match[1]).filter((word) => !known.includes(word ?? ''))]).toEqual([
+          name,
+          [],
+        ]);
+      }
+    }
   });
 });
 
