@@ -104,13 +104,16 @@ function journalListens(env: Readonly<Record<string, string | undefined>>): bool
   }
 }
 
-function wrap(logger: Logger): Log {
+/** `said`: the fields that the parents write already. JSON with one name twice is refused by some readers of it. */
+function wrap(logger: Logger, said: Readonly<Record<string, unknown>> = {}): Log {
+  const news = (fields: LogFields | undefined): Record<string, unknown> =>
+    Object.fromEntries(Object.entries(safe(fields)).filter(([name, value]) => said[name] !== value));
   return {
-    debug: (message, fields) => logger.isLevelEnabled('debug') && logger.debug(safe(fields), oneLine(message)),
-    info: (message, fields) => logger.isLevelEnabled('info') && logger.info(safe(fields), oneLine(message)),
-    warn: (message, fields) => logger.isLevelEnabled('warn') && logger.warn(safe(fields), oneLine(message)),
-    error: (message, fields) => logger.error(safe(fields), oneLine(message)),
-    child: (fields) => wrap(logger.child(safe(fields))),
+    debug: (message, fields) => logger.isLevelEnabled('debug') && logger.debug(news(fields), oneLine(message)),
+    info: (message, fields) => logger.isLevelEnabled('info') && logger.info(news(fields), oneLine(message)),
+    warn: (message, fields) => logger.isLevelEnabled('warn') && logger.warn(news(fields), oneLine(message)),
+    error: (message, fields) => logger.error(news(fields), oneLine(message)),
+    child: (fields) => wrap(logger.child(news(fields)), { ...said, ...safe(fields) }),
   };
 }
 

@@ -35,6 +35,12 @@ describe('JSON lines', () => {
     });
   });
 
+  test('say once what a parent and its child both say', () => {
+    const { log, lines } = capture('json');
+    log.child({ bus: 'north' }).child({ bus: 'north', device: 'a' }).info('open', { bus: 'north', device: 'a' });
+    expect(lines[0]?.match(/"(bus|device)":"\w+"/g)).toEqual(['"bus":"north"', '"device":"a"']);
+  });
+
   test('keep their own level, time and message when a field goes by such a name', () => {
     const line = jsonLine((log) => log.info('said', { level: 'x', time: 1, message: 'other' }));
     expect(line).toMatchObject({ level: 'info', message: 'said', level_: 'x', time_: 1, message_: 'other' });
