@@ -188,7 +188,7 @@ export class Agent {
       // Nobody is let in, but whoever is inside gets out: the doors start without it.
       this.refusal = error.message;
       log.error(
-        `${error.message.replace(/\.?$/, '.')} Until then: no access is granted and no command is taken; request-to-exit works.`,
+        `${error.message.replace(/\.?$/, '.')} Until then: no access is granted and no command is taken; request-to-exit works, but for buttons at OSDP readers under a key.`,
       );
     }
   }
