@@ -20,9 +20,9 @@ const COLUMNS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Columns that are made of several members, or of one that needs words. */
-const CELLS: Readonly<Record<string, (row: Fields) => unknown>> = {
-  access_schedule: ({ access_schedule: window }) =>
-    isFields(window) ? `${cell(window['starts_at'])} to ${cell(window['ends_at'])}` : null,
+const CELLS: Readonly<Record<string, (row: Fields, timeZone: string | null) => unknown>> = {
+  access_schedule: ({ access_schedule: window }, timeZone) =>
+    isFields(window) ? `${cell(window['starts_at'], timeZone)} to ${cell(window['ends_at'], timeZone)}` : null,
   states: ({ controller_states: states }) =>
     Array.isArray(states)
       ? states.filter(isFields).map((state) => `${cell(state['controller'])} ${cell(state['state'])}`)
@@ -33,7 +33,7 @@ const CELLS: Readonly<Record<string, (row: Fields) => unknown>> = {
   acs_credential_id: (row) =>
     row['acs_credential_id'] ?? (isFields(row['acs_credential']) ? row['acs_credential']['acs_credential_id'] : null),
   error: ({ error }) => (isFields(error) ? `${cell(error['message'])} (${cell(error['type'])})` : null),
-  what: eventDetails,
+  what: (event, timeZone) => eventDetails(event, timeZone),
 };
 
 /** The result of a command, for people. `timeZone` is the facility's; null: the machine's own. */
@@ -82,7 +82,9 @@ function table(
   terminal: Terminal,
   timeZone: string | null,
 ): string {
-  const cells = rows.map((row) => columns.map((column) => cell(CELLS[column]?.(row) ?? row[column], timeZone)));
+  const cells = rows.map((row) =>
+    columns.map((column) => cell(CELLS[column]?.(row, timeZone) ?? row[column], timeZone)),
+  );
   // A column in which nobody has anything says nothing.
   const kept = columns.map((_, i) => i).filter((i) => cells.some((row) => row[i] !== ''));
   const widths = kept.map((i) => Math.max((columns[i] ?? '').length, ...cells.map((row) => (row[i] ?? '').length)));
@@ -125,7 +127,7 @@ const ENVELOPE = new Set([
 ]);
 
 /** Where, why, who, and whatever else it says. */
-function eventDetails(event: Fields): string {
+function eventDetails(event: Fields, timeZone: string | null): string {
   const { reason, acs_credential_id: credential, acs_user_id: user } = event;
   const because = isFields(reason) ? (reason['detail'] ?? reason['reason_code'] ?? reason['message']) : reason;
   const who = isNothing(credential) ? (['user', user] as const) : (['credential', credential] as const);
@@ -133,7 +135,7 @@ function eventDetails(event: Fields): string {
   return [
     cell(event['entrance'] ?? event['acs_entrance_id']),
     cell(because).replaceAll('_', ' '),
-    ...others.filter(([, value]) => !isNothing(value)).map(([name, value]) => `${name}=${cell(value)}`),
+    ...others.filter(([, value]) => !isNothing(value)).map(([name, value]) => `${name}=${cell(value, timeZone)}`),
   ]
     .filter((part) => part !== '')
     .join('  ');
@@ -147,7 +149,7 @@ export function eventLine(event: Fields, terminal: Terminal, timeZone: string | 
     cell(event['sequence']).padStart(6),
     paint('dim', cell(event['occurred_at'], timeZone)),
     paint(colourOf(type), type.padEnd(28)),
-    eventDetails(event),
+    eventDetails(event, timeZone),
   ];
   return `${parts.join('  ').trimEnd()}\n`;
 }

@@ -61,6 +61,12 @@ describe('lintel osdp install', () => {
     const running = launch(['osdp', 'install', 'front-reader', '--socket', site.socket]);
     await running.says(/window of front-reader is open for 5 min\..*\n.*is it in install mode\?/);
     expect(await running.signal('SIGINT')).toBe(1);
+    const events = launch(['events', '--type', 'device.install_window_opened', '--socket', site.socket], {
+      env: { TZ: 'Asia/Tokyo' },
+    });
+    expect(await events.ended).toBe(0);
+    // Both instants of its line in the building's time zone.
+    expect(events.stdout()).toMatch(/ (\+0[12]:00) {2}device\.install_window_opened .*until=\S+ \S+ \1\n/);
     const reader = site.reader('front-reader');
     reader.installMode = true;
     await until(() => reader.count('CHLNG') > 0, 'the last attempt has been made');
