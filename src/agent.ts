@@ -257,6 +257,12 @@ export class Agent {
 
   #buildDrivers(): void {
     const { facility, drivers, clock, random, log, openPort } = this.#options;
+    const store = this.#store;
+    if (store !== null)
+      store.readerKeys.onInstalled = (device, how) => {
+        const body = { acs_system_id: facility.acsSystemId, device, how };
+        store.events.add({ event_type: 'device.key_installed', body }, clock.nowMs());
+      };
     for (const bus of facility.buses) {
       const module = drivers.find((driver) => driver.name === bus.driver);
       if (module === undefined)

@@ -88,12 +88,10 @@ export class OsdpConsole {
     install: this.#toReader('install', (fields, context) => this.#install(fields, context)),
     'import-key': this.#toReader('import-key', async ({ reader: device, key }, { operator }) => {
       await operator.importKey(device, key);
-      this.#agent.recordDevice('device.key_installed', device, { how: 'imported' });
       return { reader: device, outcome: 'imported' };
     }),
     rotate: this.#toReader('rotate', async ({ reader: device }, { operator }) => {
       await operator.rotateKey(device);
-      this.#agent.recordDevice('device.key_installed', device, { how: 'rotated' });
       return { reader: device, outcome: 'rotated' };
     }),
     address: this.#toReader('address', (fields, context) => this.#address(fields, context)),
@@ -163,10 +161,7 @@ export class OsdpConsole {
         tell({ window: 'open' });
       }
       if (signal.aborted) close();
-      const outcome = await installing;
-      if (outcome.outcome === 'installed')
-        this.#agent.recordDevice('device.key_installed', device, { how: 'installed' });
-      return { reader: device, ...outcome };
+      return { reader: device, ...(await installing) };
     } finally {
       stopWatching();
       signal.removeEventListener('abort', close);

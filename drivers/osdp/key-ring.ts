@@ -95,9 +95,9 @@ export class KeyRing {
   }
 
   /** Stores a new random key as pending and gives it. Throws `OperatingError` when it cannot be stored. */
-  prepareNewKey(): Buffer {
+  prepareNewKey(how: 'installed' | 'rotated'): Buffer {
     const key = makeKey(this.#random);
-    this.#require().savePending(this.#device, key);
+    this.#require().savePending(this.#device, key, how);
     return key;
   }
 
@@ -105,7 +105,7 @@ export class KeyRing {
   importKey(key: Buffer): void {
     const weakness = keyWeakness(key);
     if (weakness !== null) throw new OperatingError('invalid_input', `this key is refused: ${weakness}`);
-    this.#require().savePending(this.#device, key);
+    this.#require().savePending(this.#device, key, 'imported');
   }
 
   discardPending(): void {
@@ -175,7 +175,7 @@ export class KeyRing {
       return locked('the install window closed');
     }
     // A pending key that the reader did not take is as good as a new one: nobody else has it.
-    const key = ring.pending ?? this.#tryPrepare();
+    const key = this.#takeUp(ring.pending) ?? this.#tryPrepare();
     if (key === null) return this.#installFailed('the new key could not be stored', false);
     const set = await this.#station.submit('connect', command('KEYSET', { keyType: KEY_TYPE_SCBK, key }));
     if (set.kind === 'nak') {
@@ -194,9 +194,14 @@ export class KeyRing {
     return proven;
   }
 
+  #takeUp(pending: Buffer | null): Buffer | null {
+    if (pending !== null) this.#store((keys) => keys.savePending(this.#device, pending, 'installed'));
+    return pending;
+  }
+
   #tryPrepare(): Buffer | null {
     try {
-      return this.prepareNewKey();
+      return this.prepareNewKey('installed');
     } catch (error) {
       if (!(error instanceof OperatingError)) throw error;
       this.#log.error('the new key cannot be stored', { error: error.message });

@@ -93,7 +93,7 @@ export class Operator {
   async rotateKey(device: string): Promise<void> {
     const reader = this.#secureReader(device);
     if (!reader.online) throw offline(reader);
-    const key = reader.keyRing.prepareNewKey();
+    const key = reader.keyRing.prepareNewKey('rotated');
     const result = await reader.ask(command('KEYSET', { keyType: KEY_TYPE_SCBK, key }));
     if (result.kind === 'nak') {
       reader.keyRing.discardPending();

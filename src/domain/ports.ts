@@ -292,11 +292,13 @@ export type DriverContext = {
  * The keys of readers (16 bytes each), sealed where they are kept, and what each reader said it is. Every change is durable when the call returns. Calls throw
  * `OperatingError` when the store refuses.
  */
+/** Made in an install window, made to replace another, or brought by an operator. */
+export type KeyOrigin = 'installed' | 'rotated' | 'imported';
 export type ReaderKeys = {
   load(device: string): { active: Buffer | null; pending: Buffer | null; identity: string | null };
   /** Kept before it is sent to the reader: if the answer is lost, it may be the one that counts. Replaces a pending key. */
-  savePending(device: string, key: Buffer): void;
-  /** The reader has shown that it holds the pending key: from now on it is the active one. */
+  savePending(device: string, key: Buffer, how: KeyOrigin): void;
+  /** The reader has shown that it holds the pending key: from now on it is the active one, which is recorded as an event. */
   activate(device: string): void;
   discardPending(device: string): void;
   saveIdentity(device: string, identity: string): void;

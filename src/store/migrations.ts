@@ -258,6 +258,8 @@ CREATE TABLE jobs (
     sql: `
 -- 1 once somebody has asked for it to be emptied, as it was then.
 ALTER TABLE foreign_slots ADD COLUMN is_unwanted INTEGER NOT NULL DEFAULT 0;
+-- How the pending key came about, for the event that tells of it.
+ALTER TABLE reader_keys ADD COLUMN pending_how TEXT;
 `,
   },
 ];

@@ -2,7 +2,7 @@
 // hand at its door, so every change is durable before anything is sent.
 
 import { OperatingError } from '../domain/errors.ts';
-import type { ReaderKeys } from '../domain/ports.ts';
+import type { KeyOrigin, ReaderKeys } from '../domain/ports.ts';
 import type { Db } from './open.ts';
 import type { Secrets } from './secrets.ts';
 import { isStorageError } from './transactions.ts';
@@ -12,11 +12,14 @@ type Row = { active_sealed: Buffer | null; pending_sealed: Buffer | null; identi
 type Now = <T>(fn: () => T) => T;
 
 export class ReaderKeyTable implements ReaderKeys {
+  /** Called when a reader has another key, inside the transaction that says so: the event of it must not be lost to whoever asked for the key and went away. */
+  onInstalled: (device: string, how: KeyOrigin | null) => void = () => undefined;
   readonly #db: Db;
   readonly #secrets: Secrets;
   readonly #now: Now;
   readonly #get;
   readonly #setPending;
+  readonly #pendingHow;
   readonly #activate;
   readonly #discard;
   readonly #setIdentity;
@@ -28,11 +31,15 @@ export class ReaderKeyTable implements ReaderKeys {
     this.#get = db.prepare<[string], Row>(
       'SELECT active_sealed, pending_sealed, identity FROM reader_keys WHERE device = ?',
     );
-    this.#setPending = db.prepare<[string, Buffer]>(
-      'INSERT INTO reader_keys (device, pending_sealed) VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET pending_sealed = excluded.pending_sealed',
+    this.#setPending = db.prepare<[string, Buffer, KeyOrigin]>(
+      `INSERT INTO reader_keys (device, pending_sealed, pending_how) VALUES (?, ?, ?)
+       ON CONFLICT (device) DO UPDATE SET pending_sealed = excluded.pending_sealed, pending_how = excluded.pending_how`,
+    );
+    this.#pendingHow = db.prepare<[string], { pending_how: KeyOrigin | null }>(
+      'SELECT pending_how FROM reader_keys WHERE device = ? AND pending_sealed IS NOT NULL',
     );
     this.#activate = db.prepare<[string]>(
-      'UPDATE reader_keys SET active_sealed = pending_sealed, pending_sealed = NULL WHERE device = ? AND pending_sealed IS NOT NULL',
+      'UPDATE reader_keys SET active_sealed = pending_sealed, pending_sealed = NULL WHERE device = ?',
     );
     this.#discard = db.prepare<[string]>('UPDATE reader_keys SET pending_sealed = NULL WHERE device = ?');
     this.#setIdentity = db.prepare<[string, string]>(
@@ -51,13 +58,18 @@ export class ReaderKeyTable implements ReaderKeys {
     });
   }
 
-  savePending(device: string, key: Buffer): void {
+  savePending(device: string, key: Buffer, how: KeyOrigin): void {
     const sealed = this.#secrets.seal(key.toString('hex'), contextOf(device));
-    this.#change(device, () => this.#setPending.run(device, sealed));
+    this.#change(device, () => this.#setPending.run(device, sealed, how));
   }
 
   activate(device: string): void {
-    this.#change(device, () => this.#activate.run(device));
+    this.#change(device, () => {
+      const pending = this.#pendingHow.get(device);
+      if (pending === undefined) return;
+      this.#activate.run(device);
+      this.onInstalled(device, pending.pending_how);
+    });
   }
 
   discardPending(device: string): void {

@@ -154,7 +154,7 @@ export async function raiseOsdpSite(
 function giveKeys(folder: string, keys: ReadonlyMap<string, Buffer>): void {
   const store = openStore(folder, systemClock);
   for (const [name, key] of keys) {
-    store.readerKeys.savePending(name, key);
+    store.readerKeys.savePending(name, key, 'installed');
     store.readerKeys.activate(name);
   }
   store.close();
