@@ -46,6 +46,7 @@ const REPLIES_KEPT_MS = 24 * 3_600_000;
 const DELIVERED_EVERY_MS = 250;
 const DRIVER_STOP_MS = 3000;
 const LINK_STOP_MS = 2000;
+const LINK_AGAIN_MS = 30_000;
 const FLOOR_KEY = 'clock_floor';
 
 export class Agent {
@@ -64,6 +65,8 @@ export class Agent {
   #dispatcher: Dispatcher | null = null;
   #broker: EmbeddedBroker | null = null;
   #link: MqttLink | null = null;
+  #linkProblem: string | null = null;
+  #linkTimer: Timer | null = null;
   #outbox: Outbox | null = null;
   #state: RetainedState | null = null;
   #upkeep: Upkeep | null = null;
@@ -138,7 +141,7 @@ export class Agent {
       ),
     );
     this.#startUpkeep(store);
-    await this.#startLink(store, site, room);
+    await this.#tryLink(store, site, room);
   }
 
   /** Everything in reverse; outputs are driven to their rest state, the database is closed. Once only; a second call waits for the first. */
@@ -435,27 +438,44 @@ export class Agent {
 
   // ---- the link ----
 
+  /** A broker that cannot be spoken to for what stands on this machine (a port that is taken, a password that is missing) is no reason to leave the doors. */
+  async #tryLink(store: Store, site: Site, room: Room): Promise<void> {
+    const { clock, log } = this.#options;
+    try {
+      await this.#startLink(store, site, room);
+      this.#linkProblem = null;
+    } catch (error) {
+      if (!(error instanceof OperatingError)) throw error;
+      if (this.#linkProblem !== error.message)
+        log.error(
+          `${error.message.replace(/\.?$/, '.')} Until then: doors are served, and nothing comes or goes over MQTT; it is tried again.`,
+        );
+      this.#linkProblem = error.message;
+      this.#linkTimer = clock.after(LINK_AGAIN_MS, () => void this.#tryLink(store, site, room));
+    }
+  }
+
   async #startLink(store: Store, site: Site, room: Room): Promise<void> {
     const { facility, clock, random, log, env } = this.#options;
     const { mqtt } = facility;
-    let url = mqtt.url;
-    if (mqtt.embeddedPort !== null) {
-      this.#broker = new EmbeddedBroker(mqtt.embeddedPort);
-      url = `mqtt://127.0.0.1:${await this.#broker.start()}`;
-    }
-    if (url === null) throw new Error('a checked facility file names a broker');
     const read = (source: SecretSource | null): Buffer | null =>
       source === null ? null : readSecret(source, dirname(facility.file), env).bytes;
+    const secrets = {
+      password: mqtt.password === null ? null : secretText(readSecret(mqtt.password, dirname(facility.file), env)),
+      ca: read(mqtt.ca),
+      cert: read(mqtt.cert),
+      key: read(mqtt.key),
+    };
+    const url = mqtt.embeddedPort === null ? mqtt.url : await this.#startBroker(mqtt.embeddedPort);
+    if (this.#stopped !== null) return;
+    if (url === null) throw new Error('a checked facility file names a broker');
     const outbox = new Outbox(store, clock, log);
     const link = new MqttLink(
       {
         url,
         clientId: mqtt.clientId,
         username: mqtt.username,
-        password: mqtt.password === null ? null : secretText(readSecret(mqtt.password, dirname(facility.file), env)),
-        ca: read(mqtt.ca),
-        cert: read(mqtt.cert),
-        key: read(mqtt.key),
+        ...secrets,
         replyTopics: mqtt.replyTopics,
         topics: this.#topics,
         protocol: mqtt.embeddedPort === null ? 'auto' : 4,
@@ -500,7 +520,15 @@ export class Agent {
     link.start();
   }
 
+  async #startBroker(port: number): Promise<string> {
+    const broker = new EmbeddedBroker(port);
+    const url = `mqtt://127.0.0.1:${await broker.start()}`;
+    this.#broker = broker;
+    return url;
+  }
+
   async #stopLink(): Promise<void> {
+    this.#linkTimer?.cancel();
     const link = this.#link;
     if (link === null) return;
     if (link.isConnected) {
@@ -599,7 +627,7 @@ export class Agent {
       facility: this.#options.facility.name,
       ...this.#agentState(),
       refusal: this.refusal,
-      broker: { connected: this.#link?.isConnected ?? false, problem: this.#link?.problem ?? null },
+      broker: { connected: this.#link?.isConnected ?? false, problem: this.#link?.problem ?? this.#linkProblem },
       health: this.health.report(),
       clock_reason: this.#clockTrust?.state().reason ?? null,
       controllers: this.controllers().map(controllerObject),

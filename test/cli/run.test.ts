@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -47,6 +48,27 @@ describe('lintel run', () => {
     expect(building.relays.output(0)).toBe(false);
     expect(existsSync(served.socket)).toBe(false);
     expect((await ask('status')).code).toBe(1);
+  });
+
+  it('serves its doors also where the built-in broker finds its port taken, and says so', async () => {
+    const building = await raiseBuilding();
+    const squatter = createServer();
+    squatter.listen(0, '127.0.0.1');
+    await once(squatter, 'listening');
+    onTestFinished(() => void squatter.close());
+    const { port } = squatter.address() as AddressInfo;
+    const file = readFileSync(building.file, 'utf8').replace(/^mqtt: .*$/m, `mqtt: {embedded: ${port}}`);
+    expect(file).toContain(`embedded: ${port}`);
+    writeFileSync(building.file, file);
+    const { ask, agent } = await serveBuilding(building);
+    expect(agent.stderr()).toMatch(new RegExp(`port ${port} on 127.0.0.1 is taken. Remedy: .*doors are served`));
+    let opened = await ask('entrances', 'unlock', 'lobby');
+    for (let i = 0; i < 50 && opened.code !== 0; i++) opened = await ask('entrances', 'unlock', 'lobby');
+    expect(opened.stdout).toContain('unlocked');
+    expect(parsed((await ask('status', '--json')).stdout)).toMatchObject({
+      broker: { connected: false, problem: expect.stringContaining('is taken') },
+    });
+    expect(await agent.signal('SIGTERM')).toBe(0);
   });
 
   it('answers the same command again with the same reply, and another one of that id with a conflict', async () => {
