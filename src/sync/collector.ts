@@ -14,8 +14,9 @@ import { Stopped } from './post.ts';
 const POLL_MS = 1000;
 const CALL_MS = 10_000;
 const PER_READ = 32;
-/** One drain reads no more than this: a device that never runs dry must not hold up what waits behind it. */
+/** One drain reads no more than this, and no longer: a device that never runs dry, or a slow line, must not hold up what waits behind it. */
 const MOST_READS = 64;
+const MOST_MS = 2000;
 
 export type CollectorOptions = {
   store: Store;
@@ -67,9 +68,10 @@ export class Collector {
   }
 
   async #drain(): Promise<void> {
-    const { log, device } = this.#options;
+    const { log, device, clock } = this.#options;
+    const untilMs = clock.monotonicMs() + MOST_MS;
     try {
-      for (let reads = 0; reads < MOST_READS && !this.#isStopping; reads++) {
+      for (let reads = 0; reads < MOST_READS && clock.monotonicMs() < untilMs && !this.#isStopping; reads++) {
         if (!(await this.#readOnce())) return;
       }
     } catch (error) {

@@ -83,9 +83,15 @@ describe('kill -9', () => {
       'every reply',
       25_000,
     );
+    // Each is tried until it opens, and not again: every try is an event that the controller must get rid of.
     const odd = Array.from({ length: total }, (_, n) => n).filter((n) => n % 2 === 1);
+    const opens = (n: number | undefined): boolean =>
+      n !== undefined && building.panel.doors.present(1, { pin: code(n) }).granted;
     await until(
-      () => odd.every((n) => building.panel.doors.present(1, { pin: code(n) }).granted),
+      () => {
+        while (opens(odd[0])) odd.shift();
+        return odd.length === 0;
+      },
       'every code is on the controller',
       25_000,
     );

@@ -171,3 +171,20 @@ test('a device that overflowed has said so once', async () => {
   await house.pass(1000);
   expect(house.eventTypes().filter((type) => type === 'agent.events_dropped')).toHaveLength(1);
 });
+
+test('a device that never runs dry, on a slow line, does not hold up what is to be written', async () => {
+  const house = await opened();
+  let cursor = 0;
+  const read = house.device.events.read.bind(house.device.events);
+  Object.assign(house.device.events, {
+    read: async (max: number) => {
+      await new Promise<void>((resolve) => house.clock.after(500, resolve));
+      while (house.device.recorded.length < max) house.device.recorded.push(event(++cursor, { slot: null }));
+      return await read(max);
+    },
+  });
+  const id = house.create({ code: '4711' });
+  for (let i = 0; i < 40 && house.state(id) !== 'set'; i++) await house.pass(250);
+  expect(house.state(id)).toBe('set');
+  expect(cursor).toBeGreaterThan(0);
+});
