@@ -282,7 +282,9 @@ describe('a cable', () => {
       await settled(world, 'lobby');
       await world.pty?.cut();
       await world.event('offline');
-      expect(world.driver.devices.get('lobby')?.status().problem).toMatch(/unplugged|no such device|the device is gone/);
+      expect(world.driver.devices.get('lobby')?.status().problem).toMatch(
+        /unplugged|no such device|the device is gone/,
+      );
       await world.pty?.replug();
       const from = world.events.length;
       await world.event('online', from - 1);
