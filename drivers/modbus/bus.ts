@@ -115,6 +115,7 @@ const PROBE_LAST_MS = 5_000;
 const POLLS_IN_A_ROW = 4;
 /** So many lost answers of all units running, with not one in between, and the connection is made anew. */
 const MISSES_UNTIL_RENEWAL = 3;
+const TIMER_GRAIN_MS = 1.2;
 
 type Job = {
   unit: Unit;
@@ -139,6 +140,8 @@ export class Bus {
   #downReason = 'the line has not been opened yet';
   #timer: Timer | null = null;
   #isPumping = false;
+  /** The next turn of the loop looks again. */
+  #isWatching = false;
   /** Units whose inputs were asked for ahead of the transfer that goes next. */
   readonly #asked = new Set<Unit>();
 
@@ -221,12 +224,24 @@ export class Bus {
     while (this.#state === 'up' && this.#inFlight < this.#line.maxInFlight) {
       const { job, waitMs } = this.#next();
       if (job === null) {
-        if (waitMs < Number.POSITIVE_INFINITY) this.#timer = this.#clock.after(Math.ceil(waitMs), () => this.#pump());
+        if (waitMs < Number.POSITIVE_INFINITY) this.#pumpIn(waitMs);
         break;
       }
       void this.#carryOut(job);
     }
     this.#isPumping = false;
+  }
+
+  /** Timers have a grain of a millisecond, which at fast baud rates is as long as the pause itself: the last of it is waited for in turns of the loop. */
+  #pumpIn(waitMs: number): void {
+    if (waitMs > TIMER_GRAIN_MS) this.#timer = this.#clock.after(waitMs - TIMER_GRAIN_MS, () => this.#pump());
+    else if (!this.#isWatching) {
+      this.#isWatching = true;
+      this.#clock.immediate(() => {
+        this.#isWatching = false;
+        this.#pump();
+      });
+    }
   }
 
   /** Takes the first job that may go, or says how long until one may. Those whose time has passed are answered on the way. */

@@ -22,6 +22,7 @@ const OUT_CHARACTERS = 1 + 5 + 2 + 1 + 16 + 4 + 2;
 
 /** The median of so many windows: what else the machine does in one of them is nobody's figure. */
 const WINDOWS = 5;
+const CARD_ROUNDS = 3;
 const BENCH = 'osdp';
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
@@ -71,9 +72,12 @@ async function cardToStrike(report: Report): Promise<void> {
   await onBus({ baud, paced: true, readers, strikes: true }, async (bus) => {
     await bus.settled();
     const roundMs = (readers * 1_000) / sum(await bus.countPolls(2_000));
-    const { strikeMs = [] } = await bus.ask({ ask: 'cards', reader: 3, count: 300, withinMs: 60 });
+    const rounds: number[][] = [];
+    for (let i = 0; i < CARD_ROUNDS; i++)
+      rounds.push((await bus.ask({ ask: 'cards', reader: 3, count: 300, withinMs: 60 })).strikeMs ?? []);
+    const strikeMs = rounds.flat();
     const outMs = charactersMs(baud, OUT_CHARACTERS);
-    const p99Ms = percentile(strikeMs, 0.99);
+    const p99Ms = median(rounds.map((times) => percentile(times, 0.99)));
     report(beside(BENCH, 'card to strike, 8 secure readers at 115200 baud, p50', percentile(strikeMs, 0.5), 'ms'));
     report(beside(BENCH, 'of it the command of the strike on the wire', outMs, 'ms'));
     report(beside(BENCH, 'the poll round of that bus, as it was just then', roundMs, 'ms'));
