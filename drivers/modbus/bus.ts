@@ -65,8 +65,8 @@ export type Line = {
   readonly maxInFlight: number;
   /** What a request and its answer take of the line, ms; 0: nobody waits for them. */
   lengthMs(request: Request): number;
-  /** How long a request to this unit must still wait, ms; 0: it may go now. */
-  waitMs(unit: LineUnit): number;
+  /** How long from `nowMs`, monotonic, a request to this unit must still wait, ms; 0: it may go now. */
+  waitMs(unit: LineUnit, nowMs: number): number;
   /**
    * Sends in this very turn and resolves with what came of it; never rejects. Only called when `waitMs` is 0. Where something else must be asked first, the request
    * follows unless it is too late for it then.
@@ -247,19 +247,21 @@ export class Bus {
   /** Takes the first job that may go, or says how long until one may. Those whose time has passed are answered on the way. */
   #next(): { job: Job | null; waitMs: number } {
     let waitMs = Number.POSITIVE_INFINITY;
+    // One instant for all: else the pause of the line could end between two looks, and what is less urgent go first.
+    const nowMs = this.#clock.monotonicMs();
     for (const priority of this.#order()) {
       const queue = this.#queues[priority];
       for (let i = 0; i < queue.length; i++) {
         const job = queue[i];
         assert(job !== undefined, 'the queue has no holes');
         const { notAfterMonotonicMs } = job.options;
-        if (notAfterMonotonicMs !== undefined && this.#clock.monotonicMs() > notAfterMonotonicMs) {
+        if (notAfterMonotonicMs !== undefined && nowMs > notAfterMonotonicMs) {
           this.#take(queue, i--);
           job.resolve(notSent('too_late', 'the bus was not free in time'));
           continue;
         }
         if (job.unit.inFlight >= job.unit.settings.maxInFlight) continue;
-        const jobWaitMs = this.#line.waitMs(job.unit);
+        const jobWaitMs = this.#line.waitMs(job.unit, nowMs);
         if (jobWaitMs <= 0) {
           if (this.#asksAhead(job)) return this.#next();
           this.#take(queue, i);

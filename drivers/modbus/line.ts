@@ -106,7 +106,7 @@ export class RtuLine implements Line {
     return transactionMs(this.#times, request, USUAL_TURNAROUND_MS);
   }
 
-  waitMs(unit: LineUnit): number {
+  waitMs(unit: LineUnit, nowMs: number): number {
     if (this.#busy) return BROADCAST_MS;
     const gapMs = Math.max(this.#times.t35Ms, unit.settings.minGapMs);
     const freeAtMs = Math.max(
@@ -115,7 +115,7 @@ export class RtuLine implements Line {
       this.#quietOfUnitMs.get(unit.settings.unit) ?? 0,
       this.#lateness.blockedUntilMs(unit),
     );
-    return Math.max(0, freeAtMs - this.#clock.monotonicMs());
+    return Math.max(0, freeAtMs - nowMs);
   }
 
   async exchange(unit: LineUnit, request: Request, options: SendOptions): Promise<Attempt> {

@@ -73,9 +73,9 @@ export class TcpLine implements Line {
     return 0;
   }
 
-  waitMs(unit: LineUnit): number {
+  waitMs(unit: LineUnit, nowMs: number): number {
     const askedAtMs = this.#askedAtMs.get(unit.settings.unit) ?? Number.NEGATIVE_INFINITY;
-    return Math.max(0, askedAtMs + unit.settings.minGapMs - this.#clock.monotonicMs());
+    return Math.max(0, askedAtMs + unit.settings.minGapMs - nowMs);
   }
 
   async exchange(unit: LineUnit, request: Request, options: SendOptions): Promise<Attempt> {
