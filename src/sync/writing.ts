@@ -79,9 +79,10 @@ function carry(post: Post, { claimed, verdicts }: Prepared, pace: Pace): Promise
   });
   if (current.length === 0) return Promise.resolve(verdicts);
   const work = pace.measure(current.length, () => write(post, current));
+  const carried = work.then((written) => [...verdicts, ...written]);
   // Whoever is told to stop while the store works on the next part does not come to await it.
-  work.catch(() => undefined);
-  return work.then((written) => [...verdicts, ...written]);
+  carried.catch(() => undefined);
+  return carried;
 }
 
 const unread = (ready: Ready): Verdict => ({ ready, result: 'unknown' });
