@@ -4,13 +4,14 @@
 import { candidates, type CardReading } from '../domain/card-formats.ts';
 import type { ApiError } from '../domain/errors.ts';
 import type { Policy } from '../domain/facility.ts';
+import { localMoment } from '../domain/local-time.ts';
 import type { Clock, Device, DriverEvent, Feedback, Log, Presentation, Timer } from '../domain/ports.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { CredentialForDecision } from '../store/credentials.ts';
 import type { NewEvent } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
-import { judgeAll, reasonCodeOf, type Detail, type Step, type Verdict } from './decide.ts';
+import { judgeAll, reasonCodeOf, type Calendar, type Detail, type Step, type Verdict } from './decide.ts';
 import { Door } from './door.ts';
 import { Lockout } from './lockout.ts';
 import type { Recorder } from './recorder.ts';
@@ -27,6 +28,8 @@ export type AccessOptions = {
   cardFormatsOf: (controller: string) => readonly string[];
   time: () => TimeWitness;
   acsSystemId: string;
+  /** Where the building is, by IANA name. */
+  timeZone: string;
   /** How long the broker has been away, ms; null while it is there. */
   offlineForMs: () => number | null;
   onChange: () => void;
@@ -159,7 +162,7 @@ export class Access {
     if (store === null)
       return { outcome: 'denied', reason: 'store_unavailable', acsCredentialId: null, acsUserId: null, steps: [] };
     const factor: Step = this.#factorStep(entrance, 'code' in asked ? 'keycode' : 'card');
-    const verdict = judgeAll(this.#askedFor(store, entrance, asked), time, true);
+    const verdict = judgeAll(this.#askedFor(store, entrance, asked), time, this.#calendar(store), true);
     const controller = verdict.credential === null ? [] : this.#controllerSteps(store, entrance, verdict.credential);
     const offline = this.#offlineStep();
     const steps = [...('acsCredentialId' in asked ? [] : [factor]), ...offline, ...verdict.steps, ...controller];
@@ -226,6 +229,7 @@ export class Access {
     const verdict = judgeAll(
       read.flatMap(({ found }) => found),
       this.#options.time(),
+      this.#calendar(store),
     );
     const key = verdict.credential?.credential_key;
     const taken = read.find(({ found }) => found.some((one) => one.credential_key === key)) ?? read[0];
@@ -250,13 +254,13 @@ export class Access {
     if (this.#lockout?.lockedUntil(reader, clock.nowMs()) != null) return refuse('locked_out');
     const found = this.#askedFor(store, entrance, { code: digits });
     if (entrance.factors !== 'card_and_code')
-      return { verdict: judgeAll(found, time()), method: 'keycode', second: null, readAs: null };
+      return { verdict: judgeAll(found, time(), this.#calendar(store)), method: 'keycode', second: null, readAs: null };
     const waiting = this.#waiting.get(reader);
     if (waiting === undefined) return refuse('factor_not_accepted');
     waiting.timer.cancel();
     this.#waiting.delete(reader);
     const own = found.filter((credential) => credential.user_key === waiting.credential.user_key);
-    const verdict = judgeAll(own, time());
+    const verdict = judgeAll(own, time(), this.#calendar(store));
     if (verdict.outcome === 'denied')
       return {
         verdict: own.length === 0 && found.length > 0 ? { ...verdict, detail: 'other_user' } : verdict,
@@ -266,8 +270,15 @@ export class Access {
       };
     // The card is judged again: seconds have passed, and a revocation may have come.
     const card = store.credentials.forDecision(waiting.credential.credential_key, entrance.entranceKey);
-    const again = judgeAll(card === undefined ? [] : [card], time());
+    const again = judgeAll(card === undefined ? [] : [card], time(), this.#calendar(store));
     return { verdict: again, method: 'card', second: verdict.credential, readAs: waiting.readAs };
+  }
+
+  #calendar(store: Store): Calendar {
+    return {
+      moment: (epochMs) => localMoment(epochMs, this.#options.timeZone),
+      isHoliday: (date) => store.holidays.isHoliday(date),
+    };
   }
 
   #codeNeverCame(entrance: SiteEntrance, reader: string): void {

@@ -1,6 +1,8 @@
 // The decision, pure but for a few point look-ups: who could this card or code stand for, and is one of them let in here and now? Each credential is judged path
 // by path; one open path is enough. The answer carries the steps that led to it, for whoever asks why.
 
+import type { LocalMoment } from '../domain/local-time.ts';
+import { isWithin, rangesText, scheduleFrom, WEEKDAYS } from '../domain/schedule.ts';
 import { intersect, judgeWindow, type TimeWitness, type WindowVerdict } from '../domain/window.ts';
 import type { CredentialForDecision } from '../store/credentials.ts';
 
@@ -8,6 +10,7 @@ export type Detail =
   | 'unknown_credential'
   | 'not_yet_valid'
   | 'expired'
+  | 'outside_schedule'
   | 'entrance_not_allowed'
   | 'user_suspended'
   | 'unassigned'
@@ -30,6 +33,12 @@ const REASON_CODES: Readonly<Partial<Record<Detail, string>>> = {
 };
 export const reasonCodeOf = (detail: Detail): string => REASON_CODES[detail] ?? 'credential_error';
 
+/** What the building's wall clock and calendar say. */
+export type Calendar = {
+  moment(epochMs: number): LocalMoment;
+  isHoliday(date: string): boolean;
+};
+
 export type Step = { step: string; passed: boolean; detail: string };
 
 export type Verdict =
@@ -39,6 +48,7 @@ export type Verdict =
 /** Nearest to being let in first: the reason given is that of the credential that came furthest. */
 const FURTHEST: readonly Detail[] = [
   'clock_untrusted',
+  'outside_schedule',
   'not_yet_valid',
   'expired',
   'already_used',
@@ -48,7 +58,12 @@ const FURTHEST: readonly Detail[] = [
 ];
 
 /** Judges everyone the card or code could stand for at an entrance (`is_listed` speaks of it); the first that is let in opens. */
-export function judgeAll(found: readonly CredentialForDecision[], time: TimeWitness, explain = false): Verdict {
+export function judgeAll(
+  found: readonly CredentialForDecision[],
+  time: TimeWitness,
+  calendar: Calendar,
+  explain = false,
+): Verdict {
   const known: Step = {
     step: 'known',
     passed: found.length > 0,
@@ -58,7 +73,7 @@ export function judgeAll(found: readonly CredentialForDecision[], time: TimeWitn
   let best: (Verdict & { outcome: 'denied' }) | null = null;
   for (const credential of found) {
     const steps: Step[] = explain ? [known] : [];
-    const detail = judgeOne(credential, time, explain ? steps : null);
+    const detail = judgeOne(credential, time, calendar, explain ? steps : null);
     if (detail === null) return { outcome: 'granted', credential, steps };
     if (best === null || FURTHEST.indexOf(detail) < FURTHEST.indexOf(best.detail))
       best = { outcome: 'denied', detail, credential, steps };
@@ -112,7 +127,12 @@ const CHECKS: readonly Check[] = [
 ];
 
 /** Null when it opens. */
-function judgeOne(credential: CredentialForDecision, time: TimeWitness, steps: Step[] | null): Detail | null {
+function judgeOne(
+  credential: CredentialForDecision,
+  time: TimeWitness,
+  calendar: Calendar,
+  steps: Step[] | null,
+): Detail | null {
   for (const check of CHECKS) {
     const passed = check.holds(credential);
     steps?.push({ step: check.step, passed, detail: check.says(credential) });
@@ -124,7 +144,43 @@ function judgeOne(credential: CredentialForDecision, time: TimeWitness, steps: S
   );
   const verdict = judgeWindow(window, time);
   steps?.push({ step: 'window', passed: verdict === 'open', detail: windowSays(verdict, window, time) });
-  return verdict === 'open' ? null : verdict;
+  if (verdict !== 'open') return verdict;
+  return credential.schedule === null ? null : judgeSchedule(credential, credential.schedule, time, calendar, steps);
+}
+
+/** A week asks for the time of day, which the last trusted instant cannot tell: without a trusted clock nobody comes in by a schedule. */
+function judgeSchedule(
+  credential: CredentialForDecision,
+  content: string,
+  time: TimeWitness,
+  calendar: Calendar,
+  steps: Step[] | null,
+): Detail | null {
+  const name = credential.schedule_name ?? '';
+  if (!time.trusted) {
+    steps?.push({
+      step: 'schedule',
+      passed: false,
+      detail: `the clock is not trusted, and ${name} asks for the time of day`,
+    });
+    return 'clock_untrusted';
+  }
+  const schedule = scheduleFrom(content);
+  const moment = calendar.moment(time.nowMs);
+  const isHoliday = calendar.isHoliday(moment.date);
+  const passed = isWithin(schedule, moment, isHoliday);
+  if (steps !== null) {
+    const isOwn = isHoliday && schedule.holidays !== null;
+    const ranges = isOwn ? (schedule.holidays ?? []) : (schedule.week[moment.weekday] ?? []);
+    const day = `${WEEKDAYS[moment.weekday] ?? ''} ${moment.date}${isHoliday ? ', a holiday' : ''}`;
+    const at = `${String(Math.floor(moment.minute / 60)).padStart(2, '0')}:${String(moment.minute % 60).padStart(2, '0')}`;
+    steps.push({
+      step: 'schedule',
+      passed,
+      detail: `${name} on ${day}: ${rangesText(ranges)}; the wall clock says ${at}`,
+    });
+  }
+  return passed ? null : 'outside_schedule';
 }
 
 function windowSays(

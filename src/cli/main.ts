@@ -32,6 +32,8 @@ export const COMMAND_TABLE: readonly Command[] = [
   },
   resource('users', 'People: create, get, list, update, delete, suspend, unsuspend.'),
   resource('credentials', 'PINs and cards: create, get, list, update, delete, assign, apply and more.'),
+  resource('schedules', 'Weekly schedules that credentials follow: create, get, list, update, delete.'),
+  resource('holidays', 'Days on which schedules hold differently: create, get, list, update, delete.'),
   resource('entrances', 'Doors: get, list, unlock, explain.'),
   resource('controllers', 'Devices: get, list, resync.'),
   {

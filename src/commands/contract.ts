@@ -5,6 +5,8 @@ import { z } from 'zod';
 import { CARD_FORMATS } from '../domain/card-formats.ts';
 import { COMMAND_ID_FORM, UUID_FORM } from '../domain/ids.ts';
 import { PIN_FORM } from '../domain/pin.ts';
+import { MOST_RANGES, parseRanges, WEEKDAYS } from '../domain/schedule.ts';
+import { holidaysOf, weekOf } from './schedule-params.ts';
 
 // ---- fields ------------------------------------------------------------------------------------------------------------------------------------
 
@@ -55,7 +57,7 @@ const secretRevision = z
   .max(Number.MAX_SAFE_INTEGER)
   .describe('A number of the caller’s own for the PIN or card value, covered by the digest');
 
-const schedule = z
+const accessSchedule = z
   .strictObject({ starts_at: startsAt.optional(), ends_at: endsAt.nullable().optional() })
   .refine((value) => value.ends_at == null || value.starts_at === undefined || value.ends_at > value.starts_at, {
     message: 'ends_at must be later than starts_at',
@@ -73,7 +75,38 @@ const userFields = {
 
 const windowOrder = (value: { starts_at?: number | undefined; ends_at?: number | null | undefined }): boolean =>
   value.starts_at === undefined || value.ends_at == null || value.ends_at > value.starts_at;
+const DATE_ORDER = { message: 'must not be earlier than date', path: ['last_date'] };
 const WINDOW_ORDER = { message: 'ends_at must be later than starts_at', path: ['ends_at'] };
+
+/** Says what is wrong in the words of domain/schedule.ts. */
+function read<T>(parse: (value: T) => unknown): (value: T, context: z.RefinementCtx<T>) => void {
+  return (value, context) => {
+    const parsed = parse(value);
+    if (typeof parsed === 'string') context.addIssue({ code: 'custom', message: parsed, input: value });
+  };
+}
+
+const dayRanges = z
+  .array(z.string('a range of the day as 08:00-17:30'), 'a list of ranges, each as 08:00-17:30')
+  .superRefine(read(parseRanges));
+const WEEK_WANTED =
+  'days and ranges as mon-fri 08:00-12:00, 13:00-17:00; sat 10:00-14:00, or an object of ranges by day';
+const week = z
+  .union(
+    [z.string().max(1000), z.strictObject(Object.fromEntries(WEEKDAYS.map((day) => [day, dayRanges.optional()])))],
+    WEEK_WANTED,
+  )
+  .superRefine(read(weekOf))
+  .describe(
+    'When it lets in, by the wall clock of the facility: `mon-fri 08:00-12:00, 13:00-17:00; sat 10:00-14:00`, or `{"monday": ["08:00-17:00"], …}`; days left out are closed',
+  );
+const onHolidays = z
+  .union([z.string().max(200), z.array(z.string()).max(MOST_RANGES)], 'closed, as_usual, or ranges as 10:00-14:00')
+  .superRefine(read(holidaysOf))
+  .describe('What holds on holidays: `closed`, `as_usual`, or ranges of the day as `10:00-14:00`');
+const scheduleId = id('The weekly schedule that it follows, within its window');
+const DATE_WANTED = 'a date as 2026-12-25';
+const date = z.iso.date(DATE_WANTED);
 
 const brandMetadata = z.record(z.string(), z.json()).optional().describe('Kept and returned as given');
 
@@ -101,6 +134,7 @@ export const credentialCreateParams = z
     ends_at: endsAt.nullable().optional(),
     allowed_acs_entrance_ids: entranceIds.optional(),
     is_one_time_use: z.boolean().default(false).describe('Good for one entry'),
+    schedule_id: scheduleId.nullable().optional(),
     is_multi_phone_sync_credential: z.boolean().default(false).describe('Kept as given'),
     credential_manager_acs_system_id: id('Kept as given').optional(),
     display_name: text('What people call it', 200).optional(),
@@ -124,12 +158,15 @@ export const credentialUpdateParams = z
     ends_at: endsAt.nullable().optional(),
     allowed_acs_entrance_ids: entranceIds.nullable().optional(),
     display_name: text('What people call it', 200).nullable().optional(),
+    schedule_id: scheduleId.nullable().optional(),
     secret_revision: secretRevision.optional(),
     metadata: metadata.optional(),
   })
   .refine((value) => value.starts_at == null || value.ends_at == null || value.ends_at > value.starts_at, WINDOW_ORDER);
 
 const credentialId = z.strictObject({ acs_credential_id: id('Which'), acs_system_id: system });
+const scheduleOnly = z.strictObject({ schedule_id: id('Which'), acs_system_id: system });
+const holidayOnly = z.strictObject({ holiday_id: id('Which'), acs_system_id: system });
 const userId = z.strictObject({ acs_user_id: id('Which'), acs_system_id: system });
 const entranceId = z.strictObject({ acs_entrance_id: id('Which'), acs_system_id: system });
 
@@ -161,6 +198,8 @@ const command = <P extends z.ZodType>(spec: CommandSpec & { params: P }): Comman
 const USER = '33333333-3333-3333-3333-333333333333';
 const CREDENTIAL = '66666666-6666-6666-6666-666666666666';
 const ENTRANCE = '55555555-5555-5555-5555-555555555555';
+const SCHEDULE = '99999999-9999-9999-9999-999999999999';
+const HOLIDAY = 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa';
 
 export const COMMANDS = {
   'users/create': command({
@@ -172,7 +211,7 @@ export const COMMANDS = {
       email_address: userFields.email_address.optional(),
       phone_number: userFields.phone_number.optional(),
       user_identity_id: userFields.user_identity_id.optional(),
-      access_schedule: schedule.nullable().optional(),
+      access_schedule: accessSchedule.nullable().optional(),
       metadata: metadata.optional(),
     }),
     result: '`acs_user`: the user',
@@ -202,7 +241,7 @@ export const COMMANDS = {
       email_address: userFields.email_address.nullable().optional(),
       phone_number: userFields.phone_number.nullable().optional(),
       user_identity_id: userFields.user_identity_id.nullable().optional(),
-      access_schedule: schedule.nullable().optional(),
+      access_schedule: accessSchedule.nullable().optional(),
       metadata: metadata.optional(),
     }),
     result: '`acs_user`: the user',
@@ -333,6 +372,108 @@ export const COMMANDS = {
     kind: 'works',
     example: { operations: [{ op: 'delete', params: { acs_credential_id: CREDENTIAL } }] },
   }),
+  'schedules/create': command({
+    summary: 'Adds a weekly schedule that credentials may follow.',
+    params: z.strictObject({
+      schedule_id: id(
+        'Minted by the caller, so that a repeat is the same schedule; left out, Lintel mints it',
+      ).optional(),
+      acs_system_id: system,
+      name: text('What people call it', 200),
+      week,
+      on_holidays: onHolidays.default('closed'),
+    }),
+    result: '`schedule`: the schedule',
+    kind: 'stores',
+    example: { schedule_id: SCHEDULE, name: 'Office hours', week: 'mon-fri 08:00-12:00, 13:00-17:00' },
+  }),
+  'schedules/get': command({
+    summary: 'One schedule, and which controllers hold it.',
+    params: scheduleOnly,
+    result: '`schedule`: the schedule',
+    kind: 'reads',
+    example: { schedule_id: SCHEDULE },
+  }),
+  'schedules/list': command({
+    summary: 'Schedules, in order of creation.',
+    params: z.strictObject(paging),
+    result: '`schedules`, `pagination`',
+    kind: 'reads',
+    example: {},
+  }),
+  'schedules/update': command({
+    summary: 'Changes what is given and leaves the rest; whoever follows it follows it as it is now.',
+    params: z.strictObject({
+      schedule_id: id('Which'),
+      acs_system_id: system,
+      name: text('What people call it', 200).optional(),
+      week: week.optional(),
+      on_holidays: onHolidays.optional(),
+    }),
+    result: '`schedule`: the schedule',
+    kind: 'stores',
+    example: { schedule_id: SCHEDULE, on_holidays: '10:00-14:00' },
+  }),
+  'schedules/delete': command({
+    summary: 'Deletes a schedule that no credential follows any more.',
+    params: scheduleOnly,
+    result: '`{}`',
+    kind: 'stores',
+    example: { schedule_id: SCHEDULE },
+  }),
+  'holidays/create': command({
+    summary: 'Adds a day, or days in a row, on which schedules hold what they say of holidays.',
+    params: z
+      .strictObject({
+        holiday_id: id(
+          'Minted by the caller, so that a repeat is the same holiday; left out, Lintel mints it',
+        ).optional(),
+        acs_system_id: system,
+        name: text('What people call it', 200),
+        date: date.describe('The day, or the first of them, `YYYY-MM-DD`'),
+        last_date: date.optional().describe('The last of them, at most 61 days in all; left out, it is one day'),
+        every_year: z.boolean().default(false).describe('On the same days of every year'),
+      })
+      .refine((value) => value.last_date === undefined || value.last_date >= value.date, DATE_ORDER),
+    result: '`holiday`: the holiday',
+    kind: 'stores',
+    example: { holiday_id: HOLIDAY, name: 'Christmas', date: '2026-12-25', last_date: '2026-12-26', every_year: true },
+  }),
+  'holidays/get': command({
+    summary: 'One holiday.',
+    params: holidayOnly,
+    result: '`holiday`: the holiday',
+    kind: 'reads',
+    example: { holiday_id: HOLIDAY },
+  }),
+  'holidays/list': command({
+    summary: 'Holidays, in order of creation.',
+    params: z.strictObject(paging),
+    result: '`holidays`, `pagination`',
+    kind: 'reads',
+    example: {},
+  }),
+  'holidays/update': command({
+    summary: 'Changes what is given and leaves the rest.',
+    params: z.strictObject({
+      holiday_id: id('Which'),
+      acs_system_id: system,
+      name: text('What people call it', 200).optional(),
+      date: date.optional().describe('The day, or the first of them'),
+      last_date: date.optional().describe('The last of them'),
+      every_year: z.boolean().optional().describe('On the same days of every year'),
+    }),
+    result: '`holiday`: the holiday',
+    kind: 'stores',
+    example: { holiday_id: HOLIDAY, every_year: false },
+  }),
+  'holidays/delete': command({
+    summary: 'Deletes a holiday: its days are days of the week as any other.',
+    params: holidayOnly,
+    result: '`{}`',
+    kind: 'stores',
+    example: { holiday_id: HOLIDAY },
+  }),
   'entrances/get': command({
     summary: 'One entrance.',
     params: entranceId,
@@ -449,8 +590,6 @@ export const PLANNED_COMMANDS: ReadonlySet<string> = new Set(
   [
     'users: add_to_access_group remove_from_access_group list_accessible_entrances revoke_access_to_all_entrances',
     'access_groups: create get list update delete add_user remove_user list_users list_accessible_entrances',
-    'schedules: create get list update delete',
-    'holidays: create get list update delete',
     'entrances: grant_access revoke_access list_credentials_with_access set_mode',
     'encoders: list scan_credential scan_to_assign_credential',
     'facility: begin_snapshot put_snapshot_page commit_snapshot',

@@ -43,6 +43,7 @@ export function credentialObject(
     card_format: card?.card_format ?? null,
     starts_at: iso(row.starts_at),
     ends_at: iso(row.ends_at),
+    schedule_id: row.schedule_key === null ? null : (store.schedules.byKey(row.schedule_key)?.schedule_id ?? null),
     allowed_acs_entrance_ids: row.has_own_entrances === 1 ? (known?.entranceIds ?? idsOf(store, row)) : null,
     is_issued: row.issued_at !== null && targets.every(isOnDevice),
     issued_at: iso(row.issued_at),

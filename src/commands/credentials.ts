@@ -13,6 +13,7 @@ import type { ParamsOf } from './contract.ts';
 import { cardContext, codeContext, credentialObject } from './credential-object.ts';
 import { entranceObject } from './entrance-object.ts';
 import { readPage, writePage } from './paging.ts';
+import { findSchedule } from './schedules.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import { findUser, userNotFound } from './users.ts';
 
@@ -49,6 +50,7 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
     params.allowed_acs_entrance_ids === undefined ? null : findEntrances(room, params.allowed_acs_entrance_ids);
   const existing = store.credentials.byId(acsCredentialId);
   if (existing !== undefined) return repeatCreate(room, existing, params, user, entrances);
+  const schedule = params.schedule_id == null ? null : findSchedule(room, params.schedule_id);
   if (params.ends_at != null && params.ends_at <= call.nowMs && room.time().trusted) {
     throw new OperatingError('invalid_input', 'params.ends_at: lies in the past', ['params', 'ends_at']);
   }
@@ -82,6 +84,7 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
     issued_at: null,
     synced_at: null,
     created_at: call.nowMs,
+    schedule_key: schedule?.schedule_key ?? null,
   };
   accept(room, row, -1, card, code, entrances ?? []);
   const isForControllers = room.site.controllersOf(keysOf(entrances ?? [])).size > 0;
@@ -92,7 +95,12 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
   const entranceIds = (entrances ?? []).map((entrance) => entrance.acsEntranceId);
   store.digest.added(
     'credential',
-    credentialLine({ ...row, acs_user_id: user.acs_user_id, entrances: entranceIds.join(',') }),
+    credentialLine({
+      ...row,
+      acs_user_id: user.acs_user_id,
+      schedule_id: schedule?.schedule_id ?? null,
+      entrances: entranceIds.join(','),
+    }),
   );
   store.raiseRevision();
   const wake = isForControllers ? retarget(store, room.site, stored.credential_key, call.nowMs) : [];
@@ -127,7 +135,8 @@ function repeatCreate(
     (existing.has_own_entrances === 1) === (entrances !== null) &&
     sameSet(listed, keysOf(entrances ?? [])) &&
     (card === null || existing.card_hash?.equals(card) === true) &&
-    (code === null || existing.code_hash?.equals(store.secrets.codeHash(code)) === true);
+    (code === null || existing.code_hash?.equals(store.secrets.codeHash(code)) === true) &&
+    existing.schedule_key === (params.schedule_id == null ? null : findSchedule(room, params.schedule_id).schedule_key);
   if (isSame) return { result: { acs_credential: credentialObject(room, existing) }, isSecret: true };
   throw new OperatingError(
     'acs_credential_exists',
@@ -146,6 +155,8 @@ export function updateCredential(room: Room, params: UpdateParams, call: Call): 
     throw new OperatingError('invalid_input', 'params.ends_at: must be later than starts_at', ['params', 'ends_at']);
   }
   if (params.display_name !== undefined) changed.display_name = params.display_name;
+  if (params.schedule_id !== undefined)
+    changed.schedule_key = params.schedule_id === null ? null : findSchedule(room, params.schedule_id).schedule_key;
   if (params.secret_revision !== undefined) changed.secret_revision = params.secret_revision;
   if (params.metadata !== undefined) changed.metadata = JSON.stringify(params.metadata);
   const secret = changedSecret(room, changed, params);
@@ -167,7 +178,8 @@ export function updateCredential(room: Room, params: UpdateParams, call: Call): 
     secret.isChanged ||
     params.allowed_acs_entrance_ids !== undefined ||
     changed.starts_at !== row.starts_at ||
-    changed.ends_at !== row.ends_at;
+    changed.ends_at !== row.ends_at ||
+    changed.schedule_key !== row.schedule_key;
   if (isAccessChanged) {
     accept(room, changed, row.credential_key, secret.card, secret.code, entrances);
     changed.synced_at = null;
@@ -351,6 +363,7 @@ function accept(
       card,
       codeLength: code?.length ?? null,
       isOneTimeUse: row.is_one_time_use === 1,
+      scheduleKey: row.schedule_key,
     }),
   );
 }

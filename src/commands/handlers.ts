@@ -16,7 +16,9 @@ import {
 import { explainEntrance, getEntrance, listEntrances, prepareUnlock } from './entrances.ts';
 import { listEvents } from './events.ts';
 import { digestFacility } from './facility.ts';
+import { createHoliday, deleteHoliday, getHoliday, listHolidays, updateHoliday } from './holidays.ts';
 import type { Call, Outcome, Room } from './room.ts';
+import { createSchedule, deleteSchedule, getSchedule, listSchedules, updateSchedule } from './schedules.ts';
 import { createUser, deleteUser, getUser, listUsers, suspendUser, unsuspendUser, updateUser } from './users.ts';
 import { OperatingError } from '../domain/errors.ts';
 
@@ -61,6 +63,16 @@ export const NOW: Readonly<Partial<Record<CommandName, Now>>> = {
   'credentials/assign': checked('credentials/assign', assignCredential),
   'credentials/unassign': checked('credentials/unassign', unassignCredential),
   'credentials/list_accessible_entrances': checked('credentials/list_accessible_entrances', listAccessibleEntrances),
+  'schedules/create': checked('schedules/create', createSchedule),
+  'schedules/get': checked('schedules/get', getSchedule),
+  'schedules/list': checked('schedules/list', listSchedules),
+  'schedules/update': checked('schedules/update', updateSchedule),
+  'schedules/delete': checked('schedules/delete', deleteSchedule),
+  'holidays/create': checked('holidays/create', createHoliday),
+  'holidays/get': checked('holidays/get', getHoliday),
+  'holidays/list': checked('holidays/list', listHolidays),
+  'holidays/update': checked('holidays/update', updateHoliday),
+  'holidays/delete': checked('holidays/delete', deleteHoliday),
   'entrances/get': checked('entrances/get', getEntrance),
   'entrances/list': checked('entrances/list', listEntrances),
   'entrances/explain': checked('entrances/explain', explainEntrance),

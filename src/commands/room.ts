@@ -66,6 +66,8 @@ export type Room = {
   log: Log;
   policy: Policy;
   acsSystemId: string;
+  /** Where the building is, by IANA name. */
+  timeZone: string;
   time: () => TimeWitness;
   doors: Doors;
   sync: Synchroniser;

@@ -2,6 +2,7 @@
 // driver keeps. Nothing here runs. Instants are epoch milliseconds, monotonic instants are milliseconds of an arbitrary origin, durations end in `Ms`.
 
 import type { CardReading } from './card-formats.ts';
+import type { DayRange } from './schedule.ts';
 
 // ---- time, chance, log -------------------------------------------------------------------------------------------------------------------------
 
@@ -104,6 +105,19 @@ export type SlotCapabilities = {
   duplicatePins: 'reject' | 'accept';
   /** Largest number of slots that one write transfer carries. */
   slotsPerWrite: number;
+  /** Weekly schedules that slots can name. Left out: the device has none; null: it has, and the facility file gives Lintel none to write. */
+  schedules?: ScheduleCapabilities | null;
+};
+
+/** Numbered time zones that a slot can name, each with one range a day; a further range takes a further zone. */
+export type ScheduleCapabilities = {
+  /** The numbers that Lintel may write, both included. */
+  firstZone: number;
+  lastZone: number;
+  /** How many days the device keeps as holidays. */
+  holidays: number;
+  /** The wall clock that the device shows, as IANA name. */
+  timeZone: string;
 };
 
 export type ReaderCapabilities = { keypad: boolean; card: boolean; feedback: readonly Feedback[] };
@@ -130,6 +144,8 @@ export type SlotContent = {
   startsAtMs: number | null;
   endsAtMs: number | null;
   oneTimeUse: boolean;
+  /** The time zone that it opens in; null or left out: at all times, or as the device's own settings say. */
+  zone?: number | null;
 };
 
 export type SlotReading = {
@@ -158,6 +174,30 @@ export type SlotDevice = {
   read(slots: readonly number[]): Promise<SlotReading[]>;
   write(writes: readonly SlotWrite[]): Promise<SlotOutcome[]>;
   erase(slots: readonly number[]): Promise<SlotOutcome[]>;
+};
+
+/** What a time zone holds. */
+export type ZoneContent = {
+  /** Seven, Monday first; null: nobody enters on that day. */
+  days: readonly (DayRange | null)[];
+  /** Whether it holds on holidays as on other days; else nobody enters then. */
+  onHolidays: boolean;
+  /** Another zone that holds as well. */
+  link: number | null;
+};
+
+export type ScheduleOutcome =
+  /** Acknowledged: there is no reading it back. */
+  | { outcome: 'done' }
+  /** The device said no; trying again without a change is useless. */
+  | { outcome: 'refused'; message: string }
+  | { outcome: 'unknown'; message: string };
+
+/** Weekly schedules in the device. Calls never throw for what a device or wire does. */
+export type ScheduleDevice = {
+  writeZone(zone: number, content: ZoneContent): Promise<ScheduleOutcome>;
+  /** Replaces the device's holidays by these days of the year, `MM-DD`. */
+  writeHolidays(days: readonly string[]): Promise<ScheduleOutcome>;
 };
 
 export type OutputOutcome =
@@ -238,6 +278,8 @@ export type Device = {
   readonly capabilities: Capabilities;
   status(): DeviceStatus;
   readonly slots: SlotDevice | null;
+  /** Left out where the device keeps no schedules. */
+  readonly schedules?: ScheduleDevice | null;
   readonly outputs: OutputDevice | null;
   readonly readers: ReaderDevice | null;
   readonly clock: DeviceClock | null;

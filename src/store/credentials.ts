@@ -28,6 +28,8 @@ export type CredentialRow = {
   issued_at: number | null;
   synced_at: number | null;
   created_at: number;
+  /** The weekly schedule it follows; null: none. */
+  schedule_key: number | null;
 };
 export type NewCredential = Omit<CredentialRow, 'credential_key'>;
 
@@ -51,15 +53,20 @@ export type CredentialForDecision = Pick<
   user_is_suspended: 0 | 1 | null;
   /** 1 when the entrance asked about is on the credential's own list. */
   is_listed: 0 | 1;
+  /** The text of its schedule (domain/schedule.ts) and what people call it; null: none. */
+  schedule: string | null;
+  schedule_name: string | null;
 };
 
 const COLUMNS = [
   'acs_credential_id', 'user_key', 'access_method', 'starts_at', 'ends_at', 'has_own_entrances', 'is_one_time_use', 'used_at', 'invalidated_at', 'card_hash', 'card_sealed',
   'code_hash', 'code_sealed', 'code_length', 'secret_revision', 'display_name', 'metadata', 'opaque', 'schedule_modified', 'issued_at', 'synced_at', 'created_at',
+  'schedule_key',
 ] as const; // prettier-ignore
 
 const FOR_DECISION = `c.credential_key, c.acs_credential_id, c.user_key, c.access_method, c.starts_at, c.ends_at, c.has_own_entrances, c.is_one_time_use, c.used_at,
-  c.invalidated_at, u.acs_user_id, u.starts_at AS user_starts_at, u.ends_at AS user_ends_at, u.is_suspended AS user_is_suspended`;
+  c.invalidated_at, u.acs_user_id, u.starts_at AS user_starts_at, u.ends_at AS user_ends_at, u.is_suspended AS user_is_suspended, s.content AS schedule, s.name AS schedule_name`;
+const JOINED = 'LEFT JOIN users u USING (user_key) LEFT JOIN schedules s ON s.schedule_key = c.schedule_key';
 
 export type CredentialFilter = {
   after: number;
@@ -150,18 +157,18 @@ export class CredentialTable {
     );
     this.#byCard = db.prepare<[number, Buffer], CredentialForDecision>(
       `SELECT ${FOR_DECISION}, EXISTS (SELECT 1 FROM credential_entrances ce WHERE ce.credential_key = c.credential_key AND ce.entrance_key = ?) AS is_listed
-       FROM credentials c LEFT JOIN users u USING (user_key) WHERE c.card_hash = ? LIMIT ${MOST_PER_SECRET}`,
+       FROM credentials c ${JOINED} WHERE c.card_hash = ? LIMIT ${MOST_PER_SECRET}`,
     );
     this.#byCodeHere = db.prepare<[Buffer, number], CredentialForDecision>(
-      `SELECT ${FOR_DECISION}, 1 AS is_listed FROM credential_entrances ce JOIN credentials c USING (credential_key) LEFT JOIN users u USING (user_key)
+      `SELECT ${FOR_DECISION}, 1 AS is_listed FROM credential_entrances ce JOIN credentials c USING (credential_key) ${JOINED}
        WHERE ce.code_hash = ? AND ce.entrance_key = ? LIMIT ${MOST_PER_SECRET}`,
     );
     this.#byCodeOfUser = db.prepare<[Buffer], CredentialForDecision>(
-      `SELECT ${FOR_DECISION}, 0 AS is_listed FROM credentials c LEFT JOIN users u USING (user_key) WHERE c.code_hash = ? AND c.has_own_entrances = 0 LIMIT ${MOST_PER_SECRET}`,
+      `SELECT ${FOR_DECISION}, 0 AS is_listed FROM credentials c ${JOINED} WHERE c.code_hash = ? AND c.has_own_entrances = 0 LIMIT ${MOST_PER_SECRET}`,
     );
     this.#oneForDecision = db.prepare<[number, number], CredentialForDecision>(
       `SELECT ${FOR_DECISION}, EXISTS (SELECT 1 FROM credential_entrances ce WHERE ce.credential_key = c.credential_key AND ce.entrance_key = ?) AS is_listed
-       FROM credentials c LEFT JOIN users u USING (user_key) WHERE c.credential_key = ?`,
+       FROM credentials c ${JOINED} WHERE c.credential_key = ?`,
     );
     const overlaps = `(:ends IS NULL OR c.starts_at IS NULL OR c.starts_at < :ends) AND (:starts IS NULL OR c.ends_at IS NULL OR :starts < c.ends_at)
       AND c.credential_key <> :except AND c.invalidated_at IS NULL`;

@@ -17,6 +17,7 @@ export type CredentialLine = {
   has_own_entrances: 0 | 1;
   is_one_time_use: 0 | 1;
   secret_revision: number | null;
+  schedule_id: string | null;
   entrances: string | null;
 };
 type UserLine = { acs_user_id: string; starts_at: number | null; ends_at: number | null; is_suspended: 0 | 1 };
@@ -37,6 +38,8 @@ export const credentialLine = (row: CredentialLine): string =>
     row.has_own_entrances === 1 ? (row.entrances ?? '').split(',').sort().join(',') : '*',
     row.is_one_time_use === 1 ? 'one_time' : '',
     row.secret_revision ?? '',
+    // Left out where there is none: the line of a credential without a schedule is what it always was.
+    ...(row.schedule_id === null ? [] : [row.schedule_id]),
   ].join('|');
 
 const hashOf = (line: string): bigint => BigInt(`0x${createHash('sha256').update(line).digest('hex')}`);
@@ -53,6 +56,7 @@ export class Digest {
     this.#meta = meta;
     this.#credential = db.prepare<[string], CredentialLine>(
       `SELECT c.acs_credential_id, u.acs_user_id, c.access_method, c.starts_at, c.ends_at, c.has_own_entrances, c.is_one_time_use, c.secret_revision,
+         (SELECT s.schedule_id FROM schedules s WHERE s.schedule_key = c.schedule_key) AS schedule_id,
          (SELECT group_concat(e.acs_entrance_id) FROM credential_entrances ce JOIN entrances e USING (entrance_key) WHERE ce.credential_key = c.credential_key) AS entrances
        FROM credentials c LEFT JOIN users u USING (user_key) WHERE c.acs_credential_id = ?`,
     );

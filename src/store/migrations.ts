@@ -262,4 +262,56 @@ ALTER TABLE foreign_slots ADD COLUMN is_unwanted INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE reader_keys ADD COLUMN pending_how TEXT;
 `,
   },
+  {
+    version: 3,
+    sql: `
+-- Weekly schedules and the days on which they hold differently. \`content\` is the text of domain/schedule.ts.
+CREATE TABLE schedules (
+  schedule_key INTEGER PRIMARY KEY,
+  schedule_id TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  content TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE holidays (
+  holiday_key INTEGER PRIMARY KEY,
+  holiday_id TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  -- YYYY-MM-DD, both included.
+  first_date TEXT NOT NULL,
+  last_date TEXT NOT NULL,
+  is_every_year INTEGER NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+-- Each day of each holiday, YYYY-MM-DD, or MM-DD where it comes every year: a decision asks for two of them.
+CREATE TABLE holiday_days (
+  day TEXT NOT NULL,
+  holiday_key INTEGER NOT NULL REFERENCES holidays (holiday_key) ON DELETE CASCADE,
+  PRIMARY KEY (day, holiday_key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX holiday_days_by_holiday ON holiday_days (holiday_key);
+
+ALTER TABLE credentials ADD COLUMN schedule_key INTEGER REFERENCES schedules (schedule_key);
+CREATE INDEX credentials_by_schedule ON credentials (schedule_key) WHERE schedule_key IS NOT NULL;
+
+-- Which numbered time zone of a controller holds which part of which schedule, from before it is first written until no slot names it any more.
+CREATE TABLE controller_zones (
+  controller TEXT NOT NULL,
+  zone INTEGER NOT NULL,
+  -- Null: the schedule is gone, and a slot may still name the zone.
+  schedule_key INTEGER REFERENCES schedules (schedule_key) ON DELETE SET NULL,
+  part INTEGER NOT NULL,
+  -- What the controller acknowledged last; null: nothing that can be relied on.
+  written TEXT,
+  PRIMARY KEY (controller, zone)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX controller_zones_by_schedule ON controller_zones (schedule_key, controller, part) WHERE schedule_key IS NOT NULL;
+CREATE TABLE controller_holidays (controller TEXT PRIMARY KEY, written TEXT) STRICT, WITHOUT ROWID;
+
+-- The time zone that the slot's content names; null: none.
+ALTER TABLE targets ADD COLUMN zone INTEGER;
+CREATE INDEX targets_by_zone ON targets (controller, zone) WHERE zone IS NOT NULL;
+`,
+  },
 ];

@@ -2,7 +2,9 @@
 // inside the transaction of the command, so that no credential is ever stored without its rows.
 
 import type { ApiError } from '../domain/errors.ts';
+import { scheduleFrom } from '../domain/schedule.ts';
 import type { Site, SlotController } from '../domain/site.ts';
+import { refusesSchedule, zonesFor } from './schedule-fit.ts';
 import type { Store } from './store.ts';
 import { AT_ONCE, type TargetRow } from './targets.ts';
 
@@ -19,6 +21,7 @@ export function retarget(store: Store, site: Site, credentialKey: number, _nowMs
   const known = new Set(existing.map((target) => target.controller));
   for (const controller of wanted) {
     if (!known.has(controller)) store.targets.insert(controller, credentialKey, row.acs_credential_id);
+    if (row.schedule_key !== null) claimZones(store, site, controller, row.schedule_key);
   }
   const all = new Set([...known, ...wanted]);
   touchPartners(
@@ -28,6 +31,14 @@ export function retarget(store: Store, site: Site, credentialKey: number, _nowMs
     [...all].filter((name) => hasPairs(site, name)),
   );
   return [...all];
+}
+
+/** Inside a transaction: the schedule has its time zones at this controller, where it can have them. */
+export function claimZones(store: Store, site: Site, controller: string, scheduleKey: number): void {
+  const found = site.slotController(controller);
+  const schedule = store.schedules.byKey(scheduleKey);
+  if (found !== undefined && schedule !== undefined)
+    zonesFor(store, found, scheduleFrom(schedule.content), scheduleKey);
 }
 
 /** The credential is being deleted: what holds a slot waits for its erasure, the rest goes with it. Call it before the credential's row is deleted. */
@@ -95,6 +106,8 @@ export type CredentialFacts = {
   /** Keyed hash; where it is given, a controller that refuses the same code twice is asked about all its doors, not only those listed. */
   codeHash?: Buffer | null;
   isOneTimeUse: boolean;
+  /** Its weekly schedule; null or left out: none. */
+  scheduleKey?: number | null;
 };
 
 /** Why a controller concerned could not hold this credential; null when all of them can. */
@@ -104,6 +117,7 @@ export function checkTargets(store: Store, site: Site, facts: CredentialFacts): 
     if (controller === undefined) continue;
     const error =
       checkAbility(site, controller, facts) ??
+      checkSchedule(store, controller, facts) ??
       checkDuplicate(store, site, controller, facts) ??
       checkRoom(store, controller, facts);
     if (error !== null) return error;
@@ -145,6 +159,12 @@ function checkAbility(site: Site, { name, slots }: SlotController, facts: Creden
     );
   }
   return checkFactors(site, name, facts, 'card', 'takes cards only, no codes');
+}
+
+function checkSchedule(store: Store, controller: SlotController, facts: CredentialFacts): ApiError | null {
+  const row = facts.scheduleKey == null ? undefined : store.schedules.byKey(facts.scheduleKey);
+  if (row === undefined) return null;
+  return refusesSchedule(store, controller, scheduleFrom(row.content), row.schedule_key, 'schedule_id');
 }
 
 const entrancesAt = (site: Site, controller: string, facts: CredentialFacts) =>

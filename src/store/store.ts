@@ -15,11 +15,13 @@ import { Meta } from './meta.ts';
 import type { Migration } from './migrations.ts';
 import { openDatabase, type Db } from './open.ts';
 import { ReaderKeyTable } from './reader-keys.ts';
+import { HolidayTable, ScheduleTable } from './schedules.ts';
 import type { Secrets } from './secrets.ts';
 import { TargetTable } from './targets.ts';
 import { Tombstones } from './tombstones.ts';
 import { Transactions, type GroupHooks } from './transactions.ts';
 import { UserTable } from './users.ts';
+import { ZoneTable } from './zones.ts';
 
 export type StoreOptions = {
   path: string;
@@ -45,6 +47,9 @@ export class Store {
   readonly journal: Journal;
   readonly events: EventLog;
   readonly targets: TargetTable;
+  readonly schedules: ScheduleTable;
+  readonly holidays: HolidayTable;
+  readonly zones: ZoneTable;
   readonly controllers: ControllerTable;
   readonly tombstones: Tombstones;
   readonly meta: Meta;
@@ -74,6 +79,9 @@ export class Store {
     this.journal = new Journal(db, opened.secrets);
     this.events = new EventLog(db, this.meta, options.random, options.clockState);
     this.targets = new TargetTable(db);
+    this.schedules = new ScheduleTable(db);
+    this.holidays = new HolidayTable(db);
+    this.zones = new ZoneTable(db);
     this.controllers = new ControllerTable(db);
     this.tombstones = new Tombstones(db);
     this.jobs = new Jobs(db);

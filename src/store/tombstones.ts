@@ -2,7 +2,7 @@
 
 import type { Db } from './open.ts';
 
-export type TombstoneKind = 'credential' | 'user';
+export type TombstoneKind = 'credential' | 'user' | 'schedule' | 'holiday';
 
 export class Tombstones {
   readonly #has;

@@ -98,6 +98,7 @@ const access = new Access({
   cardFormatsOf: () => ['uid', 'H10301'],
   time: () => ({ trusted: true, nowMs: Date.now(), floorMs: null, isGraceLeft: true }),
   acsSystemId: SYSTEM,
+  timeZone: 'Europe/Oslo',
   offlineForMs: () => null,
   onChange: () => undefined,
   wake: () => undefined,
@@ -141,7 +142,7 @@ store.now(() => {
     const key = store.credentials.insert({
       acs_credential_id: id, user_key: user?.user_key ?? 1, access_method: 'card', starts_at: null, ends_at: null, has_own_entrances: 1, is_one_time_use: 0, used_at: null, invalidated_at: null,
       card_hash: store.secrets.cardHash(card), card_sealed: store.secrets.seal(card, `card ${id}`), code_hash: null, code_sealed: null, code_length: null, secret_revision: null,
-      display_name: null, metadata: null, opaque: null, schedule_modified: 0, issued_at: 1, synced_at: 1, created_at: 1,
+      display_name: null, metadata: null, opaque: null, schedule_modified: 0, issued_at: 1, synced_at: 1, created_at: 1, schedule_key: null,
     }); // prettier-ignore
     store.credentials.setEntrances(key, [entranceKey], null);
   }

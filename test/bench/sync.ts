@@ -135,6 +135,7 @@ function insert(store: Store, site: Site, n: number, endsAtMs: number | null = n
     issued_at: null,
     synced_at: null,
     created_at: Date.now(),
+    schedule_key: null,
   });
   const entranceKey = site.byId(STORE_ROOM)?.entranceKey ?? 0;
   store.credentials.setEntrances(key, [entranceKey], { hash: store.secrets.codeHash(pin), length: pin.length });

@@ -1,0 +1,153 @@
+// Holidays: create, get, list, update, delete. They concern every schedule of the facility, each of which says what holds on them.
+
+import { OperatingError } from '../domain/errors.ts';
+import { daysBetween } from '../domain/local-time.ts';
+import { holidaysFitting } from '../store/schedule-fit.ts';
+import type { HolidayRow, NewHoliday } from '../store/schedules.ts';
+import type { ParamsOf } from './contract.ts';
+import { readPage, writePage } from './paging.ts';
+import type { Call, Outcome, Room } from './room.ts';
+import { iso } from './users.ts';
+
+/** One holiday is no longer than this. */
+const MOST_DAYS = 61;
+
+export function createHoliday(room: Room, params: ParamsOf<'holidays/create'>, call: Call): Outcome {
+  const { holidays, tombstones } = room.store;
+  const holidayId = params.holiday_id ?? room.random.uuid();
+  const refuse = (why: string): OperatingError =>
+    new OperatingError('holiday_exists', `holiday ${holidayId} ${why}`, ['params', 'holiday_id']);
+  if (tombstones.has('holiday', holidayId)) throw refuse('was deleted, and a deleted id is never used again');
+  const wanted: NewHoliday = {
+    holiday_id: holidayId,
+    name: params.name,
+    first_date: params.date,
+    last_date: params.last_date ?? params.date,
+    is_every_year: params.every_year ? 1 : 0,
+    created_at: call.nowMs,
+  };
+  const existing = holidays.byId(holidayId);
+  if (existing !== undefined) {
+    const isSame = (['name', 'first_date', 'last_date', 'is_every_year'] as const).every(
+      (field) => existing[field] === wanted[field],
+    );
+    if (isSame) return { result: { holiday: holidayObject(room, existing) } };
+    throw refuse('exists with other details. Remedy: holidays/update');
+  }
+  const holidayKey = holidays.insert(wanted, daysOf(wanted));
+  return stored(room, { ...wanted, holiday_key: holidayKey }, call);
+}
+
+export function getHoliday(room: Room, params: ParamsOf<'holidays/get'>): Outcome {
+  return { result: { holiday: holidayObject(room, findHoliday(room, params.holiday_id)) } };
+}
+
+export function listHolidays(room: Room, params: ParamsOf<'holidays/list'>): Outcome {
+  const rows = room.store.holidays.list({
+    after: readPage(params.page_cursor),
+    search: params.search?.toLowerCase() ?? null,
+    limit: params.limit + 1,
+  });
+  return {
+    result: writePage(
+      'holidays',
+      rows,
+      params.limit,
+      (row) => holidayObject(room, row),
+      (row) => row.holiday_key,
+    ),
+  };
+}
+
+export function updateHoliday(room: Room, params: ParamsOf<'holidays/update'>, call: Call): Outcome {
+  const row = findHoliday(room, params.holiday_id);
+  const wasOneDay = row.first_date === row.last_date;
+  const first = params.date ?? row.first_date;
+  const changed: HolidayRow = {
+    ...row,
+    name: params.name ?? row.name,
+    first_date: first,
+    // A single day that is moved stays a single day.
+    last_date: params.last_date ?? (wasOneDay ? first : row.last_date),
+    is_every_year: params.every_year === undefined ? row.is_every_year : params.every_year ? 1 : 0,
+  };
+  room.store.holidays.update(changed, daysOf(changed));
+  return stored(room, changed, call);
+}
+
+export function deleteHoliday(room: Room, params: ParamsOf<'holidays/delete'>, call: Call): Outcome {
+  const { store } = room;
+  const row = store.holidays.byId(params.holiday_id);
+  if (row === undefined) {
+    if (store.tombstones.has('holiday', params.holiday_id)) return { result: {} };
+    throw holidayNotFound(params.holiday_id);
+  }
+  store.holidays.delete(row.holiday_key);
+  store.tombstones.add('holiday', row.holiday_id, call.nowMs);
+  store.raiseRevision();
+  return { result: {}, wake: scheduleKeepers(room) };
+}
+
+/** The days as they are looked up. */
+function daysOf(holiday: Pick<HolidayRow, 'first_date' | 'last_date' | 'is_every_year'>): string[] {
+  if (holiday.last_date < holiday.first_date) {
+    throw new OperatingError('invalid_input', 'params.last_date: must not be earlier than date', [
+      'params',
+      'last_date',
+    ]);
+  }
+  const days = daysBetween(holiday.first_date, holiday.last_date, MOST_DAYS + 1);
+  if (days.length > MOST_DAYS) {
+    throw new OperatingError(
+      'invalid_input',
+      `params.last_date: a holiday has at most ${MOST_DAYS} days. Remedy: give a schedule of its own to whoever may not enter for longer, or several holidays`,
+      ['params', 'last_date'],
+    );
+  }
+  return holiday.is_every_year === 1 ? days.map((day) => day.slice(5)) : days;
+}
+
+/** Inside the transaction that stored it: a controller that cannot hold as many refuses the command. */
+function stored(room: Room, row: HolidayRow, call: Call): Outcome {
+  const keepers = scheduleKeepers(room);
+  const days = keepers.length === 0 ? [] : room.store.holidays.days();
+  for (const name of keepers) {
+    const most = room.site.slotController(name)?.slots.schedules?.holidays ?? 0;
+    const count = holidaysFitting(days, room.timeZone, call.nowMs, Infinity).length;
+    if (count > most) {
+      throw new OperatingError(
+        'no_space_for_access_code_on_device',
+        `params.date: ${name} holds ${most} holidays a year, and with this one there are ${count}. Remedy: delete holidays that have passed or are not needed`,
+        ['params', 'date'],
+      );
+    }
+  }
+  room.store.raiseRevision();
+  return { result: { holiday: holidayObject(room, row) }, wake: keepers };
+}
+
+/** Controllers that keep schedules, and so holidays, themselves. */
+const scheduleKeepers = (room: Room): string[] =>
+  room.site
+    .slotControllers()
+    .filter(({ slots }) => slots.schedules != null)
+    .map(({ name }) => name);
+
+function findHoliday(room: Room, holidayId: string): HolidayRow {
+  const row = room.store.holidays.byId(holidayId);
+  if (row === undefined) throw holidayNotFound(holidayId);
+  return row;
+}
+
+const holidayNotFound = (holidayId: string): OperatingError =>
+  new OperatingError('holiday_not_found', `no holiday ${holidayId} here`, ['params', 'holiday_id']);
+
+const holidayObject = (room: Room, row: HolidayRow): Record<string, unknown> => ({
+  holiday_id: row.holiday_id,
+  acs_system_id: room.acsSystemId,
+  name: row.name,
+  date: row.first_date,
+  last_date: row.last_date,
+  every_year: row.is_every_year === 1,
+  created_at: iso(row.created_at),
+});

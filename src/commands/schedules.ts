@@ -1,0 +1,152 @@
+// Weekly schedules: create, get, list, update, delete. A change holds at the doors of the gateway with the transaction that stores it; a controller that keeps
+// schedules itself is told next, and one that could not keep what is asked refuses the command.
+
+import { OperatingError } from '../domain/errors.ts';
+import { rangeText, scheduleFrom, scheduleText, WEEKDAYS, type Schedule } from '../domain/schedule.ts';
+import { refusesSchedule, zonesFor } from '../store/schedule-fit.ts';
+import type { ScheduleRow } from '../store/schedules.ts';
+import type { ParamsOf } from './contract.ts';
+import { readPage, writePage } from './paging.ts';
+import type { Call, Outcome, Room } from './room.ts';
+import { holidaysOf, weekOf, type WeekParam } from './schedule-params.ts';
+import { iso } from './users.ts';
+
+export function createSchedule(room: Room, params: ParamsOf<'schedules/create'>, call: Call): Outcome {
+  const { schedules, tombstones } = room.store;
+  const scheduleId = params.schedule_id ?? room.random.uuid();
+  const refuse = (why: string): OperatingError =>
+    new OperatingError('schedule_exists', `schedule ${scheduleId} ${why}`, ['params', 'schedule_id']);
+  if (tombstones.has('schedule', scheduleId)) throw refuse('was deleted, and a deleted id is never used again');
+  const content = scheduleText({ week: readWeek(params.week), holidays: readHolidays(params.on_holidays) });
+  const existing = schedules.byId(scheduleId);
+  if (existing !== undefined) {
+    if (existing.name === params.name && existing.content === content)
+      return { result: { schedule: scheduleObject(room, existing) } };
+    throw refuse('exists with other details. Remedy: schedules/update');
+  }
+  const row = { schedule_id: scheduleId, name: params.name, content, created_at: call.nowMs };
+  const scheduleKey = schedules.insert(row);
+  room.store.raiseRevision();
+  return { result: { schedule: scheduleObject(room, { ...row, schedule_key: scheduleKey }) } };
+}
+
+export function getSchedule(room: Room, params: ParamsOf<'schedules/get'>): Outcome {
+  return { result: { schedule: scheduleObject(room, findSchedule(room, params.schedule_id)) } };
+}
+
+export function listSchedules(room: Room, params: ParamsOf<'schedules/list'>): Outcome {
+  const rows = room.store.schedules.list({
+    after: readPage(params.page_cursor),
+    search: params.search?.toLowerCase() ?? null,
+    limit: params.limit + 1,
+  });
+  return {
+    result: writePage(
+      'schedules',
+      rows,
+      params.limit,
+      (row) => scheduleObject(room, row),
+      (row) => row.schedule_key,
+    ),
+  };
+}
+
+export function updateSchedule(room: Room, params: ParamsOf<'schedules/update'>): Outcome {
+  const { store } = room;
+  const row = findSchedule(room, params.schedule_id);
+  const before = scheduleFrom(row.content);
+  const schedule: Schedule = {
+    week: params.week === undefined ? before.week : readWeek(params.week),
+    holidays: params.on_holidays === undefined ? before.holidays : readHolidays(params.on_holidays),
+  };
+  const changed: ScheduleRow = { ...row, name: params.name ?? row.name, content: scheduleText(schedule) };
+  const holders = [...new Set(store.zones.ofSchedule(row.schedule_key).map(({ controller }) => controller))];
+  for (const name of holders) {
+    const controller = room.site.slotController(name);
+    if (controller === undefined) continue;
+    const refusal = refusesSchedule(
+      store,
+      controller,
+      schedule,
+      row.schedule_key,
+      params.week === undefined ? 'on_holidays' : 'week',
+    );
+    if (refusal !== null) throw new OperatingError(refusal.type, refusal.message, refusal.path);
+    zonesFor(store, controller, schedule, row.schedule_key);
+  }
+  store.schedules.update(changed);
+  store.raiseRevision();
+  return { result: { schedule: scheduleObject(room, changed) }, wake: holders };
+}
+
+export function deleteSchedule(room: Room, params: ParamsOf<'schedules/delete'>, call: Call): Outcome {
+  const { store } = room;
+  const row = store.schedules.byId(params.schedule_id);
+  if (row === undefined) {
+    if (store.tombstones.has('schedule', params.schedule_id)) return { result: {} };
+    throw scheduleNotFound(params.schedule_id);
+  }
+  const uses = store.schedules.usesOf(row.schedule_key);
+  if (uses > 0) {
+    throw new OperatingError(
+      'schedule_in_use',
+      `${uses} credential(s) follow schedule ${row.schedule_id}, and would open at all times without it. Remedy: give them another, or delete them, first`,
+      ['params', 'schedule_id'],
+    );
+  }
+  const holders = [...new Set(store.zones.ofSchedule(row.schedule_key).map(({ controller }) => controller))];
+  store.schedules.delete(row.schedule_key);
+  store.tombstones.add('schedule', row.schedule_id, call.nowMs);
+  store.raiseRevision();
+  return { result: {}, wake: holders };
+}
+
+export function findSchedule(room: Room, scheduleId: string): ScheduleRow {
+  const row = room.store.schedules.byId(scheduleId);
+  if (row === undefined) throw scheduleNotFound(scheduleId);
+  return row;
+}
+
+const scheduleNotFound = (scheduleId: string): OperatingError =>
+  new OperatingError('schedule_not_found', `no schedule ${scheduleId} here. Remedy: schedules/create first`, [
+    'params',
+    'schedule_id',
+  ]);
+
+/** The contract has checked both: what cannot be read does not come here. */
+function readWeek(param: WeekParam): Schedule['week'] {
+  const week = weekOf(param);
+  if (typeof week === 'string') throw new OperatingError('invalid_input', `params.week: ${week}`, ['params', 'week']);
+  return week;
+}
+
+function readHolidays(param: string | readonly string[]): Schedule['holidays'] {
+  const holidays = holidaysOf(param);
+  if (typeof holidays === 'string')
+    throw new OperatingError('invalid_input', `params.on_holidays: ${holidays}`, ['params', 'on_holidays']);
+  return holidays;
+}
+
+function scheduleObject(room: Room, row: ScheduleRow): Record<string, unknown> {
+  const { week, holidays } = scheduleFrom(row.content);
+  const zones = room.store.zones.ofSchedule(row.schedule_key);
+  const holders = [...new Set(zones.map(({ controller }) => controller))];
+  return {
+    schedule_id: row.schedule_id,
+    acs_system_id: room.acsSystemId,
+    name: row.name,
+    week: Object.fromEntries(WEEKDAYS.map((day, i) => [day, (week[i] ?? []).map(rangeText)])),
+    on_holidays: holidays === null ? 'as_usual' : holidays.length === 0 ? 'closed' : holidays.map(rangeText),
+    credential_count: room.store.schedules.usesOf(row.schedule_key),
+    controller_states: holders.map((controller) => {
+      const own = zones.filter((zone) => zone.controller === controller);
+      return {
+        controller,
+        time_zones: own.map(({ zone }) => zone),
+        // It can be told to a controller, and not read back.
+        state: own.every(({ written }) => written !== null) ? 'unconfirmed' : 'writing',
+      };
+    }),
+    created_at: iso(row.created_at),
+  };
+}

@@ -1,0 +1,172 @@
+// Which numbered time zone of a controller holds which part of which schedule. A schedule takes one zone for each range that its fullest day has; a number is given
+// to another schedule only when no slot of the controller can name it any more.
+
+import type { Db } from './open.ts';
+
+export type ZoneRow = {
+  controller: string;
+  zone: number;
+  /** Null: its schedule is gone. */
+  schedule_key: number | null;
+  /** 0 for the one that slots name. */
+  part: number;
+  /** What the controller acknowledged last; null: nothing that can be relied on. */
+  written: string | null;
+};
+
+/** The numbers that may be given away at a controller, both included. */
+export type ZoneRange = { firstZone: number; lastZone: number };
+
+export class ZoneTable {
+  readonly #ofController;
+  readonly #chain;
+  readonly #ofSchedule;
+  readonly #isTaken;
+  readonly #insert;
+  readonly #delete;
+  readonly #setWritten;
+  readonly #doubt;
+  readonly #outside;
+  readonly #isNamed;
+  readonly #isDoubtful;
+  readonly #isFollowed;
+  readonly #holidays;
+  readonly #setHolidays;
+
+  constructor(db: Db) {
+    this.#ofController = db.prepare<[string], ZoneRow>(
+      'SELECT * FROM controller_zones WHERE controller = ? ORDER BY schedule_key, part',
+    );
+    this.#chain = db.prepare<[string, number], ZoneRow>(
+      'SELECT * FROM controller_zones WHERE controller = ? AND schedule_key = ? ORDER BY part',
+    );
+    this.#ofSchedule = db.prepare<[number], ZoneRow>(
+      'SELECT * FROM controller_zones WHERE schedule_key = ? ORDER BY controller, part',
+    );
+    this.#isTaken = db.prepare<[string, number], { found: number }>(
+      'SELECT 1 AS found FROM controller_zones WHERE controller = ? AND zone = ?',
+    );
+    this.#insert = db.prepare<[string, number, number, number]>(
+      'INSERT INTO controller_zones (controller, zone, schedule_key, part) VALUES (?, ?, ?, ?)',
+    );
+    this.#delete = db.prepare<[string, number]>('DELETE FROM controller_zones WHERE controller = ? AND zone = ?');
+    this.#setWritten = db.prepare<[string | null, string, number]>(
+      'UPDATE controller_zones SET written = ? WHERE controller = ? AND zone = ?',
+    );
+    this.#doubt = db.prepare<[string]>('UPDATE controller_zones SET written = NULL WHERE controller = ?');
+    this.#outside = db.prepare<[string, number, number]>(
+      'DELETE FROM controller_zones WHERE controller = ? AND (zone < ? OR zone > ?)',
+    );
+    this.#isNamed = db.prepare<[string, number], { found: number }>(
+      'SELECT 1 AS found FROM targets WHERE controller = ? AND zone = ? LIMIT 1',
+    );
+    this.#isDoubtful = db.prepare<[string], { found: number }>(
+      'SELECT 1 AS found FROM targets WHERE controller = ? AND slot IS NOT NULL AND read_hash IS NULL LIMIT 1',
+    );
+    this.#isFollowed = db.prepare<[number, string], { found: number }>(
+      `SELECT 1 AS found FROM credentials c JOIN targets t USING (credential_key) WHERE c.schedule_key = ? AND t.controller = ? LIMIT 1`,
+    );
+    this.#holidays = db.prepare<[string], { written: string | null }>(
+      'SELECT written FROM controller_holidays WHERE controller = ?',
+    );
+    this.#setHolidays = db.prepare<[string, string | null]>(
+      'INSERT INTO controller_holidays (controller, written) VALUES (?, ?) ON CONFLICT DO UPDATE SET written = excluded.written',
+    );
+  }
+
+  ofController(controller: string): ZoneRow[] {
+    return this.#ofController.all(controller);
+  }
+
+  /** The zones of a schedule at a controller, the one that slots name first. */
+  chain(controller: string, scheduleKey: number): ZoneRow[] {
+    return this.#chain.all(controller, scheduleKey);
+  }
+
+  ofSchedule(scheduleKey: number): ZoneRow[] {
+    return this.#ofSchedule.all(scheduleKey);
+  }
+
+  /** Whether the schedule (null: one that is not stored yet) can have as many zones here as it needs. */
+  hasRoom(controller: string, range: ZoneRange, scheduleKey: number | null, needed: number): boolean {
+    const own = scheduleKey === null ? 0 : this.#chain.all(controller, scheduleKey).length;
+    if (own >= needed) return true;
+    return this.#free(controller, range).length + this.#idle(controller, scheduleKey).length >= needed - own;
+  }
+
+  /** Inside a transaction: gives the schedule as many zones as it needs here; false, and nothing changed, when they cannot be had. */
+  claim(controller: string, range: ZoneRange, scheduleKey: number, needed: number): boolean {
+    const own = this.#chain.all(controller, scheduleKey).length;
+    if (own >= needed) return true;
+    if (!this.hasRoom(controller, range, scheduleKey, needed)) return false;
+    for (let part = own; part < needed; part++) {
+      const zone = this.#free(controller, range)[0] ?? this.#reclaim(controller, scheduleKey);
+      if (zone === undefined) return false;
+      this.#insert.run(controller, zone, scheduleKey, part);
+    }
+    return true;
+  }
+
+  #free(controller: string, { firstZone, lastZone }: ZoneRange): number[] {
+    const numbers = Array.from({ length: Math.max(0, lastZone - firstZone + 1) }, (_, i) => firstZone + i);
+    return numbers.filter((zone) => this.#isTaken.get(controller, zone) === undefined);
+  }
+
+  /** Zones that nobody here needs any more. */
+  #idle(controller: string, exceptScheduleKey: number | null): ZoneRow[] {
+    if (this.#isDoubtful.get(controller) !== undefined) return [];
+    const rows = this.#ofController.all(controller);
+    const needed = new Set<number>();
+    for (const { schedule_key: key, zone } of rows) {
+      if (key === null || needed.has(key)) continue;
+      const isNeeded = key === exceptScheduleKey || this.#isFollowed.get(key, controller) !== undefined;
+      if (isNeeded || this.#isNamed.get(controller, zone) !== undefined) needed.add(key);
+    }
+    return rows.filter(({ schedule_key: key, zone }) =>
+      key === null ? this.#isNamed.get(controller, zone) === undefined : !needed.has(key),
+    );
+  }
+
+  #reclaim(controller: string, exceptScheduleKey: number): number | undefined {
+    const row = this.#idle(controller, exceptScheduleKey).at(-1);
+    if (row !== undefined) this.#delete.run(controller, row.zone);
+    return row?.zone;
+  }
+
+  setWritten(controller: string, zone: number, written: string): void {
+    this.#setWritten.run(written, controller, zone);
+  }
+
+  /** The controller may have lost what it was told: all of it is told again. */
+  doubt(controller: string): void {
+    this.#doubt.run(controller);
+    this.#setHolidays.run(controller, null);
+  }
+
+  release(controller: string, zone: number): void {
+    this.#delete.run(controller, zone);
+  }
+
+  /** Gives up the numbers that the facility file does not give us any more. */
+  releaseOutside(controller: string, { firstZone, lastZone }: ZoneRange): void {
+    this.#outside.run(controller, firstZone, lastZone);
+  }
+
+  /** Whether a slot of the controller may name this zone. */
+  isNamed(controller: string, zone: number): boolean {
+    return this.#isNamed.get(controller, zone) !== undefined || this.#isDoubtful.get(controller) !== undefined;
+  }
+
+  /** Whether a credential with rows at this controller follows the schedule. */
+  isFollowed(controller: string, scheduleKey: number): boolean {
+    return this.#isFollowed.get(scheduleKey, controller) !== undefined;
+  }
+
+  holidaysWritten(controller: string): string | null {
+    return this.#holidays.get(controller)?.written ?? null;
+  }
+
+  setHolidaysWritten(controller: string, written: string): void {
+    this.#setHolidays.run(controller, written);
+  }
+}
