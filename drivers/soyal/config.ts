@@ -7,6 +7,7 @@ import { lineKeys, lineProblems, lineSettings, wireTimeMs } from '../serial-port
 import { SOYAL_CARD_FORMATS } from './cards.ts';
 import { REQUESTS, type Request } from './codec.ts';
 import { FRAME_OVERHEAD_BYTES } from './frame.ts';
+import { MOST_HOLIDAYS } from './schedules.ts';
 
 /** A duration with its unit, left as it was written: what comes out of these schemas goes through them again unchanged. */
 const duration = (minMs: number, maxMs: number, fallback: string) => {
@@ -77,7 +78,17 @@ export const controllerSchema = z
       .max(63)
       .default(0)
       .describe(
-        'Time zone of the controller that users are written with, up to 11 in a table of 1024 and 63 in one of 3072; 0: at all times',
+        'Time zone of the controller that users without a schedule are written with, up to 11 in a table of 1024 and 63 in one of 3072; 0: at all times',
+      ),
+    schedule_zones: z
+      .strictObject({
+        first: z.int().min(1).max(63).describe('The first of them'),
+        last: z.int().min(1).max(63).describe('The last of them'),
+      })
+      .nullable()
+      .default(null)
+      .describe(
+        'Time zones of the controller that Lintel may write weekly schedules into, and with them its holidays; whatever stands there is overwritten. null: none, and credentials with a schedule are refused',
       ),
     group: z
       .int()
@@ -152,6 +163,15 @@ export function capabilitiesOf(config: ControllerSettings): Capabilities {
       oneTimeUse: false,
       duplicatePins: 'accept',
       slotsPerWrite: 1,
+      schedules:
+        config.schedule_zones === null
+          ? null
+          : {
+              firstZone: config.schedule_zones.first,
+              lastZone: config.schedule_zones.last,
+              holidays: MOST_HOLIDAYS,
+              timeZone: config.time_zone,
+            },
     },
     readers: [],
     outputs: [{ devicePulse: true, pulseMinMs: config.doorPulseMs, pulseMaxMs: config.doorPulseMs, readBack: true }],
@@ -178,6 +198,8 @@ export function prepare(name: string, _busConfig: unknown, controllerConfig: unk
     };
     return { problems: [problem], controller: null };
   }
+  const zones = zonesProblem(settings, lastZone);
+  if (zones !== null) return { problems: [zones], controller: null };
   if (first >= count) {
     const problem: ConfigProblem = {
       severity: 'error',
@@ -195,6 +217,34 @@ export function prepare(name: string, _busConfig: unknown, controllerConfig: unk
 const USUAL_ANSWER_MS = 10;
 /** More of the bus than this for polls leaves too little for everything else. */
 const POLL_SHARE_LIMIT = 0.6;
+
+function zonesProblem(
+  { schedule_zones: zones, zone, slots }: ControllerSettings,
+  lastZone: number,
+): ConfigProblem | null {
+  const problem = (path: string[], message: string, remedy: string): ConfigProblem => ({
+    severity: 'error',
+    path: ['schedule_zones', ...path],
+    message,
+    remedy,
+  });
+  if (zones === null) return null;
+  if (zones.last > lastZone) {
+    return problem(
+      ['last'],
+      `firmware with ${slots.count} users has the time zones 1 to ${lastZone}, and no ${zones.last}`,
+      `give a last one up to ${lastZone}`,
+    );
+  }
+  if (zones.last < zones.first)
+    return problem(['last'], 'the last time zone is before the first', `give a last one from ${zones.first} on`);
+  if (zone < zones.first || zone > zones.last || zone === 0) return null;
+  return problem(
+    [],
+    `time zone ${zone}, which users without a schedule are written with, is among those that Lintel overwrites`,
+    `leave ${zone} out, or let zone be 0`,
+  );
+}
 
 /** Two controllers at one address, and a bus that its polls fill. */
 export function checkBus(

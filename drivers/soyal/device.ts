@@ -10,6 +10,7 @@ import type {
   DriverContext,
   EventDevice,
   OutputDevice,
+  ScheduleDevice,
   SlotDevice,
   Timer,
 } from '../driver.ts';
@@ -27,9 +28,10 @@ import {
 import { INPUT, type BusSettings, type ControllerSettings } from './config.ts';
 import { eventDevice } from './event-log.ts';
 import type { ExchangeResult, SoyalLine } from './line.ts';
-import { instantOf, isShowable, localTimeAt, type LocalTime } from './local-time.ts';
+import { evenMs, instantShown, isShowable, localTimeAt, type LocalTime } from './local-time.ts';
 import { maintenance, type Maintenance } from './maintenance.ts';
 import { outputDevice } from './outputs.ts';
+import { scheduleDevice } from './schedules.ts';
 import { slotDevice, usersWithin } from './slots.ts';
 import { failure, type Talk, type TalkOptions } from './talk.ts';
 
@@ -65,6 +67,7 @@ export class SoyalDevice implements Device {
   readonly clock: DeviceClock;
   readonly events: EventDevice;
   readonly maintenance: Maintenance;
+  readonly schedules: ScheduleDevice | null;
   readonly address: number;
   readonly #settings: ControllerSettings;
   readonly #bus: BusSettings;
@@ -85,7 +88,7 @@ export class SoyalDevice implements Device {
   #relayResetDone = false;
   /** Null until it was read. */
   #doorRelayTimeMs: number | null = null;
-  #lastClock: { deviceMs: number; monotonicMs: number } | null = null;
+  #lastClock: { shownMs: number; monotonicMs: number } | null = null;
 
   constructor(
     name: string,
@@ -107,6 +110,7 @@ export class SoyalDevice implements Device {
     this.outputs = outputDevice(talk, context.clock, () => this.#doorRelayTimeMs === 0);
     this.events = eventDevice(talk, settings.time_zone, () => this.#cardZeroOpened());
     this.maintenance = maintenance(talk, () => this.#closed());
+    this.schedules = settings.schedule_zones === null ? null : scheduleDevice(this.maintenance);
     this.clock = { read: () => this.#readClock(), set: (atMs) => this.#setClock(atMs) };
   }
 
@@ -315,13 +319,13 @@ export class SoyalDevice implements Device {
   /** A clock that lost a minute against ours stood still or was set back: the controller was without power, or is another one. */
   #compareClock(time: LocalTime | null, monotonicMs: number): number | null {
     const before = this.#lastClock;
-    const deviceMs = time === null ? null : instantOf(time, this.#settings.time_zone);
-    this.#lastClock = deviceMs === null ? null : { deviceMs, monotonicMs };
+    const shownMs = time === null ? null : evenMs(time);
+    this.#lastClock = shownMs === null ? null : { shownMs, monotonicMs };
     if (before !== null) {
-      const lostMs = deviceMs === null ? Infinity : monotonicMs - before.monotonicMs - (deviceMs - before.deviceMs);
+      const lostMs = shownMs === null ? Infinity : monotonicMs - before.monotonicMs - (shownMs - before.shownMs);
       if (lostMs > CLOCK_LOSS_MS) this.#context.emit({ type: 'restarted', device: this.name });
     }
-    return deviceMs;
+    return time === null ? null : instantShown(time, this.#settings.time_zone, this.#context.clock.nowMs());
   }
 
   #seen(status: DoorStatus, atMonotonicMs: number): void {

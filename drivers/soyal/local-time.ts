@@ -41,6 +41,23 @@ export function localTimeAt(epochMs: number, timeZone: string): LocalTime {
   return { year, month, day, hour, minute, second };
 }
 
+/**
+ * The instant a clock means that knows nothing of summer time and was read about `nearMs`. Of the two an hour of autumn has, the nearer; in an hour that spring left
+ * out it was not put forward, and is an hour behind.
+ */
+export function instantShown(time: LocalTime, timeZone: string, nearMs: number): number {
+  const [earlier, later] = (['earlier', 'later'] as const).map(
+    (disambiguation) => plain(time).toZonedDateTime(timeZone, { disambiguation }).epochMilliseconds,
+  );
+  assert(earlier !== undefined && later !== undefined, 'a wall clock means some instant');
+  const isLeftOut = localTimeAt(earlier, timeZone).hour !== time.hour;
+  return isLeftOut || Math.abs(earlier - nearMs) <= Math.abs(later - nearMs) ? earlier : later;
+}
+
+/** What the clock shows, as if the wall had no zone: it runs on evenly where the wall clock leaps. */
+export const evenMs = ({ year, month, day, hour, minute, second }: LocalTime): number =>
+  Date.UTC(year, month - 1, day, hour, minute, second);
+
 /** The instant a wall clock in this zone means; of the two an hour of autumn has, the earlier. */
 export function instantOf(time: LocalTime, timeZone: string): number {
   return plain(time).toZonedDateTime(timeZone, { disambiguation: 'compatible' }).epochMilliseconds;

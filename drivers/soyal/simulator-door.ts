@@ -208,6 +208,7 @@ export class SimulatedDoor {
     if (!keeps.memory) {
       this.users.clear();
       this.zones.clear();
+      this.holidays.length = 0;
       this.log.length = 0;
     }
     if (!keeps.clock) this.clockMs = Date.UTC(2000, 0, 1);
@@ -235,13 +236,19 @@ export class SimulatedDoor {
     if (number === 0) return true;
     const zone = this.zones.get(number);
     if (zone === undefined || visited.includes(number)) return false;
+    const link = zone.readUInt8(0) & 0x7f;
+    const holdsElsewhere = (): boolean => link !== 0 && this.#inZone(link, [...visited, number]);
+    if (this.#isHoliday() && (zone.readUInt8(0) & 0x80) === 0) return holdsElsewhere();
     const now = new Date(this.clockMs);
     const minute = now.getUTCHours() * 60 + now.getUTCMinutes();
     const at = 2 + now.getUTCDay() * 4;
     const [begin, end] = [zone.readUInt16BE(at), zone.readUInt16BE(at + 2)];
-    if (begin < end && minute >= begin && minute <= end) return true;
-    const link = zone.readUInt8(0) & 0x7f;
-    return link !== 0 && this.#inZone(link, [...visited, number]);
+    return (begin < end && minute >= begin && minute <= end) || holdsElsewhere();
+  }
+
+  #isHoliday(): boolean {
+    const now = new Date(this.clockMs);
+    return this.holidays.some(({ month, day }) => month === now.getUTCMonth() + 1 && day === now.getUTCDate());
   }
 
   /** A full log loses its oldest event. */

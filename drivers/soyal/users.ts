@@ -53,7 +53,7 @@ export function slotImage(record: Buffer): { state: 'empty' | 'occupied'; image:
 
 /** What an installer said about this controller's firmware and table. */
 export type UserTraits = CardTraits & {
-  /** Time zone that slots are written with. */
+  /** Time zone that slots are written with whose content names none. */
   zone: number;
   /** Whether a PIN may stand in a slot without a card. */
   pinWithoutCard: boolean;
@@ -78,7 +78,7 @@ export function userOf(content: SlotContent, traits: UserTraits): EncodedUser {
   if (pin === undefined) {
     return refuse('bad_pin', 'this controller takes PINs of four digits, but not 0000, which is its “no PIN”');
   }
-  return record(card?.uid ?? null, pin, content.cardAndPin, traits);
+  return record(card?.uid ?? null, pin, content.cardAndPin, { ...traits, zone: content.zone ?? traits.zone });
 }
 
 function record(uid: number | null, pin: number | null, both: boolean, traits: UserTraits): EncodedUser {

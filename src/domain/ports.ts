@@ -196,8 +196,8 @@ export type ScheduleOutcome =
 /** Weekly schedules in the device. Calls never throw for what a device or wire does. */
 export type ScheduleDevice = {
   writeZone(zone: number, content: ZoneContent): Promise<ScheduleOutcome>;
-  /** Replaces the device's holidays by these days of the year, `MM-DD`. */
-  writeHolidays(days: readonly string[]): Promise<ScheduleOutcome>;
+  /** Makes these days of the year, `MM-DD`, the device's holidays, in place of the first `former` that it has. */
+  writeHolidays(days: readonly string[], former: number): Promise<ScheduleOutcome>;
 };
 
 export type OutputOutcome =

@@ -80,6 +80,7 @@ class Reader {
     const entrances = section(root, 'entrances');
     checkEntrances(entrances, known, this.#report);
     const understood = this.#entrances(entrances);
+    this.#checkScheduleClocks(root, known);
     checkUse(root, this.#report);
     if (site === null) return null;
     return buildFacility({
@@ -239,6 +240,21 @@ class Reader {
         `${name} reads and holds no cards, so this has no effect`,
         'Leave it out.',
         'key',
+      );
+    }
+  }
+
+  /** Schedules are those of the building's wall clock: a controller that shows another would let people in by that one. */
+  #checkScheduleClocks(root: unknown, controllers: KnownControllers): void {
+    const building = valueAt(root, ['time_zone']);
+    if (typeof building !== 'string') return;
+    for (const [name, capabilities] of controllers) {
+      const shown = capabilities?.slots?.schedules?.timeZone;
+      if (shown === undefined || shown === building) continue;
+      this.#report.error(
+        ['controllers', name, 'schedule_zones'],
+        `the clock of ${name} is to show the time of ${shown}, and schedules are those of ${printable(building)}`,
+        `Write \`time_zone: ${printable(building)}\` at ${name} as well.`,
       );
     }
   }

@@ -45,6 +45,12 @@ const MODELS: Readonly<Record<string, Capabilities>> = {
     inputs: [input, input],
     doors: [{ door: 1, strike: 0, contact: 0, rex: 1 }],
   },
+  'scheduling-panel': {
+    ...nothing,
+    slots: { ...slots, schedules: { firstZone: 2, lastZone: 5, holidays: 10, timeZone: 'UTC' } },
+    outputs: [output],
+    doors: [{ door: 1, strike: 0, contact: null, rex: null }],
+  },
   'fixed-pulse-panel': {
     ...nothing,
     slots,
@@ -82,7 +88,16 @@ export const fakeDriver: DriverModule = {
         .max(247)
         .meta({ title: 'Unit', description: 'Address on the bus.', examples: [1] }),
       model: z
-        .enum(['reader', 'keypad-reader', 'keypad', 'relays', 'panel', 'fixed-pulse-panel', 'two-door-panel'])
+        .enum([
+          'reader',
+          'keypad-reader',
+          'keypad',
+          'relays',
+          'panel',
+          'scheduling-panel',
+          'fixed-pulse-panel',
+          'two-door-panel',
+        ])
         .default('relays')
         .meta({ title: 'Model', description: 'What the device can do.' }),
     })

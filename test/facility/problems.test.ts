@@ -64,6 +64,23 @@ const SITE: Case[] = [
     [['time_zone', 'there is no time zone "+01:00"', 'Europe/Oslo']],
   ],
   [
+    'a controller that keeps schedules by another wall clock than the building',
+    {
+      controllers: `controllers:
+  reader: {bus: north, unit: 1, model: keypad-reader}
+  relays: {bus: north, unit: 2}
+  ¶panel: {bus: north, unit: 3, model: scheduling-panel}
+`,
+    },
+    [
+      [
+        'controllers.panel.schedule_zones',
+        'the clock of panel is to show the time of UTC, and schedules are those of Europe/Oslo',
+        'Write `time_zone: Europe/Oslo` at panel as well',
+      ],
+    ],
+  ],
+  [
     'neither a broker nor the built-in one',
     { mqtt: '¶mqtt: {client_id: x}\n' },
     [['mqtt', 'no broker is named', 'embedded: 1883']],

@@ -240,6 +240,19 @@ describe('controllers that go and come', () => {
     expect(await slots.read([1])).toMatchObject([{ state: 'empty' }]);
   });
 
+  test('one whose clock was not put forward in spring lost nothing', async () => {
+    const site = await openSite({ configured: [{ address: 1, time_zone: 'Europe/Oslo' }] });
+    const { door } = site.controller;
+    // The last ten seconds of the hour that is left out, and on, as a clock without summer time goes.
+    door.clockMs = Date.UTC(2026, 2, 29, 2, 59, 50);
+    await clockOf(site.device()).read();
+    const restarts = (): number => site.events.filter((event) => event.type === 'restarted').length;
+    const before = restarts();
+    door.clockMs += 15_000;
+    await clockOf(site.device()).read();
+    expect(restarts()).toBe(before);
+  });
+
   test('one whose clock fell back between two looks at it is told as well, but not one that was set', async () => {
     const site = await openSite();
     await clockOf(site.device()).read();

@@ -7,7 +7,7 @@ import { decodeClock, decodeDoorStatus, firmwareName, readReply, REQUESTS } from
 import type { ReplyForm, Request } from '../../../drivers/soyal/codec.ts';
 import { controllerEvent, decodeEvent, eventCursor } from '../../../drivers/soyal/events.ts';
 import { encodeFrame, FrameParser, type Frame } from '../../../drivers/soyal/frame.ts';
-import { encodeLocalTime, instantOf, localTimeAt } from '../../../drivers/soyal/local-time.ts';
+import { encodeLocalTime, instantOf, instantShown, localTimeAt } from '../../../drivers/soyal/local-time.ts';
 import { CLOSED_DAY, decodeTimeZone, encodeTimeZone, zonesForWeek } from '../../../drivers/soyal/time-zones.ts';
 import { encodeUser, NO_USER, slotImage, userOf } from '../../../drivers/soyal/users.ts';
 import type { SlotContent } from '../../../drivers/driver.ts';
@@ -185,6 +185,25 @@ describe('the clock and its zone', () => {
   test('the hour that comes twice in autumn is taken for the earlier one', () => {
     const time = { year: 2026, month: 10, day: 25, hour: 2, minute: 30, second: 0 };
     expect(instantOf(time, 'Europe/Oslo')).toBe(Date.UTC(2026, 9, 25, 0, 30));
+  });
+
+  test('a clock that shows an hour of autumn may be right in either, one that shows the hour left out in spring is an hour behind', () => {
+    const autumn = { year: 2026, month: 10, day: 25, hour: 2, minute: 30, second: 0 };
+    for (const hour of [0, 1]) {
+      const nowMs = Date.UTC(2026, 9, 25, hour, 30, 2);
+      expect(instantShown(autumn, 'Europe/Oslo', nowMs)).toBe(Date.UTC(2026, 9, 25, hour, 30));
+    }
+    // Not put back yet: it shows three while it is two for the second time.
+    const ahead = { ...autumn, hour: 3 };
+    expect(instantShown(ahead, 'Europe/Oslo', Date.UTC(2026, 9, 25, 1, 30))).toBe(Date.UTC(2026, 9, 25, 2, 30));
+    // Not put forward: it shows half past two while it is half past three.
+    const spring = { year: 2026, month: 3, day: 29, hour: 2, minute: 30, second: 0 };
+    const nowMs = Date.UTC(2026, 2, 29, 1, 30);
+    expect(instantShown(spring, 'Europe/Oslo', nowMs)).toBe(nowMs - 3_600_000);
+    expect(instantShown({ ...spring, hour: 1 }, 'Europe/Oslo', Date.UTC(2026, 2, 29, 0, 30))).toBe(
+      Date.UTC(2026, 2, 29, 0, 30),
+    );
+    expect(instantShown({ ...spring, hour: 3 }, 'Europe/Oslo', nowMs)).toBe(nowMs);
   });
 });
 

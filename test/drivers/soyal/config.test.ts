@@ -59,6 +59,28 @@ describe('one controller', () => {
     expect(prepare({ address: 1, zone: 63, slots: { count: 3072 } }).problems).toEqual([]);
   });
 
+  test('time zones that Lintel may write are told to the house, none by default', () => {
+    expect(prepare({ address: 1 }).controller?.capabilities.slots?.schedules).toBeNull();
+    const config = { address: 1, time_zone: 'Europe/Oslo', zone: 1, schedule_zones: { first: 2, last: 11 } };
+    expect(prepare(config).controller?.capabilities.slots?.schedules).toEqual({
+      firstZone: 2,
+      lastZone: 11,
+      holidays: 100,
+      timeZone: 'Europe/Oslo',
+    });
+  });
+
+  test.each([
+    [{ first: 2, last: 12 }, 0, ['schedule_zones', 'last'], 'and no 12'],
+    [{ first: 5, last: 2 }, 0, ['schedule_zones', 'last'], 'before the first'],
+    [{ first: 2, last: 5 }, 3, ['schedule_zones'], 'among those that Lintel overwrites'],
+  ])('time zones %j with zone %d are a mistake with its remedy', (zones, zone, path, message) => {
+    expect(prepare({ address: 1, zone, schedule_zones: zones })).toMatchObject({
+      controller: null,
+      problems: [{ severity: 'error', path, message: expect.stringContaining(message), remedy: expect.any(String) }],
+    });
+  });
+
   test.each([
     [{ address: 0 }],
     [{ address: 255 }],

@@ -36,6 +36,59 @@ test('a user of a zone is let in when its week says so, and at no other time', a
   );
 });
 
+test('schedules and holidays as the synchronisation knows them hold in the controller, an open minute more on neither side', async () => {
+  const site = await openSite({ configured: [{ address: 1, schedule_zones: { first: 3, last: 4 } }] });
+  const device = site.device();
+  const range = (from: number, until: number) => ({ fromMinute: from * 60, untilMinute: until * 60 });
+  const closed = Array<null>(6).fill(null);
+  const write = { days: [range(13, 17), ...closed], onHolidays: false, link: null };
+  expect(await device.schedules?.writeZone(4, write)).toEqual({ outcome: 'done' });
+  expect(await device.schedules?.writeZone(3, { ...write, days: [range(8, 12), ...closed], link: 4 })).toEqual({
+    outcome: 'done',
+  });
+  const days = Array.from({ length: 31 }, (_, day) => `01-${String(day + 1).padStart(2, '0')}`).filter(
+    (day) => day !== '01-05',
+  );
+  expect(await device.schedules?.writeHolidays(days, 0)).toEqual({ outcome: 'done' });
+  await slotsOf(device).write([{ slot: 1, content: content({ card: CARD.canonical, zone: 3 }) }]);
+
+  const { door } = site.controller;
+  const opensAt = (day: number, hour: number, minute: number): boolean => {
+    door.clockMs = Date.UTC(2026, 0, day, hour, minute);
+    return door.presentCard(CARD.uid);
+  };
+  expect([opensAt(5, 7, 59), opensAt(5, 8, 0), opensAt(5, 11, 59), opensAt(5, 12, 0)]).toEqual([
+    false,
+    true,
+    true,
+    false,
+  ]);
+  expect([opensAt(5, 12, 59), opensAt(5, 13, 0), opensAt(5, 16, 59), opensAt(5, 17, 0)]).toEqual([
+    false,
+    true,
+    true,
+    false,
+  ]);
+  // The fifth is no holiday, the twelfth is one.
+  expect([opensAt(6, 9, 0), opensAt(12, 9, 0)]).toEqual([false, false]);
+
+  // Fewer than before: what stood behind them means none of the former days any more.
+  expect(await device.schedules?.writeHolidays(['12-25'], days.length)).toEqual({ outcome: 'done' });
+  expect(opensAt(12, 9, 0)).toBe(true);
+  expect(await device.schedules?.writeHolidays([], days.length)).toEqual({ outcome: 'done' });
+  expect(opensAt(12, 9, 0)).toBe(true);
+  expect(door.holidays).toHaveLength(days.length);
+});
+
+test('a card without a schedule keeps the zone of the facility file', async () => {
+  const site = await openSite({ configured: [{ address: 1, zone: 7, schedule_zones: { first: 3, last: 4 } }] });
+  await slotsOf(site.device()).write([
+    { slot: 1, content: content({ card: CARD.canonical }) },
+    { slot: 2, content: content({ card: 'uid:04A1B2C4', zone: 4 }) },
+  ]);
+  expect([...site.controller.door.users.values()].map(({ zone }) => zone)).toEqual([7, 4]);
+});
+
 test('more zones than one frame holds are written in parts, and holidays with them', async () => {
   const site = await openSite();
   const zones = Array.from({ length: 11 }, () => ({
