@@ -22,7 +22,7 @@ export type PlanAgent = {
 /** Changes that are told one by one; the counts tell of all. */
 const MOST_CHANGES = 1_000;
 /** What the agent does by itself, as soon as the controller answers. */
-const PENDING: ReadonlySet<PlannedChange['action']> = new Set(['erase', 'check', 'rewrite', 'write']);
+const PENDING: ReadonlySet<PlannedChange['action']> = new Set(['erase', 'schedule', 'check', 'rewrite', 'write']);
 
 /** `{controller?}`: answers `{pending, controllers: [{controller, online, problem, pending, counts, changes}]}`. Throws for a controller without slots. */
 export async function answerPlan(agent: PlanAgent, clock: Clock, { controller }: ControlRequest): Promise<unknown> {

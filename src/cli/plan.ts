@@ -95,6 +95,7 @@ const isGood = ({ controllers }: Plan): boolean =>
 
 const WORDS: Readonly<Record<string, string>> = {
   erase: 'erase',
+  schedule: 'tell',
   write: 'write',
   rewrite: 'write anew',
   check: 'read back',
@@ -127,6 +128,7 @@ function controllerText(controller: Controller, terminal: Terminal, zone: string
     const slot = typeof change['slot'] === 'number' ? `slot ${change['slot']}` : '';
     const at = change['at'] === null ? '' : `  ${action === 'wait' ? 'until' : 'since'} ${cell(change['at'], zone)}`;
     const why = cell(change['why']).replaceAll('_', ' ');
+    if (action === 'schedule') return `  ${text} ${why}\n`;
     const whose = change['acs_credential_id'] === null ? 'somebody else’s' : cell(change['acs_credential_id']);
     return `  ${isColoured(action) ? paint(COLOURS[action], text) : text} ${slot.padEnd(10)} ${whose}  ${why}${at}\n`;
   });

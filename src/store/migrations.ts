@@ -307,7 +307,8 @@ CREATE TABLE controller_zones (
   PRIMARY KEY (controller, zone)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX controller_zones_by_schedule ON controller_zones (schedule_key, controller, part) WHERE schedule_key IS NOT NULL;
-CREATE TABLE controller_holidays (controller TEXT PRIMARY KEY, written TEXT) STRICT, WITHOUT ROWID;
+-- What a controller was told of the holidays (null: nothing that can be relied on), and the most days that it was ever told.
+CREATE TABLE controller_holidays (controller TEXT PRIMARY KEY, written TEXT, most INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
 -- The time zone that the slot's content names; null: none.
 ALTER TABLE targets ADD COLUMN zone INTEGER;

@@ -41,7 +41,7 @@ export function refusesSchedule(
   const { firstZone, lastZone } = slots.schedules;
   return refusal(
     'no_space_for_access_code_on_device',
-    `${name} has the time zones ${firstZone} to ${lastZone} for schedules, and no ${needed} of them are free (one for each range of the fullest day). Remedy: delete schedules that nobody follows there, or use fewer ranges`,
+    `${name} has the time zones ${firstZone} to ${lastZone} for schedules, and fewer are free than the ${needed} that it needs (one for each range of the fullest day). Remedy: delete schedules that nobody follows there, or use fewer ranges`,
   );
 }
 

@@ -41,6 +41,8 @@ export type TargetRow = {
   is_overdue: 0 | 1;
   announced: 0 | 1 | 2;
   partner_key: number | null;
+  /** The time zone that the content named which was sent last; null: none. */
+  zone: number | null;
 };
 export type SyncSummary = {
   pending: number;
@@ -52,7 +54,7 @@ type Bounds = { starts_at: number | null; ends_at: number | null };
 
 const CHANGEABLE = [
   'slot', 'state', 'written_hash', 'read_hash', 'verified_at', 'error_type', 'error_message', 'attempts', 'due_at', 'waits', 'urgent_at', 'erase_since',
-  'erase_reason', 'is_overdue', 'announced', 'partner_key',
+  'erase_reason', 'is_overdue', 'announced', 'partner_key', 'zone',
 ] as const; // prettier-ignore
 
 const updateOf = (columns: readonly string[]): string =>
@@ -148,7 +150,7 @@ export class TargetTable {
          (SELECT target_key FROM targets WHERE state = 'failed' AND controller = ? AND error_type = ? ORDER BY target_key LIMIT ?)`,
     );
     this.#disown = db.prepare<[string, number, number]>(
-      `UPDATE targets SET slot = NULL, written_hash = NULL, read_hash = NULL, due_at = ${AT_ONCE} WHERE controller = ? AND (slot < ? OR slot > ?)`,
+      `UPDATE targets SET slot = NULL, written_hash = NULL, read_hash = NULL, zone = NULL, due_at = ${AT_ONCE} WHERE controller = ? AND (slot < ? OR slot > ?)`,
     );
     this.#revive = db.prepare<[string]>(
       `UPDATE targets SET due_at = ${AT_ONCE} WHERE controller = ? AND waits IS NULL

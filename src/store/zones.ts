@@ -14,6 +14,9 @@ export type ZoneRow = {
   written: string | null;
 };
 
+/** What a controller was told of the holidays, null for nothing that can be relied on, and the most days it was ever told. */
+export type HolidaysTold = { written: string | null; most: number };
+
 /** The numbers that may be given away at a controller, both included. */
 export type ZoneRange = { firstZone: number; lastZone: number };
 
@@ -66,11 +69,12 @@ export class ZoneTable {
     this.#isFollowed = db.prepare<[number, string], { found: number }>(
       `SELECT 1 AS found FROM credentials c JOIN targets t USING (credential_key) WHERE c.schedule_key = ? AND t.controller = ? LIMIT 1`,
     );
-    this.#holidays = db.prepare<[string], { written: string | null }>(
-      'SELECT written FROM controller_holidays WHERE controller = ?',
+    this.#holidays = db.prepare<[string], HolidaysTold>(
+      'SELECT written, most FROM controller_holidays WHERE controller = ?',
     );
-    this.#setHolidays = db.prepare<[string, string | null]>(
-      'INSERT INTO controller_holidays (controller, written) VALUES (?, ?) ON CONFLICT DO UPDATE SET written = excluded.written',
+    this.#setHolidays = db.prepare<[string, string | null, number]>(
+      `INSERT INTO controller_holidays (controller, written, most) VALUES (?, ?, ?)
+       ON CONFLICT DO UPDATE SET written = excluded.written, most = max(most, excluded.most)`,
     );
   }
 
@@ -133,14 +137,14 @@ export class ZoneTable {
     return row?.zone;
   }
 
-  setWritten(controller: string, zone: number, written: string): void {
+  setWritten(controller: string, zone: number, written: string | null): void {
     this.#setWritten.run(written, controller, zone);
   }
 
   /** The controller may have lost what it was told: all of it is told again. */
   doubt(controller: string): void {
     this.#doubt.run(controller);
-    this.#setHolidays.run(controller, null);
+    this.#setHolidays.run(controller, null, 0);
   }
 
   release(controller: string, zone: number): void {
@@ -162,11 +166,11 @@ export class ZoneTable {
     return this.#isFollowed.get(scheduleKey, controller) !== undefined;
   }
 
-  holidaysWritten(controller: string): string | null {
-    return this.#holidays.get(controller)?.written ?? null;
+  holidaysTold(controller: string): HolidaysTold {
+    return this.#holidays.get(controller) ?? { written: null, most: 0 };
   }
 
-  setHolidaysWritten(controller: string, written: string): void {
-    this.#setHolidays.run(controller, written);
+  setHolidaysTold(controller: string, written: string | null, most: number): void {
+    this.#setHolidays.run(controller, written, most);
   }
 }

@@ -17,6 +17,8 @@ export function outlineHash(store: Store, outline: Outline): Buffer {
     outline.startsAtMs,
     outline.endsAtMs,
     outline.oneTimeUse,
+    // Left out where there is none: what was written before there were schedules is what it always was.
+    ...(outline.zone === null ? [] : [outline.zone]),
   ]);
   return store.secrets.imageHash(Buffer.from(canonical));
 }
@@ -31,6 +33,7 @@ export function openContent(store: Store, outline: Outline): SlotContent {
     startsAtMs: outline.startsAtMs,
     endsAtMs: outline.endsAtMs,
     oneTimeUse: outline.oneTimeUse,
+    ...(outline.zone === null ? {} : { zone: outline.zone }),
   };
 }
 

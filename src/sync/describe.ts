@@ -5,16 +5,18 @@ import type { Site } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
 import type { TargetRow } from '../store/targets.ts';
+import { whyUnheld } from './desired.ts';
 import { Judge, type Judged } from './judge.ts';
 import { SlotMap } from './slot-map.ts';
+import { untold } from './zones.ts';
 
 export type PlannedChange = {
   controller: string;
   /** Null when it gets one only when it is written, or has none. */
   slot: number | null;
-  /** Null: a slot that somebody else filled, and that is to be emptied. */
+  /** Null: a slot that somebody else filled, and that is to be emptied; or no slot at all but a weekly schedule. */
   acsCredentialId: string | null;
-  action: 'erase' | 'write' | 'rewrite' | 'check' | 'wait' | 'no_space' | 'refused';
+  action: 'erase' | 'schedule' | 'write' | 'rewrite' | 'check' | 'wait' | 'no_space' | 'refused';
   /** A reason word such as `expired` or `not_yet_valid`, or what the controller answered. */
   why: string;
   /** When it happens by itself, epoch ms; null: as soon as the controller answers, or not before something changes. */
@@ -46,6 +48,15 @@ export function describePlan(
     if (last === undefined) break;
     after = last.target_key;
   }
+  for (const what of untold(store, device.name))
+    found.push({
+      controller: device.name,
+      slot: null,
+      acsCredentialId: null,
+      action: 'schedule',
+      why: what,
+      atMs: null,
+    });
   for (const { slot } of store.targets.unwanted(device.name))
     found.push({ controller: device.name, slot, acsCredentialId: null, action: 'erase', why: 'adopted', atMs: null });
   return placed(found, map).sort((a, b) => ORDER[a.action] - ORDER[b.action] || (a.atMs ?? 0) - (b.atMs ?? 0));
@@ -53,12 +64,13 @@ export function describePlan(
 
 const ORDER: Readonly<Record<PlannedChange['action'], number>> = {
   erase: 0,
-  check: 1,
-  rewrite: 2,
-  write: 3,
-  no_space: 4,
-  refused: 5,
-  wait: 6,
+  schedule: 1,
+  check: 2,
+  rewrite: 3,
+  write: 4,
+  no_space: 5,
+  refused: 6,
+  wait: 7,
 };
 
 function changeOf(judge: Judge, row: TargetRow, judged: Judged): PlannedChange | null {
@@ -79,6 +91,8 @@ function changeOf(judge: Judge, row: TargetRow, judged: Judged): PlannedChange |
   }
   const why = desired.kind === 'absent' ? desired.why : 'in_the_slot_of_a_card';
   if (row.slot !== null) return { ...base, action: 'erase', why, atMs: row.erase_since };
+  const unheld = desired.kind === 'absent' ? whyUnheld(desired.why) : null;
+  if (unheld !== null) return { ...base, action: 'refused', why: unheld, atMs: null };
   return desired.nextDueMs === null ? null : { ...base, action: 'wait', why, atMs: desired.nextDueMs };
 }
 

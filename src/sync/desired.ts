@@ -16,6 +16,8 @@ export type CredentialFacts = {
   user: { isSuspended: boolean; window: Window } | null;
   /** The doors of this controller that it lists. */
   doors: readonly DoorFacts[];
+  /** The weekly schedule it follows, and the time zone that holds it at this controller; `zone` null: none does. */
+  schedule?: { scheduleKey: number; zone: number | null } | null;
 };
 export type DoorFacts = { door: number; factors: Factors };
 
@@ -39,6 +41,8 @@ export type Outline = {
   startsAtMs: number | null;
   endsAtMs: number | null;
   oneTimeUse: boolean;
+  /** The time zone of the controller in which it opens; null: at all times. */
+  zone: number | null;
 };
 
 export type AbsentWhy =
@@ -50,6 +54,8 @@ export type AbsentWhy =
   | 'expired'
   | 'not_yet_valid'
   | 'clock_untrusted'
+  | 'schedule_not_held'
+  | 'two_schedules'
   | 'no_code_to_the_card'
   | 'no_card_to_the_code';
 
@@ -58,6 +64,15 @@ export type Desired =
   /** Its code lies in the slot of a card of the same user; it has no slot of its own. */
   | { kind: 'carried'; nextDueMs: number | null }
   | { kind: 'present'; outline: Outline; startsAtMs: number | null; hasBegun: boolean; nextDueMs: number | null };
+
+/** Why a controller will not hold it before somebody changes something, for people; null for everything that is as it should be. */
+export const whyUnheld = (why: AbsentWhy): string | null => UNHELD[why] ?? null;
+const UNHELD: Readonly<Partial<Record<AbsentWhy, string>>> = {
+  schedule_not_held:
+    'The controller has no time zone for its schedule. Remedy: give Lintel more of them with schedule_zones in the facility file, or leave its entrances out',
+  two_schedules:
+    'Card and code follow two schedules, and a slot of the controller names one. Remedy: give both the same',
+};
 
 /** The credential may come back by time alone, or with its user's next credential: as against one that was taken away. */
 export const isWaiting = (why: AbsentWhy): boolean =>
@@ -114,8 +129,9 @@ function desiredCard(credential: CredentialFacts, question: Question): Desired {
 }
 
 function waitingPair(pairs: readonly Desired[]): Desired {
-  const waiting = pairs.find((pair) => pair.kind === 'absent' && isWaiting(pair.why));
-  return waiting ?? absent('no_code_to_the_card');
+  const absentFor = (holds: (why: AbsentWhy) => boolean): Desired | undefined =>
+    pairs.find((pair) => pair.kind === 'absent' && holds(pair.why));
+  return absentFor(isWaiting) ?? absentFor((why) => whyUnheld(why) !== null) ?? absent('no_code_to_the_card');
 }
 
 function inWindow(
@@ -128,6 +144,8 @@ function inWindow(
   const window = code === null ? own : intersect(own, effectiveWindow(code));
   const phase = phaseOf(window, question);
   if (phase.kind === 'absent') return phase;
+  const zone = zoneOf([credential.schedule, code?.schedule]);
+  if (typeof zone === 'string') return absent(zone, phase.nextDueMs);
   const outline: Outline = {
     cardOf: credential.method === 'card' ? credential.credentialKey : null,
     codeOf: credential.method === 'code' ? credential.credentialKey : (code?.credentialKey ?? null),
@@ -136,6 +154,7 @@ function inWindow(
     startsAtMs: question.windows === 'from-until' ? window.startsAtMs : null,
     endsAtMs: question.windows === 'none' ? null : window.endsAtMs,
     oneTimeUse: credential.isOneTimeUse,
+    zone,
   };
   return {
     kind: 'present',
@@ -144,6 +163,16 @@ function inWindow(
     hasBegun: phase.hasBegun,
     nextDueMs: phase.nextDueMs,
   };
+}
+
+/** The zone in which card and code both open: a slot names one, so two schedules have none. */
+function zoneOf(
+  schedules: readonly (CredentialFacts['schedule'] | undefined)[],
+): number | null | 'schedule_not_held' | 'two_schedules' {
+  const [first, ...others] = schedules.flatMap((schedule) => (schedule == null ? [] : [schedule]));
+  if (first === undefined) return null;
+  if (others.some(({ scheduleKey }) => scheduleKey !== first.scheduleKey)) return 'two_schedules';
+  return first.zone ?? 'schedule_not_held';
 }
 
 const effectiveWindow = (credential: CredentialFacts): Window =>

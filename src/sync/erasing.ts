@@ -156,6 +156,7 @@ const FREED = {
   is_overdue: 0,
   announced: 0,
   partner_key: null,
+  zone: null,
 } as const;
 
 /** Acknowledged or refused, and still there. */

@@ -6,7 +6,7 @@ import type { CredentialRow } from '../store/credentials.ts';
 import type { Store } from '../store/store.ts';
 import { ANNOUNCED, WAITS, type TargetRow } from '../store/targets.ts';
 import { outlineHash } from './content.ts';
-import { desired, isWaiting, type CredentialFacts, type Desired, type DoorFacts } from './desired.ts';
+import { desired, isWaiting, whyUnheld, type CredentialFacts, type Desired, type DoorFacts } from './desired.ts';
 import type { Announcer } from './announcer.ts';
 
 export type Judged = {
@@ -73,6 +73,8 @@ export class Judge {
       return null;
     }
     this.#announce(next, judged.desired, wallMs, announcer);
+    const isUnheld = judged.desired.kind === 'absent' && next.state === 'failed';
+    if (isUnheld && target.state !== 'failed') announcer.add('access_code.failed_to_set_on_device', next, wallMs);
     if (stored === null) this.#store.targets.update(next);
     else this.#store.targets.change(stored, next);
     this.#touchCarried(target, next);
@@ -114,6 +116,7 @@ export class Judge {
         read_hash: target.read_hash,
         verified_at: target.verified_at,
         announced: target.announced,
+        zone: target.zone,
         ...(target.state === 'removing' ? failureOf(target) : {}),
         due_at: answer.nextDueMs,
         waits: WAITS.erasure,
@@ -125,6 +128,11 @@ export class Judge {
     }
     if (!judged.isConcerned) return null;
     if (answer.kind === 'carried') return this.#carriedRow(target, answer.nextDueMs);
+    const unheld = whyUnheld(answer.why);
+    if (unheld !== null) {
+      const error = { error_type: 'not_supported', error_message: unheld } as const;
+      return { ...target, ...CLEARED, ...error, state: 'failed', due_at: answer.nextDueMs };
+    }
     const state = isWaiting(answer.why) ? 'scheduled' : 'removed';
     return { ...target, ...CLEARED, state, due_at: answer.nextDueMs };
   }
@@ -201,7 +209,13 @@ export class Judge {
               window: { startsAtMs: user.starts_at, endsAtMs: user.ends_at },
             },
       doors: row.has_own_entrances === 1 ? this.#doorsOf(row.credential_key) : [],
+      schedule: row.schedule_key === null ? null : this.#scheduleOf(row.schedule_key),
     };
+  }
+
+  #scheduleOf(scheduleKey: number): NonNullable<CredentialFacts['schedule']> {
+    const [head] = this.#store.zones.chain(this.#controller.name, scheduleKey);
+    return { scheduleKey, zone: head?.zone ?? null };
   }
 
   #doorsOf(credentialKey: number): DoorFacts[] {
@@ -237,4 +251,5 @@ const CLEARED = {
   is_overdue: 0,
   announced: ANNOUNCED.nothing,
   partner_key: null,
+  zone: null,
 } as const;

@@ -28,6 +28,7 @@ export type Post = {
   announcer: Announcer;
   retries: Retries;
   map: SlotMap;
+  zones: ZoneKeeper;
   clock: Clock;
   random: Random;
   log: Log;
@@ -37,6 +38,9 @@ export type Post = {
   /** True once the worker was told to stop: nothing may touch the store any more. */
   isStopping: () => boolean;
 };
+
+/** Why a slot that names this time zone cannot be written; null when it can. */
+export type ZoneKeeper = { problemOf(post: Post, zone: number): string | null };
 
 /** The worker was stopped in the middle of a step: what is durable is resumed by the next one. */
 export class Stopped extends Error {}
@@ -138,7 +142,8 @@ async function outcomes(
   return found;
 }
 
-async function call<T>(post: Post, slotCount: number, what: string, work: Promise<T>): Promise<T> {
+/** Waits for the driver, but not for ever; throws `Stopped` when the worker was stopped meanwhile. */
+export async function call<T>(post: Post, slotCount: number, what: string, work: Promise<T>): Promise<T> {
   const timeoutMs = CALL_MS + slotCount * CALL_PER_SLOT_MS;
   try {
     return await withDeadline(post.clock, timeoutMs, `${post.controller.name}: ${what}`, work);

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { Log } from '../domain/ports.ts';
 import type { Site, SlotController } from '../domain/site.ts';
-import { retarget } from '../store/retarget.ts';
+import { claimZones, retarget } from '../store/retarget.ts';
 import { inSlices, type Post, type Slicer } from './post.ts';
 
 const ROWS_PER_LOOK = 256;
@@ -28,6 +28,7 @@ export async function followSetup(post: Post, site: Site): Promise<void> {
   log.info('its doors or its table are new or changed: every credential concerned is judged anew', {
     controller: controller.name,
   });
+  await followZones(post, site);
   for (const { entranceKey, controller: decider } of site.entrances) {
     if (decider === controller.name) await retargetEntrance(post, site, entranceKey);
   }
@@ -39,6 +40,16 @@ export async function followSetup(post: Post, site: Site): Promise<void> {
     if (touched === after) break;
   }
   await inSlices(post, [null], () => store.controllers.change(controller.name, { setup }));
+}
+
+/** The numbers that Lintel may write may be others than before: schedules that are followed here get new ones, and slots are judged by those. */
+async function followZones({ store, controller, clock, isStopping }: Post, site: Site): Promise<void> {
+  const range = controller.slots.schedules ?? { firstZone: 1, lastZone: 0 };
+  const slicer = { store, clock, isStopping };
+  await inSlices(slicer, [null], () => store.zones.releaseOutside(controller.name, range));
+  await inSlices(slicer, store.schedules.all(), ({ schedule_key: key }) => {
+    if (store.zones.isFollowed(controller.name, key)) claimZones(store, site, controller.name, key);
+  });
 }
 
 async function retargetEntrance(post: Post, site: Site, entranceKey: number): Promise<void> {

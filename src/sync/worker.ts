@@ -37,6 +37,7 @@ import { pauseMs, Retries } from './retries.ts';
 import { followSetup } from './setup.ts';
 import { SlotMap } from './slot-map.ts';
 import { writeStep } from './writing.ts';
+import { Zones } from './zones.ts';
 
 /** The clock may leap: nobody sleeps longer than this over something that may be due by then. */
 const LONGEST_SLEEP_MS = 15_000;
@@ -52,6 +53,9 @@ const SINGLES_BEFORE_PAUSE = 3;
 /** What could not be erased is tried again after so long, or after the next comparison. */
 const FOREIGN_AGAIN_MS = 10 * 60_000;
 const CLOCK_DRIFT_MS = 30_000;
+/** The clock of a controller is looked at behind each half hour: there and only there a wall clock is put forward or back. */
+const CLOCK_EVERY_MS = 30 * 60_000;
+const CLOCK_BEHIND_MS = 1000;
 /** A whole chunk of the table: no matter of one slot. */
 const SILENT: StepResult = { asked: 2, unknown: 2, problem: null, isRepeat: false };
 
@@ -90,6 +94,11 @@ export class Worker {
   /** More waited at once than a few, and the last of them are not written yet. */
   #isBulk = false;
   #comparison: Comparison | null = null;
+  readonly #zones = new Zones();
+  /** The controller may have lost its weekly schedules. */
+  #isZonesDoubted = false;
+  /** When its clock is looked at next, epoch ms. */
+  #clockAtMs = 0;
   #isOweStored = true;
   #waiters: Waiter[] = [];
   /** When foreign slots are next looked at that are to be erased, monotonic ms. */
@@ -207,6 +216,7 @@ export class Worker {
       judge: this.#judge,
       retries: this.#retries,
       map,
+      zones: this.#zones,
       drainEvents: async () => {
         await this.#options.drainEvents();
         if (this.#isStopping) throw new Stopped();
@@ -240,6 +250,7 @@ export class Worker {
     await this.#judgeDue(post);
     await this.#sayOverdue(post);
     await this.#storeOwed(post);
+    await this.#doubtZones(post);
     if (!this.#isUsable()) {
       this.#rejectWaiters('controller_offline', `${this.#options.controller.name} is offline`);
       this.#emptyUntilMs = 0;
@@ -249,6 +260,7 @@ export class Worker {
     if (this.#isQuiet(post)) return false;
     this.#watchIdentity(post);
     if (this.#isContactDue) return await this.#contact(post);
+    if (this.#isClockDue()) await this.#setClock(post);
     return (await this.#compareFirst(post)) || (await this.#work(post));
   }
 
@@ -256,6 +268,8 @@ export class Worker {
     const { store, controller } = post;
     const erasures = store.targets.waiting(controller.name, WAITS.erasure, this.#stepSize());
     if (erasures.length > 0) return this.#note(await eraseStep(post, erasures, this.#pace));
+    const told = await this.#zones.step(post);
+    if (told !== null) return this.#note(told);
     // Writes and the comparison take turns, so that neither waits for the end of the other.
     if (this.#comparison !== null && !this.#wasChunk) return await this.#chunk(post, this.#comparison);
     this.#wasChunk = false;
@@ -412,6 +426,8 @@ export class Worker {
   async #setClock(post: Post): Promise<void> {
     const { device, log } = post;
     if (device.clock === null || !post.time().trusted) return;
+    const nowMs = post.clock.nowMs();
+    this.#clockAtMs = nowMs - (nowMs % CLOCK_EVERY_MS) + CLOCK_EVERY_MS + CLOCK_BEHIND_MS;
     try {
       const drift = (await device.clock.read()) - post.clock.nowMs();
       if (Math.abs(drift) < CLOCK_DRIFT_MS) return;
@@ -431,8 +447,23 @@ export class Worker {
     stopIfAsked(post);
   }
 
+  /** By the wall clock, which may leap: one that was put back does not put this off. */
+  #isClockDue(): boolean {
+    const { device, clock, time } = this.#options;
+    if (device.clock === null || !time().trusted) return false;
+    const leftMs = this.#clockAtMs - clock.nowMs();
+    return leftMs <= 0 || leftMs > CLOCK_EVERY_MS + CLOCK_BEHIND_MS;
+  }
+
+  async #doubtZones(post: Post): Promise<void> {
+    if (!this.#isZonesDoubted) return;
+    this.#isZonesDoubted = false;
+    await this.#zones.doubt(post);
+  }
+
   /** From here on a full comparison is owed, also by the next run. One that is under way for a weightier reason goes on. */
   #owe(reason: CompareReason): void {
+    this.#isZonesDoubted = true;
     const current = this.#comparison?.reason;
     if (current === 'identity' || current === 'first') return;
     this.#comparison = new Comparison(reason, this.#options.controller.slots.firstSlot);

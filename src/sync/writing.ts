@@ -12,6 +12,7 @@ import { plan } from './plan.ts';
 import {
   canRead, eraseSlots, FINE, inSlices, judgeRow, readsEmpty, readSlots, setAside, writeSlots, type Post, type StepResult,
 } from './post.ts'; // prettier-ignore
+import { WAITING } from './zones.ts';
 
 type Wanted = { target: TargetRow; desired: Desired & { kind: 'present' }; hash: Buffer };
 type Ready = Wanted & { slot: number; readFirst: boolean; isFresh: boolean; content: SlotContent; image: Buffer };
@@ -108,7 +109,7 @@ async function stillWanted(post: Post, waiting: readonly TargetRow[]): Promise<W
       judgeRow(post, target);
       return;
     }
-    if (waitsForCode(post, target, judged.desired)) return;
+    if (waitsForCode(post, target, judged.desired) || waitsForZone(post, target, judged.desired)) return;
     wanted.push({ target, desired: judged.desired, hash: judged.hash });
   });
   return wanted;
@@ -127,6 +128,19 @@ function waitsForCode(post: Post, target: TargetRow, { outline, nextDueMs }: Des
   const due = isGoing || holder.due_at === null ? nextDueMs : Math.min(holder.due_at, nextDueMs ?? Infinity);
   post.store.targets.update({ ...target, state, waits: null, due_at: due });
   if (isGoing) post.retries.add(target.target_key, FAILURES_SAID);
+  return true;
+}
+
+/** A slot is not written before the time zone that it names: until then it might open at all times. */
+function waitsForZone(post: Post, target: TargetRow, { outline }: Desired & { kind: 'present' }): boolean {
+  if (outline.zone === null) return false;
+  const problem = post.zones.problemOf(post, outline.zone);
+  if (problem === null) return false;
+  if (problem !== WAITING) {
+    const refusal: Refusal = { type: 'failed_to_set_on_device', message: problem };
+    if (target.slot === null) fail(post, target, refusal);
+    else failUncleared(post, target, refusal);
+  }
   return true;
 }
 
@@ -223,7 +237,7 @@ export function noteForeign(post: Post, reading: SlotReading): void {
 /** Inside a transaction: the row gives up a slot that is not its own, and waits for another. */
 export function disown(post: Post, target: TargetRow, reading: SlotReading): void {
   noteForeign(post, reading);
-  const free = { slot: null, written_hash: null, read_hash: null, verified_at: null, partner_key: null };
+  const free = { slot: null, written_hash: null, read_hash: null, verified_at: null, partner_key: null, zone: null };
   judgeRow(post, { ...target, ...free });
 }
 
@@ -242,7 +256,8 @@ async function claim(post: Post, ready: readonly Ready[]): Promise<Ready[]> {
     const row = current(item);
     if (row === null) return;
     const state = row.state === 'failed' ? 'failed' : 'writing';
-    store.targets.change(row, { ...row, state, slot: item.slot, written_hash: item.hash, read_hash: null });
+    const { zone } = item.desired.outline;
+    store.targets.change(row, { ...row, state, slot: item.slot, written_hash: item.hash, read_hash: null, zone });
     map.take(item.slot);
     claimed.push(item);
   });
@@ -415,7 +430,16 @@ function noteRefused(post: Post, target: TargetRow & { slot: number }, refusal: 
   map.release(target.slot);
   fail(
     post,
-    { ...target, slot: null, written_hash: null, read_hash: null, verified_at: null, partner_key: null, waits: null },
+    {
+      ...target,
+      slot: null,
+      written_hash: null,
+      read_hash: null,
+      verified_at: null,
+      partner_key: null,
+      zone: null,
+      waits: null,
+    },
     refusal,
   );
   return true;

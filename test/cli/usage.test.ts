@@ -111,7 +111,7 @@ describe('what is typed becomes what the contract takes', () => {
       paramOptions('credentials/update')
         .filter(({ isNullable }) => isNullable)
         .map(({ param }) => param),
-    ).toEqual(['starts_at', 'ends_at', 'allowed_acs_entrance_ids', 'display_name']);
+    ).toEqual(['starts_at', 'ends_at', 'allowed_acs_entrance_ids', 'display_name', 'schedule_id']);
   });
 });
 

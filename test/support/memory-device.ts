@@ -1,8 +1,8 @@
 // A controller with a credential table, in memory, behind the contract of drivers: it remembers what it ever held, and fails in the ways that real ones do.
 
 import type {
-  Capabilities, Clock, ControllerEvent, Device, DeviceClock, DeviceStatus, EventDevice, SlotCapabilities, SlotContent, SlotDevice, SlotOutcome, SlotReading, SlotRefusal,
-  SlotWrite,
+  Capabilities, Clock, ControllerEvent, Device, DeviceClock, DeviceStatus, EventDevice, ScheduleDevice, ScheduleOutcome, SlotCapabilities, SlotContent, SlotDevice, SlotOutcome, SlotReading, SlotRefusal,
+  SlotWrite, ZoneContent,
 } from '../../src/domain/ports.ts'; // prettier-ignore
 import { OperatingError } from '../../src/domain/errors.ts';
 import { SLOTS } from './room.ts';
@@ -128,6 +128,33 @@ export class MemoryDevice implements Device {
       if (record.subarray(0, 1).toString() === '{') found.set(slot, JSON.parse(record.toString()) as SlotContent);
     }
     return found;
+  }
+
+  /** The weekly schedules it holds, by number, and its holidays; what is written is noted in order. */
+  readonly zones = new Map<number, ZoneContent>();
+  holidays: string[] = [];
+  readonly told: string[] = [];
+  zoneRefusal: string | null = null;
+  readonly schedules: ScheduleDevice = {
+    writeZone: (zone, content) => this.#tell(`zone ${zone}`, () => void this.zones.set(zone, content)),
+    writeHolidays: (days, former) =>
+      this.#tell(
+        'holidays',
+        () => void (this.holidays = [...days, ...this.holidays.slice(Math.max(days.length, former))]),
+      ),
+  };
+
+  async #tell(what: string, apply: () => void): Promise<ScheduleOutcome> {
+    this.told.push(what);
+    try {
+      await this.#reach([]);
+    } catch {
+      return { outcome: 'unknown', message: 'no answer' };
+    }
+    if (this.faults.isSilent) return { outcome: 'unknown', message: 'no answer' };
+    if (this.zoneRefusal === what) return { outcome: 'refused', message: 'the device says no' };
+    apply();
+    return this.faults.isAnswerLost ? { outcome: 'unknown', message: 'no answer' } : { outcome: 'done' };
   }
 
   readonly events: EventDevice = {

@@ -8,6 +8,8 @@ import type { SlotCapabilities } from '../../src/domain/ports.ts';
 import { Site } from '../../src/domain/site.ts';
 import { createCredential, deleteCredential, updateCredential } from '../../src/commands/credentials.ts';
 import type { ControllerView, Outcome, Room } from '../../src/commands/room.ts';
+import { createHoliday } from '../../src/commands/holidays.ts';
+import { createSchedule, deleteSchedule, updateSchedule } from '../../src/commands/schedules.ts';
 import { createUser, deleteUser, suspendUser, unsuspendUser } from '../../src/commands/users.ts';
 import type { ParamsOf } from '../../src/commands/contract.ts';
 import { systemRandom } from '../../src/ops/random.ts';
@@ -157,6 +159,21 @@ export class House {
 
   delete(id: string): void {
     this.run(() => deleteCredential(this.room, { acs_credential_id: id }, this.call()));
+  }
+
+  /** Made or changed: `week` as mon-fri 08:00-12:00. */
+  schedule(id: string, week: string, onHolidays = 'closed'): void {
+    const params = { schedule_id: id, name: `Schedule ${id.slice(-1)}`, week, on_holidays: onHolidays };
+    const isNew = this.store.schedules.byId(id) === undefined;
+    this.run(() => (isNew ? createSchedule(this.room, params, this.call()) : updateSchedule(this.room, params)));
+  }
+
+  deleteSchedule(id: string): void {
+    this.run(() => deleteSchedule(this.room, { schedule_id: id }, this.call()));
+  }
+
+  holiday(date: string, everyYear = false): void {
+    this.run(() => createHoliday(this.room, { name: date, date, every_year: everyYear }, this.call()));
   }
 
   suspend(id: string = USER): void {

@@ -6,6 +6,8 @@ import { Site } from '../../src/domain/site.ts';
 import { createCredential, deleteCredential } from '../../src/commands/credentials.ts';
 import type { ParamsOf } from '../../src/commands/contract.ts';
 import type { Outcome, Room } from '../../src/commands/room.ts';
+import { createHoliday } from '../../src/commands/holidays.ts';
+import { createSchedule } from '../../src/commands/schedules.ts';
 import { createUser } from '../../src/commands/users.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { systemRandom } from '../../src/ops/random.ts';
@@ -34,6 +36,9 @@ type Building = {
   stop(): Promise<void>;
   create(params: Partial<ParamsOf<'credentials/create'>>): string;
   delete(id: string): void;
+  /** Returns its id. */
+  schedule(week: string): string;
+  holiday(date: string): void;
   state(id: string): string | undefined;
 };
 
@@ -102,6 +107,13 @@ async function building(
       run(() => createCredential(room, whole, call()));
       return id;
     },
+    schedule(week) {
+      const id = systemRandom.uuid();
+      const params = { schedule_id: id, name: 'Office hours', week, on_holidays: 'closed' };
+      run(() => createSchedule(room, params, call()));
+      return id;
+    },
+    holiday: (date) => run(() => createHoliday(room, { name: date, date, every_year: true }, call())),
     delete: (id) => run(() => deleteCredential(room, { acs_credential_id: id }, call())),
     state: (id) => store.targets.ofCredential(store.credentials.byId(id)?.credential_key ?? 0)[0]?.state,
   };
@@ -181,4 +193,26 @@ test('what the controller decided is told with the person, and freed once it was
     unknown,
   ]);
   expect(JSON.stringify(told)).not.toMatch(/9999|deadbeef|3735928559/i);
+});
+
+test('a weekly schedule lets in at its hours with Lintel gone, and nobody on a holiday', async () => {
+  const place = await building('card_or_code', { schedule_zones: { first: 2, last: 4 } });
+  const week = place.schedule('mon-fri 08:00-12:00, 13:00-17:00');
+  place.holiday('2026-12-25');
+  const card = place.create({ card_number: CARD, schedule_id: week });
+  const code = place.create({ code: '4711' });
+  await until(() => place.state(card) === 'set' && place.state(code) === 'set', 'both to be set');
+  expect([...place.door.users.values()].map(({ zone }) => zone)).toEqual([2, 0]);
+  await place.stop();
+
+  const at = (iso: string): [card: boolean, code: boolean] => {
+    place.door.clockMs = Date.parse(iso);
+    return [place.door.presentCard(CARD_UID), place.door.typePin('4711')];
+  };
+  // A Thursday, a Saturday, and a Friday that is a holiday.
+  expect(at('2026-12-03T09:00:00Z')).toEqual([true, true]);
+  expect(at('2026-12-03T16:59:00Z')).toEqual([true, true]);
+  expect(at('2026-12-03T12:30:00Z')).toEqual([false, true]);
+  expect(at('2026-12-05T09:00:00Z')).toEqual([false, true]);
+  expect(at('2026-12-25T09:00:00Z')).toEqual([false, true]);
 });

@@ -1,0 +1,188 @@
+// The weekly schedules of one controller that keeps them itself: its holidays, then the time zones of each schedule, the one that slots name last, so that a link
+// never leads to what is not there yet. Nothing of it can be read back: what was acknowledged is taken as held until the controller may have lost it.
+
+import type { ScheduleOutcome, ZoneContent } from '../domain/ports.ts';
+import { OperatingError } from '../domain/errors.ts';
+import { localMoment } from '../domain/local-time.ts';
+import { scheduleFrom } from '../domain/schedule.ts';
+import { holidaysFitting, zonesNeeded } from '../store/schedule-fit.ts';
+import type { Store } from '../store/store.ts';
+import type { ZoneRow } from '../store/zones.ts';
+import { certainInstant } from './desired.ts';
+import { call, inSlices, type Post, type StepResult, type ZoneKeeper } from './post.ts';
+
+/** What the controller refused is offered again after so long, or when it is to be something else. */
+const REFUSED_AGAIN_MS = 10 * 60_000;
+
+type Offer = {
+  /** `holidays`, or the number of a time zone. */
+  key: string;
+  text: string;
+  send: () => Promise<ScheduleOutcome>;
+  note: (written: string | null) => void;
+};
+type Refused = { text: string; message: string; untilMs: number };
+
+export class Zones implements ZoneKeeper {
+  readonly #refused = new Map<string, Refused>();
+  /** The day and the holidays that were compared last with what the controller was told. */
+  #compared: string | null = null;
+
+  /** Tells the controller one thing that it does not know yet; null when it knows all. */
+  async step(post: Post): Promise<StepResult | null> {
+    const rows = post.store.zones.ofController(post.controller.name);
+    if (rows.length === 0 || post.controller.slots.schedules == null) return null;
+    const offer = this.#holidays(post) ?? this.#zone(post, rows);
+    if (offer === null) {
+      await release(post, rows);
+      return null;
+    }
+    return await this.#tell(post, offer);
+  }
+
+  /** Why a slot that names this zone cannot be written; null when it can, `waiting` while the controller is still to be told. */
+  problemOf(post: Post, zone: number): string | null {
+    const rows = post.store.zones.ofController(post.controller.name);
+    const head = rows.find((row) => row.zone === zone);
+    const chain = rows.filter((row) => row.schedule_key === head?.schedule_key);
+    const missing = head === undefined ? zone : chain.find(({ written }) => written === null)?.zone;
+    const key = post.store.zones.holidaysTold(post.controller.name).written === null ? 'holidays' : missing;
+    return key === undefined ? null : (this.#refused.get(String(key))?.message ?? WAITING);
+  }
+
+  /** The controller may have lost what it was told. */
+  async doubt(post: Post): Promise<void> {
+    if (post.controller.slots.schedules == null) return;
+    this.#refused.clear();
+    this.#compared = null;
+    await inSlices(post, [null], () => post.store.zones.doubt(post.controller.name));
+  }
+
+  #holidays(post: Post): Offer | null {
+    const { store, controller, clock } = post;
+    const { schedules } = controller.slots;
+    if (schedules == null) return null;
+    const nowMs = certainInstant(post.time()) ?? clock.nowMs();
+    const compared = `${localMoment(nowMs, schedules.timeZone).date} ${store.holidays.changes}`;
+    const told = store.zones.holidaysTold(controller.name);
+    if (compared === this.#compared && told.written !== null) return null;
+    const days = holidaysFitting(store.holidays.days(), schedules.timeZone, nowMs, schedules.holidays);
+    const text = JSON.stringify(days);
+    if (text === told.written || this.#isRefused(post, 'holidays', text)) {
+      this.#compared = compared;
+      return null;
+    }
+    return {
+      key: 'holidays',
+      text,
+      send: async () => (await post.device.schedules?.writeHolidays(days, told.most)) ?? NO_SCHEDULES,
+      note: (written) => store.zones.setHolidaysTold(controller.name, written, Math.max(told.most, days.length)),
+    };
+  }
+
+  /** The last part first: whatever a zone links to is there before it. */
+  #zone(post: Post, rows: readonly ZoneRow[]): Offer | null {
+    const { store, controller } = post;
+    for (const row of [...rows].sort((a, b) => b.part - a.part)) {
+      const content = contentOf(post.store, rows, row);
+      if (content === null) continue;
+      const text = JSON.stringify(content);
+      const key = String(row.zone);
+      if (row.written === text || this.#isRefused(post, key, text)) continue;
+      return {
+        key,
+        text,
+        send: async () => (await post.device.schedules?.writeZone(row.zone, content)) ?? NO_SCHEDULES,
+        note: (written) => store.zones.setWritten(controller.name, row.zone, written),
+      };
+    }
+    return null;
+  }
+
+  #isRefused(post: Post, key: string, text: string): boolean {
+    const refused = this.#refused.get(key);
+    return refused?.text === text && post.clock.monotonicMs() < refused.untilMs;
+  }
+
+  async #tell(post: Post, { key, text, send, note }: Offer): Promise<StepResult> {
+    const { controller, clock, log } = post;
+    // From here on nobody knows what it holds, whatever happens to the process.
+    await inSlices(post, [null], () => note(null));
+    const outcome = await sent(post, send());
+    if (outcome.outcome === 'done') {
+      this.#refused.delete(key);
+      await inSlices(post, [null], () => note(text));
+      return TOLD;
+    }
+    // Silence about this is a matter of the controller, not of a slot.
+    if (outcome.outcome === 'unknown') return { asked: 2, unknown: 2, problem: outcome.message, isRepeat: false };
+    const what = key === 'holidays' ? 'the holidays' : `time zone ${key}`;
+    const message = `The controller refused ${what}, which the schedule needs: ${outcome.message}`;
+    this.#refused.set(key, { text, message, untilMs: clock.monotonicMs() + REFUSED_AGAIN_MS });
+    log.warn('the controller refused a weekly schedule', {
+      controller: controller.name,
+      what,
+      problem: outcome.message,
+    });
+    return TOLD;
+  }
+}
+
+async function sent(post: Post, work: Promise<ScheduleOutcome>): Promise<ScheduleOutcome> {
+  try {
+    return await call(post, 1, 'writing a weekly schedule', work);
+  } catch (error) {
+    if (!(error instanceof OperatingError)) throw error;
+    return { outcome: 'unknown', message: error.message };
+  }
+}
+
+/** Not said to anybody: the row simply waits for its turn. */
+export const WAITING = 'waiting';
+const TOLD: StepResult = { asked: 1, unknown: 0, problem: null, isRepeat: false };
+const NO_SCHEDULES: ScheduleOutcome = { outcome: 'refused', message: 'it keeps no schedules' };
+
+/** Null for a zone that its schedule does not need any more. */
+function contentOf(store: Store, rows: readonly ZoneRow[], row: ZoneRow): ZoneContent | null {
+  const key = row.schedule_key;
+  const stored = key === null ? undefined : store.schedules.byKey(key);
+  if (stored === undefined) return null;
+  const schedule = scheduleFrom(stored.content);
+  const needed = zonesNeeded(schedule);
+  if (row.part >= needed) return null;
+  const next = rows.find((other) => other.schedule_key === key && other.part === row.part + 1);
+  return {
+    days: schedule.week.map((ranges) => ranges[row.part] ?? null),
+    onHolidays: schedule.holidays === null,
+    link: row.part + 1 < needed ? (next?.zone ?? null) : null,
+  };
+}
+
+/** Zones that nothing leads to any more are free for other schedules. Called when all the others were told. */
+async function release(post: Post, rows: readonly ZoneRow[]): Promise<void> {
+  const { store, controller } = post;
+  const isLeft = (row: ZoneRow): boolean => contentOf(store, rows, row) === null;
+  const isHeadTold = (row: ZoneRow): boolean =>
+    rows.every((other) => other.schedule_key !== row.schedule_key || isLeft(other) || other.written !== null);
+  const left = rows.filter(
+    (row) =>
+      isLeft(row) && isHeadTold(row) && !(row.schedule_key === null && store.zones.isNamed(controller.name, row.zone)),
+  );
+  if (left.length > 0) await inSlices(post, left, (row) => store.zones.release(controller.name, row.zone));
+}
+
+/** What a controller is still to be told of schedules, for people. */
+export function untold(store: Store, controller: string): string[] {
+  const rows = store.zones.ofController(controller);
+  const zones = rows.filter((row) => {
+    const content = contentOf(store, rows, row);
+    return content !== null && row.written !== JSON.stringify(content);
+  });
+  const nameOf = ({ schedule_key: key }: ZoneRow): string =>
+    (key === null ? undefined : store.schedules.byKey(key)?.name) ?? 'a schedule';
+  const areHolidaysUntold = rows.length > 0 && store.zones.holidaysTold(controller).written === null;
+  return [
+    ...(areHolidaysUntold ? ['the holidays'] : []),
+    ...zones.map((row) => `time zone ${row.zone}, for ${nameOf(row)}`),
+  ];
+}

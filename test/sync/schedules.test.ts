@@ -1,0 +1,301 @@
+// Weekly schedules at a controller that keeps them itself: told before any slot names them, again when they may be lost, and never given to another schedule while a
+// slot may still name them.
+
+import { describe, expect, it } from 'vitest';
+import type { SlotCapabilities } from '../../src/domain/ports.ts';
+import { ENTRANCES } from '../support/room.ts';
+import { HOUR, House, without } from '../support/sync-house.ts';
+
+const A = '99999999-9999-9999-9999-00000000000a';
+const B = '99999999-9999-9999-9999-00000000000b';
+const C = '99999999-9999-9999-9999-00000000000c';
+const card = (n: number) => ({ card_number: `H10301:1:${n}` });
+
+const keeping = (lastZone = 4, more: Partial<SlotCapabilities> = {}): Partial<SlotCapabilities> =>
+  without({ cardAndPin: true, schedules: { firstZone: 2, lastZone, holidays: 5, timeZone: 'Europe/Oslo' }, ...more });
+
+async function opened(slots = keeping(), more: ConstructorParameters<typeof House>[0] = {}): Promise<House> {
+  const house = new House({ slots, ...more });
+  house.sync.start();
+  await house.settle();
+  return house;
+}
+
+const heldZones = (house: House): (number | null | undefined)[] =>
+  [...house.device.held().values()].map(({ zone }) => zone);
+
+describe('a credential with a schedule', () => {
+  it('is written once the controller was told the holidays and every part of the schedule, the named one last', async () => {
+    const house = await opened();
+    house.holiday('2026-12-25', true);
+    house.schedule(A, 'mon-fri 08:00-12:00, 13:00-17:00');
+    let toldBefore: string[] = [];
+    house.device.onSent = () => (toldBefore = [...house.device.told]);
+    const id = house.create({ ...card(1), schedule_id: A });
+    await house.settle();
+    expect(house.state(id)).toBe('set');
+    expect(toldBefore).toEqual(['holidays', 'zone 3', 'zone 2']);
+    expect(heldZones(house)).toEqual([2]);
+    const [first, second] = [house.device.zones.get(2), house.device.zones.get(3)];
+    const range = (from: number, until: number) => ({ fromMinute: from * 60, untilMinute: until * 60 });
+    const working = (range: unknown) => [...Array<unknown>(5).fill(range), null, null];
+    expect(first).toEqual({ days: working(range(8, 12)), onHolidays: false, link: 3 });
+    expect(second).toEqual({ days: working(range(13, 17)), onHolidays: false, link: null });
+    expect(house.device.holidays).toEqual(['12-25']);
+  });
+
+  it('shares the zones of its schedule, and nothing is told twice', async () => {
+    const house = await opened();
+    house.schedule(A, 'mon 08:00-12:00');
+    for (let n = 1; n <= 20; n++) house.create({ ...card(n), schedule_id: A });
+    await house.settle();
+    await house.pass(2 * HOUR);
+    expect(heldZones(house)).toEqual(Array(20).fill(2));
+    expect(house.device.told).toEqual(['holidays', 'zone 2']);
+  });
+
+  it('is written anew when it gets one, another one, or none', async () => {
+    const house = await opened();
+    house.schedule(A, 'mon 08:00-12:00');
+    house.schedule(B, 'tue 08:00-12:00');
+    const id = house.create(card(1));
+    await house.settle();
+    expect(heldZones(house)).toEqual([undefined]);
+    for (const [schedule, zone] of [[A, 2], [B, 3], [null, undefined]] as const) {
+      house.update(id, { schedule_id: schedule });
+      await house.settle();
+      expect(heldZones(house)).toEqual([zone]);
+      expect(house.state(id)).toBe('set');
+    } // prettier-ignore
+  });
+
+  it('of a card and a code that follow two schedules is not written, and says why; with one it is', async () => {
+    const entrances = [{ ...ENTRANCES.storeRoom, factors: 'card_and_code' as const }];
+    const house = await opened(keeping(), { entrances });
+    house.schedule(A, 'mon 08:00-12:00');
+    house.schedule(B, 'tue 08:00-12:00');
+    const id = house.create({ ...card(1), schedule_id: A });
+    const code = house.create({ code: '4711', schedule_id: B });
+    await house.settle();
+    expect(house.device.held().size).toBe(0);
+    expect(house.target(id)).toMatchObject({ state: 'failed', error_type: 'not_supported' });
+    expect(house.target(id)?.error_message).toContain('follow two schedules');
+    for (const schedule of [A, null]) {
+      house.update(code, { schedule_id: schedule });
+      await house.settle();
+      expect(heldZones(house)).toEqual([2]);
+      expect([house.state(id), house.state(code)]).toEqual(['set', 'set']);
+    }
+  });
+});
+
+describe('a schedule', () => {
+  it('that is changed is told again, and no slot is touched', async () => {
+    const house = await opened();
+    house.schedule(A, 'mon 08:00-12:00');
+    house.create({ ...card(1), schedule_id: A });
+    await house.settle();
+    const writes = house.device.calls.filter(({ what }) => what === 'write').length;
+    house.schedule(A, 'mon 08:00-10:00, 14:00-16:00', 'as_usual');
+    await house.settle();
+    expect(house.device.told.slice(2)).toEqual(['zone 3', 'zone 2']);
+    expect(house.device.zones.get(2)).toMatchObject({ onHolidays: true, link: 3 });
+    house.schedule(A, 'mon 08:00-10:00');
+    await house.settle();
+    expect(house.device.zones.get(2)).toMatchObject({ onHolidays: false, link: null });
+    expect(house.device.calls.filter(({ what }) => what === 'write')).toHaveLength(writes);
+    expect(house.store.zones.ofController('store-panel').map(({ zone }) => zone)).toEqual([2]);
+  });
+
+  it('that finds no zone left is refused with the remedy; deleting one that nobody follows makes room', async () => {
+    const house = await opened(keeping(3));
+    house.schedule(A, 'mon 08:00-12:00');
+    house.schedule(B, 'tue 08:00-12:00');
+    house.schedule(C, 'wed 08:00-12:00');
+    const [first, second] = [A, B].map((schedule, n) => house.create({ ...card(n), schedule_id: schedule }));
+    await house.settle();
+    expect(() => house.create({ ...card(9), schedule_id: C })).toThrow(
+      'params.schedule_id: store-panel has the time zones 2 to 3 for schedules, and fewer are free than the 1 that it needs',
+    );
+    expect(() => house.schedule(A, 'mon 08:00-10:00, 11:00-12:00')).toThrow(
+      'params.week: store-panel has the time zones 2 to 3 for schedules, and fewer are free than the 2 that it needs',
+    );
+    expect(() => house.schedule(A, 'mon 08:00-10:00', '10:00-12:00')).toThrow('Remedy: on_holidays closed or as_usual');
+    house.delete(first ?? '');
+    await house.settle();
+    const third = house.create({ ...card(3), schedule_id: C });
+    await house.settle();
+    expect([house.state(second ?? ''), house.state(third)]).toEqual(['set', 'set']);
+    expect(house.device.zones.get(2)?.days[2]).toEqual({ fromMinute: 480, untilMinute: 720 });
+  });
+
+  it('keeps its zone as long as a slot may name it, however long the controller is off', async () => {
+    const house = await opened(keeping(2));
+    house.schedule(A, 'mon 08:00-12:00');
+    house.schedule(B, 'tue 08:00-12:00');
+    const id = house.create({ ...card(1), schedule_id: A });
+    await house.settle();
+    house.offline();
+    house.delete(id);
+    house.deleteSchedule(A);
+    expect(() => house.create({ ...card(2), schedule_id: B })).toThrow('fewer are free than the 1 that it needs');
+    house.online();
+    await house.settle();
+    expect(house.device.held().size).toBe(0);
+    const other = house.create({ ...card(2), schedule_id: B });
+    await house.settle();
+    expect(house.state(other)).toBe('set');
+    expect(house.device.zones.get(2)?.days[1]).toEqual({ fromMinute: 480, untilMinute: 720 });
+  });
+});
+
+describe('bad days', () => {
+  it('a controller that lost its memory is told its schedules before its slots', async () => {
+    const house = await opened();
+    house.schedule(A, 'mon 08:00-12:00');
+    house.holiday('2026-12-25', true);
+    const id = house.create({ ...card(1), schedule_id: A });
+    await house.settle();
+    house.device.table.clear();
+    house.device.zones.clear();
+    house.device.holidays = [];
+    house.device.told.length = 0;
+    let toldBefore: string[] = [];
+    house.device.onSent = () => (toldBefore = [...house.device.told]);
+    house.sync.deviceRestarted('store-panel');
+    await house.settle();
+    expect(house.state(id)).toBe('set');
+    expect(toldBefore).toEqual(['holidays', 'zone 2']);
+    expect(heldZones(house)).toEqual([2]);
+  });
+
+  it('the nightly comparison tells them anew, for nobody can read them', async () => {
+    const house = await opened();
+    house.schedule(A, 'mon 08:00-12:00');
+    house.create({ ...card(1), schedule_id: A });
+    await house.settle();
+    house.device.zones.clear();
+    house.sync.compareAll();
+    await house.settle();
+    expect([...house.device.zones.keys()]).toEqual([2]);
+  });
+
+  it('an answer that never came is no proof: it is told again, and no slot is written meanwhile', async () => {
+    const house = await opened();
+    house.schedule(A, 'mon 08:00-12:00');
+    house.device.faults.isAnswerLost = true;
+    const id = house.create({ ...card(1), schedule_id: A });
+    await house.settle();
+    expect(house.device.held().size).toBe(0);
+    expect(house.state(id)).toBe('writing');
+    house.device.faults.isAnswerLost = false;
+    await house.pass(60_000);
+    expect(house.state(id)).toBe('set');
+  });
+
+  it('a zone that the controller refuses fails its credentials with its words, others go on, and it is tried again', async () => {
+    const house = await opened();
+    house.schedule(A, 'mon 08:00-12:00');
+    house.device.zoneRefusal = 'zone 2';
+    const id = house.create({ ...card(1), schedule_id: A });
+    const plain = house.create(card(2));
+    await house.settle();
+    expect(house.state(plain)).toBe('set');
+    expect(house.target(id)).toMatchObject({
+      state: 'failed',
+      slot: null,
+      error_type: 'failed_to_set_on_device',
+      error_message: 'The controller refused time zone 2, which the schedule needs: the device says no',
+    });
+    expect(house.eventTypes(id)).toContain('access_code.failed_to_set_on_device');
+    house.device.zoneRefusal = null;
+    await house.pass(HOUR);
+    expect(house.state(id)).toBe('set');
+    expect(heldZones(house)).toEqual([undefined, 2]);
+  });
+
+  it('refused holidays hold up whoever may not enter on them', async () => {
+    const house = await opened();
+    house.schedule(A, 'mon 08:00-12:00');
+    house.holiday('2026-12-25', true);
+    house.device.zoneRefusal = 'holidays';
+    const id = house.create({ ...card(1), schedule_id: A });
+    await house.settle();
+    expect(house.target(id)?.error_message).toContain('The controller refused the holidays, which the schedule needs');
+    expect(house.device.held().size).toBe(0);
+  });
+
+  it('a narrower schedule takes away what the old one let in, though the power goes at any moment', async () => {
+    for (let turns = 0; turns < 14; turns++) {
+      const house = await opened();
+      house.schedule(A, 'mon 08:00-12:00');
+      house.create({ ...card(1), schedule_id: A });
+      await house.settle();
+      house.schedule(A, 'mon 08:00-09:00');
+      await house.turns(turns);
+      await house.kill();
+      // The other way round as well: what was sent and is not remembered must not stay.
+      expect(house.device.zones.get(2)?.days[0]).toEqual({ fromMinute: 480, untilMinute: 540 });
+      house.schedule(A, 'mon 08:00-12:00');
+      await house.turns(turns);
+      await house.kill();
+      house.schedule(A, 'mon 08:00-09:00');
+      await house.settle();
+      expect(house.device.zones.get(2)?.days[0]).toEqual({ fromMinute: 480, untilMinute: 540 });
+      await house.close();
+    }
+  });
+
+  it('fewer time zones in the facility file take away what they do not hold any more, and say so', async () => {
+    const house = await opened(keeping(3));
+    house.schedule(A, 'mon 08:00-12:00');
+    house.schedule(B, 'tue 08:00-12:00');
+    const [first = '', second = ''] = [A, B].map((schedule, n) => house.create({ ...card(n), schedule_id: schedule }));
+    await house.settle();
+    await house.powerCycle(() => Object.assign(house.device.slotCapabilities, keeping(2)));
+    expect(house.state(first)).toBe('set');
+    expect(house.target(second)).toMatchObject({ state: 'failed', slot: null, error_type: 'not_supported' });
+    expect(house.device.held().size).toBe(1);
+    await house.powerCycle(() => Object.assign(house.device.slotCapabilities, keeping(3)));
+    expect([house.state(first), house.state(second)]).toEqual(['set', 'set']);
+  });
+
+  it('holidays that have passed are taken back, those of the coming year are told as the year goes on', async () => {
+    const house = await opened();
+    const later = async (days: number): Promise<void> => {
+      house.clock.leap(days * 24 * HOUR);
+      await house.pass(20_000);
+    };
+    house.schedule(A, 'mon 08:00-12:00');
+    house.create({ ...card(1), schedule_id: A });
+    house.holiday('2026-03-04');
+    house.holiday('2027-03-20');
+    await house.settle();
+    expect(house.device.holidays).toEqual(['03-04']);
+    await later(3);
+    expect(house.device.holidays).toEqual([]);
+    await later(20);
+    expect(house.device.holidays).toEqual(['03-20']);
+    for (const day of ['04-01', '04-02', '04-03', '04-04']) house.holiday(`2026-${day}`);
+    expect(() => house.holiday('2026-04-05')).toThrow(
+      'store-panel holds 5 holidays a year, and with this one there are 6',
+    );
+  });
+});
+
+describe('the clock of a controller', () => {
+  it('is looked at behind every half hour, and set where it is wrong', async () => {
+    const house = await opened(keeping(), { withClock: true });
+    house.device.clockDriftMs = -HOUR;
+    await house.pass(40 * 60_000);
+    expect(house.device.clockDriftMs).toBe(0);
+  });
+
+  it('is left alone while nobody vouches for ours', async () => {
+    const house = await opened(keeping(), { withClock: true });
+    house.isTrusted = false;
+    house.device.clockDriftMs = -HOUR;
+    await house.pass(40 * 60_000);
+    expect(house.device.clockDriftMs).toBe(-HOUR);
+  });
+});
