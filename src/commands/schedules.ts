@@ -75,6 +75,7 @@ export function updateSchedule(room: Room, params: ParamsOf<'schedules/update'>)
     zonesFor(store, controller, schedule, row.schedule_key);
   }
   store.schedules.update(changed);
+  if (changed.content !== row.content) store.zones.doubtSchedule(row.schedule_key);
   store.raiseRevision();
   return { result: { schedule: scheduleObject(room, changed) }, wake: holders };
 }

@@ -29,6 +29,7 @@ export class ZoneTable {
   readonly #delete;
   readonly #setWritten;
   readonly #doubt;
+  readonly #doubtSchedule;
   readonly #outside;
   readonly #isNamed;
   readonly #isDoubtful;
@@ -57,6 +58,7 @@ export class ZoneTable {
       'UPDATE controller_zones SET written = ? WHERE controller = ? AND zone = ?',
     );
     this.#doubt = db.prepare<[string]>('UPDATE controller_zones SET written = NULL WHERE controller = ?');
+    this.#doubtSchedule = db.prepare<[number]>('UPDATE controller_zones SET written = NULL WHERE schedule_key = ?');
     this.#outside = db.prepare<[string, number, number]>(
       'DELETE FROM controller_zones WHERE controller = ? AND (zone < ? OR zone > ?)',
     );
@@ -145,6 +147,11 @@ export class ZoneTable {
   doubt(controller: string): void {
     this.#doubt.run(controller);
     this.#setHolidays.run(controller, null, 0);
+  }
+
+  /** The schedule is another one from here on: no controller holds it before it was told. */
+  doubtSchedule(scheduleKey: number): void {
+    this.#doubtSchedule.run(scheduleKey);
   }
 
   release(controller: string, zone: number): void {

@@ -2,6 +2,7 @@
 // slot may still name them.
 
 import { describe, expect, it } from 'vitest';
+import { getSchedule } from '../../src/commands/schedules.ts';
 import type { SlotCapabilities } from '../../src/domain/ports.ts';
 import { ENTRANCES } from '../support/room.ts';
 import { HOUR, House, without } from '../support/sync-house.ts';
@@ -96,8 +97,14 @@ describe('a schedule', () => {
     house.create({ ...card(1), schedule_id: A });
     await house.settle();
     const writes = house.device.calls.filter(({ what }) => what === 'write').length;
+    const state = (): unknown => {
+      const { result } = getSchedule(house.room, { schedule_id: A });
+      return (result['schedule'] as { controller_states: unknown }).controller_states;
+    };
     house.schedule(A, 'mon 08:00-10:00, 14:00-16:00', 'as_usual');
+    expect(state()).toEqual([{ controller: 'store-panel', time_zones: [2, 3], state: 'writing' }]);
     await house.settle();
+    expect(state()).toEqual([{ controller: 'store-panel', time_zones: [2, 3], state: 'unconfirmed' }]);
     expect(house.device.told.slice(2)).toEqual(['zone 3', 'zone 2']);
     expect(house.device.zones.get(2)).toMatchObject({ onHolidays: true, link: 3 });
     house.schedule(A, 'mon 08:00-10:00');
