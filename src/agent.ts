@@ -11,7 +11,7 @@ import type { ControllerView, Room } from './commands/room.ts';
 import { OperatingError } from './domain/errors.ts';
 import type { Facility, SecretSource } from './domain/facility.ts';
 import type { DriverModule, PreparedController } from './domain/driver-module.ts';
-import type { Clock, Device, Driver, DriverEvent, Log, OpenPort, Random, Timer } from './domain/ports.ts';
+import type { Clock, Device, Driver, DriverEvent, Log, OpenPort, Random, SlotContent, Timer } from './domain/ports.ts';
 import { Site, type SlotController } from './domain/site.ts';
 import type { TimeWitness } from './domain/window.ts';
 import { readSecret, secretText } from './facility/secret.ts';
@@ -367,8 +367,14 @@ export class Agent {
       time: () => this.time(),
       doors: access,
       sync,
-      controllers: { list: () => this.controllers() },
+      controllers: { list: () => this.controllers(), encode: (name, content) => this.#encode(name, content) },
     };
+  }
+
+  #encode(name: string, content: SlotContent): void {
+    const device = this.#devices.get(name);
+    const first = device?.capabilities.slots?.firstSlot;
+    if (first !== undefined) device?.slots?.image(first, content);
   }
 
   /** Null while the database refuses: no command is taken then. */

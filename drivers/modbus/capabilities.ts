@@ -44,7 +44,13 @@ function slotCapabilities({ credentials, limits }: Profile): SlotCapabilities | 
   return {
     firstSlot: table.first_slot,
     count: table.count,
-    pin: pin === undefined ? null : { lengths: range(...pin.digits) },
+    pin:
+      pin === undefined
+        ? null
+        : {
+            lengths: range(...pin.digits),
+            ...(capabilities.code_constraints.length === 0 ? {} : { constraints: capabilities.code_constraints }),
+          },
     cardFormats: [...new Set(formats.flatMap((name) => cardLayout(name).formats))],
     cardAndPin: capabilities.card_and_pin,
     pinWithoutCard: capabilities.pin_without_card,

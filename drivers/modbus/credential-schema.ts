@@ -1,6 +1,7 @@
 // What a profile may say about a device's table of credentials.
 
 import { z } from 'zod';
+import { CODE_CONSTRAINTS, type CodeConstraint } from '../../src/domain/code-constraints.ts';
 import { CARD_LAYOUTS } from './cards.ts';
 import { PDU_LIMITS } from './codec.ts';
 import {
@@ -17,6 +18,10 @@ import {
   wordOrder,
 } from './schema-parts.ts';
 import { TIME_TYPES } from './times.ts';
+
+const CONSTRAINT_NAMES = Object.keys(CODE_CONSTRAINTS).filter((name): name is CodeConstraint =>
+  Object.hasOwn(CODE_CONSTRAINTS, name),
+);
 
 // ---- credentials -------------------------------------------------------------------------------------------------------------------------------
 
@@ -169,6 +174,10 @@ export const credentials = z.strictObject({
         .enum(['reject', 'accept'])
         .default('accept')
         .describe('What the device does with a PIN that is there already'),
+      code_constraints: z
+        .array(z.enum(CONSTRAINT_NAMES))
+        .default([])
+        .describe('Rules of the device for its PINs beside their length: others are refused when a command comes'),
     })
     .prefault({}),
   delete: z

@@ -189,9 +189,16 @@ function lintCard({ record }: CredentialsSpec, error: Report): void {
   }
 }
 
-function lintPin({ record }: CredentialsSpec, error: Report): void {
+function lintPin({ record, capabilities }: CredentialsSpec, error: Report): void {
   const { pin } = record;
+  const { code_constraints: constraints } = capabilities;
   if (pin === undefined) {
+    if (constraints.length > 0)
+      error(
+        ['credentials', 'capabilities', 'code_constraints'],
+        'there is no PIN that they could be about',
+        'remove them',
+      );
     if (record.pin_length !== undefined)
       error([...RECORD, 'pin_length'], 'there is no PIN whose length it could be', 'remove it');
     return;
@@ -199,6 +206,12 @@ function lintPin({ record }: CredentialsSpec, error: Report): void {
   const path = [...RECORD, 'pin'] as const;
   const [least, most] = pin.digits;
   const binary = pin.type === 'u16' || pin.type === 'u32';
+  if (most < 3 && constraints.includes('at_least_three_unique_digits'))
+    error(
+      ['credentials', 'capabilities', 'code_constraints'],
+      `no PIN of ${most} digits has three different ones`,
+      'leave at_least_three_unique_digits out, or give the longest more digits',
+    );
   if (least > most) error([...path, 'digits'], 'the shortest is longer than the longest', 'write [shortest, longest]');
   if (most > pinCapacity(pin)) {
     const remedy = binary ? 'lower the longest, or use a type with room' : 'lower the longest, or give more registers';

@@ -21,6 +21,7 @@ import {
 import { decodePin, encodePin, pinRegisters } from './pins.ts';
 import { TIME_FORMS, windowFromRaw, windowToRaw } from './times.ts';
 import { assert } from '../../src/domain/errors.ts';
+import { brokenConstraint, CODE_CONSTRAINTS } from '../../src/domain/code-constraints.ts';
 import type { SlotContent, SlotRefusal } from '../../src/domain/ports.ts';
 
 export type Encoded = { ok: true; registers: number[] } | { ok: false; refusal: SlotRefusal; message: string };
@@ -225,6 +226,8 @@ export class RecordCodec {
       const range = least === most ? `${least}` : `${least} to ${most}`;
       return refuse('bad_pin', `this controller takes PINs of ${range} digits`);
     }
+    const broken = pin === null ? null : brokenConstraint(pin, this.#spec.capabilities.code_constraints);
+    if (broken !== null) return refuse('bad_pin', `this controller takes PINs ${CODE_CONSTRAINTS[broken].says}`);
     const raw = encodePin(spec, pin);
     if (raw === null) return refuse('bad_pin', 'this PIN does not fit into this controller’s table');
     if (pin !== null && this.#spec.record.flags?.bits.pin === undefined && raw === encodePin(spec, null))

@@ -7,6 +7,7 @@ import type { Profile } from '../../drivers/modbus/profile-schema.ts';
 import { RecordCodec, type DecodedRecord } from '../../drivers/modbus/record.ts';
 import { WIEGAND_FORMATS } from '../domain/card-formats.ts';
 import { assert } from '../domain/errors.ts';
+import { brokenConstraint } from '../domain/code-constraints.ts';
 import type { Random, SlotCapabilities, SlotContent } from '../domain/ports.ts';
 
 type Credentials = NonNullable<Profile['credentials']>;
@@ -99,8 +100,11 @@ export class CredentialMint {
   #pin(): string {
     const { pin } = this.#slots;
     assert(pin !== null, 'the record holds PINs');
-    const length = this.#pick(pin.lengths);
-    return Array.from({ length }, () => this.#below(10)).join('');
+    for (;;) {
+      const length = this.#pick(pin.lengths);
+      const code = Array.from({ length }, () => this.#below(10)).join('');
+      if (brokenConstraint(code, pin.constraints ?? []) === null) return code;
+    }
   }
 
   #someDoors(): number[] {

@@ -2,6 +2,7 @@
 // before the command is accepted, and what is denied is denied with the transaction that stores it.
 
 import { canonicalCard, isRandomUid } from '../domain/card-formats.ts';
+import { brokenConstraint } from '../domain/code-constraints.ts';
 import { OperatingError, type ApiError } from '../domain/errors.ts';
 import { codeCapacity, PIN_FORM, PIN_MAX_DIGITS, PIN_MIN_DIGITS, randomPin } from '../domain/pin.ts';
 import type { SiteEntrance } from '../domain/site.ts';
@@ -15,6 +16,7 @@ import { entranceObject } from './entrance-object.ts';
 import { readPage, writePage } from './paging.ts';
 import { findSchedule } from './schedules.ts';
 import type { Call, Outcome, Room } from './room.ts';
+import { tryRecords } from './trial.ts';
 import { findUser, userNotFound } from './users.ts';
 
 type CreateParams = ParamsOf<'credentials/create'>;
@@ -361,10 +363,18 @@ function accept(
       startsAtMs: row.starts_at,
       endsAtMs: row.ends_at,
       card,
-      codeLength: code?.length ?? null,
+      code,
+      codeHash: row.code_hash,
       isOneTimeUse: row.is_one_time_use === 1,
       scheduleKey: row.schedule_key,
     }),
+  );
+  refuse(
+    tryRecords(
+      room,
+      { card, code, startsAtMs: row.starts_at, endsAtMs: row.ends_at, oneTimeUse: row.is_one_time_use === 1 },
+      entrances,
+    ),
   );
 }
 
@@ -410,6 +420,15 @@ function generateCode(
         store.credentials.codesAt(entrance.entranceKey, digits) < codeCapacity(digits);
       return isRoom && (lengths == null || lengths.includes(digits));
     });
+  const controllers = [...room.site.controllersOf(keysOf(entrances)).keys()];
+  const constraints = controllers.flatMap((name) => room.site.slotController(name)?.slots.pin?.constraints ?? []);
+  const canBeHeld = (code: string): boolean =>
+    brokenConstraint(code, constraints) === null &&
+    tryRecords(
+      room,
+      { card: null, code, startsAtMs: window.starts, endsAtMs: window.ends, oneTimeUse: false },
+      entrances,
+    ) === null;
   const all = Array.from({ length: PIN_MAX_DIGITS - PIN_MIN_DIGITS + 1 }, (_, i) => PIN_MIN_DIGITS + i);
   const lengths = fits(PREFERRED_DIGITS) ? [PREFERRED_DIGITS] : all.filter(fits);
   for (const digits of lengths) {
@@ -420,7 +439,7 @@ function generateCode(
         (entrance) =>
           store.credentials.overlappingCode(hash, entrance.entranceKey, window.starts, window.ends, exceptKey) === null,
       );
-      if (isFree) return code;
+      if (isFree && canBeHeld(code)) return code;
     }
   }
   throw new OperatingError(

@@ -1,11 +1,12 @@
 // The entrance as callers see it: Seam's fields and ours.
 
+import { PIN_MAX_DIGITS, PIN_MIN_DIGITS } from '../domain/pin.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { Room } from './room.ts';
 
 /** Also the retained state of the entrance. */
 export function entranceObject(
-  room: Pick<Room, 'doors' | 'acsSystemId'>,
+  room: Pick<Room, 'doors' | 'acsSystemId' | 'site'>,
   entrance: SiteEntrance,
 ): Record<string, unknown> {
   const state = room.doors.state(entrance);
@@ -19,6 +20,7 @@ export function entranceObject(
     can_unlock_with_code: entrance.factors !== 'card',
     can_unlock_with_mobile_key: false,
     can_unlock_with_cloud_key: entrance.strike !== null,
+    ...codeRules(room, entrance),
     mode: state.mode,
     is_locked: state.isLocked,
     is_open: state.isOpen,
@@ -27,5 +29,18 @@ export function entranceObject(
     online: state.isOnline,
     errors: [],
     warnings: [],
+  };
+}
+
+/** What a code must be here, by Seam's names: by the controller that decides, else by the gateway. */
+function codeRules({ site }: Pick<Room, 'site'>, { factors, controller }: SiteEntrance): Record<string, unknown> {
+  if (factors === 'card') return { supported_code_lengths: [], code_constraints: [] };
+  const slots = controller === null ? undefined : site.slotController(controller)?.slots;
+  const all = Array.from({ length: PIN_MAX_DIGITS - PIN_MIN_DIGITS + 1 }, (_, i) => PIN_MIN_DIGITS + i);
+  const lengths = slots === undefined ? all : (slots.pin?.lengths ?? []).filter((length) => all.includes(length));
+  const constraints = slots?.pin?.constraints ?? [];
+  return {
+    supported_code_lengths: lengths,
+    code_constraints: constraints.map((name) => ({ constraint_type: name })),
   };
 }

@@ -1,6 +1,6 @@
 // What the handlers of commands are handed: the store, the building, and ports to the parts that act. One file per resource stands beside this one.
 
-import type { Clock, DeviceStatus, Log, Random } from '../domain/ports.ts';
+import type { Clock, DeviceStatus, Log, Random, SlotContent } from '../domain/ports.ts';
 import type { Policy } from '../domain/facility.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
@@ -71,7 +71,11 @@ export type Room = {
   time: () => TimeWitness;
   doors: Doors;
   sync: Synchroniser;
-  controllers: { list(): ControllerView[] };
+  controllers: {
+    list(): ControllerView[];
+    /** Puts a credential into the form of a controller's own record and throws it away; throws `OperatingError` when the record cannot hold it. */
+    encode(controller: string, content: SlotContent): void;
+  };
 };
 
 /** One command on its way through a handler. */

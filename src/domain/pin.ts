@@ -1,5 +1,6 @@
 // PIN rules. A PIN is a string of digits, leading zeros and all.
 
+import { isRun } from './code-constraints.ts';
 import type { Random } from './ports.ts';
 
 export const PIN_FORM = /^[0-9]{4,12}$/;
@@ -14,10 +15,7 @@ export const codeCapacity = (digits: number): number => Math.floor(10 ** digits 
 
 /** Codes people try first: all the same digit, or a run up or down. */
 export function isWeakPin(code: string): boolean {
-  if (/^(\d)\1*$/.test(code)) return true;
-  const digits = Array.from(code, Number);
-  const steps = digits.slice(1).map((digit, i) => digit - (digits[i] ?? 0));
-  return steps.every((step) => step === 1) || steps.every((step) => step === -1);
+  return /^(\d)\1*$/.test(code) || isRun(code);
 }
 
 /** A uniformly random code of `digits` digits that is not weak. */

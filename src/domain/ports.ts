@@ -2,6 +2,7 @@
 // driver keeps. Nothing here runs. Instants are epoch milliseconds, monotonic instants are milliseconds of an arbitrary origin, durations end in `Ms`.
 
 import type { CardReading } from './card-formats.ts';
+import type { CodeConstraint } from './code-constraints.ts';
 import type { DayRange } from './schedule.ts';
 
 // ---- time, chance, log -------------------------------------------------------------------------------------------------------------------------
@@ -91,7 +92,8 @@ export type Capabilities = {
 export type SlotCapabilities = {
   firstSlot: number;
   count: number;
-  pin: { lengths: readonly number[] } | null;
+  /** `constraints`: rules of the device for its codes, by Seam's names. */
+  pin: { lengths: readonly number[]; constraints?: readonly CodeConstraint[] } | null;
   /** Names of card formats (card-formats.ts) the table can hold; [] when it holds no cards. */
   cardFormats: readonly string[];
   /** A slot may hold a card and a PIN that are both asked for. */

@@ -3,6 +3,7 @@
 
 import type { ApiError } from '../domain/errors.ts';
 import { scheduleFrom } from '../domain/schedule.ts';
+import { brokenConstraint, CODE_CONSTRAINTS } from '../domain/code-constraints.ts';
 import type { Site, SlotController } from '../domain/site.ts';
 import { refusesSchedule, zonesFor } from './schedule-fit.ts';
 import type { Store } from './store.ts';
@@ -102,9 +103,10 @@ export type CredentialFacts = {
   endsAtMs: number | null;
   /** Canonical; null for a code. */
   card: string | null;
-  codeLength: number | null;
-  /** Keyed hash; where it is given, a controller that refuses the same code twice is asked about all its doors, not only those listed. */
-  codeHash?: Buffer | null;
+  /** In the clear, for as long as it is judged; null for a card. */
+  code: string | null;
+  /** Keyed hash of the code: a controller that refuses the same code twice is asked about all its doors, not only those listed. */
+  codeHash: Buffer | null;
   isOneTimeUse: boolean;
   /** Its weekly schedule; null or left out: none. */
   scheduleKey?: number | null;
@@ -146,18 +148,16 @@ function checkAbility(site: Site, { name, slots }: SlotController, facts: Creden
     }
     return checkFactors(site, name, facts, 'code', 'takes codes only, no cards');
   }
-  if (facts.codeLength === null) return null;
+  if (facts.code === null) return null;
   if (slots.pin === null) return refusal('not_supported', 'access_method', `${name} holds no codes`);
   if (!slots.pinWithoutCard && !isPairOnly(site, name, facts))
     return refusal('not_supported', 'access_method', `${name} holds no code without a card`);
-  if (!slots.pin.lengths.includes(facts.codeLength)) {
-    const lengths = slots.pin.lengths.join(', ');
-    return refusal(
-      'code_constraints_violated',
-      'code',
-      `${name} takes codes of ${lengths} digits, this one has ${facts.codeLength}`,
-    );
-  }
+  const { lengths, constraints = [] } = slots.pin;
+  const violated = (message: string): ApiError => refusal('code_constraints_violated', 'code', message);
+  if (!lengths.includes(facts.code.length))
+    return violated(`${name} takes codes of ${lengths.join(', ')} digits, this one has ${facts.code.length}`);
+  const broken = brokenConstraint(facts.code, constraints);
+  if (broken !== null) return violated(`${name} takes codes ${CODE_CONSTRAINTS[broken].says} (${broken})`);
   return checkFactors(site, name, facts, 'card', 'takes cards only, no codes');
 }
 
@@ -198,7 +198,7 @@ function checkDuplicate(
   { name, slots }: SlotController,
   facts: CredentialFacts,
 ): ApiError | null {
-  const hash = facts.codeHash ?? null;
+  const hash = facts.codeHash;
   if (hash === null || slots.duplicatePins !== 'reject') return null;
   for (const entrance of site.entrances) {
     if (entrance.decidedBy !== 'controller' || entrance.controller !== name) continue;

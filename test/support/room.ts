@@ -134,7 +134,7 @@ export function buildRoom(store: Store, clock: Clock, policy: Partial<Policy> = 
       wake: (controllers) => void room.woken.push(...controllers),
       resync: () => Promise.resolve({ compared: 3, differing: 0, foreign: 0 }),
     },
-    controllers: { list: () => [] },
+    controllers: { list: () => [], encode: () => undefined },
   };
   return room;
 }

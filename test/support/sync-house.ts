@@ -4,7 +4,7 @@ import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { EntranceSetup } from '../../src/domain/facility.ts';
-import type { SlotCapabilities } from '../../src/domain/ports.ts';
+import type { SlotCapabilities, SlotContent } from '../../src/domain/ports.ts';
 import { Site } from '../../src/domain/site.ts';
 import { createCredential, deleteCredential, updateCredential } from '../../src/commands/credentials.ts';
 import type { ControllerView, Outcome, Room } from '../../src/commands/room.ts';
@@ -99,8 +99,12 @@ export class House {
         },
         problems: [],
       }));
+    const encode = (name: string, content: SlotContent): void => {
+      const device = this.devices.find((one) => one.name === name);
+      device?.slots.image(device.slotCapabilities.firstSlot, content);
+    };
     const policy = { ...base.policy, pinSpace: 'warn' } as const;
-    return { ...base, site, policy, time: () => this.time(), controllers: { list } };
+    return { ...base, site, policy, time: () => this.time(), controllers: { list, encode } };
   }
 
   #buildSync(): Sync {

@@ -3,8 +3,19 @@
 import { expect, test } from 'vitest';
 import { OperatingError } from '../../src/domain/errors.ts';
 import { foreignRecord } from '../support/memory-device.ts';
-import { ENTRANCES, STORE_ROOM } from '../support/room.ts';
+import { buildRoom, ENTRANCES, silentLog, STORE_ROOM, USER } from '../support/room.ts';
 import { House, HOUR, NOON } from '../support/sync-house.ts';
+import { soyalDriver } from '../../drivers/soyal/driver.ts';
+import { portOpener } from '../../drivers/serial-port.ts';
+import { createCredential } from '../../src/commands/credentials.ts';
+import type { ParamsOf } from '../../src/commands/contract.ts';
+import { createUser } from '../../src/commands/users.ts';
+import type { Factors } from '../../src/domain/facility.ts';
+import { brokenConstraint } from '../../src/domain/code-constraints.ts';
+import { Site } from '../../src/domain/site.ts';
+import { systemClock } from '../../src/ops/clock.ts';
+import { systemRandom } from '../../src/ops/random.ts';
+import { openStore, temporaryFolder } from '../support/store.ts';
 
 const SIDE = '55555555-5555-5555-5555-000000000008';
 
@@ -86,3 +97,108 @@ test('one that was deleted makes room at once: it is erased before anything is w
   house.delete(first);
   expect(refusal(() => house.create({ code: '4712' }))).toBeNull();
 });
+
+test('a code that a device takes once is refused at any of its doors, over an overlapping window', () => {
+  const house = new House({
+    entrances: [ENTRANCES.storeRoom, { ...ENTRANCES.storeRoom, name: 'side', acsEntranceId: SIDE, door: 2 }],
+  });
+  house.create({ code: '4711', starts_at: NOON, ends_at: NOON + HOUR });
+  const side = { code: '4711', allowed_acs_entrance_ids: [SIDE] };
+  expect(refusal(() => house.create(side))).toBe('duplicate_access_code params.code');
+  expect(refusal(() => house.create({ ...side, starts_at: NOON + HOUR, ends_at: NOON + 2 * HOUR }))).toBeNull();
+});
+
+test('a device that takes a code twice is not asked about its other doors', () => {
+  const house = new House({
+    slots: { duplicatePins: 'accept' },
+    entrances: [ENTRANCES.storeRoom, { ...ENTRANCES.storeRoom, name: 'side', acsEntranceId: SIDE, door: 2 }],
+  });
+  house.create({ code: '4711' });
+  expect(refusal(() => house.create({ code: '4711', allowed_acs_entrance_ids: [SIDE] }))).toBeNull();
+});
+
+test('rules that a device has for its codes are kept, by Seam’s names, also by codes that are generated', () => {
+  const house = new House({
+    slots: { count: 100, pin: { lengths: [4], constraints: ['no_zeros', 'no_triple_consecutive_ints'] } },
+  });
+  expect(() => house.create({ code: '4071' })).toThrow('store-panel takes codes without the digit 0 (no_zeros)');
+  expect(() => house.create({ code: '5671' })).toThrow('(no_triple_consecutive_ints)');
+  expect(refusal(() => house.create({ code: '4711' }))).toBeNull();
+  const made = Array.from({ length: 40 }, () => {
+    const { result } = house.run(() =>
+      createCredential(
+        house.room,
+        {
+          acs_user_id: USER,
+          access_method: 'code',
+          allowed_acs_entrance_ids: [STORE_ROOM],
+          is_multi_phone_sync_credential: false,
+          is_one_time_use: false,
+        },
+        house.call(),
+      ),
+    );
+    return String((result['acs_credential'] as Record<string, unknown>)['code']);
+  });
+  for (const code of made) expect(brokenConstraint(code, ['no_zeros', 'no_triple_consecutive_ints'])).toBeNull();
+});
+
+test('what the record of a device cannot hold is refused in its words, alone and beside a card', () => {
+  // Four zeros mean "no PIN" to it, and its table has four bytes for a card.
+  expect(atSoyal('card_or_code', { code: '0000' })).toContain(
+    'code_constraints_violated params.code: door-1: this controller takes PINs of four digits',
+  );
+  expect(atSoyal('card_and_code', { code: '0000' })).toContain('code_constraints_violated params.code: door-1');
+  expect(atSoyal('card_or_code', { card_number: 'uid:04A1B2C3D4E5F6' })).toContain(
+    'not_supported params.card_number: door-1: this controller compares four bytes of a uid',
+  );
+  expect(atSoyal('card_or_code', { code: '4711' })).toBeNull();
+  expect(atSoyal('card_and_code', { card_number: 'uid:04A1B2C3' })).toBeNull();
+});
+
+/** What comes of creating this at a door of a SOYAL controller; null: accepted. */
+function atSoyal(factors: Factors, params: Partial<ParamsOf<'credentials/create'>>): string | null {
+  const bus = soyalDriver.busSchema.parse({ port: 'tcp://127.0.0.1:1' });
+  const { controller } = soyalDriver.prepare('door-1', bus, soyalDriver.controllerSchema.parse({ address: 1 }), '/');
+  if (controller?.capabilities.slots == null) throw new Error('the controller has a table');
+  const { slots } = controller.capabilities;
+  const context = {
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLog,
+    openPort: portOpener(systemClock),
+    emit: () => undefined,
+  };
+  const device = soyalDriver.create('annex', bus, [controller], context).devices.get('door-1');
+  const store = openStore(temporaryFolder(), systemClock);
+  const door = { ...ENTRANCES.storeRoom, controller: 'door-1', factors };
+  const site = store.now(
+    () =>
+      new Site(
+        [{ ...door, entranceKey: store.entrances.declare(STORE_ROOM, 'store-room') }],
+        ['door-1'],
+        [{ name: 'door-1', slots, foreignSlots: 'report' }],
+      ),
+  );
+  const base = buildRoom(store, systemClock);
+  const encode: typeof base.controllers.encode = (_name, content) =>
+    void device?.slots?.image(slots.firstSlot, content);
+  const room = { ...base, site, controllers: { ...base.controllers, encode } };
+  const call = { nowMs: NOON, commandId: 'c' };
+  store.now(() => createUser(room, { acs_user_id: USER, full_name: 'Ada' }, call));
+  const whole: ParamsOf<'credentials/create'> = {
+    acs_user_id: USER,
+    access_method: params.card_number === undefined ? 'code' : 'card',
+    allowed_acs_entrance_ids: [STORE_ROOM],
+    is_multi_phone_sync_credential: false,
+    is_one_time_use: false,
+    ...params,
+  };
+  try {
+    store.now(() => createCredential(room, whole, call));
+    return null;
+  } catch (error) {
+    if (error instanceof OperatingError) return `${error.type} ${error.message}`;
+    throw error;
+  }
+}

@@ -154,6 +154,20 @@ describe('a mistake in a profile', () => {
     expect(parseProfile(changed(from, to), 'acme.yaml').profile).toBe(null);
   });
 
+  it('is told when none of its PINs can keep a rule', () => {
+    const text = changed('digits: [4, 8]', 'digits: [1, 2]').replace(
+      'pin_without_card: true',
+      'pin_without_card: true, code_constraints: [at_least_three_unique_digits]',
+    );
+    expect(told(text)).toMatch(
+      /code_constraints: no PIN of 2 digits has three different ones -> leave at_least_three_unique_digits out/,
+    );
+    const known = changed('pin_without_card: true', 'pin_without_card: true, code_constraints: [no_zeros]');
+    expect(told(known)).toBe('');
+    const { profile } = parseProfile(known, 'acme.yaml');
+    expect(profile === null ? null : capabilitiesOf(profile).slots?.pin?.constraints).toEqual(['no_zeros']);
+  });
+
   it('is told when a window has no clock to go by', () => {
     const text = plc.replace(/^clock:\n(?: {2}.*\n)+/m, '');
     expect(told(text)).toMatch(

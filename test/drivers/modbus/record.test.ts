@@ -399,6 +399,20 @@ describe('what a slot is for', () => {
     expect(refusalOf(alone, { card: 'H10301:1:2', doors: [1, 2], oneTimeUse: true })).toBe('not_supported');
   });
 
+  it('is refused when its PIN breaks a rule of the device', () => {
+    const codec = codecWith(
+      both,
+      { capabilities: { pin_without_card: true, code_constraints: ['no_all_same_digits', 'cannot_start_with_12'] } },
+      'UTC',
+      doors,
+    );
+    expect(['4444', '1247', '4711'].map((pin) => refusalOf(codec, { pin, doors: [1] }))).toEqual([
+      'bad_pin',
+      'bad_pin',
+      null,
+    ]);
+  });
+
   it('puts the slot number and constants where the device wants them', () => {
     const codec = codecWith(
       {

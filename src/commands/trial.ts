@@ -1,0 +1,73 @@
+// A credential on trial: put into the form of the record of each controller concerned, and thrown away. What a device could not hold is found out when the command
+// comes, by the very code that would write it.
+
+import { OperatingError, type ApiError } from '../domain/errors.ts';
+import type { SlotCapabilities, SlotContent } from '../domain/ports.ts';
+import type { SiteEntrance } from '../domain/site.ts';
+import type { Room } from './room.ts';
+
+/** As far as a record depends on it; card and code in the clear, one of them null. */
+export type OnTrial = {
+  card: string | null;
+  code: string | null;
+  startsAtMs: number | null;
+  endsAtMs: number | null;
+  oneTimeUse: boolean;
+};
+
+/** Why a controller of these entrances could not hold it; null when each can. */
+export function tryRecords(room: Room, credential: OnTrial, entrances: readonly SiteEntrance[]): ApiError | null {
+  for (const [name, doors] of room.site.controllersOf(entrances.map(({ entranceKey }) => entranceKey))) {
+    const slots = room.site.slotController(name)?.slots;
+    if (slots === undefined) continue;
+    const own = entrances.filter(({ controller }) => controller === name);
+    for (const content of contents(credential, slots, own, doors)) {
+      const error = tryRecord(room, name, content, credential.card !== null);
+      if (error !== null) return error;
+    }
+  }
+  return null;
+}
+
+function tryRecord(room: Room, name: string, content: SlotContent, isCard: boolean): ApiError | null {
+  try {
+    room.controllers.encode(name, content);
+    return null;
+  } catch (error) {
+    if (!(error instanceof OperatingError)) throw error;
+    const param = isCard ? 'card_number' : 'code';
+    return { type: error.type, message: `params.${param}: ${name}: ${error.message}`, path: ['params', param] };
+  }
+}
+
+/** The records it may come to lie in: alone, and beside somebody's card or code where a door asks for both. */
+function contents(
+  { card, code, startsAtMs, endsAtMs, oneTimeUse }: OnTrial,
+  slots: SlotCapabilities,
+  entrances: readonly SiteEntrance[],
+  doors: readonly number[],
+): SlotContent[] {
+  const common = {
+    startsAtMs: slots.windows === 'from-until' ? startsAtMs : null,
+    endsAtMs: slots.windows === 'none' ? null : endsAtMs,
+    oneTimeUse,
+    doors,
+  };
+  const isAlone =
+    entrances.some(({ factors }) => factors !== 'card_and_code') && (card !== null || slots.pinWithoutCard);
+  const isPaired = entrances.some(({ factors }) => factors === 'card_and_code');
+  const [beside, pin] = [card ?? sampleCard(slots), code ?? samplePin(slots)];
+  return [
+    ...(isAlone ? [{ ...common, card, pin: code, cardAndPin: false }] : []),
+    ...(isPaired && beside !== null && pin !== null ? [{ ...common, card: beside, pin, cardAndPin: true }] : []),
+  ];
+}
+
+const SAMPLE_CARDS = ['H10301:1:1', 'H10302:1', 'H10306:1:1', 'uid:04A1B2C3'];
+
+const sampleCard = ({ cardFormats }: SlotCapabilities): string | null =>
+  SAMPLE_CARDS.find((card) => cardFormats.includes(card.slice(0, card.indexOf(':')))) ?? null;
+
+/** Keeps every rule that a device may have for its codes. */
+const samplePin = ({ pin }: SlotCapabilities): string | null =>
+  pin === null ? null : '246246246246'.slice(0, pin.lengths[0] ?? 0);
