@@ -113,6 +113,8 @@ describe('lintel simulate', () => {
   it.each([
     ['osdp-reader', 'card H10301:123:45678', /presented, and no controller listens/],
     ['soyal', 'card uid:04A1B2C3', /not opened/],
+    ['soyal', 'clock 2026-12-25T09:00', /it shows 2026-12-25T09:00, and holds 0 time zones and 0 holidays/],
+    ['soyal', 'clock noon', /clock 2026-12-25T09:00/],
   ])('plays %s', async (name, line, answer) => {
     const simulator = launch(['simulate', name]);
     await simulator.says(/at tcp:\/\/127\.0\.0\.1:\d+/);

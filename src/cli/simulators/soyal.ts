@@ -59,6 +59,18 @@ export async function playSoyal(options: PlayOptions, { clock, openPort, say }: 
           return `door ${word === 'on' ? 'open' : 'closed'}`;
         },
       },
+      clock: {
+        usage: 'clock 2026-12-25T09:00',
+        about: 'sets its clock, by which its schedules go; alone: says what it shows',
+        run([time]) {
+          if (time !== undefined) {
+            const atMs = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}$/.test(time) ? Date.parse(`${time}:00Z`) : NaN;
+            if (Number.isNaN(atMs)) throw wrong('clock 2026-12-25T09:00');
+            door.clockMs = atMs;
+          }
+          return `it shows ${new Date(door.clockMs).toISOString().slice(0, 16)}, and holds ${door.zones.size} time zones and ${door.holidays.length} holidays`;
+        },
+      },
       slots: { usage: 'slots', about: 'how many users its table holds', run: () => `${door.users.size} users` },
       ...troubles(clock, {
         silence: (isSilent) => void (controller.faults.silent = isSilent),
