@@ -3,7 +3,7 @@
 
 import { DURATION_FORM, formatDuration, parseDuration } from '../domain/duration.ts';
 import type { Capabilities } from '../domain/ports.ts';
-import type { EntranceKind } from './entrance-schema.ts';
+import { PULSE_MAX_MS, PULSE_MIN_MS, type EntranceKind } from './entrance-schema.ts';
 import type { Report } from './report.ts';
 import { isMapping, valueAt } from './shape.ts';
 import { nearest, printable } from './words.ts';
@@ -151,9 +151,10 @@ function checkPulse(
   const stated = textAt(strike, ['pulse']);
   if (channel === undefined || stated === null || !DURATION_FORM.test(stated)) return;
   const pulseMs = parseDuration(stated);
-  const { pulseMinMs, pulseMaxMs } = channel;
-  if (pulseMs >= pulseMinMs && pulseMs <= pulseMaxMs) return;
-  const [least, most] = [formatDuration(pulseMinMs), formatDuration(pulseMaxMs)];
+  const leastMs = Math.max(channel.pulseMinMs, PULSE_MIN_MS);
+  const mostMs = Math.min(channel.pulseMaxMs, PULSE_MAX_MS);
+  if (pulseMs >= leastMs && pulseMs <= mostMs) return;
+  const [least, most] = [formatDuration(leastMs), formatDuration(mostMs)];
   context.report.error(
     [...path, 'pulse'],
     `this output cannot be pulsed for ${stated}`,

@@ -18,13 +18,15 @@ const channel = (title: string, description: string) =>
     .max(65_535)
     .meta({ title, description, examples: [0] });
 
-const pulse = duration(100, 10 * 60 * SECOND_MS)
-  .optional()
-  .meta({
-    title: 'Pulse',
-    description: 'How long the door is unlocked for one opening; without it 5s, or the nearest that the output can do.',
-    default: '5s',
-  });
+/** What a pulse may be at any output; an output may know less. */
+export const PULSE_MIN_MS = 100;
+export const PULSE_MAX_MS = 10 * 60 * SECOND_MS;
+
+const pulse = duration(PULSE_MIN_MS, PULSE_MAX_MS).optional().meta({
+  title: 'Pulse',
+  description: 'How long the door is unlocked for one opening; without it 5s, or the nearest that the output can do.',
+  default: '5s',
+});
 const fail = z.enum(['secure', 'safe']).default('secure').meta({
   title: 'Fail',
   description:

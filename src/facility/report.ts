@@ -48,6 +48,11 @@ export class Report {
     return this.#findings.some((finding) => keyText(finding.path) === keyText(path));
   }
 
+  /** Whether this very place was found wrong already. */
+  refuses(path: KeyPath): boolean {
+    return this.#findings.some((finding) => finding.severity === 'error' && keyText(finding.path) === keyText(path));
+  }
+
   /** In the order of the file, each once. Behind the first syntax error nothing is certain, so only what stands before it is told beside it. */
   problems(): ShownProblem[] {
     const hidden = this.#hiddenSpans();

@@ -46,6 +46,8 @@ function reportIssue(section: Section, issue: Issue, prefix: KeyPath): void {
     reportMissing(section, inner);
     return;
   }
+  // Who knows the device has said what it can do: what the form alone allows would contradict that.
+  if (section.report.refuses([...section.path, ...inner])) return;
   const node = nodeAt(section.node, inner);
   section.report.error(
     [...section.path, ...inner],

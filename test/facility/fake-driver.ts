@@ -38,6 +38,7 @@ const MODELS: Readonly<Record<string, Capabilities>> = {
   'keypad-reader': reader({ keypad: true }),
   keypad: reader({ keypad: true, card: false }),
   relays: { ...nothing, outputs: [output, output], inputs: [input, input, input] },
+  'tireless-relay': { ...nothing, outputs: [{ ...output, pulseMinMs: 1, pulseMaxMs: 3_600_000 }] },
   panel: {
     ...nothing,
     slots,
@@ -93,6 +94,7 @@ export const fakeDriver: DriverModule = {
           'keypad-reader',
           'keypad',
           'relays',
+          'tireless-relay',
           'panel',
           'scheduling-panel',
           'fixed-pulse-panel',

@@ -15,6 +15,7 @@ const lobby = (lines: string, mark = ''): Sections => ({
   relays: {bus: north, unit: 2}
   panel: {bus: north, unit: 3, model: panel}
   two: {bus: north, unit: 4, model: two-door-panel}
+  tireless: {bus: north, unit: 8, model: tireless-relay}
 `,
   entrances: `entrances:
   used:
@@ -451,6 +452,23 @@ const ENTRANCES: Case[] = [
     'a pulse that the output cannot make',
     lobby('    readers: [reader]\n    strike: {controller: relays, output: 0, pulse: ¶2m}\n'),
     [['entrances.lobby.strike.pulse', 'this output cannot be pulsed for 2m', 'Write a pulse from 100ms to 1m.']],
+  ],
+  [
+    'a pulse that neither the output nor any other can make, and an output beyond all',
+    lobby(`    readers: [reader]
+    strike: {controller: relays, output: 0, pulse: ¶2h}
+  back:
+    acs_entrance_id: 55555555-5555-5555-5555-000000000009
+    readers: [plain2]
+    factors: card
+    strike: {controller: tireless, output: 0, pulse: ¶11m}
+    contact: {controller: relays, input: ¶70000}
+`),
+    [
+      ['entrances.lobby.strike.pulse', 'this output cannot be pulsed for 2h', 'Write a pulse from 100ms to 1m.'],
+      ['entrances.back.strike.pulse', 'this output cannot be pulsed for 11m', 'Write a pulse from 100ms to 10m.'],
+      ['entrances.back.contact.input', 'relays has no input 70000', 'Its inputs are 0 to 2.'],
+    ],
   ],
   [
     'a pulse at a device that knows only one',
