@@ -166,7 +166,7 @@ export function readerCapabilities({ feedback }: ReaderSpec): ReaderCapabilities
   const signals = Object.entries(SHOWN).flatMap(([signal, shown]) =>
     shown !== null && feedback[shown].length > 0 ? [signal] : [],
   );
-  return { keypad: false, card: true, feedback: signals.filter(isFeedback) };
+  return { keypad: false, card: true, feedback: signals.filter(isFeedback), showsLook: false };
 }
 
 const isFeedback = (signal: string): signal is Feedback => Object.hasOwn(SHOWN, signal);

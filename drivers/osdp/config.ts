@@ -143,7 +143,12 @@ const FEEDBACKS: readonly Feedback[] = ['ready', 'prompt_pin', 'granted', 'denie
 export function capabilitiesOf(config: ControllerConfig): Capabilities {
   return {
     slots: null,
-    readers: Array.from({ length: config.readers }, () => ({ keypad: config.keypad, card: true, feedback: FEEDBACKS })),
+    readers: Array.from({ length: config.readers }, () => ({
+      keypad: config.keypad,
+      card: true,
+      feedback: FEEDBACKS,
+      showsLook: true,
+    })),
     outputs: Array.from({ length: config.outputs }, () => ({
       devicePulse: true,
       pulseMinMs: MIN_TIMER_MS,

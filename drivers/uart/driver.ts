@@ -61,7 +61,7 @@ const readController = (config: unknown) => z.object(controllerKeys).parse(confi
 
 const CAPABILITIES: Capabilities = {
   slots: null,
-  readers: [{ keypad: false, card: true, feedback: [] }],
+  readers: [{ keypad: false, card: true, feedback: [], showsLook: false }],
   outputs: [],
   inputs: [],
   doors: [],

@@ -122,7 +122,13 @@ export type ScheduleCapabilities = {
   timeZone: string;
 };
 
-export type ReaderCapabilities = { keypad: boolean; card: boolean; feedback: readonly Feedback[] };
+export type ReaderCapabilities = {
+  keypad: boolean;
+  card: boolean;
+  feedback: readonly Feedback[];
+  /** True when it shows granted and denied as an entrance says (colour, beeps); false when only as its own settings say, if at all. */
+  showsLook: boolean;
+};
 export type OutputCapabilities = {
   /** True when the device itself ends a pulse, so that a cut line cannot leave the strike open. */
   devicePulse: boolean;

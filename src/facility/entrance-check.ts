@@ -67,6 +67,7 @@ export function checkEntrances(
     const doorIsOurs = kindOf(entrance) === 'gateway' || checkDecider(context, entrance, path);
     for (const { key, channelKey } of CHANNELS) checkReference(context, entrance, [...path, key], key, channelKey);
     claimChannels(context, channelsOf(entrance, path, controllers), doorIsOurs);
+    checkFeedback(context, entrance, path);
     checkEncoder(context, entrance, path);
     claimId(context, textAt(entrance, ['acs_entrance_id']), [...path, 'acs_entrance_id']);
     claimId(context, textAt(entrance, ['encoder', 'acs_encoder_id']), [...path, 'encoder', 'acs_encoder_id']);
@@ -203,6 +204,33 @@ function checkReaders(context: Context, entrance: unknown, path: KeyPath): void 
         `Write factors: ${keypad ? 'code' : 'card'} if that is meant.`,
       );
     }
+  }
+}
+
+/** Colours and beeps that nobody will see or hear. */
+function checkFeedback(context: Context, entrance: unknown, path: KeyPath): void {
+  if (valueAt(entrance, ['feedback']) === undefined) return;
+  const at = [...path, 'feedback'];
+  const decider = textAt(entrance, ['controller']);
+  if (decider !== null) {
+    const message = `${printable(decider)} decides and shows what came of it in its own way, so this has no effect`;
+    context.report.warn(at, message, 'Leave it out.', 'key');
+    return;
+  }
+  const readers = valueAt(entrance, ['readers']);
+  for (const name of Array.isArray(readers) ? readers : []) {
+    const known = typeof name === 'string' ? context.controllers.get(name) : null;
+    if (typeof name !== 'string' || known == null || known.readers.length === 0) continue;
+    if (known.readers.some((reader) => reader.showsLook)) continue;
+    const showsOwn = known.readers.some((reader) => reader.feedback.length > 0);
+    context.report.warn(
+      at,
+      `${name} takes no colours and beeps from here: ${showsOwn ? 'it shows what its own settings say' : 'it shows nothing'}`,
+      showsOwn
+        ? 'Say there what it shows (reader.feedback of its profile), and leave this out where no other reader follows it.'
+        : 'Leave it out where no other reader follows it; a light of its own must be wired.',
+      'key',
+    );
   }
 }
 

@@ -16,7 +16,7 @@ const nothing: Capabilities = {
 };
 const reader = (parts: Partial<ReaderCapabilities>): Capabilities => ({
   ...nothing,
-  readers: [{ card: true, keypad: false, feedback: [], ...parts }],
+  readers: [{ card: true, keypad: false, feedback: ['granted', 'denied'], showsLook: true, ...parts }],
 });
 const slots: SlotCapabilities = {
   firstSlot: 1,
@@ -37,6 +37,8 @@ const MODELS: Readonly<Record<string, Capabilities>> = {
   reader: reader({}),
   'keypad-reader': reader({ keypad: true }),
   keypad: reader({ keypad: true, card: false }),
+  'set-in-its-ways': reader({ showsLook: false }),
+  mute: reader({ feedback: [], showsLook: false }),
   relays: { ...nothing, outputs: [output, output], inputs: [input, input, input] },
   'tireless-relay': { ...nothing, outputs: [{ ...output, pulseMinMs: 1, pulseMaxMs: 3_600_000 }] },
   panel: {
@@ -93,6 +95,8 @@ export const fakeDriver: DriverModule = {
           'reader',
           'keypad-reader',
           'keypad',
+          'set-in-its-ways',
+          'mute',
           'relays',
           'tireless-relay',
           'panel',

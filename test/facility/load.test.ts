@@ -275,6 +275,34 @@ describe('a warning never stops a start', () => {
       'entrances.lobby.readers[0]: reader has no keypad: codes cannot be shown there',
     ],
     [
+      'a reader shows what its own settings say, whatever the entrance asks for',
+      {
+        controllers:
+          'controllers:\n  reader: {bus: north, unit: 1, model: set-in-its-ways}\n  relays: {bus: north, unit: 2}\n',
+        entrances:
+          'entrances:\n  lobby: {acs_entrance_id: 55555555-5555-5555-5555-555555555555, factors: card, readers: [reader], strike: {controller: relays, output: 0}, feedback: {granted: {led: blue}}}\n',
+      },
+      'entrances.lobby.feedback: reader takes no colours and beeps from here: it shows what its own settings say',
+    ],
+    [
+      'a reader shows nothing at all',
+      {
+        controllers: 'controllers:\n  reader: {bus: north, unit: 1, model: mute}\n  relays: {bus: north, unit: 2}\n',
+        entrances:
+          'entrances:\n  lobby: {acs_entrance_id: 55555555-5555-5555-5555-555555555555, factors: card, readers: [reader], strike: {controller: relays, output: 0}, feedback: {granted: {led: blue}}}\n',
+      },
+      'entrances.lobby.feedback: reader takes no colours and beeps from here: it shows nothing',
+    ],
+    [
+      'the controller decides and shows things in its own way',
+      {
+        controllers: 'controllers:\n  panel: {bus: north, unit: 3, model: panel}\n',
+        entrances:
+          'entrances:\n  store-room: {acs_entrance_id: 55555555-5555-5555-5555-555555555555, controller: panel, feedback: {denied: {beep: 1}}}\n',
+      },
+      'entrances.store-room.feedback: panel decides and shows what came of it in its own way',
+    ],
+    [
       'keys have no effect on such a device',
       {
         controllers:

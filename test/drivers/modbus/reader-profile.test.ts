@@ -127,10 +127,12 @@ function problemsOf(text: string, from: string, to: string): string {
 describe('a reader in a profile', () => {
   it('is a reader of cards that entrances can name', () => {
     expect(capabilitiesOf(shipped('inveo-rfid-ind-u4')).readers).toEqual([
-      { keypad: false, card: true, feedback: ['granted', 'denied', 'locked_out'] },
+      { keypad: false, card: true, feedback: ['granted', 'denied', 'locked_out'], showsLook: false },
     ]);
     expect(capabilitiesOf(shipped('rf-ideas-tcp-reader'))).toMatchObject({
-      readers: [{ keypad: false, card: true, feedback: ['ready', 'granted', 'denied', 'locked_out'] }],
+      readers: [
+        { keypad: false, card: true, feedback: ['ready', 'granted', 'denied', 'locked_out'], showsLook: false },
+      ],
       outputs: [],
       inputs: [],
     });

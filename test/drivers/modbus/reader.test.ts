@@ -74,7 +74,7 @@ describe.each(TRANSPORTS)('a reader behind a flag, over %s', (transport) => {
     const site = await siteOf(FLAG, transport);
     const reader = readerOf(site);
     expect(site.device().capabilities.readers).toEqual([
-      { keypad: false, card: true, feedback: ['granted', 'denied', 'locked_out'] },
+      { keypad: false, card: true, feedback: ['granted', 'denied', 'locked_out'], showsLook: false },
     ]);
     await show(reader, ONE);
     await show(reader, TWO);

@@ -20,7 +20,14 @@ describe('a bus and its readers', () => {
     expect(problems).toEqual([]);
     expect(controller?.capabilities).toMatchObject({
       slots: null,
-      readers: [{ card: true, keypad: true, feedback: ['ready', 'prompt_pin', 'granted', 'denied', 'locked_out'] }],
+      readers: [
+        {
+          card: true,
+          keypad: true,
+          feedback: ['ready', 'prompt_pin', 'granted', 'denied', 'locked_out'],
+          showsLook: true,
+        },
+      ],
       inputs: [],
       outputs: [],
     });

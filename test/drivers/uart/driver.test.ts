@@ -265,7 +265,9 @@ describe('the facility file', () => {
   };
 
   test('names a reader without keypad and without feedback', () => {
-    expect(controller('desk-reader').capabilities.readers).toEqual([{ keypad: false, card: true, feedback: [] }]);
+    expect(controller('desk-reader').capabilities.readers).toEqual([
+      { keypad: false, card: true, feedback: [], showsLook: false },
+    ]);
   });
 
   test('is refused when two readers share a line, or none is on it', () => {
