@@ -1,8 +1,8 @@
 // From a file on disk to a Facility, or to everything that is wrong with it at once. Section by section: a mistake in one never hides a mistake in another, and the
 // checks across sections work with whatever could be understood.
 
-import { readFileSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { dirname, isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';
 import type { DriverModule, PreparedController } from '../domain/driver-module.ts';
 import type { ControllerSetup, Facility } from '../domain/facility.ts';
@@ -98,7 +98,7 @@ class Reader {
 
   #buses(stated: Readonly<Record<string, unknown>>): Map<string, Bus> {
     const buses = new Map<string, Bus>();
-    const lines = new Map<string, string>();
+    const lines = new Map<string, { bus: string; line: string }>();
     for (const [name, value] of Object.entries(stated)) {
       const path = ['buses', name];
       this.#checkName(name, path);
@@ -139,7 +139,7 @@ class Reader {
   }
 
   /** One bus for each physical line: two that open the same port would take each other's answers. */
-  #checkLine(bus: Bus, path: KeyPath, lines: Map<string, string>): void {
+  #checkLine(bus: Bus, path: KeyPath, lines: Map<string, { bus: string; line: string }>): void {
     const port = valueAt(bus.config, ['port']);
     const host = valueAt(bus.config, ['host']);
     const line =
@@ -149,12 +149,13 @@ class Reader {
           ? `${host}:${shownPort(port)}`
           : null;
     if (line === null) return;
-    const first = lines.get(line);
-    if (first === undefined) lines.set(line, bus.name);
+    const device = deviceBehind(line);
+    const first = lines.get(device);
+    if (first === undefined) lines.set(device, { bus: bus.name, line });
     else
       this.#report.error(
         [...path, typeof port === 'string' ? 'port' : 'host'],
-        `the bus ${first} is on ${printable(line)} already`,
+        `the bus ${first.bus} is on ${printable(line)} already${first.line === line ? '' : `: ${printable(first.line)} is the same device`}`,
         'Put the controllers of one line on one bus.',
       );
   }
@@ -298,6 +299,16 @@ class Reader {
       `Write ${NAME_WORDS}.`,
       'key',
     );
+  }
+}
+
+/** One serial adapter has several paths (by-id, by-path, ttyUSB0), links to one device. What is not plugged in stands for itself. */
+function deviceBehind(line: string): string {
+  if (!isAbsolute(line)) return line;
+  try {
+    return realpathSync(line);
+  } catch {
+    return line;
   }
 }
 

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -363,5 +363,32 @@ describe('a file that is no facility file', () => {
       'the file is not UTF-8 text',
       'the file is larger than 1 MiB',
     ]);
+  });
+});
+
+describe('one device under two paths', () => {
+  const linesOf = (ports: readonly string[]): string[] => {
+    const buses = ports.map((port, i) => `  line-${i}: {driver: fake, port: ${port}}\n`).join('');
+    const onBus = ports.map((_, i) => `  reader-${i}: {bus: line-${i}, unit: 1, model: reader}\n`).join('');
+    const { problems } = load({ buses: `buses:\n${buses}`, controllers: `controllers:\n${onBus}`, entrances: '' });
+    return problems.filter(({ severity }) => severity === 'error').map(({ key, message }) => `${key}: ${message}`);
+  };
+
+  it('is one line, and cannot be two buses', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lintel-facility-'));
+    const device = join(folder, 'ttyUSB0');
+    const link = join(folder, 'usb-1a86_USB_Serial-if00-port0');
+    writeFileSync(device, '');
+    symlinkSync('ttyUSB0', link);
+    expect(linesOf([link, device, join(folder, 'ttyUSB1')])).toEqual([
+      `buses.line-1.port: the bus line-0 is on ${device} already: ${link} is the same device`,
+    ]);
+  });
+
+  it('is not guessed at where nothing is plugged in', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'lintel-facility-'));
+    const link = join(folder, 'usb-1a86_USB_Serial-if00-port0');
+    symlinkSync('ttyUSB0', link);
+    expect(linesOf([link, join(folder, 'ttyUSB0')])).toEqual([]);
   });
 });
