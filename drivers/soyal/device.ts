@@ -175,6 +175,7 @@ export class SoyalDevice implements Device {
       answerMs: this.#bus.answerMs * (options.stores === true ? STORE_FACTOR : 1),
       retries: options.retries ?? 0,
       notAfterMs: options.notAfterMs ?? null,
+      onSent: options.onSent ?? null,
     });
     // Every 21H is answered with the door's state, whatever it asked for.
     if (request.name === 'controlRelay' && result.outcome === 'answered' && result.reply.kind === 'echo') {

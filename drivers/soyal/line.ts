@@ -21,6 +21,8 @@ export type Exchange = {
   retries: number;
   /** Never handed to the line later than this (monotonic); asked again until then. Null for all but strikes. */
   notAfterMs: number | null;
+  /** Called in the turn in which the request itself is handed to the port, again when it is repeated. Null where nobody wants to know. */
+  onSent: (() => void) | null;
 };
 
 export type ExchangeResult =
@@ -195,6 +197,7 @@ export class SoyalLine {
   #sendJob(job: Job): void {
     job.sends++;
     this.#send(job, job.exchange.request, job.exchange.answerMs, false);
+    job.exchange.onSent?.();
   }
 
   #send(job: Job, request: Request, answerMs: number, isProbe: boolean): void {

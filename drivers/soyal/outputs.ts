@@ -13,8 +13,14 @@ const SET_WITHIN_MS = 2_000;
 /** `endless` says whether the controller would never end a pulse by itself. */
 export function outputDevice(talk: Talk, clock: Clock, endless: () => boolean): OutputDevice {
   /** Every 21H is answered with the state of the relay, so its answer is the read-back; one that came before the relay moved is asked for once more. */
-  const relay = async (request: Request, notAfterMs: number, reached: (status: DoorStatus) => boolean) => {
-    const result = await talk(request, { priority: 'strike', notAfterMs });
+  const relay = async (
+    request: Request,
+    notAfterMs: number,
+    reached: (status: DoorStatus) => boolean,
+    onSent?: () => void,
+  ) => {
+    const sent = onSent === undefined ? {} : { onSent };
+    const result = await talk(request, { priority: 'strike', notAfterMs, ...sent });
     if (result.outcome !== 'answered') return relayFailure(result);
     if (reached(statusOf(result))) return { outcome: 'done', confirmed: true } as const;
     const again = await talk(REQUESTS.doorStatus(), { priority: 'strike', retries: 1 });
@@ -22,7 +28,7 @@ export function outputDevice(talk: Talk, clock: Clock, endless: () => boolean): 
   };
 
   return {
-    async pulse(output, _durationMs, notAfterMonotonicMs): Promise<OutputOutcome> {
+    async pulse(output, _durationMs, notAfterMonotonicMs, onSent): Promise<OutputOutcome> {
       assert(output === 0, 'the controller has one output, number 0');
       if (endless()) {
         return {
@@ -31,7 +37,7 @@ export function outputDevice(talk: Talk, clock: Clock, endless: () => boolean): 
           message: 'the door relay time stored in the controller is 0, so a pulse would leave the door open',
         };
       }
-      return await relay(REQUESTS.doorPulse(), notAfterMonotonicMs, (status) => status.relayOn);
+      return await relay(REQUESTS.doorPulse(), notAfterMonotonicMs, (status) => status.relayOn, onSent);
     },
     async set(output, energised): Promise<OutputOutcome> {
       assert(output === 0, 'the controller has one output, number 0');

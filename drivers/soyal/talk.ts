@@ -12,6 +12,7 @@ export type TalkOptions = {
   stores?: boolean;
   /** For strikes: see `Exchange`. */
   notAfterMs?: number;
+  onSent?: () => void;
 };
 
 /** Never rejects. */

@@ -224,12 +224,31 @@ describe('the door', () => {
     await until(() => !site.controller.door.relayOn, 'the controller to end its pulse');
   });
 
+  test('a pulse tells when it is handed to the line: before the controller has it, when its turn comes, and at every repeat', async () => {
+    const site = await openSite();
+    const openingsWhenSent: number[] = [];
+    const onSent = (): void => void openingsWhenSent.push(site.controller.door.openings.length);
+    const reading = slotsOf(site.device()).read([1, 2, 3]);
+    const pulse = outputsOf(site.device()).pulse(0, 5_000, soon(), onSent);
+    // The line is taken: the strike is next, and not sent yet.
+    expect(openingsWhenSent).toEqual([]);
+    expect(await pulse).toMatchObject({ outcome: 'done' });
+    expect(openingsWhenSent).toEqual([0]);
+    await reading;
+    let lost = 0;
+    site.controller.faults.loses = ({ code, data }) => code === 0x21 && data[0] === 0x84 && lost++ === 0;
+    await outputsOf(site.device()).pulse(0, 5_000, soon(), onSent);
+    expect(openingsWhenSent).toEqual([0, 1, 2]);
+  });
+
   test('a pulse that the controller would never end is not asked for', async () => {
+    let sent = 0;
     const site = await openSite({ simulated: [{ address: 1, doorRelayMs: 0 }] });
-    expect(await outputsOf(site.device()).pulse(0, 5_000, soon())).toMatchObject({
+    expect(await outputsOf(site.device()).pulse(0, 5_000, soon(), () => (sent += 1))).toMatchObject({
       outcome: 'failed',
       error: 'device_error',
     });
+    expect(sent).toBe(0);
     expect(site.controller.door.openings).toEqual([]);
   });
 
