@@ -372,6 +372,38 @@ function lintEvents({ events, doors }: Profile, error: Report): void {
     );
   if (door !== undefined && doors.length === 0)
     error(['events', 'record', 'door'], 'the profile has no doors', 'describe doors, or remove it');
+  lintEventPlaces(events, error);
+}
+
+/** Freeing an event would write into the next one, or a part of one would be taken for the number of those that wait. */
+function lintEventPlaces(events: NonNullable<Profile['events']>, error: Report): void {
+  const length = events.mode === 'ring' ? events.stride * events.count : events.registers;
+  const [first, second] = eventPlaces(events);
+  for (const place of [first, second])
+    if (place?.area === events.area && place.at >= events.base && place.at < events.base + length)
+      error(['events', place.key], 'it stands inside the events', 'correct the addresses');
+  if (first !== undefined && second !== undefined && first.area === second.area && first.at === second.at)
+    error(['events', second.key], `it is the register of ${first.key}`, 'correct the addresses');
+}
+
+/** The registers beside the events themselves. A flag is a bit of another area. */
+function eventPlaces(events: NonNullable<Profile['events']>): { key: string; area: string; at: number }[] {
+  switch (events.mode) {
+    case 'flag-clear':
+      return [];
+    case 'sequence':
+      return [{ key: 'sequence', ...events.sequence }];
+    case 'fifo':
+      return [
+        { key: 'count', ...events.count },
+        { key: 'pop', area: 'holding', at: events.pop.at },
+      ];
+    case 'ring':
+      return [
+        { key: 'head', ...events.head },
+        { key: 'tail', area: 'holding', at: events.tail.at },
+      ];
+  }
 }
 
 function lintOutputs({ outputs }: Profile, error: Report, warning: Report): void {

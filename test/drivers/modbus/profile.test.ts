@@ -175,6 +175,47 @@ describe('a mistake in a profile', () => {
     );
   });
 
+  it.each([
+    ['fifo', 'registers: 3, count: {area: holding, at: 50}, pop: {at: 42, value: 1}', /events\.pop: it stands inside/],
+    [
+      'fifo',
+      'registers: 3, count: {area: holding, at: 40}, pop: {at: 50, value: 1}',
+      /events\.count: it stands inside/,
+    ],
+    [
+      'fifo',
+      'registers: 3, count: {area: holding, at: 50}, pop: {at: 50, value: 1}',
+      /events\.pop: .* register of count/,
+    ],
+    ['sequence', 'registers: 3, sequence: {area: holding, at: 42}', /events\.sequence: it stands inside/],
+    [
+      'ring',
+      'stride: 3, count: 4, head: {area: holding, at: 51}, tail: {at: 60}, indices: slot',
+      /events\.head: it stands inside/,
+    ],
+    [
+      'ring',
+      'stride: 3, count: 4, head: {area: holding, at: 39}, tail: {at: 51}, indices: slot',
+      /events\.tail: it stands inside/,
+    ],
+    [
+      'ring',
+      'stride: 3, count: 4, head: {area: holding, at: 39}, tail: {at: 39}, indices: slot',
+      /events\.tail: it is the register of head/,
+    ],
+  ])('is told when the registers of an event log overlap: %s with %s', (mode, places, expected) => {
+    const withEvents = (places: string): string =>
+      plc.replace(
+        /^events:\n(?: {2}.*\n)+/m,
+        `events: {mode: ${mode}, area: holding, base: 40, ${places}, record: {code: {at: 0, map: {1: granted}}}}\n`,
+      );
+    expect(told(withEvents(places))).toMatch(expected);
+    expect(parseProfile(withEvents(places), 'acme.yaml').profile).toBe(null);
+    // What stands beside the events, each for itself, is no overlap.
+    let next = 38;
+    expect(told(withEvents(places.replaceAll(/\bat: [0-9]+/g, () => `at: ${next++}`)))).toBe('');
+  });
+
   it('names the line it stands in', () => {
     const line = plc.split('\n').findIndex((text) => text.includes('stride: 10')) + 1;
     expect(told(changed('stride: 10', 'stride: 9'))).toContain(`acme.yaml:${line}: `);
