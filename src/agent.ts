@@ -185,6 +185,7 @@ export class Agent {
         random,
         clockState: () => (this.#clockTrust?.state().trusted === true ? 'trusted' : 'untrusted'),
       });
+      for (const file of this.#store.tightened) log.warn('others could read this file until now', { file });
       for (const backup of this.#store.backups)
         log.info('the database was brought forward; before that it was backed up', { backup });
     } catch (error) {

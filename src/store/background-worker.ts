@@ -1,8 +1,9 @@
 // The worker thread behind background.ts: one task, one read-only connection, one message.
 
 import Database from 'better-sqlite3';
-import { renameSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
+import { copyInto } from './open.ts';
 
 export type BackgroundTask = { task: 'check'; path: string } | { task: 'back_up'; path: string; target: string };
 export type BackgroundResult = { problems: string[] };
@@ -13,7 +14,8 @@ function carryOut(task: BackgroundTask): BackgroundResult {
     if (task.task === 'check') return { problems: check(db) };
     // Under another name until it is whole: a power cut leaves no half backup that looks like one.
     const unfinished = `${task.target}.part`;
-    db.prepare('VACUUM INTO ?').run(unfinished);
+    rmSync(unfinished, { force: true });
+    copyInto(db, unfinished);
     renameSync(unfinished, task.target);
     return { problems: [] };
   } finally {

@@ -2,7 +2,7 @@
 // remedy; an existing building never starts empty.
 
 import Database from 'better-sqlite3';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { assert, OperatingError } from '../domain/errors.ts';
 import type { SecretSource } from '../domain/facility.ts';
@@ -26,6 +26,8 @@ export type Opened = {
   wasUnclean: boolean;
   /** Backups taken on the way, oldest first. */
   backups: string[];
+  /** Files that others could read until now. */
+  tightened: string[];
 };
 
 const CACHE_KIB = 8 * 1024;
@@ -50,12 +52,13 @@ export function openDatabase(options: OpenOptions): Opened {
   let db: Db | null = null;
   try {
     // SQLite gives its -wal and -shm the mode of the database: names of people are nobody else's business, whatever folder the file stands in.
-    if (!exists) writeFileSync(path, '', { flag: 'a', mode: 0o600 });
+    if (!exists) writeFileSync(path, '', { flag: 'a', mode: OURS_ALONE });
+    const tightened = [path, `${path}-wal`, `${path}-shm`, ...listBackups(path)].filter(tighten);
     db = new Database(path);
     prepareConnection(db);
     const backups = migrate(db, path, options.migrations ?? MIGRATIONS, options.nowMs);
     matchKey(db, path, secrets);
-    return { db, secrets, wasUnclean, backups };
+    return { db, secrets, wasUnclean, backups, tightened };
   } catch (error) {
     db?.close();
     if (isFirstStart) forget(path);
@@ -68,6 +71,22 @@ export function openDatabase(options: OpenOptions): Opened {
 function forget(path: string): void {
   for (const file of [path, `${path}-wal`, `${path}-shm`, join(dirname(path), 'master.key')])
     rmSync(file, { force: true });
+}
+
+/** Only its owner reads and writes it. */
+export const OURS_ALONE = 0o600;
+
+/** Takes from others what an earlier version or a careless copy gave them; true where it had to. A file of another owner is his to keep. */
+function tighten(file: string): boolean {
+  try {
+    const { mode, uid } = statSync(file);
+    if ((mode & 0o077) === 0 || uid !== process.getuid?.()) return false;
+    chmodSync(file, OURS_ALONE);
+    return true;
+  } catch {
+    // Not there, or on a file system that knows no modes: no reason to keep a building shut.
+    return false;
+  }
 }
 
 /** A folder that cannot be made is one more reason to refuse, and none to leave the doors without their agent. */
@@ -146,8 +165,20 @@ export function backUp(db: Db, path: string, reason: string, nowMs: number): str
   let target = join(backupFolder(path), `${basename(path, '.db')}-${stamp}-${reason}.db`);
   for (let i = 2; existsSync(target); i++)
     target = join(backupFolder(path), `${basename(path, '.db')}-${stamp}-${reason}-${i}.db`);
-  db.prepare('VACUUM INTO ?').run(target);
+  copyInto(db, target);
   return target;
+}
+
+/** A consistent copy in a new file that nobody else can read; nothing is left of one that failed. */
+export function copyInto(db: Db, target: string): void {
+  // SQLite writes into an empty file, and would make one as readable as the umask has it.
+  writeFileSync(target, '', { flag: 'wx', mode: OURS_ALONE });
+  try {
+    db.prepare('VACUUM INTO ?').run(target);
+  } catch (error) {
+    rmSync(target, { force: true });
+    throw error;
+  }
 }
 
 export const backupFolder = (path: string): string => join(dirname(path), 'backups');

@@ -41,6 +41,7 @@ export class Store {
   readonly secrets: Secrets;
   readonly wasUnclean: boolean;
   readonly backups: readonly string[];
+  readonly tightened: readonly string[];
   readonly users: UserTable;
   readonly credentials: CredentialTable;
   readonly entrances: EntranceTable;
@@ -70,6 +71,7 @@ export class Store {
     this.secrets = opened.secrets;
     this.wasUnclean = opened.wasUnclean;
     this.backups = opened.backups;
+    this.tightened = opened.tightened;
     this.#transactions = new Transactions(db, options.clock, () => this.#announce());
     this.meta = new Meta(db);
     this.digest = new Digest(db, this.meta);

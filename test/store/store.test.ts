@@ -4,6 +4,7 @@ import {
   chmodSync,
   closeSync,
   existsSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -79,6 +80,42 @@ describe('opening the database', () => {
     openStore(folder);
     for (const name of ['lintel.db', 'lintel.db-wal', 'lintel.db-shm'])
       expect(statSync(join(folder, name)).mode & 0o777).toBe(0o600);
+  });
+
+  it('takes a database and backups that an earlier version left readable from other users', () => {
+    const folder = temporaryFolder();
+    const older = openStore(folder);
+    rmSync(join(folder, 'backups'), { recursive: true, force: true });
+    mkdirSync(join(folder, 'backups'));
+    const files = ['lintel.db', 'lintel.db-wal', 'lintel.db-shm', 'backups/lintel-20260301T000000Z-nightly.db'];
+    const paths = files.map((name) => join(folder, name));
+    // An unclean end: its -wal and -shm are still there.
+    const wal = [paths[1], paths[2]].map((path) => readFileSync(path ?? ''));
+    older.close();
+    writeFileSync(paths[1] ?? '', wal[0] ?? '');
+    writeFileSync(paths[2] ?? '', wal[1] ?? '');
+    writeFileSync(paths[3] ?? '', 'a copy');
+    for (const path of paths) chmodSync(path, 0o644);
+    const store = openStore(folder);
+    for (const path of paths) expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(store.tightened).toEqual(paths);
+    store.close();
+    expect(openStore(folder).tightened).toEqual([]);
+  });
+
+  it('copies it into files that nobody else can read', async () => {
+    const folder = temporaryFolder();
+    openStore(folder).close();
+    rmSync(join(folder, 'backups'), { recursive: true, force: true });
+    mkdirSync(join(folder, 'backups'), { mode: 0o755 });
+    const store = new Store({
+      ...storeOptions(folder),
+      migrations: [...MIGRATIONS, { version: 1001, sql: 'CREATE TABLE later (a INTEGER) STRICT;' }],
+    });
+    onTestFinished(() => store.close());
+    const nightly = await backUpInBackground(store.path, 'nightly', 0, 3);
+    expect(store.backups).toHaveLength(1);
+    for (const path of [...store.backups, nightly]) expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
   it('leaves nothing behind of a first start on a full disk, so that the next one is a first start again', () => {
