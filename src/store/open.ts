@@ -56,7 +56,7 @@ export function openDatabase(options: OpenOptions): Opened {
     const tightened = [path, `${path}-wal`, `${path}-shm`, ...listBackups(path)].filter(tighten);
     db = new Database(path);
     prepareConnection(db);
-    const backups = migrate(db, path, options.migrations ?? MIGRATIONS, options.nowMs);
+    const backups = migrate(db, path, options.migrations ?? MIGRATIONS, exists ? options.nowMs : null);
     matchKey(db, path, secrets);
     return { db, secrets, wasUnclean, backups, tightened };
   } catch (error) {
@@ -119,7 +119,8 @@ function prepareConnection(db: Db): void {
   assert(db.pragma('foreign_keys', { simple: true }) === 1, 'foreign keys are enforced');
 }
 
-function migrate(db: Db, path: string, migrations: readonly Migration[], nowMs: number): string[] {
+/** `nowMs` is null for a new database: there is nothing in it to back up. */
+function migrate(db: Db, path: string, migrations: readonly Migration[], nowMs: number | null): string[] {
   const newest = migrations.at(-1)?.version ?? 0;
   const current = Number(db.pragma('user_version', { simple: true }));
   if (current > newest) {
@@ -133,7 +134,7 @@ function migrate(db: Db, path: string, migrations: readonly Migration[], nowMs: 
   for (const migration of migrations) {
     if (migration.version <= Number(db.pragma('user_version', { simple: true }))) continue;
     const from = Number(db.pragma('user_version', { simple: true }));
-    if (from > 0) backups.push(backUp(db, path, `before-v${migration.version}`, nowMs));
+    if (from > 0 && nowMs !== null) backups.push(backUp(db, path, `before-v${migration.version}`, nowMs));
     db.transaction(() => {
       db.exec(migration.sql);
       db.pragma(`user_version = ${migration.version}`);
@@ -151,7 +152,11 @@ function matchKey(db: Db, path: string, secrets: Secrets): void {
     return;
   }
   if (!secrets.fingerprint.equals(row.value)) {
-    throw refusal(path, 'was written under another master key', 'Put back the key that belongs to it.');
+    // The database is sound: a backup of it would be under the same key.
+    throw new OperatingError(
+      'internal',
+      `the database ${path} was written under another master key. Remedy: put back the key that belongs to it, then start again`,
+    );
   }
 }
 

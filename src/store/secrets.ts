@@ -156,7 +156,7 @@ function readKey(path: string): Buffer {
   } catch (error) {
     throw new OperatingError(
       'internal',
-      `the master key ${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'})`,
+      `the master key ${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'error'}). Remedy: put the key of this building there, with mode 0400, and let it belong to Lintel's user`,
     );
   }
   if ((statSync(path).mode & 0o077) !== 0 && !path.startsWith('/run/credentials/')) {
@@ -165,5 +165,8 @@ function readKey(path: string): Buffer {
   const trimmed = text.toString('latin1').trim();
   if (/^[0-9a-f]{64}$/i.test(trimmed)) return Buffer.from(trimmed, 'hex');
   if (text.length === KEY_BYTES) return text;
-  throw new OperatingError('internal', `the master key ${path} is not 32 bytes, nor 64 hexadecimal digits`);
+  throw new OperatingError(
+    'internal',
+    `the master key ${path} is not 32 bytes, nor 64 hexadecimal digits. Remedy: put back the key as it was saved; a building that has none yet gets one by: openssl rand -hex 32`,
+  );
 }

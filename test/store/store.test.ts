@@ -23,9 +23,9 @@ import { ManualClock, turn } from '../support/manual-clock.ts';
 import { openStore, storeOptions, temporaryFolder } from '../support/store.ts';
 
 const event = { event_type: 'agent.started', body: { version: 'test' } };
-const refusalOf = (folder: string): string => {
+const refusalOf = (folder: string, masterKey: { file: string } | null = null): string => {
   try {
-    new Store(storeOptions(folder)).close();
+    new Store({ ...storeOptions(folder), masterKey }).close();
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
@@ -50,6 +50,12 @@ describe('opening the database', () => {
     expect(statSync(join(folder, 'master.key')).mode & 0o777).toBe(0o400);
   });
 
+  it('backs up nothing at the first start, for there is nothing yet', () => {
+    const folder = temporaryFolder();
+    expect(openStore(folder).backups).toEqual([]);
+    expect(existsSync(join(folder, 'backups'))).toBe(false);
+  });
+
   it('takes the key from systemd’s credentials where there is one, and leaves none beside the database', () => {
     const folder = temporaryFolder();
     const credentials = temporaryFolder();
@@ -66,10 +72,15 @@ describe('opening the database', () => {
     const right = readFileSync(key);
     chmodSync(key, 0o644);
     expect(refusalOf(folder)).toContain(`chmod 0400 ${key}`);
+    chmodSync(key, 0o600);
+    writeFileSync(key, right.subarray(1));
+    expect(refusalOf(folder)).toMatch(/master key .* is not 32 bytes, .* Remedy: put back the key/);
+    expect(refusalOf(folder, { file: join(folder, 'nowhere.key') })).toMatch(/cannot be read \(ENOENT\)\. Remedy: /);
     rmSync(key);
     expect(refusalOf(folder)).toMatch(/master key .* is missing.*Remedy: put back the key/);
     writeFileSync(key, 'cd'.repeat(32), { mode: 0o400 });
-    expect(refusalOf(folder)).toContain('another master key');
+    expect(refusalOf(folder)).toMatch(/another master key\. Remedy: put back the key that belongs to it/);
+    expect(refusalOf(folder)).not.toMatch(/backup|restore/i);
     rmSync(key);
     writeFileSync(key, right, { mode: 0o400 });
     expect(refusalOf(folder)).toBe('it opened');
@@ -85,7 +96,6 @@ describe('opening the database', () => {
   it('takes a database and backups that an earlier version left readable from other users', () => {
     const folder = temporaryFolder();
     const older = openStore(folder);
-    rmSync(join(folder, 'backups'), { recursive: true, force: true });
     mkdirSync(join(folder, 'backups'));
     const files = ['lintel.db', 'lintel.db-wal', 'lintel.db-shm', 'backups/lintel-20260301T000000Z-nightly.db'];
     const paths = files.map((name) => join(folder, name));
@@ -106,7 +116,6 @@ describe('opening the database', () => {
   it('copies it into files that nobody else can read', async () => {
     const folder = temporaryFolder();
     openStore(folder).close();
-    rmSync(join(folder, 'backups'), { recursive: true, force: true });
     mkdirSync(join(folder, 'backups'), { mode: 0o755 });
     const store = new Store({
       ...storeOptions(folder),
