@@ -17,7 +17,7 @@ export class Recorder {
   #dropped = 0;
   #retryTimer: Timer | null = null;
 
-  /** `store` is null when it refused at start: then everything stays in memory and is only logged. */
+  /** `store` is null when it refused at start: then everything stays in memory until the end, and is lost with it. */
   constructor(store: Store | null, clock: Clock, log: Log) {
     this.#store = store;
     this.#clock = clock;
@@ -27,8 +27,10 @@ export class Recorder {
   /** Cancels the next try; what is still in memory is lost with the process, and the log says so. */
   stop(): void {
     this.#retryTimer?.cancel();
-    if (this.#kept.length > 0)
-      this.#log.error('events are lost: the disk failed until the end', { count: this.#kept.length });
+    const count = this.#kept.length + this.#dropped;
+    if (count === 0) return;
+    const why = this.#store === null ? 'there was no database to keep them in' : 'the disk failed until the end';
+    this.#log.error(`events are lost: ${why}`, { count });
   }
 
   /** True while events wait in memory because the disk failed. */
