@@ -188,10 +188,17 @@ function windowSays(
   window: { startsAtMs: number | null; endsAtMs: number | null },
   time: TimeWitness,
 ): string {
-  const at = (ms: number | null): string => (ms === null ? 'open' : new Date(ms).toISOString());
-  const bounds = `[${at(window.startsAtMs)}, ${at(window.endsAtMs)})`;
-  const clock = time.trusted
-    ? `it is ${at(time.nowMs)}`
-    : `the clock is not trusted; it is later than ${at(time.floorMs)}`;
-  return `${verdict} in ${bounds}: ${clock}`;
+  const at = (ms: number): string => new Date(ms).toISOString();
+  const { startsAtMs, endsAtMs } = window;
+  const starts = startsAtMs === null ? 'no start' : `from ${at(startsAtMs)}`;
+  const ends = endsAtMs === null ? 'no end' : `until ${at(endsAtMs)}`;
+  const bounds = startsAtMs === null && endsAtMs === null ? 'no start and no end' : `${starts}, ${ends}`;
+  return `${verdict.replaceAll('_', ' ')} (${bounds}): ${clockSays(time)}`;
+}
+
+function clockSays({ trusted, nowMs, floorMs }: TimeWitness): string {
+  if (trusted) return `it is ${new Date(nowMs).toISOString()}`;
+  const known =
+    floorMs === null ? 'nothing says how late it is' : `it is later than ${new Date(floorMs).toISOString()}`;
+  return `the clock is not trusted; ${known}`;
 }

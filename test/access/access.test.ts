@@ -679,4 +679,34 @@ describe('explain', () => {
     expect(here.pulses).toEqual([]);
     expect(here.events()).toHaveLength(before);
   });
+
+  it.each([
+    [{}, 'open (no start and no end): it is 2026-03-02T09:00:00.000Z'],
+    [
+      { starts_at: '2026-03-02T08:00:00Z' },
+      'open (from 2026-03-02T08:00:00.000Z, no end): it is 2026-03-02T09:00:00.000Z',
+    ],
+    [
+      { ends_at: '2026-03-02T10:00:00Z' },
+      'open (no start, until 2026-03-02T10:00:00.000Z): it is 2026-03-02T09:00:00.000Z',
+    ],
+    [
+      { starts_at: '2026-03-02T10:00:00Z', ends_at: '2026-03-02T11:00:00Z' },
+      'not yet valid (from 2026-03-02T10:00:00.000Z, until 2026-03-02T11:00:00.000Z): it is 2026-03-02T09:00:00.000Z',
+    ],
+  ])('says in words what window it is: %j', async (window, said) => {
+    const here = await withCard({}, window);
+    const [entrance] = buildSite(here.store, [ENTRANCES.lobby]).entrances;
+    if (entrance === undefined) throw new Error('the lobby is there');
+    const at: TimeWitness = {
+      trusted: true,
+      nowMs: Date.parse('2026-03-02T09:00:00Z'),
+      floorMs: null,
+      isGraceLeft: true,
+    };
+    const windowAt = (time: TimeWitness): string | undefined =>
+      here.access.explain(entrance, { cards: [CARD] }, time).steps.find(({ step }) => step === 'window')?.detail;
+    expect(windowAt(at)).toBe(said);
+    expect(windowAt({ ...at, trusted: false })).toContain('the clock is not trusted; nothing says how late it is');
+  });
 });
