@@ -6,7 +6,7 @@ import type { CommandName } from '../commands/contract.ts';
 import type { ApiError } from '../domain/errors.ts';
 import { DURATION_FORM, parseDuration } from '../domain/duration.ts';
 import { DEFAULT_PREFIX } from '../facility/values.ts';
-import { reason } from '../facility/secret.ts';
+import { whySecretUnread, whyUnread } from '../facility/file-errors.ts';
 import type { Given, Option } from './options.ts';
 import type { Fields } from './show.ts';
 import { UsageError } from './terminal.ts';
@@ -49,11 +49,16 @@ export const CHANNEL_OPTIONS: readonly Option[] = [
 ];
 
 /** A file, or standard input for `-`. */
-export function readInput(file: string, where: string): Buffer {
+export const readInput = (file: string, where: string): Buffer => readOr(whyUnread, file, where);
+
+/** The same for a file that holds a secret. */
+export const readSecretInput = (file: string, where: string): Buffer => readOr(whySecretUnread, file, where);
+
+function readOr(why: (error: unknown) => string, file: string, where: string): Buffer {
   try {
     return readFileSync(file === '-' ? 0 : file);
   } catch (error) {
-    throw new UsageError(`${where}: ${file === '-' ? 'standard input' : file} cannot be read: ${reason(error)}`);
+    throw new UsageError(`${where}: ${file === '-' ? 'standard input' : file} cannot be read: ${why(error)}`);
   }
 }
 

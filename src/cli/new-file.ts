@@ -1,7 +1,7 @@
 // A file for what only its owner may read. It is made before the work begins, so that nothing is asked of a person in vain and no other file is overwritten.
 
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
-import { reason } from '../facility/secret.ts';
+import { whyUnmade } from '../facility/file-errors.ts';
 import { UsageError } from './terminal.ts';
 
 export type NewFile = { keep(content: Buffer): void; discard(): void };
@@ -12,7 +12,7 @@ export function writeNewFile(path: string): NewFile {
   try {
     handle = openSync(path, 'wx', 0o600);
   } catch (error) {
-    throw new UsageError(`${path} cannot be made: ${reason(error)}`);
+    throw new UsageError(`${path} cannot be made: ${whyUnmade(error)}`);
   }
   return {
     keep(content) {

@@ -1,7 +1,7 @@
 // From the options of a command line to the channel they name; the broker's client is loaded only where it is used.
 
 import { DEFAULT_PREFIX, NAME_FORM, NAME_WORDS } from '../facility/values.ts';
-import { readInput, type Channel } from './channel.ts';
+import { readInput, readSecretInput, type Channel } from './channel.ts';
 import type { Given } from './options.ts';
 import { UsageError, type Terminal } from './terminal.ts';
 
@@ -57,5 +57,6 @@ function readUrl(text: string): { url: string; username: string | null; password
 
 function readOption(given: Given, name: string): Buffer | null {
   const file = given.text(name);
-  return file === null ? null : readInput(file, `--${name}`);
+  if (file === null) return null;
+  return name === 'ca' || name === 'cert' ? readInput(file, `--${name}`) : readSecretInput(file, `--${name}`);
 }

@@ -3,7 +3,7 @@
 
 import { OperatingError } from '../domain/errors.ts';
 import { openToOthers } from '../facility/secret.ts';
-import { CHANNEL_OPTIONS, readInput, timeoutOf } from './channel.ts';
+import { CHANNEL_OPTIONS, readInput, readSecretInput, timeoutOf } from './channel.ts';
 import { optionRows, type HelpPage, type Program } from './help.ts';
 import { openLocalChannel, type LocalChannel } from './local-channel.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
@@ -254,7 +254,7 @@ async function install({ channel, given, terminal, words }: Call): Promise<numbe
 
 async function importKey({ channel, given, terminal, words }: Call): Promise<number> {
   const file = given.text('file') ?? '';
-  const key = readInput(file, '--file').toString('latin1').trim();
+  const key = readSecretInput(file, '--file').toString('latin1').trim();
   const open = file === '-' ? null : openToOthers(file);
   if (open !== null) terminal.err(`lintel: ${open}\n`);
   const [reader] = words;

@@ -10,7 +10,7 @@ import { nearest } from '../facility/words.ts';
 import { systemClock } from '../ops/clock.ts';
 import { openControlServer, type ControlServer } from '../ops/control-socket.ts';
 import { systemRandom } from '../ops/random.ts';
-import { readInput } from './channel.ts';
+import { readSecretInput } from './channel.ts';
 import { optionRows, type Program } from './help.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import { untilSignal } from './signals.ts';
@@ -164,7 +164,7 @@ function playOptions(given: Given, device: Device): PlayOptions {
     profile: given.text('profile') ?? device.profile ?? null,
     rtu: given.has('rtu'),
     installMode: given.has('install-mode'),
-    key: keyFile === null ? null : readInput(keyFile, '--key-file').toString('latin1').trim(),
+    key: keyFile === null ? null : readSecretInput(keyFile, '--key-file').toString('latin1').trim(),
   };
 }
 

@@ -2,7 +2,8 @@
 
 import { statSync } from 'node:fs';
 import type { Report } from './report.ts';
-import { openToOthers, reason, secretPath } from './secret.ts';
+import { whyUnread } from './file-errors.ts';
+import { openToOthers, secretPath } from './secret.ts';
 import { section, valueAt } from './shape.ts';
 import { printable } from './words.ts';
 
@@ -69,7 +70,7 @@ function fileFault(path: string): string | null {
   try {
     return statSync(path).isFile() ? null : `${printable(path)} is no file`;
   } catch (error) {
-    const [why] = reason(error).split('. Remedy: ');
+    const [why] = whyUnread(error).split('. Remedy: ');
     return `${printable(path)} cannot be read: ${why ?? ''}`;
   }
 }

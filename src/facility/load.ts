@@ -14,7 +14,7 @@ import { entranceSchemas, type UnderstoodEntrance } from './entrance-schema.ts';
 import { checkMqtt } from './mqtt-check.ts';
 import { Report, type ShownProblem } from './report.ts';
 import { controllerShape, siteSchema } from './schema.ts';
-import { reason } from './secret.ts';
+import { whyUnread } from './file-errors.ts';
 import { isMapping, readShape, section, valueAt } from './shape.ts';
 import { NAME_FORM, NAME_WORDS } from './values.ts';
 import { nearest, printable } from './words.ts';
@@ -355,11 +355,8 @@ function readText(file: string): string | ShownProblem {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(file));
   } catch (error) {
     if (error instanceof TypeError) return unreadable('the file is not UTF-8 text', 'Save it as UTF-8.');
-    const [message, remedy] = reason(error).split('. Remedy: ');
-    return unreadable(
-      `the file cannot be read: ${message ?? ''}`,
-      `${capital(remedy ?? 'look at the path and its permissions')}.`,
-    );
+    const [message = '', remedy = ''] = whyUnread(error).split('. Remedy: ');
+    return unreadable(`the file cannot be read: ${message}`, `${capital(remedy)}.`);
   }
 }
 

@@ -4,6 +4,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { OperatingError } from '../domain/errors.ts';
 import type { SecretSource } from '../domain/facility.ts';
+import { whySecretUnread } from './file-errors.ts';
 
 const MAX_BYTES = 1024 * 1024;
 
@@ -46,23 +47,10 @@ function readBytes(path: string): Buffer {
     bytes = readFileSync(path);
   } catch (error) {
     if (error instanceof OperatingError) throw error;
-    throw new OperatingError('invalid_input', `${path} cannot be read: ${reason(error)}`);
+    throw new OperatingError('invalid_input', `${path} cannot be read: ${whySecretUnread(error)}`);
   }
   if (bytes.length > 0) return bytes;
   throw new OperatingError('invalid_input', `${path} is empty. Remedy: write the secret into it`);
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file. Remedy: create it with mode 0400, or correct the path',
-  EACCES: 'access is denied. Remedy: let it belong to the user that runs Lintel, with mode 0400',
-  EISDIR: 'it is a folder. Remedy: name the file in it',
-  ENOTDIR: 'a part of the path is no folder. Remedy: correct the path',
-};
-
-export function reason(error: unknown): string {
-  const code =
-    error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown error';
-  return REASONS[code] ?? code;
 }
 
 /** Says so where a file with a secret can be read by others than its owner; null when not, or when that cannot be told. */

@@ -154,7 +154,9 @@ describe('lintel osdp import-key', () => {
     await online(site, serving, ['front-reader']);
     expect(serving.agent.store?.readerKeys.load('front-reader')).toEqual(before);
     expect((await ask('import-key', 'front-reader')).code).toBe(2);
-    expect((await ask('import-key', 'front-reader', '--file', join(site.folder, 'none'))).code).toBe(2);
+    const missing = await ask('import-key', 'front-reader', '--file', join(site.folder, 'none'));
+    expect(missing.code).toBe(2);
+    expect(missing.stderr).toContain('Remedy: create it with mode 0400, or correct the path');
   });
 });
 
@@ -220,7 +222,9 @@ describe('lintel osdp transfer', () => {
     });
     writeFileSync(file, '');
     expect((await ask('transfer', 'front-reader', file, '--type', '1')).code).toBe(2);
-    expect((await ask('transfer', 'front-reader', join(site.folder, 'none'), '--type', '1')).code).toBe(2);
+    const missing = await ask('transfer', 'front-reader', join(site.folder, 'none'), '--type', '1');
+    expect(missing.code).toBe(2);
+    expect(missing.stderr).toMatch(/FILE: \S+none cannot be read: there is no such file\. Remedy: correct the path\n$/);
     expect((await ask('transfer', 'front-reader', file)).stderr).toContain('--type N');
   });
 });
@@ -233,7 +237,14 @@ describe('lintel osdp template and manufacturer', () => {
     expect((await ask('template', 'front-reader', '--out', out)).code).toBe(0);
     expect(readFileSync(out).equals(reader.template)).toBe(true);
     expect(statSync(out).mode & 0o777).toBe(0o600);
-    expect((await ask('template', 'front-reader', '--out', out)).code).toBe(2);
+    const again = await ask('template', 'front-reader', '--out', out);
+    expect(again.code).toBe(2);
+    expect(again.stderr).toContain(
+      `${out} cannot be made: it exists already, and nothing is overwritten. Remedy: name`,
+    );
+    const nowhere = await ask('template', 'front-reader', '--out', join(site.folder, 'none', 'finger.bin'));
+    expect(nowhere.code).toBe(2);
+    expect(nowhere.stderr).toContain('its folder does not exist. Remedy: make the folder');
     reader.refuses.add('BIOREAD');
     const other = join(site.folder, 'other.bin');
     expect((await ask('template', 'front-reader', '--out', other)).code).toBe(1);

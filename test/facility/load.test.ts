@@ -355,6 +355,7 @@ describe('a file that is no facility file', () => {
       const { facility, problems } = loadFacility(file, [fakeDriver]);
       expect(facility).toBeNull();
       expect(problems).toHaveLength(1);
+      expect(problems[0]?.remedy).not.toContain('0400');
       return problems[0]?.message;
     });
     expect(messages).toEqual([
