@@ -96,7 +96,7 @@ export class Report {
       message: finding.message,
       remedy: asSentence(finding.remedy),
     };
-    const source = this.#shownLine(offset - (column - 1), hidden);
+    const source = this.#hasKeys ? this.#shownLine(offset - (column - 1), hidden) : null;
     return source === null ? problem : { ...problem, source };
   }
 
@@ -109,6 +109,12 @@ export class Report {
     const line = cutAtSecretKey(text.slice(start, cut).replace(/\r$/, ''));
     if (cut < end) return `${line.trimEnd()} …`;
     return line.trim() === '' ? null : line;
+  }
+
+  /** What is no facility file at all may be a key or a password, named by mistake: nothing of it is shown. */
+  get #hasKeys(): boolean {
+    const { value } = this.#source;
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
   }
 
   /** What stands under keys that hold secrets (or nearly have such a name), unless it only says where the secret is; and under unknown keys, for they may be anything. */

@@ -41,6 +41,19 @@ describe('a secret that stands in the file by mistake is never repeated', () => 
     expect(problemsJson(problems)).not.toContain('4711');
   });
 
+  it.each<[string, string]>([
+    ['a key', `${SECRET}\n`],
+    ['a key in PEM', `-----BEGIN PRIVATE KEY-----\n${SECRET}\n-----END PRIVATE KEY-----\n`],
+    ['a password with a colon', `:${SECRET}`],
+    ['a list of them', `- ${SECRET}\n`],
+  ])('nor is one that was named in place of the facility file: %s', (_name, text) => {
+    const { facility, problems } = loadFacilityText(text, 'master.key', [fakeDriver]);
+    expect(facility).toBeNull();
+    expect(problems.length).toBeGreaterThan(0);
+    expect(formatProblems(problems)).not.toContain('4711');
+    expect(problemsJson(problems)).not.toContain('4711');
+  });
+
   it('and the remedy says where it belongs', () => {
     const { problems } = loadFacilityText(
       fileOf({ mqtt: `mqtt: {url: mqtts://b.example, username: u, password: ${SECRET}}\n` }),
