@@ -19,10 +19,10 @@ export type InstallOutcome =
   /** The window has closed; `message` tells what was last seen. */
   | { outcome: 'failed'; message: string };
 
-/** What became of an attempt: which key opened, or what to tell people. `stranger`: somebody answered who does not hold the key in use. */
+/** What became of an attempt: which key opened, or what to tell people. `stranger`: somebody answered who does not hold the key in use; `disproved`: or any other that was tried. */
 export type Unlocked =
-  | { key: 'pending' | 'active'; problem: null; silent: false; stranger: false }
-  | { key: null; problem: string; silent: boolean; stranger: boolean };
+  | { key: 'pending' | 'active'; problem: null; silent: false; stranger: false; disproved: false }
+  | { key: null; problem: string; silent: boolean; stranger: boolean; disproved: boolean };
 
 type Window = { timer: Timer; message: string; settle: (outcome: InstallOutcome) => void };
 type Ring = { active: Buffer | null; pending: Buffer | null; identity: string | null };
@@ -158,9 +158,10 @@ export class KeyRing {
         if (which === 'pending') this.#store((keys) => keys.activate(this.#device));
         // The reader holds the active key, so the new one never reached it.
         else if (ring.pending !== null) this.discardPending();
-        return { key: which, problem: null, silent: false, stranger: false };
+        return { key: which, problem: null, silent: false, stranger: false, disproved: false };
       }
-      failed = { ...explain(result, this.#device), stranger: which === 'active' && result.why === 'other_key' };
+      const disproved = result.why === 'other_key';
+      failed = { ...explain(result, this.#device), stranger: which === 'active' && disproved, disproved };
       // One silence is no verdict on a key.
       if (result.why === 'silent') return failed;
     }
@@ -211,7 +212,7 @@ export class KeyRing {
 
   #installFailed(message: string, silent: boolean): Unlocked {
     if (this.#window !== null) this.#window.message = message;
-    return { key: null, problem: `install window open: ${message}`, silent, stranger: false };
+    return { key: null, problem: `install window open: ${message}`, silent, stranger: false, disproved: false };
   }
 
   #closeWindow(outcome: InstallOutcome): void {
@@ -250,13 +251,19 @@ export class KeyRing {
 }
 
 /** In, under the key that is in use. */
-export const ACTIVE: Unlocked = { key: 'active', problem: null, silent: false, stranger: false };
+export const ACTIVE: Unlocked = { key: 'active', problem: null, silent: false, stranger: false, disproved: false };
 
 /** A reader that has a key is not to be given another because the place of its key is out of reach. */
 const NO_STORE =
   'the keys of readers are in the database, which was refused: `lintel status` says why and what to do. Do not install the reader anew';
 
-const locked = (problem: string): Unlocked => ({ key: null, problem, silent: false, stranger: false });
+const locked = (problem: string): Unlocked => ({
+  key: null,
+  problem,
+  silent: false,
+  stranger: false,
+  disproved: false,
+});
 
 function explain(
   result: HandshakeResult & { ok: false },

@@ -99,7 +99,10 @@ export class Operator {
       reader.keyRing.discardPending();
       throw new OperatingError('not_supported', `${device} refused the new key: ${describeNak(result.error)}`);
     }
-    await this.#proveKey(reader);
+    await this.#proveKey(reader, {
+      former: `${device} still has its former key: the new one was not taken`,
+      neither: null,
+    });
   }
 
   /** Takes over the key that a reader has already, as 32 hexadecimal digits. It is kept only when the reader proves that it holds it. */
@@ -107,23 +110,27 @@ export class Operator {
     const reader = this.#secureReader(device);
     reader.keyRing.importKey(parseKey(text));
     try {
-      await this.#proveKey(reader);
+      await this.#proveKey(reader, {
+        former: `${device} has the key that Lintel holds for it already: the imported one is another, and was not kept`,
+        neither: `the imported key is not that of ${device}, and was not kept. Import the key that it has; where nobody knows it, reset the reader and open an install window with \`lintel osdp install ${device}\``,
+      });
     } catch (error) {
       reader.keyRing.discardPending();
       throw error;
     }
   }
 
-  async #proveKey(reader: OsdpReader): Promise<void> {
+  /** What to say when the reader proves to have its `former` key, or `neither` of the two. */
+  async #proveKey(reader: OsdpReader, say: { former: string; neither: string | null }): Promise<void> {
     const attempt = reader.keyRing.nextUnlock();
     reader.relink();
     const unlocked = await withDeadline(this.#context.clock, KEY_WAIT_MS, `${reader.name} under its new key`, attempt);
     if (unlocked.key === 'pending') return;
+    if (unlocked.key === 'active') throw new OperatingError('not_permitted', say.former);
+    if (unlocked.disproved && say.neither !== null) throw new OperatingError('not_permitted', say.neither);
     throw new OperatingError(
-      unlocked.key === null && unlocked.silent ? 'controller_offline' : 'not_permitted',
-      unlocked.key === 'active'
-        ? `${reader.name} still has its former key: the new one was not taken`
-        : `${reader.name}: ${unlocked.problem ?? 'the key does not open it'}`,
+      unlocked.silent ? 'controller_offline' : 'not_permitted',
+      `${reader.name}: ${unlocked.problem}`,
     );
   }
 

@@ -140,14 +140,14 @@ describe('lintel osdp import-key', () => {
     const { site, serving, ask } = await asked();
     const before = serving.agent.store?.readerKeys.load('front-reader');
     const file = join(site.folder, 'front.key');
-    for (const [text, problem] of [
-      [KEY, 'still has its former key'],
-      ['00112233445566778899AABBCCDDEEFF', 'this key is refused'],
-      ['C3A1F05E', '32 hexadecimal digits'],
+    for (const [text, exitCode, problem] of [
+      [KEY, 1, 'has the key that Lintel holds for it already: the imported one is another, and was not kept'],
+      ['00112233445566778899AABBCCDDEEFF', 1, 'this key is refused'],
+      ['C3A1F05E', 1, '32 hexadecimal digits'],
     ] as const) {
       writeFileSync(file, text, { mode: 0o600 });
       const refused = await ask('import-key', 'front-reader', '--file', file);
-      expect(refused).toMatchObject({ code: 1, stdout: '' });
+      expect(refused).toMatchObject({ code: exitCode, stdout: '' });
       expect(refused.stderr).toContain(problem);
       expect(refused.stderr).not.toContain(text);
     }
@@ -157,6 +157,20 @@ describe('lintel osdp import-key', () => {
     const missing = await ask('import-key', 'front-reader', '--file', join(site.folder, 'none'));
     expect(missing.code).toBe(2);
     expect(missing.stderr).toContain('Remedy: create it with mode 0400, or correct the path');
+  });
+});
+
+describe('a key that is not that of the reader', () => {
+  it('is told as such, not as a reader that lost the key that Lintel has: Lintel has none', async () => {
+    const { site, serving, ask } = await asked({ 'front-reader': { key: null } });
+    site.reader('front-reader').key = Buffer.from('5D0E7A4493C1286FB2EF90137746AD58', 'hex');
+    const file = join(site.folder, 'front.key');
+    writeFileSync(file, 'C3A1F05E77120B9D4408EE6AB1D2937F', { mode: 0o600 });
+    const refused = await ask('import-key', 'front-reader', '--file', file);
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toContain('the imported key is not that of front-reader, and was not kept. Import the key');
+    expect(refused.stderr).not.toContain('that Lintel has');
+    expect(serving.agent.store?.readerKeys.load('front-reader')).toMatchObject({ active: null, pending: null });
   });
 });
 
