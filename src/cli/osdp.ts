@@ -1,6 +1,7 @@
 // `lintel osdp …`: the service of OSDP readers, through the agent that has their line. Keys come from a file or standard input, never from the command line, which
 // every user of the machine can read.
 
+import { BAUDS } from '../../drivers/osdp/commands.ts';
 import { OperatingError } from '../domain/errors.ts';
 import { openToOthers } from '../facility/secret.ts';
 import { CHANNEL_OPTIONS, readInput, readSecretInput, timeoutOf } from './channel.ts';
@@ -12,7 +13,8 @@ import { cell, isFields, keyValues, type Fields } from './show.ts';
 import { untilSignal } from './signals.ts';
 import { DONE, FAILED, painter, type Terminal, UsageError } from './terminal.ts';
 
-type Call = { channel: LocalChannel; given: Given; terminal: Terminal; words: readonly string[] };
+type Asking = Pick<LocalChannel, 'request' | 'close'>;
+type Call = { channel: Asking; given: Given; terminal: Terminal; words: readonly string[] };
 type Verb = {
   usage: string;
   about: string;
@@ -165,7 +167,7 @@ export const osdpProgram: Program = {
     noMoreWords(given.words, verb.words[1], verb.usage);
     const missing = verb.options.find((option) => option.required === true && !given.has(option.name));
     if (given.words.length < verb.words[0] || missing !== undefined) throw new UsageError(`Usage: ${verb.usage}`);
-    const channel = await openLocalChannel(given.text('socket'), given.text('facility'));
+    const channel = openedLater(() => openLocalChannel(given.text('socket'), given.text('facility')));
     try {
       return await verb.run({ channel, given, terminal, words: given.words });
     } finally {
@@ -173,6 +175,15 @@ export const osdpProgram: Program = {
     }
   },
 };
+
+/** A wrong command line is told as one, also where no agent is there to be asked: the channel opens with the first question. */
+function openedLater(open: () => Promise<LocalChannel>): Asking {
+  let opened: Promise<LocalChannel> | null = null;
+  return {
+    request: async (...question) => await (await (opened ??= open())).request(...question),
+    close: async () => await (await opened?.catch(() => null))?.close(),
+  };
+}
 
 const overview = (): HelpPage => ({
   usage: ['lintel osdp VERB …', 'lintel osdp VERB --help'],
@@ -255,6 +266,8 @@ async function install({ channel, given, terminal, words }: Call): Promise<numbe
 async function importKey({ channel, given, terminal, words }: Call): Promise<number> {
   const file = given.text('file') ?? '';
   const key = readSecretInput(file, '--file').toString('latin1').trim();
+  if (!/^[0-9A-Fa-f]{32}$/.test(key.replaceAll(/[\s:-]/g, '')))
+    throw new UsageError('--file: a Secure Channel key is written as 32 hexadecimal digits');
   const open = file === '-' ? null : openToOthers(file);
   if (open !== null) terminal.err(`lintel: ${open}\n`);
   const [reader] = words;
@@ -273,6 +286,8 @@ function addressFields(given: Given): Fields {
   const to = given.whole('to', 0, 126);
   const baud = given.whole('baud', 1, 1_000_000);
   if (to === null && baud !== null) throw new UsageError('--baud belongs to --to');
+  if (baud !== null && !BAUDS.some((known) => known === baud))
+    throw new UsageError(`--baud: one of ${BAUDS.join(', ')}`);
   return { ...(to === null ? {} : { to }), ...(baud === null ? {} : { baud }) };
 }
 
@@ -303,10 +318,11 @@ async function scan({ channel, given, terminal, words }: Call): Promise<number> 
 async function transfer({ channel, given, terminal, words }: Call): Promise<number> {
   const [reader = '', file = ''] = words;
   const type = given.whole('type', 0, 255);
+  const timeoutMs = timeoutOf(given, QUICK_MS);
   const content = readInput(file, 'FILE');
   if (content.length === 0) throw new UsageError(`${file} is empty`);
   if (content.length > MAX_FILE_BYTES) throw new UsageError(`${file} has more than ${MAX_FILE_BYTES} bytes`);
-  const upload = await sendPieces(channel, content, timeoutOf(given, QUICK_MS));
+  const upload = await sendPieces(channel, content, timeoutMs);
   const bar = progressBar(terminal, given.has('json'));
   const onItem = (item: unknown): void => {
     if (!isFields(item)) return;
@@ -324,7 +340,7 @@ async function transfer({ channel, given, terminal, words }: Call): Promise<numb
   return say(given, terminal, answer, `${reader} has taken ${file} (${content.length} bytes)`);
 }
 
-async function sendPieces(channel: LocalChannel, content: Buffer, timeoutMs: number): Promise<string> {
+async function sendPieces(channel: Asking, content: Buffer, timeoutMs: number): Promise<string> {
   let upload: string | null = null;
   for (let offset = 0; offset < content.length; offset += PIECE_BYTES) {
     const data = content.subarray(offset, offset + PIECE_BYTES).toString('base64');
@@ -339,12 +355,13 @@ async function sendPieces(channel: LocalChannel, content: Buffer, timeoutMs: num
 async function template({ channel, given, terminal, words }: Call): Promise<number> {
   const { writeNewFile } = await import('./new-file.ts');
   const out = given.text('out') ?? '';
-  const file = writeNewFile(out);
   const [reader] = words;
-  if (!given.has('json')) terminal.err(`${cell(reader)} waits for a finger now.\n`);
   const fields = { action: 'template', reader, type: given.whole('type', 0, 255) ?? 0 };
+  const timeoutMs = timeoutOf(given, PERSON_MS);
+  const file = writeNewFile(out);
+  if (!given.has('json')) terminal.err(`${cell(reader)} waits for a finger now.\n`);
   try {
-    const { template: data, ...rest } = await channel.request('osdp', fields, timeoutOf(given, PERSON_MS));
+    const { template: data, ...rest } = await channel.request('osdp', fields, timeoutMs);
     if (rest['status'] !== 0)
       throw new OperatingError('not_supported', `${cell(reader)} could not read it (status ${cell(rest['status'])})`);
     file.keep(Buffer.from(String(data), 'base64'));
@@ -356,8 +373,11 @@ async function template({ channel, given, terminal, words }: Call): Promise<numb
 }
 
 async function manufacturer({ channel, given, terminal, words }: Call): Promise<number> {
-  const oui = given.text('oui');
-  const fields = { action: 'manufacturer', reader: words[0], oui, data: given.text('data') ?? '' };
+  const oui = given.text('oui') ?? '';
+  const data = given.text('data') ?? '';
+  if (!/^[0-9A-Fa-f]{6}$/.test(oui)) throw new UsageError('--oui: 6 hexadecimal digits, e.g. 112233');
+  if (!/^([0-9A-Fa-f]{2})*$/.test(data)) throw new UsageError('--data: hexadecimal digits, two a byte, e.g. 01FF');
+  const fields = { action: 'manufacturer', reader: words[0], oui, data };
   const answer = await channel.request('osdp', fields, timeoutOf(given, QUICK_MS));
   return say(given, terminal, answer, answer['answer'] === 'ack' ? 'acknowledged' : cell(answer['data']));
 }

@@ -143,7 +143,7 @@ describe('lintel osdp import-key', () => {
     for (const [text, exitCode, problem] of [
       [KEY, 1, 'has the key that Lintel holds for it already: the imported one is another, and was not kept'],
       ['00112233445566778899AABBCCDDEEFF', 1, 'this key is refused'],
-      ['C3A1F05E', 1, '32 hexadecimal digits'],
+      ['C3A1F05E', 2, '32 hexadecimal digits'],
     ] as const) {
       writeFileSync(file, text, { mode: 0o600 });
       const refused = await ask('import-key', 'front-reader', '--file', file);
@@ -171,6 +171,29 @@ describe('a key that is not that of the reader', () => {
     expect(refused.stderr).toContain('the imported key is not that of front-reader, and was not kept. Import the key');
     expect(refused.stderr).not.toContain('that Lintel has');
     expect(serving.agent.store?.readerKeys.load('front-reader')).toMatchObject({ active: null, pending: null });
+  });
+});
+
+describe('a wrong command line', () => {
+  it.each([
+    ['manufacturer', 'front-reader', '--oui', 'zz'],
+    ['manufacturer', 'front-reader', '--oui', '11223'],
+    ['manufacturer', 'front-reader', '--oui', '112233', '--data', 'F'],
+    ['address', 'front-reader', '--to', '127'],
+    ['address', 'front-reader', '--to', '5', '--baud', '9601'],
+    ['scan', 'north', '--baud', '9600'],
+    ['scan', 'north', '--to', '5', '--baud', '14400'],
+    ['install', 'front-reader', '--minutes', '0'],
+    ['rotate', 'front-reader', '--timeout', '5'],
+    ['template', 'front-reader', '--out', '/tmp/lintel-never-made', '--type', 'thumb'],
+    ['template', 'front-reader', '--out', '/tmp/lintel-never-made', '--timeout', 'soon'],
+    ['transfer', 'front-reader', import.meta.filename, '--type', '256'],
+    ['transfer', 'front-reader', import.meta.filename, '--type', '1', '--timeout', '2h'],
+  ])('is told with exit code 2, also where no agent is there to be asked: %s %s %s %s', async (...args) => {
+    const { code, stdout, stderr } = await say('osdp', ...args, '--socket', '/tmp/lintel-nobody-listens.sock');
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^lintel: --\w+/);
+    expect(existsSync('/tmp/lintel-never-made')).toBe(false);
   });
 });
 
@@ -272,7 +295,6 @@ describe('lintel osdp template and manufacturer', () => {
       code: 0,
       stdout: '11223302\n',
     });
-    expect((await ask('manufacturer', 'front-reader', '--oui', 'xyz')).stderr).toContain('hexadecimal digits');
   });
 });
 
