@@ -20,6 +20,9 @@ export type ParamOption = Option & {
   choices: readonly string[];
 };
 
+/** What nobody should read in the process list or the history of a shell: may be given on standard input. */
+export const SECRET_PARAMS: ReadonlySet<string> = new Set(['code']);
+
 export const optionName = (param: string): string => param.replaceAll('_', '-');
 
 export function paramOptions(name: CommandName): ParamOption[] {
@@ -40,7 +43,7 @@ function paramOption(param: string, node: SchemaNode, required: boolean): ParamO
     param,
     name: optionName(param),
     value: choices.length > 0 && choices.length <= 4 ? choices.join('|') : PLACEHOLDERS[kind],
-    description: describe(node, form, kind, isNullable),
+    description: `${describe(node, form, kind, isNullable)}${SECRET_PARAMS.has(param) ? '; - asks for it, or reads it from standard input' : ''}`,
     required,
     many: kind === 'list',
     kind,

@@ -9,6 +9,7 @@ import { optionRows, type HelpPage, type Program } from './help.ts';
 import { openLocalChannel, type LocalChannel } from './local-channel.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import { progressBar } from './progress.ts';
+import { FROM_INPUT, readSecretLine } from './secret-line.ts';
 import { cell, isFields, keyValues, type Fields } from './show.ts';
 import { untilSignal } from './signals.ts';
 import { DONE, FAILED, painter, type Terminal, UsageError } from './terminal.ts';
@@ -265,14 +266,17 @@ async function install({ channel, given, terminal, words }: Call): Promise<numbe
 
 async function importKey({ channel, given, terminal, words }: Call): Promise<number> {
   const file = given.text('file') ?? '';
-  const key = readSecretInput(file, '--file').toString('latin1').trim();
+  const key =
+    file === FROM_INPUT
+      ? await readSecretLine('--file', 'Key', terminal)
+      : readSecretInput(file, '--file').toString('latin1').trim();
   if (!/^[0-9A-Fa-f]{32}$/.test(key.replaceAll(/[\s:-]/g, '')))
     throw new UsageError('--file: a Secure Channel key is written as 32 hexadecimal digits');
-  const open = file === '-' ? null : openToOthers(file);
+  const open = file === FROM_INPUT ? null : openToOthers(file);
   if (open !== null) terminal.err(`lintel: ${open}\n`);
   const [reader] = words;
   const answer = await channel.request('osdp', { action: 'import-key', reader, key }, timeoutOf(given, HANDSHAKE_MS));
-  const advice = file === '-' ? '' : ` Delete ${file} now.`;
+  const advice = file === FROM_INPUT ? '' : ` Delete ${file} now.`;
   return say(given, terminal, answer, `${cell(reader)} has proven that it holds this key.${advice}`);
 }
 

@@ -7,11 +7,20 @@ import { nearest } from '../facility/words.ts';
 import { systemClock } from '../ops/clock.ts';
 import { CHANNEL_OPTIONS, readInput, timeoutOf, type Channel, type Envelope } from './channel.ts';
 import { openChannel } from './open-channel.ts';
-import { checkParams, optionName, paramOptions, paramsFrom, readJson, type ParamOption } from './contract-options.ts';
+import {
+  checkParams,
+  optionName,
+  paramOptions,
+  paramsFrom,
+  readJson,
+  SECRET_PARAMS,
+  type ParamOption,
+} from './contract-options.ts';
 import { optionRows, type HelpPage, type Program } from './help.ts';
 import { mintCommandId } from './local-channel.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import { printReply } from './reply.ts';
+import { FROM_INPUT, readSecretLine } from './secret-line.ts';
 import { isFields } from './show.ts';
 import { UsageError, type Terminal } from './terminal.ts';
 
@@ -53,7 +62,9 @@ async function run(resource: string, argv: readonly string[], terminal: Terminal
   const params = paramOptions(name);
   const help = `lintel ${resource} ${typedVerb(verb)} --help`;
   const given = readOptions(rest, [...params, ...COMMAND_OPTIONS, ...CHANNEL_OPTIONS], help);
-  const asked = paramsOf(name, params, given);
+  const secret = secretAskedFor(params, given);
+  const stated = paramsOf(name, params, given);
+  const asked = secret === null ? stated : await withSecret(stated, secret, terminal);
   const timeoutMs = timeoutOf(given, COMMANDS[name].kind === 'works' ? WORK_MS : REPLY_MS);
   const unnamed = withoutNames(asked);
   checkParams(name, unnamed);
@@ -103,6 +114,23 @@ function paramsOf(name: CommandName, options: readonly ParamOption[], given: Giv
     ...paramsFrom(given, options, systemClock.nowMs()),
   };
 }
+
+/** `--code -`: the code comes from whoever is asked for it, or from standard input. Null where none is to be read there. */
+function secretAskedFor(options: readonly ParamOption[], given: Given): ParamOption | null {
+  const secret = options.find(({ param, name }) => SECRET_PARAMS.has(param) && given.text(name) === FROM_INPUT);
+  if (secret !== undefined && given.text('file') === FROM_INPUT)
+    throw new UsageError(`--${secret.name} - and --file - both read standard input: give one of them otherwise`);
+  return secret ?? null;
+}
+
+const withSecret = async (
+  params: Record<string, unknown>,
+  { param, name }: ParamOption,
+  terminal: Terminal,
+): Promise<Record<string, unknown>> => ({
+  ...params,
+  [param]: await readSecretLine(`--${name}`, 'Code', terminal),
+});
 
 /** What may be given as a bare word: the one thing that a command cannot do without. */
 export function wordOption(options: readonly ParamOption[]): ParamOption | null {

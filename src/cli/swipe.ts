@@ -3,13 +3,14 @@
 import { OperatingError } from '../domain/errors.ts';
 import { systemClock } from '../ops/clock.ts';
 import { connectControl } from '../ops/control-client.ts';
-import { CHANNEL_OPTIONS, readInput, readReply, timeoutOf, type Reply } from './channel.ts';
+import { CHANNEL_OPTIONS, readReply, timeoutOf, type Reply } from './channel.ts';
 import { openChannel } from './open-channel.ts';
 import { optionRows, type Program } from './help.ts';
 import { mintCommandId, openLocalChannel } from './local-channel.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import { explanation } from './reply.ts';
 import { entranceNamed, entrancesOf } from './resource.ts';
+import { FROM_INPUT, readSecretLine } from './secret-line.ts';
 import { cell, eventLine, isFields, type Fields } from './show.ts';
 import { DONE, FAILED, painter, type Terminal, UsageError } from './terminal.ts';
 
@@ -19,7 +20,11 @@ const OPTIONS: readonly Option[] = [
   { name: 'reader', value: 'NAME', description: 'Where: a reader, by its name in the facility file' },
   { name: 'card', value: 'CARD', description: 'A card: H10301:123:45678, uid:04A1B2C3, or a number alone' },
   { name: 'card-format', value: 'FORMAT', description: 'How a number alone is read' },
-  { name: 'code', value: 'CODE', description: 'A PIN; - reads it from standard input, so that no shell remembers it' },
+  {
+    name: 'code',
+    value: 'CODE',
+    description: 'A PIN; - asks for it, or reads it from standard input, so that no shell remembers it',
+  },
   { name: 'present', value: null, description: 'Really present it, to a simulated reader' },
   {
     name: 'simulator',
@@ -47,26 +52,31 @@ export const swipeProgram: Program = {
     const given = readOptions(argv, [...OPTIONS, ...CHANNEL_OPTIONS], 'lintel swipe --help');
     noMoreWords(given.words, 0, USAGE);
     if (given.has('card') === given.has('code')) throw new UsageError('give either --card or --code');
-    if (given.has('simulator')) return await presentToSimulator(given, terminal);
-    if (given.has('entrance') === given.has('reader')) throw new UsageError('give either --entrance or --reader');
-    if (given.has('url')) return await explainFarAway(given, terminal);
-    return await swipeHere(given, terminal);
+    if (given.has('simulator') && !given.has('present')) throw new UsageError('--simulator belongs to --present');
+    if (!given.has('simulator') && given.has('entrance') === given.has('reader'))
+      throw new UsageError('give either --entrance or --reader');
+    const what = await shownBy(given, terminal);
+    if (given.has('simulator')) return await presentToSimulator(what, given, terminal);
+    if (given.has('url')) return await explainFarAway(what, given, terminal);
+    return await swipeHere(what, given, terminal);
   },
 };
 
-const shown = (given: Given): { card: string } | { code: string } => {
+type Shown = { card: string } | { code: string };
+
+async function shownBy(given: Given, terminal: Terminal): Promise<Shown> {
   const card = given.text('card');
   if (card !== null) return { card };
   const code = given.text('code') ?? '';
-  return { code: code === '-' ? readInput('-', '--code').toString('utf8').trim() : code };
-};
+  return { code: code === FROM_INPUT ? await readSecretLine('--code', 'Code', terminal) : code };
+}
 
-async function swipeHere(given: Given, terminal: Terminal): Promise<number> {
+async function swipeHere(what: Shown, given: Given, terminal: Terminal): Promise<number> {
   const channel = await openLocalChannel(given.text('socket'), given.text('facility'));
   try {
     const fields = {
       ...(given.has('entrance') ? { entrance: given.text('entrance') } : { reader: given.text('reader') }),
-      ...shown(given),
+      ...what,
       ...(given.has('card-format') ? { card_format: given.text('card-format') } : {}),
       present: given.has('present'),
     };
@@ -83,14 +93,13 @@ async function swipeHere(given: Given, terminal: Terminal): Promise<number> {
   }
 }
 
-async function explainFarAway(given: Given, terminal: Terminal): Promise<number> {
+async function explainFarAway(what: Shown, given: Given, terminal: Terminal): Promise<number> {
   if (given.has('present')) throw new UsageError('--present needs the agent on this machine: leave out --url');
   if (given.has('reader')) throw new UsageError('over a broker give --entrance: readers are known on the gateway only');
   const channel = await openChannel(given, terminal);
   const timeoutMs = timeoutOf(given, REPLY_MS);
   try {
     const entrance = entranceNamed(given.text('entrance') ?? '', await entrancesOf(channel, timeoutMs));
-    const what = shown(given);
     const params = {
       acs_entrance_id: entrance.id,
       ...('card' in what ? { card_number: what.card } : what),
@@ -123,8 +132,7 @@ function printDecision(answer: Fields, given: Given, terminal: Terminal, timeZon
 
 const isOpened = (event: unknown): boolean => isFields(event) && event['event_type'] === 'lock.unlocked';
 
-async function presentToSimulator(given: Given, terminal: Terminal): Promise<number> {
-  if (!given.has('present')) throw new UsageError('--simulator belongs to --present');
+async function presentToSimulator(what: Shown, given: Given, terminal: Terminal): Promise<number> {
   const path = given.text('simulator') ?? '';
   const connection = await connectControl(systemClock, path, REPLY_MS);
   if (!connection.connected)
@@ -133,7 +141,7 @@ async function presentToSimulator(given: Given, terminal: Terminal): Promise<num
       `no simulator answers at ${path}. Remedy: start one, lintel simulate --help`,
     );
   try {
-    await connection.client.request('present', shown(given), { timeoutMs: timeoutOf(given, REPLY_MS) });
+    await connection.client.request('present', what, { timeoutMs: timeoutOf(given, REPLY_MS) });
     terminal.out(given.has('json') ? '{"presented":true}\n' : 'presented\n');
     return DONE;
   } finally {

@@ -11,7 +11,13 @@ const BIN = join(import.meta.dirname, '../../bin/lintel');
 
 export type Ended = { code: number | null; stdout: string; stderr: string };
 
-export type Options = { input?: string; env?: NodeJS.ProcessEnv; cwd?: string };
+export type Options = {
+  input?: string;
+  env?: NodeJS.ProcessEnv;
+  cwd?: string;
+  /** As a person has it: a terminal for all three streams, whose echo is seen as well. */
+  isAtTerminal?: boolean;
+};
 
 /** Runs it to its end. */
 export async function lintel(args: readonly string[], options: Options = {}): Promise<Ended> {
@@ -31,8 +37,10 @@ export type Running = {
 };
 
 /** Starts it and leaves it running; killed when the test ends. */
-export function launch(args: readonly string[], { input, env, cwd }: Options = {}): Running {
-  const child: ChildProcess = spawn(BIN, args, {
+export function launch(args: readonly string[], { input, env, cwd, isAtTerminal }: Options = {}): Running {
+  const quoted = [BIN, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
+  const [program, words] = isAtTerminal === true ? ['script', ['-qec', quoted, '/dev/null']] : [BIN, args];
+  const child: ChildProcess = spawn(program, words, {
     env: { ...process.env, NO_COLOR: '1', TZ: 'Europe/Oslo', ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
     ...(cwd === undefined ? {} : { cwd }),

@@ -47,6 +47,23 @@ describe('lintel swipe', () => {
     expect(stdout).toContain('nobody has this card or code');
   });
 
+  it('asks a person for the code and does not show it; Ctrl-C gives none', async () => {
+    const { socket } = await serve();
+    const args = ['swipe', '--entrance', 'store-room', '--code', '-', '--socket', socket];
+    const asked = launch(args, { isAtTerminal: true });
+    await asked.says(/Code: /);
+    asked.type('824\u007f4759\r');
+    expect(await asked.ended).toBe(1);
+    expect(asked.stdout()).toContain('nobody has this card or code');
+    expect(asked.stdout()).not.toMatch(/82/);
+    const stopped = launch(args, { isAtTerminal: true });
+    await stopped.says(/Code: /);
+    stopped.type('8247\u0003');
+    expect(await stopped.ended).toBe(2);
+    expect(stopped.stdout()).toContain('--code: nothing was given');
+    expect(stopped.stdout()).not.toContain('8247');
+  });
+
   it('presents nothing to a real reader, and says why', async () => {
     const { ask } = await serve();
     const { code, stderr } = await ask('swipe', '--entrance', 'lobby', '--card', TAG, '--present');
@@ -80,5 +97,40 @@ describe('lintel swipe', () => {
     expect(gone.code).toBe(1);
     expect(gone.stderr).toContain('no simulator answers at');
     expect((await ask('status')).code).toBe(0);
+  });
+});
+
+describe('a code of a credential', () => {
+  it('is taken from standard input, so that it stands in no list of processes and no history', async () => {
+    const served = await serve();
+    const { ask, socket } = served;
+    await ask('users', 'create', '--full-name', 'Jane', '--acs-user-id', USER);
+    const about = ['--access-method', 'code', '--acs-user-id', USER, '--allowed-acs-entrance-ids', 'store-room'];
+    const create = ['credentials', 'create', ...about, '--code', '-', '--socket', socket];
+    const piped = await lintel(create, { input: '824759\n' });
+    expect(piped).toMatchObject({ code: 0, stderr: '' });
+    expect(piped.stdout).not.toContain('824759');
+    expect((await ask('swipe', '--entrance', 'store-room', '--code', '824759')).code).toBe(0);
+    const asked = launch(create, { isAtTerminal: true });
+    await asked.says(/Code: /);
+    asked.type('935861\r');
+    expect(await asked.ended).toBe(0);
+    expect(asked.stdout()).not.toContain('935861');
+    expect((await ask('swipe', '--entrance', 'store-room', '--code', '935861')).code).toBe(0);
+    // As before, for scripts that know what they do.
+    const typed = await ask('credentials', 'create', ...about, '--code', '714263');
+    expect(typed.code).toBe(0);
+    expect((await lintel(create, { input: '\n' })).stderr).toContain('--code: nothing was given on standard input');
+    expect((await lintel(create, { input: '82x\n' })).stderr).not.toContain('82x');
+    const both = await ask('credentials', 'create', ...about, '--code', '-', '--file', '-');
+    expect(both).toMatchObject({ code: 2, stdout: '' });
+    expect(both.stderr).toContain('both read standard input');
+  });
+
+  it('is offered so in the help', async () => {
+    for (const verb of ['create', 'update'])
+      expect((await lintel(['credentials', verb, '--help'])).stdout).toMatch(
+        /--code TEXT[^-]*-\s+asks\s+for\s+it,\s+or\s+reads\s+it\s+from\s+standard\s+input/,
+      );
   });
 });
