@@ -31,6 +31,7 @@ export function credentialObject(
   const card = canonical === null ? null : presentCard(canonical);
   const user = known?.user ?? (row.user_key === null ? undefined : store.users.byKey(row.user_key));
   const opaque = opaqueOf(row);
+  const entranceIds = row.has_own_entrances === 1 ? (known?.entranceIds ?? idsOf(store, row)) : null;
   return {
     acs_credential_id: row.acs_credential_id,
     acs_system_id: room.acsSystemId,
@@ -44,7 +45,7 @@ export function credentialObject(
     starts_at: iso(row.starts_at),
     ends_at: iso(row.ends_at),
     schedule_id: row.schedule_key === null ? null : (store.schedules.byKey(row.schedule_key)?.schedule_id ?? null),
-    allowed_acs_entrance_ids: row.has_own_entrances === 1 ? (known?.entranceIds ?? idsOf(store, row)) : null,
+    allowed_acs_entrance_ids: entranceIds,
     is_issued: row.issued_at !== null && targets.every(isOnDevice),
     issued_at: iso(row.issued_at),
     is_latest_desired_state_synced_with_provider: isSynced(row, targets),
@@ -66,7 +67,7 @@ export function credentialObject(
       error: target.error_type === null ? null : { type: target.error_type, message: target.error_message },
     })),
     errors: targets.filter((target) => target.state === 'failed').map((target) => failure(target, row)),
-    warnings: warnings(row, targets),
+    warnings: [...warnings(row, targets), ...useless(room, row, entranceIds ?? [])],
     pending_mutations: mutations(row, targets),
   };
 }
@@ -118,6 +119,23 @@ function warnings(row: CredentialRow, targets: readonly TargetRow[]): Notice[] {
     });
   }
   return found;
+}
+
+/** Entrances of its own that never ask for what it is: no mistake of the form, and yet nobody would get in. */
+function useless({ site }: Room, row: CredentialRow, entranceIds: readonly string[]): Notice[] {
+  const other = row.access_method === 'card' ? 'code' : 'card';
+  const closed = entranceIds.map((id) => site.byId(id)).filter((entrance) => entrance?.factors === other);
+  if (closed.length === 0) return [];
+  const names = closed.map((entrance) => entrance?.displayName).join(', ');
+  const takes = `${closed.length === 1 ? 'takes' : 'take'} ${other}s only`;
+  return [
+    {
+      warning_code: 'factor_not_accepted',
+      message: `${names} ${takes}: this ${row.access_method} opens nothing there.`,
+      acs_entrance_ids: closed.map((entrance) => entrance?.acsEntranceId),
+      created_at: iso(row.created_at),
+    },
+  ];
 }
 
 function mutations(row: CredentialRow, targets: readonly TargetRow[]): Notice[] {

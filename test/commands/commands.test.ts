@@ -7,7 +7,9 @@ import { systemClock } from '../../src/ops/clock.ts';
 import { ManualClock, turn } from '../support/manual-clock.ts';
 import {
   buildRoom,
+  buildSite,
   Caller,
+  ENTRANCES,
   LOBBY,
   STORE_ROOM,
   SYSTEM,
@@ -80,6 +82,35 @@ describe('credentials', () => {
     });
     expect(room.woken).toEqual(['store-panel']);
     expect(eventTypes(room)).toEqual([]);
+  });
+
+  it('warn of entrances that take only the other kind, and of no others', async () => {
+    const { caller, room } = await setUp();
+    room.site = buildSite(room.store, [
+      { ...ENTRANCES.lobby, displayName: 'Lobby', factors: 'card' },
+      { ...ENTRANCES.lobby, name: 'store-room', acsEntranceId: STORE_ROOM, displayName: 'Store room', factors: 'code' },
+    ]);
+    const warningsOf = async (params: Record<string, unknown>): Promise<unknown[]> => {
+      const reply = await caller.call('credentials/create', code(params));
+      expect(reply.error).toBeUndefined();
+      const { warnings } = reply.result?.acs_credential as { warnings: { warning_code: string }[] };
+      return warnings.filter(({ warning_code }) => warning_code === 'factor_not_accepted');
+    };
+    expect(await warningsOf({ allowed_acs_entrance_ids: [LOBBY, STORE_ROOM] })).toEqual([
+      {
+        warning_code: 'factor_not_accepted',
+        message: 'Lobby takes cards only: this code opens nothing there.',
+        acs_entrance_ids: [LOBBY],
+        created_at: expect.any(String) as unknown,
+      },
+    ]);
+    expect(await warningsOf(card({ code: undefined, allowed_acs_entrance_ids: [LOBBY, STORE_ROOM] }))).toMatchObject([
+      { message: 'Store room takes codes only: this card opens nothing there.', acs_entrance_ids: [STORE_ROOM] },
+    ]);
+    expect(await warningsOf({ code: '935861', allowed_acs_entrance_ids: [STORE_ROOM] })).toEqual([]);
+    expect(await warningsOf({ code: '714263', allowed_acs_entrance_ids: [] })).toEqual([]);
+    room.site = buildSite(room.store, [{ ...ENTRANCES.lobby, factors: 'card_and_code' }]);
+    expect(await warningsOf({ code: '628411', allowed_acs_entrance_ids: [LOBBY] })).toEqual([]);
   });
 
   it('of a caller who repeats a create with the same id are the same object; anything else is a conflict', async () => {
