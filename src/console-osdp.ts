@@ -6,9 +6,11 @@ import type { Driver } from '../drivers/driver.ts';
 import { busSchema } from '../drivers/osdp/config.ts';
 import { isOsdpDriver, type OsdpDriver } from '../drivers/osdp/driver.ts';
 import type { Operator } from '../drivers/osdp/operator.ts';
+import { complaintText } from './commands/complaints.ts';
 import { OperatingError } from './domain/errors.ts';
 import type { Clock } from './domain/ports.ts';
-import { nearest } from './facility/words.ts';
+import { complaintsOf, UNWORDED } from './domain/wording.ts';
+import { nearest } from './domain/words.ts';
 import type { ControlRequest } from './ops/control-protocol.ts';
 import type { ControlContext } from './ops/control-socket.ts';
 import { Uploads } from './uploads.ts';
@@ -253,13 +255,11 @@ export class OsdpConsole {
 
 /** The fields of an action. A wrong one is named and never repeated: it may be a key. */
 function given<Name extends Action>(name: Name, request: ControlRequest): Given<Name> {
-  const parsed = FIELDS[name].safeParse(request);
+  const parsed = FIELDS[name].safeParse(request, UNWORDED);
   if (parsed.success) return parsed.data as Given<Name>;
-  const [issue] = parsed.error.issues;
-  throw new OperatingError(
-    'invalid_input',
-    `\`${issue?.path.join('.') ?? ''}\`: ${issue?.message ?? 'is not understood'}`,
-  );
+  const [complaint] = complaintsOf(FIELDS[name], request, parsed.error.issues);
+  const problem = complaint === undefined ? 'is not understood' : complaintText(complaint);
+  throw new OperatingError('invalid_input', `\`${complaint?.path.join('.') ?? ''}\`: ${problem}`);
 }
 
 /** Streams progress no faster than its reader takes it: what comes meanwhile is replaced by what is newer. */

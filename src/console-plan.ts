@@ -4,7 +4,7 @@ import { OperatingError } from './domain/errors.ts';
 import type { Clock, Device } from './domain/ports.ts';
 import type { Site } from './domain/site.ts';
 import type { TimeWitness } from './domain/window.ts';
-import { nearest } from './facility/words.ts';
+import { nearest } from './domain/words.ts';
 import type { ControlRequest } from './ops/control-protocol.ts';
 import type { Store } from './store/store.ts';
 import { describePlan, type PlannedChange } from './sync/describe.ts';

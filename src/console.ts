@@ -8,7 +8,7 @@ import { answerPlan, type PlanAgent } from './console-plan.ts';
 import { OperatingError } from './domain/errors.ts';
 import type { Clock } from './domain/ports.ts';
 import type { Site, SiteEntrance } from './domain/site.ts';
-import { nearest } from './facility/words.ts';
+import { nearest } from './domain/words.ts';
 import type { ControlContext } from './ops/control-socket.ts';
 import type { ControlRequest } from './ops/control-protocol.ts';
 import { eventJson } from './store/events.ts';

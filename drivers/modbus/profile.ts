@@ -4,12 +4,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMap, isNode, LineCounter, parseDocument, type Document } from 'yaml';
-import type { z } from 'zod';
 import { lintProfile } from './profile-lint.ts';
 import { profileSchema, type Profile, type ProfileDocument, type ProfileProblem } from './profile-schema.ts';
 import { FEEDBACK_SIGNALS, type ReaderSpec } from './reader-schema.ts';
 import type { Area } from './schema-parts.ts';
 import type { ConfigProblem } from '../../src/domain/ports.ts';
+import { complaintsOf, UNWORDED, valueAt, type Complaint } from '../../src/domain/wording.ts';
+import { nearest, printable, shown } from '../../src/domain/words.ts';
 
 type Path = ProfileProblem['path'];
 export type ProfileResult = { problems: ConfigProblem[]; profile: Profile | null; file: string };
@@ -73,8 +74,12 @@ export function parseProfile(text: string, fileName: string): { problems: Config
     }));
     return { problems, profile: null };
   }
-  const parsed = profileSchema.safeParse(yaml.toJS());
-  if (!parsed.success) return { problems: parsed.error.issues.flatMap(explain).map(located), profile: null };
+  const document: unknown = yaml.toJS();
+  const parsed = profileSchema.safeParse(document, UNWORDED);
+  if (!parsed.success) {
+    const complaints = complaintsOf(profileSchema, document, parsed.error.issues);
+    return { problems: complaints.map((complaint) => located(explain(complaint, document))), profile: null };
+  }
   const addressProblems: ProfileProblem[] = [];
   const profile = toWire(parsed.data, addressProblems);
   const problems = [...addressProblems, ...lintProfile(profile)];
@@ -96,37 +101,35 @@ function offsetOf(yaml: Document, path: Path): number {
   return 0;
 }
 
-/** What zod says, in words that tell what to do. */
-function explain(issue: z.core.$ZodIssue): ProfileProblem[] {
-  const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
-  const problem = (message: string, remedy: string): ProfileProblem => ({ severity: 'error', path, message, remedy });
-  switch (issue.code) {
-    case 'unrecognized_keys':
-      return issue.keys.map((key) => ({
-        ...problem(`${key} is not known here`, 'remove it, or check its spelling against a shipped profile'),
-        path: [...path, key],
-      }));
-    case 'invalid_value':
-      return [problem('this value is not possible here', `one of: ${issue.values.map(String).join(', ')}`)];
-    case 'invalid_type':
-      return [
-        issue.input === undefined && /received undefined/.test(issue.message)
-          ? problem('it is missing', `add it: ${article(issue.expected)}`)
-          : problem(issue.message, `give ${article(issue.expected)}`),
-      ];
-    case 'too_small':
-      return [problem(issue.message, `give at least ${issue.minimum}`)];
-    case 'too_big':
-      return [problem(issue.message, `give at most ${issue.maximum}`)];
-    case 'invalid_union':
-      return [problem('this is none of the forms that are possible here', 'compare it with a shipped profile')];
-    default:
-      return [problem(issue.message, 'write it in that form')];
+/** One mistake of the form, with what to do. */
+function explain(complaint: Complaint, document: unknown): ProfileProblem {
+  const { path } = complaint;
+  const problem = (message: string, remedy: string): ProfileProblem => ({
+    severity: 'error',
+    path: [...path],
+    message,
+    remedy,
+  });
+  switch (complaint.what) {
+    case 'unknown_key': {
+      const meant = nearest(complaint.key, complaint.known);
+      const remedy = meant === null ? `keys here: ${complaint.known.join(', ')}` : `did you mean ${meant}?`;
+      return problem(`${printable(complaint.key)} is not known here`, `remove it, or correct its spelling: ${remedy}`);
+    }
+    case 'missing':
+      return problem('it is missing', `add it: ${complaint.expected}`);
+    case 'unfit': {
+      const found = valueAt(document, path);
+      const meant = typeof found === 'string' ? nearest(found, (complaint.node?.enum ?? []).map(String)) : null;
+      return problem(
+        `expected ${complaint.expected}, found ${shown(found)}`,
+        meant === null ? `write ${complaint.expected}` : `did you mean ${meant}?`,
+      );
+    }
+    case 'said':
+      return problem(complaint.message, 'write it in that form');
   }
 }
-
-const KINDS: Readonly<Record<string, string>> = { int: 'a whole number', number: 'a number', string: 'a text' };
-const article = (expected: string): string => KINDS[expected] ?? `a value of type ${expected}`;
 
 // ---- addresses ---------------------------------------------------------------------------------------------------------------------------------
 

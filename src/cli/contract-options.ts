@@ -1,10 +1,11 @@
 // From the contract to options and back: each parameter of a command is an option of the CLI, with its description, and what was typed becomes the parameters
 // that the command takes. Nothing about a single command stands here.
 
-import type { z } from 'zod';
+import { complaintText } from '../commands/complaints.ts';
 import { COMMANDS, type CommandName } from '../commands/contract.ts';
 import { DURATION_FORM, parseDuration } from '../domain/duration.ts';
-import { asNode, formsOf, textOf, writtenForm, type SchemaNode } from '../facility/words.ts';
+import { complaintsOf, UNWORDED, type Complaint } from '../domain/wording.ts';
+import { asNode, formsOf, textOf, writtenForm, type SchemaNode } from '../domain/words.ts';
 import type { Given, Option } from './options.ts';
 import { UsageError } from './terminal.ts';
 
@@ -135,21 +136,17 @@ export function readJson(text: string, where: string): unknown {
 
 /** Parameters as the contract reads them, or a UsageError that names the options. */
 export function checkParams(name: CommandName, params: Record<string, unknown>): void {
-  const checked = COMMANDS[name].params.safeParse(params);
+  const schema = COMMANDS[name].params;
+  const checked = schema.safeParse(params, UNWORDED);
   if (checked.success) return;
-  throw new UsageError(complaints(checked.error, params).join('\n        '));
+  const complaints = complaintsOf(schema, params, checked.error.issues);
+  throw new UsageError(complaints.map(asTyped).join('\n        '));
 }
 
-function complaints(error: z.ZodError, params: Record<string, unknown>): string[] {
-  return error.issues.flatMap((issue) => {
-    const [first, ...rest] = issue.path.map(String);
-    if (issue.code === 'unrecognized_keys') {
-      const place = [first, ...rest].filter((step) => step !== undefined);
-      return issue.keys.map((key) => `${[...place, key].join('.')}: not a parameter of this command`);
-    }
-    const option = first === undefined ? 'the parameters' : `--${optionName(first)}`;
-    const place = rest.length === 0 ? option : `${option} (${rest.join('.')})`;
-    const isMissing = first !== undefined && rest.length === 0 && params[first] === undefined;
-    return [isMissing ? `${option} is missing` : `${place}: ${issue.message}`];
-  });
+function asTyped(complaint: Complaint): string {
+  if (complaint.what === 'unknown_key') return `${complaint.path.join('.')}: ${complaintText(complaint)}`;
+  const [first, ...rest] = complaint.path;
+  const option = first === undefined ? 'the parameters' : `--${optionName(String(first))}`;
+  if (complaint.what === 'missing' && first !== undefined && rest.length === 0) return `${option} is missing`;
+  return `${option}${rest.length === 0 ? '' : ` (${rest.join('.')})`}: ${complaintText(complaint)}`;
 }

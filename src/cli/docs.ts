@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { COMMANDS, isCommandName, PLANNED_COMMANDS, type CommandName, type CommandSpec } from '../commands/contract.ts';
 import { ERROR_TYPES } from '../domain/errors.ts';
-import { asNode, formsOf, textOf, writtenForm, type SchemaNode } from '../facility/words.ts';
+import { asNode, formsOf, textOf, writtenForm, type SchemaNode } from '../domain/words.ts';
 import { kindOf, type ParamKind } from './contract-options.ts';
 import { HOME } from './version.ts';
 

@@ -111,7 +111,7 @@ async function find(name: string): Promise<Command> {
   const found = COMMAND_TABLE.find((command) => command.name === name);
   if (found !== undefined) return found;
   if (name.startsWith('-')) throw new UsageError(`begin with a command, not with ${name}. All commands: lintel --help`);
-  const { nearest } = await import('../facility/words.ts');
+  const { nearest } = await import('../domain/words.ts');
   const meant = nearest(
     name,
     COMMAND_TABLE.map((command) => command.name),

@@ -1,6 +1,6 @@
 // Reads a command line against the options that a command has. Nothing is guessed: what is not known is refused, with the nearest that is.
 
-import { nearest } from '../facility/words.ts';
+import { nearest } from '../domain/words.ts';
 import { UsageError } from './terminal.ts';
 
 export type Option = {

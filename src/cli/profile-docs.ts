@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { profileSchema } from '../../drivers/modbus/profile-schema.ts';
 import { loadProfile, shippedNames } from '../../drivers/modbus/profile.ts';
-import { asNode, expectation, flow, formsOf, writtenForm, type SchemaNode } from '../facility/words.ts';
+import { asNode, expectation, flow, formsOf, writtenForm, type SchemaNode } from '../domain/words.ts';
 import { HOME } from './version.ts';
 
 export const PROFILE_MARKER =

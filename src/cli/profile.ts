@@ -2,7 +2,7 @@
 
 import { DURATION_FORM, parseDuration } from '../domain/duration.ts';
 import { OperatingError } from '../domain/errors.ts';
-import { nearest } from '../facility/words.ts';
+import { nearest } from '../domain/words.ts';
 import { optionRows, type Program } from './help.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import type { Reach } from './profile-probe.ts';

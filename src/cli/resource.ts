@@ -3,7 +3,7 @@
 
 import { mustExpire, COMMANDS, isCommandName, PLANNED_COMMANDS, type CommandName } from '../commands/contract.ts';
 import { UUID_FORM } from '../domain/ids.ts';
-import { nearest } from '../facility/words.ts';
+import { nearest } from '../domain/words.ts';
 import { systemClock } from '../ops/clock.ts';
 import { CHANNEL_OPTIONS, readInput, timeoutOf, type Channel, type Envelope } from './channel.ts';
 import { openChannel } from './open-channel.ts';

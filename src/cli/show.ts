@@ -1,6 +1,6 @@
 // Replies for people: one object as `key: value`, many as a table with the columns that matter. What is null or empty is not shown; `--json` shows everything.
 
-import { printable } from '../facility/words.ts';
+import { printable } from '../domain/words.ts';
 import { painter, type Terminal } from './terminal.ts';
 import { localTimeOf } from './times.ts';
 

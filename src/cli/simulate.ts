@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { portOpener } from '../../drivers/serial-port.ts';
 import { OperatingError } from '../domain/errors.ts';
-import { nearest } from '../facility/words.ts';
+import { nearest } from '../domain/words.ts';
 import { systemClock } from '../ops/clock.ts';
 import { openControlServer, type ControlServer } from '../ops/control-socket.ts';
 import { systemRandom } from '../ops/random.ts';

@@ -1,10 +1,14 @@
 // How errors become answers: one message that names the place and the remedy, and never holds a secret.
 
-import { z } from 'zod';
+import type { z } from 'zod';
 import { OperatingError, type ApiError } from '../domain/errors.ts';
 import type { Log } from '../domain/ports.ts';
+import { complaintsOf, UNWORDED } from '../domain/wording.ts';
 import type { Answer } from '../store/journal.ts';
 import { isStorageError } from '../store/transactions.ts';
+import { complaintText } from './complaints.ts';
+
+const MOST_TOLD = 10;
 
 export const errorJson = (commandId: string | null, error: ApiError): string =>
   JSON.stringify({ command_id: commandId, ok: false, error });
@@ -21,7 +25,6 @@ export const failure = (commandId: string, error: ApiError): { json: string; ans
  */
 export function apiErrorOf(error: unknown, log: Log): ApiError {
   if (error instanceof OperatingError) return error.toApiError();
-  if (error instanceof z.ZodError) return describe(error, ['params']);
   if (isStorageError(error)) throw error;
   log.error('a command met a mistake of ours; it was undone', {
     error: error instanceof Error ? (error.stack ?? error.message) : String(error),
@@ -29,18 +32,28 @@ export function apiErrorOf(error: unknown, log: Log): ApiError {
   return { type: 'internal', message: 'a mistake of Lintel’s own; nothing was done, the log says more' };
 }
 
-/** All mistakes in one message, the first one's place as `path`. */
-export function describe(error: z.ZodError, prefix: readonly string[]): ApiError {
-  const issues = error.issues.flatMap((issue) => {
-    const path = [...prefix, ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part))];
-    if (issue.code === 'unrecognized_keys')
-      return issue.keys.map((key) => ({ path: [...path, key], message: 'not a parameter of this command' }));
-    return [{ path, message: issue.message }];
-  });
-  const first = issues[0] ?? { path: [...prefix], message: 'is not right' };
-  const message = issues
-    .slice(0, 10)
-    .map((issue) => `${issue.path.length === 0 ? 'the command' : issue.path.join('.')}: ${issue.message}`)
+/** What `value` means by `schema`, or all mistakes in one message, the first one's place as `path`. What stands there is never repeated. */
+export function fit<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  prefix: readonly string[],
+): { data: z.output<S> } | { error: ApiError } {
+  const parsed = schema.safeParse(value, UNWORDED);
+  if (parsed.success) return { data: parsed.data };
+  const complaints = complaintsOf(schema, value, parsed.error.issues).map((complaint) => ({
+    path: [...prefix, ...complaint.path],
+    message: complaintText(complaint),
+  }));
+  const message = complaints
+    .slice(0, MOST_TOLD)
+    .map(({ path, message }) => `${path.length === 0 ? 'the command' : path.join('.')}: ${message}`)
     .join('; ');
-  return { type: 'invalid_input', message, path: first.path };
+  return { error: { type: 'invalid_input', message, path: complaints[0]?.path ?? [...prefix] } };
+}
+
+/** The same for the parameters of a command; throws the error. */
+export function readParams<S extends z.ZodType>(schema: S, params: unknown): z.output<S> {
+  const fitted = fit(schema, params, ['params']);
+  if ('data' in fitted) return fitted.data;
+  throw new OperatingError(fitted.error.type, fitted.error.message, fitted.error.path);
 }

@@ -5,7 +5,7 @@ import type { ApiError } from '../domain/errors.ts';
 import { OperatingError } from '../domain/errors.ts';
 import type { JournalRow, NewEntry } from '../store/journal.ts';
 import { COMMANDS } from './contract.ts';
-import { apiErrorOf, errorJson } from './answers.ts';
+import { apiErrorOf, errorJson, readParams } from './answers.ts';
 import { NOW } from './handlers.ts';
 import type { Outcome, Room } from './room.ts';
 
@@ -38,7 +38,7 @@ export class Apply {
     let operations: readonly Operation[];
     let isAtomic: boolean;
     try {
-      const valid = COMMANDS['credentials/apply'].params.parse(params);
+      const valid = readParams(COMMANDS['credentials/apply'].params, params);
       if (valid.acs_system_id !== undefined && valid.acs_system_id !== this.#room.acsSystemId) {
         throw new OperatingError('acs_system_not_found', `this facility is acs_system ${this.#room.acsSystemId}`, [
           'params',

@@ -6,7 +6,7 @@ import { assert } from '../domain/errors.ts';
 import { COMMAND_ID_FORM } from '../domain/ids.ts';
 import type { GroupHooks } from '../store/transactions.ts';
 import type { Answer, JournalRow, NewEntry } from '../store/journal.ts';
-import { apiErrorOf, describe, errorJson, failure } from './answers.ts';
+import { apiErrorOf, errorJson, failure, fit } from './answers.ts';
 import { Apply } from './apply.ts';
 import { canonicalJson } from './canonical-json.ts';
 import {
@@ -177,8 +177,8 @@ export class Dispatcher {
         },
       };
     }
-    const result = envelopeSchema.safeParse(json);
-    if (!result.success) return { commandId, error: describe(result.error, []) };
+    const result = fit(envelopeSchema, json, []);
+    if ('error' in result) return { commandId, error: result.error };
     const name = `${incoming.resource}/${incoming.verb}`;
     if (isCommandName(name)) {
       const digest = this.#room.store.secrets.commandDigest(name, canonicalJson(result.data.params));

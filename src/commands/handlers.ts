@@ -1,6 +1,7 @@
 // Which function carries out which command. `NOW` is done within one transaction, `LATER` is checked now and done behind the commit of its acceptance.
 
 import type { ApiError } from '../domain/errors.ts';
+import { readParams } from './answers.ts';
 import { COMMANDS, type CommandName, type ParamsOf } from './contract.ts';
 import { adoptSlot, getController, listControllers, prepareResync } from './controllers.ts';
 import {
@@ -36,7 +37,7 @@ function checked<N extends CommandName, R>(
 ): (room: Room, params: unknown, call: Call) => R {
   const schema = COMMANDS[name].params;
   return (room, params, call) => {
-    const valid = schema.parse(params) as ParamsOf<N> & { acs_system_id?: string };
+    const valid = readParams(schema, params) as ParamsOf<N> & { acs_system_id?: string };
     if (valid.acs_system_id !== undefined && valid.acs_system_id !== room.acsSystemId) {
       throw new OperatingError('acs_system_not_found', `this facility is acs_system ${room.acsSystemId}`, [
         'params',

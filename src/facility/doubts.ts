@@ -5,7 +5,7 @@ import type { Report } from './report.ts';
 import { whyUnread } from './file-errors.ts';
 import { openToOthers, secretPath } from './secret.ts';
 import { section, valueAt } from './shape.ts';
-import { printable } from './words.ts';
+import { printable } from '../domain/words.ts';
 
 type Root = Readonly<Record<string, unknown>>;
 

@@ -6,7 +6,7 @@ import type { Capabilities } from '../domain/ports.ts';
 import { PULSE_MAX_MS, PULSE_MIN_MS, type EntranceKind } from './entrance-schema.ts';
 import type { Report } from './report.ts';
 import { isMapping, valueAt } from './shape.ts';
-import { nearest, printable } from './words.ts';
+import { nearest, printable } from '../domain/words.ts';
 import { keyText } from './report.ts';
 import type { KeyPath } from './yaml-source.ts';
 

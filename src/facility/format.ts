@@ -2,7 +2,7 @@
 // where the problem was found.
 
 import type { ShownProblem } from './report.ts';
-import { printable } from './words.ts';
+import { printable } from '../domain/words.ts';
 
 /**
  * `riverside.yaml:12:5  entrances.lobby.strike.output  relay-board has no output 9  Remedy: Its outputs are 0 to 7.`, the line and a caret below, and a count at

@@ -3,7 +3,7 @@
 
 import type { DriverModule } from '../domain/driver-module.ts';
 import { facilitySchema } from './schema.ts';
-import { asNode, writtenForm, type SchemaNode } from './words.ts';
+import { asNode, writtenForm, type SchemaNode } from '../domain/words.ts';
 
 export function facilityJsonSchema(drivers: readonly DriverModule[]): SchemaNode {
   const schema = structuredClone(writtenForm(facilitySchema(drivers)));

@@ -17,7 +17,7 @@ import { controllerShape, siteSchema } from './schema.ts';
 import { whyUnread } from './file-errors.ts';
 import { isMapping, readShape, section, valueAt } from './shape.ts';
 import { NAME_FORM, NAME_WORDS } from './values.ts';
-import { nearest, printable } from './words.ts';
+import { nearest, printable } from '../domain/words.ts';
 import { readYaml, type KeyPath } from './yaml-source.ts';
 
 export type Loaded = {

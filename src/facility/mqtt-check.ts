@@ -3,7 +3,7 @@
 import { isMapping, valueAt } from './shape.ts';
 import type { Report } from './report.ts';
 import { DEFAULT_PREFIX, fillNames } from './values.ts';
-import { textOf } from './words.ts';
+import { textOf } from '../domain/words.ts';
 
 const PROTOCOLS = ['mqtt:', 'mqtts:', 'ws:', 'wss:'];
 const TLS_KEYS = ['ca', 'cert', 'key'] as const;

@@ -3,7 +3,7 @@
 
 import type { DriverModule } from '../domain/driver-module.ts';
 import { facilitySchema } from './schema.ts';
-import { asNode, expectation, flow, formsOf, textOf, writtenForm, type SchemaNode } from './words.ts';
+import { asNode, expectation, flow, formsOf, textOf, writtenForm, type SchemaNode } from '../domain/words.ts';
 
 export const REFERENCE_MARKER = '<!-- Everything below this line is made from the schema. -->';
 

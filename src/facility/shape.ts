@@ -2,9 +2,20 @@
 // A schema's own message (a refinement's, a driver's) goes before ours.
 
 import type { z } from 'zod';
+import { nearestForm, plainPath, UNWORDED } from '../domain/wording.ts';
 import { isSecretPath, type Report } from './report.ts';
-import { example, expectation, keysOf, nearest, nodeAt, printable, shown, textOf, writtenForm } from './words.ts';
-import type { SchemaNode } from './words.ts';
+import {
+  example,
+  expectation,
+  keysOf,
+  nearest,
+  nodeAt,
+  printable,
+  shown,
+  textOf,
+  writtenForm,
+} from '../domain/words.ts';
+import type { SchemaNode } from '../domain/words.ts';
 import type { KeyPath } from './yaml-source.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -22,13 +33,11 @@ export function readShape<S extends z.ZodType>(
   report: Report,
   hints: KeyHints = {},
 ): z.output<S> | null {
-  // An empty message marks what the schema has no words for: those are found here.
-  const unworded = { error: () => '' };
-  const result = schema.safeParse(value, unworded);
+  const result = schema.safeParse(value, UNWORDED);
   if (result.success) return result.data;
   const section: Section = { node: writtenForm(schema), value, path, report, hints };
   for (const issue of result.error.issues) reportIssue(section, issue, []);
-  const known = schema.safeParse(withoutUnknownKeys(value, result.error.issues), unworded);
+  const known = schema.safeParse(withoutUnknownKeys(value, result.error.issues), UNWORDED);
   return known.success ? known.data : null;
 }
 
@@ -48,7 +57,7 @@ function reportIssue(section: Section, issue: Issue, prefix: KeyPath): void {
   }
   // Who knows the device has said what it can do: what the form alone allows would contradict that.
   if (section.report.refuses([...section.path, ...inner])) return;
-  const node = nodeAt(section.node, inner);
+  const node = nodeAt(section.node, inner, section.value);
   section.report.error(
     [...section.path, ...inner],
     message(section, inner, issue, node),
@@ -88,7 +97,7 @@ function sentence(node: SchemaNode | null): string {
 
 function reportMissing(section: Section, inner: KeyPath): void {
   const key = String(inner.at(-1) ?? '');
-  const node = nodeAt(section.node, inner);
+  const node = nodeAt(section.node, inner, section.value);
   section.report.error(
     [...section.path, ...inner],
     'this key is missing',
@@ -115,23 +124,15 @@ function reportUnknownKey(section: Section, inner: KeyPath, key: string): void {
   );
 }
 
-/** Of several forms that a value may have, only what is wrong with the one it is nearest to. */
 function reportNearestForm(
   section: Section,
   issue: Extract<Issue, { code: 'invalid_union' }>,
   inner: KeyPath,
 ): boolean {
-  const fitting = issue.errors.filter(
-    (issues) => !issues.some((one) => one.path.length === 0 && one.code === 'invalid_type'),
-  );
-  const [best] = fitting.toSorted((a, b) => a.length - b.length);
-  if (best === undefined || typeof valueAt(section.value, inner) !== 'object') return false;
-  for (const one of best) reportIssue(section, one, inner);
-  return true;
+  const nearest = nearestForm(issue, valueAt(section.value, inner));
+  for (const one of nearest ?? []) reportIssue(section, one, inner);
+  return nearest !== null;
 }
-
-const plainPath = (path: readonly PropertyKey[]): KeyPath =>
-  path.map((step) => (typeof step === 'symbol' ? step.toString() : step));
 
 export function valueAt(value: unknown, path: KeyPath): unknown {
   let inner = value;

@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import { CARD_FORMATS } from '../domain/card-formats.ts';
 import { DURATION_FORM, formatDuration, parseDuration } from '../domain/duration.ts';
-import { nearest, shown } from './words.ts';
+import { nearest, shown } from '../domain/words.ts';
 
 /** What every key says of itself: a title for the editor's list, a sentence or two, and an example where the default does not show one. */
 export type KeyWords = {

@@ -33,17 +33,32 @@ export const asNode = (value: unknown): SchemaNode | null => (isNode(value) ? va
 
 export const textOf = (value: unknown): string | null => (typeof value === 'string' ? value : null);
 
-/** What stands at `path` below `node`; null where that is open or not described. Of several forms, the first that has it. */
-export function nodeAt(node: SchemaNode | null, path: readonly PropertyKey[]): SchemaNode | null {
+/** What stands at `path` below `node`; null where that is open or not described. Of several forms, the first that has it and that `value` says it has. */
+export function nodeAt(node: SchemaNode | null, path: readonly PropertyKey[], value?: unknown): SchemaNode | null {
   const [step, ...rest] = path;
   if (node === null || step === undefined) return node;
-  for (const form of formsOf(node)) {
-    const inner = typeof step === 'number' ? asNode(form.items) : keyOf(form, String(step));
-    const found = nodeAt(inner, rest);
+  const forms = formsOf(node);
+  const meant = forms.filter((form) => isMeant(form, value));
+  for (const form of meant.length > 0 ? meant : forms) {
+    const inner = typeof step === 'number' ? itemOf(form, step) : keyOf(form, String(step));
+    const found = nodeAt(inner, rest, isNode(value) || Array.isArray(value) ? Reflect.get(value, step) : undefined);
     if (found !== null) return found;
   }
   return null;
 }
+
+/** Whether a value names this form: by the keys that stand for one thing only. */
+function isMeant(form: SchemaNode, value: unknown): boolean {
+  if (!isNode(value)) return true;
+  return Object.entries(form.properties ?? {}).every(([key, inner]) => {
+    const fixed = asNode(inner)?.const;
+    return fixed === undefined || !Object.hasOwn(value, key) || Reflect.get(value, key) === fixed;
+  });
+}
+
+/** Lists of one kind have one form for all that stands in them; others have one for each place. */
+const itemOf = ({ items }: SchemaNode, place: number): SchemaNode | null =>
+  asNode(Array.isArray(items) ? items[place] : items);
 
 function keyOf(node: SchemaNode, key: string): SchemaNode | null {
   const properties = node.properties ?? {};
@@ -79,7 +94,11 @@ const EXPECTATIONS: Readonly<Record<string, (node: SchemaNode) => string>> = {
   null: () => 'null',
   string: (node) =>
     node.maxLength === undefined ? 'text' : `text of ${node.minLength ?? 0} to ${grouped(node.maxLength)} characters`,
-  array: (node) => `a list${node.items === undefined ? '' : `, each ${expectation(asNode(node.items))}`}`,
+  array: (node) => {
+    if (Array.isArray(node.items))
+      return `a list of ${node.items.length}: ${node.items.map((item) => expectation(asNode(item))).join(', ')}`;
+    return `a list${count(node)}${node.items === undefined ? '' : `, each ${expectation(asNode(node.items))}`}`;
+  },
   object: (node) => {
     const keys = keysOf(node);
     return keys.length === 0 ? 'names, each with its own keys' : `a mapping with ${keys.join(', ')}`;
@@ -93,6 +112,12 @@ function range(node: SchemaNode): string {
   if (low !== null && high !== null) return ` from ${low} to ${high}`;
   if (low !== null) return `, ${low} or more`;
   return high === null ? '' : `, ${high} or less`;
+}
+
+function count({ minItems = 0, maxItems }: SchemaNode): string {
+  if (maxItems !== undefined)
+    return minItems === maxItems ? ` of ${maxItems}` : ` of ${minItems} to ${grouped(maxItems)}`;
+  return minItems === 0 ? '' : ` of at least ${minItems}`;
 }
 
 export const grouped = (value: number): string => value.toLocaleString('en-US', { maximumFractionDigits: 6 });
@@ -113,10 +138,14 @@ export function flow(value: unknown): string {
       .map(([key, inner]) => `${key}: ${flow(inner)}`)
       .join(', ')}}`;
   }
+  if (typeof value === 'string' && NEEDS_QUOTES.test(value)) return `'${value.replaceAll("'", "''")}'`;
   return typeof value === 'number' && value >= 10_000 && value % 1_000 === 0
     ? grouped(value).replaceAll(',', '_')
     : String(value);
 }
+
+/** What would begin something else in YAML, or end the text too early. */
+const NEEDS_QUOTES = /^$|^[\s&*!|>'"%@`#?-]|[{}[\],]|:\s|:$|\s#|\s$/;
 
 /** What stands there, in a few words, printable on any terminal. */
 export function shown(value: unknown): string {
