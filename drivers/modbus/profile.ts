@@ -5,7 +5,13 @@ import { basename, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMap, isNode, LineCounter, parseDocument, type Document } from 'yaml';
 import { lintProfile } from './profile-lint.ts';
-import { profileSchema, type Profile, type ProfileDocument, type ProfileProblem } from './profile-schema.ts';
+import {
+  PROFILE_SCHEMA,
+  profileSchema,
+  type Profile,
+  type ProfileDocument,
+  type ProfileProblem,
+} from './profile-schema.ts';
 import { FEEDBACK_SIGNALS, type ReaderSpec } from './reader-schema.ts';
 import type { Area } from './schema-parts.ts';
 import type { ConfigProblem } from '../../src/domain/ports.ts';
@@ -13,7 +19,13 @@ import { complaintsOf, UNWORDED, valueAt, type Complaint } from '../../src/domai
 import { nearest, printable, shown } from '../../src/domain/words.ts';
 
 type Path = ProfileProblem['path'];
-export type ProfileResult = { problems: ConfigProblem[]; profile: Profile | null; file: string };
+export type ProfileResult = {
+  problems: ConfigProblem[];
+  profile: Profile | null;
+  file: string;
+  /** False where there was no file to read. */
+  isRead: boolean;
+};
 
 export const SHIPPED_PROFILES = fileURLToPath(new URL('profiles/', import.meta.url));
 
@@ -38,21 +50,33 @@ export function loadProfile(name: string, baseFolder: string): ProfileResult {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
-  } catch {
-    const shipped = file.startsWith(SHIPPED_PROFILES);
-    const remedy = shipped
-      ? `give one of ${shippedNames().join(', ')}, or the path of a file of your own, e.g. ./profiles/acme-dc2.yaml`
-      : 'check the path: it is relative to the facility file';
-    return {
-      problems: [
-        { severity: 'error', path: ['profile'], message: `there is no profile ${shipped ? name : file}`, remedy },
-      ],
-      profile: null,
-      file,
-    };
+  } catch (error) {
+    return { problems: [unreadable(name, file, baseFolder, error)], profile: null, file, isRead: false };
   }
-  return { ...parseProfile(text, basename(file)), file };
+  return { ...parseProfile(text, basename(file)), file, isRead: true };
 }
+
+function unreadable(name: string, file: string, baseFolder: string, error: unknown): ConfigProblem {
+  const problem = (message: string, remedy: string): ConfigProblem => ({
+    severity: 'error',
+    path: ['profile'],
+    message,
+    remedy,
+  });
+  if (file.startsWith(SHIPPED_PROFILES))
+    return problem(
+      `there is no profile ${name}`,
+      `give one of ${shippedNames().join(', ')}, or the path of a file of your own, e.g. ./profiles/acme-dc2.yaml`,
+    );
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  if (code === 'ENOENT')
+    return problem(`there is no profile ${file}`, `correct the path; it counts from ${baseFolder}`);
+  if (code === 'EISDIR') return problem(`${file} is a folder`, 'name the profile in it');
+  return problem(`the profile ${file} cannot be read (${String(code)})`, 'look at its permissions');
+}
+
+/** Nothing of such a file is repeated: it may be anything, also a key. */
+const NO_PROFILE = `begin with \`schema: ${PROFILE_SCHEMA}\`; the shipped profiles are made to be copied`;
 
 /** Checks the text of a profile; `fileName` only goes into messages. */
 export function parseProfile(text: string, fileName: string): { problems: ConfigProblem[]; profile: Profile | null } {
@@ -75,6 +99,10 @@ export function parseProfile(text: string, fileName: string): { problems: Config
     return { problems, profile: null };
   }
   const document: unknown = yaml.toJS();
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
+    const message = `${fileName}: this is no profile`;
+    return { problems: [{ severity: 'error', path: ['profile'], message, remedy: NO_PROFILE }], profile: null };
+  }
   const parsed = profileSchema.safeParse(document, UNWORDED);
   if (!parsed.success) {
     const complaints = complaintsOf(profileSchema, document, parsed.error.issues);

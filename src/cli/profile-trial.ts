@@ -22,9 +22,11 @@ import type {
 } from '../domain/ports.ts';
 import { systemClock } from '../ops/clock.ts';
 import { systemRandom } from '../ops/random.ts';
+import { problemText } from './problem-text.ts';
 import { CredentialMint, roundTrip } from './profile-credentials.ts';
 import { cardsThereAndBack, tryReader } from './profile-reader.ts';
 import { silentLog } from './silent-log.ts';
+import { UsageError } from './terminal.ts';
 
 export type Finding = {
   what: string;
@@ -46,7 +48,8 @@ export async function tryProfile(
   name: string,
   baseFolder: string,
 ): Promise<{ profile: Profile | null; findings: Finding[] }> {
-  const { profile, problems } = loadProfile(name, baseFolder);
+  const { profile, problems, isRead } = loadProfile(name, baseFolder);
+  if (!isRead) throw new UsageError(problemText(problems));
   const errors = problems.filter(({ severity }) => severity === 'error');
   const details = problems.map(({ severity, message, remedy }) => `${severity}: ${message}. Remedy: ${remedy}`);
   if (profile === null)

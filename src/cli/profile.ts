@@ -5,6 +5,7 @@ import { OperatingError } from '../domain/errors.ts';
 import { nearest } from '../domain/words.ts';
 import { optionRows, type Program } from './help.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
+import { problemText } from './problem-text.ts';
 import type { Reach } from './profile-probe.ts';
 import type { Finding } from './profile-trial.ts';
 import { DONE, FAILED, painter, UsageError, type Terminal } from './terminal.ts';
@@ -44,7 +45,9 @@ export const profileProgram: Program = {
       'lintel profile probe plc-door-2 --port /dev/ttyUSB0 --unit 3',
       'lintel profile probe adam-6060 --host 10.0.0.5',
     ],
-    notes: ['Exit code 1 when something is wrong with the profile, or the device is not what the profile says.'],
+    notes: [
+      'Exit codes: 0 good, 1 something is wrong with the profile or the device is not what it says, 2 wrong use or no such profile.',
+    ],
   }),
   async run(argv, terminal) {
     const [verb, ...rest] = argv;
@@ -75,12 +78,9 @@ async function runTest(name: string, given: Given, terminal: Terminal): Promise<
 async function runProbe(name: string, given: Given, terminal: Terminal): Promise<number> {
   const { loadProfile } = await import('../../drivers/modbus/profile.ts');
   const { probeDevice } = await import('./profile-probe.ts');
-  const { profile, problems } = loadProfile(name, process.cwd());
-  if (profile === null)
-    throw new OperatingError(
-      'invalid_input',
-      problems.map(({ message, remedy }) => `${message}. Remedy: ${remedy}`).join('\n        '),
-    );
+  const { profile, problems, isRead } = loadProfile(name, process.cwd());
+  if (!isRead) throw new UsageError(problemText(problems));
+  if (profile === null) throw new OperatingError('invalid_input', problemText(problems));
   const findings = await probeDevice(profile, reachOf(given), {
     slots: given.whole('slots', 0, 1_000) ?? 8,
     zone: given.text('time-zone'),

@@ -97,9 +97,29 @@ describe('lintel profile test', () => {
   });
 
   it('says which profiles there are where there is none of that name', async () => {
-    const { code, stdout } = await say('profile', 'test', 'plc-door-3');
-    expect(code).toBe(1);
-    expect(stdout).toMatch(/there is no profile plc-door-3.*plc-door-1, plc-door-2/);
+    const { code, stderr } = await say('profile', 'test', 'plc-door-3');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^lintel: there is no profile plc-door-3\. Remedy: give one of .*plc-door-1, plc-door-2/);
+  });
+
+  it('ends with 2 for a file that is not there, and repeats nothing of one that is no profile', async () => {
+    const folder = temporaryFolder();
+    for (const verb of [['test'], ['probe', '--host', '127.0.0.1:1']]) {
+      const missing = await say('profile', ...verb, join(folder, 'acme.yaml'));
+      expect(missing.code).toBe(2);
+      expect(missing.stderr).toMatch(/acme\.yaml\. Remedy: correct the path; it counts from \//);
+      const isFolder = await say('profile', ...verb, `${folder}/`);
+      expect(isFolder).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining('is a folder. Remedy: name') as unknown,
+      });
+    }
+    const key = join(folder, 'master.key');
+    writeFileSync(key, '5f3a9cd1\n');
+    const none = await say('profile', 'test', key);
+    expect(none.code).toBe(1);
+    expect(none.stdout).toContain('master.key: this is no profile. Remedy: begin with `schema: lintel.controller/1`');
+    expect(`${none.stdout}${none.stderr}`).not.toContain('5f3a9cd1');
   });
 });
 

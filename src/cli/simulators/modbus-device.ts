@@ -4,6 +4,7 @@ import { loadProfile } from '../../../drivers/modbus/profile.ts';
 import { startModbusDevices, type Listen } from '../../../drivers/modbus/simulator.ts';
 import type { SimulatedUnit } from '../../../drivers/modbus/simulator-unit.ts';
 import { OperatingError } from '../../domain/errors.ts';
+import { problemText } from '../problem-text.ts';
 import { UsageError } from '../terminal.ts';
 import { isOn, listenPort, troubles, wrong, type Action, type Played, type PlayOptions, type Stage } from './played.ts';
 
@@ -14,8 +15,7 @@ export async function playModbusDevice(options: PlayOptions, stage: Stage): Prom
   if (options.profile === null) throw new UsageError('--profile: the name of a shipped profile, or the path of one');
   const { profile, problems } = loadProfile(options.profile, process.cwd());
   for (const { severity, message } of problems) if (severity === 'warning') say(`warning: ${message}`);
-  if (profile === null)
-    throw new UsageError(problems.map(({ message, remedy }) => `${message}. ${remedy}`).join('\n        '));
+  if (profile === null) throw new UsageError(problemText(problems));
   const port = listenPort(options.port);
   const { baud, parity } = options;
   const listen: Listen =
