@@ -104,7 +104,7 @@ function valueOf(given: Given, option: ParamOption, nowMs: number): unknown {
     case 'json':
       return readJson(text, `--${option.name}`);
     case 'instant':
-      return instantText(text, nowMs);
+      return instantText(text, `--${option.name}`, nowMs);
     case 'id':
     case 'text':
       return text;
@@ -116,10 +116,14 @@ const listItems = (text: string): string[] =>
   ['', 'none', '[]'].includes(text.trim()) ? [] : text.split(',').map((item) => item.trim());
 
 /** `now` and `+2h` are reckoned by the clock of this machine; everything else is for the contract to judge. */
-function instantText(text: string, nowMs: number): string {
+function instantText(text: string, where: string, nowMs: number): string {
   if (text === 'now') return new Date(nowMs).toISOString();
   const isAhead = text.startsWith('+') && DURATION_FORM.test(text.slice(1));
-  return isAhead ? new Date(nowMs + parseDuration(text.slice(1))).toISOString() : text;
+  if (isAhead) return new Date(nowMs + parseDuration(text.slice(1))).toISOString();
+  if (/^[0-9]/.test(text)) return text;
+  throw new UsageError(
+    `${where}: an RFC 3339 instant with an offset, e.g. 2026-03-01T10:40:00Z; or now; or +2h from now`,
+  );
 }
 
 /** Where JSON breaks, without the text around it, which may hold a PIN. */

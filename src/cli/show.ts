@@ -44,7 +44,7 @@ export function showResult(result: Fields, terminal: Terminal, timeZone: string 
     const columns = COLUMNS[name];
     if (columns !== undefined && Array.isArray(value)) {
       const rows = value.filter(isFields).map((row, position) => ({ position, ...row }));
-      blocks.push(rows.length === 0 ? `no ${name.replace('acs_', '')}\n` : table(rows, columns, terminal, timeZone));
+      blocks.push(rows.length === 0 ? noneOf(name) : table(rows, columns, terminal, timeZone));
     } else if (isFields(value) && name !== 'pagination') {
       blocks.push(keyValues(Object.entries(value), terminal, timeZone));
     } else if (name !== 'pagination') {
@@ -55,8 +55,16 @@ export function showResult(result: Fields, terminal: Terminal, timeZone: string 
   const { pagination } = result;
   if (isFields(pagination) && typeof pagination['next_page_cursor'] === 'string')
     blocks.push(`more: --page-cursor ${pagination['next_page_cursor']}\n`);
-  return blocks.filter((block) => block !== '').join('\n') || 'done\n';
+  return blocks.filter((block) => block !== '').join('\n') || nothingToShow(result);
 }
+
+/** An empty list is an answer, and not that something was done. */
+function nothingToShow(result: Fields): string {
+  const empty = Object.entries(result).find(([, value]) => Array.isArray(value) && value.length === 0);
+  return empty === undefined ? 'done\n' : noneOf(empty[0]);
+}
+
+const noneOf = (name: string): string => `no ${name.replace('acs_', '').replaceAll('_', ' ')}\n`;
 
 /** `key: value`, aligned; objects in lists one line each below their key. */
 export function keyValues(entries: readonly [string, unknown][], terminal: Terminal, timeZone: string | null): string {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { COMMAND_TABLE } from '../../src/cli/main.ts';
 import { COMMANDS } from '../../src/commands/contract.ts';
 import { optionName, paramOptions } from '../../src/cli/contract-options.ts';
+import { showResult } from '../../src/cli/show.ts';
 import { lintel, say } from './lintel.ts';
 
 describe('help', () => {
@@ -77,6 +78,11 @@ describe('wrong use ends with 2 and says what would be right', () => {
     [['simulate', 'uart-reader', '--port', 'tcp://0.0.0.0:4001'], 'a simulator listens on 127.0.0.1 only'],
     [['clock', 'set'], '"set" is too much here'],
     [['demo', '--port', '65536'], '--port: a whole number from 0 to 65535'],
+    [
+      ['credentials', 'create', '--access-method', 'code', '--ends-at', 'tomorrow'],
+      '--ends-at: an RFC 3339 instant with an offset, e.g. 2026-03-01T10:40:00Z; or now; or +2h from now',
+    ],
+    [['credentials', 'create', '--access-method', 'code', '--ends-at', '+2x'], '--ends-at: an RFC 3339 instant'],
   ])('lintel %j: %s', async (args, message) => {
     const { code, stdout, stderr } = await say(...args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -92,6 +98,22 @@ describe('wrong use ends with 2 and says what would be right', () => {
     const json = await say('credentials', 'create', '--params', '{"code":"824759",}');
     expect(json.stderr).toContain('--params: this is no JSON (it breaks at character 18)');
     expect(json.stderr).not.toContain('824759');
+  });
+});
+
+describe('what an answer says to people', () => {
+  const shown = (result: Record<string, unknown>): string =>
+    showResult(
+      result,
+      { out: () => undefined, err: () => undefined, isTty: false, colour: false, width: 80, env: {} },
+      null,
+    );
+
+  it('is that there is none, where a list is empty, and that it is done, where there is nothing to tell', () => {
+    expect(shown({ acs_users: [], pagination: { next_page_cursor: null } })).toBe('no users\n');
+    expect(shown({ schedules: [], pagination: { next_page_cursor: null } })).toBe('no schedules\n');
+    expect(shown({ foreign_slots: [] })).toBe('no foreign slots\n');
+    expect(shown({})).toBe('done\n');
   });
 });
 
