@@ -56,7 +56,9 @@ export function isTimeZone(zone: string): boolean {
 export const timeZone = () =>
   z.string().superRefine((zone, context) => {
     if (isTimeZone(zone)) return;
-    const meant = nearest(zone, Intl.supportedValuesOf('timeZone'));
+    const zones = Intl.supportedValuesOf('timeZone');
+    const city = `/${zone.toLowerCase().replaceAll(' ', '_')}`;
+    const meant = zones.find((known) => known.toLowerCase().endsWith(city)) ?? nearest(zone, zones);
     context.addIssue({
       code: 'custom',
       message: `there is no time zone ${shown(zone)}`,

@@ -60,6 +60,11 @@ const SITE: Case[] = [
     [['time_zone', 'there is no time zone "Europe/Olso"', 'Did you mean Europe/Oslo?']],
   ],
   [
+    'a city instead of a time zone',
+    { head: 'facility: r\nacs_system_id: 33333333-3333-3333-3333-333333333333\ntime_zone: ¶New York\n' },
+    [['time_zone', 'there is no time zone "New York"', 'Did you mean America/New_York?']],
+  ],
+  [
     'an offset instead of a time zone',
     { head: 'facility: r\nacs_system_id: 33333333-3333-3333-3333-333333333333\ntime_zone: ¶"+01:00"\n' },
     [['time_zone', 'there is no time zone "+01:00"', 'Europe/Oslo']],
