@@ -33,7 +33,8 @@ export class ShownFeedback implements ReaderDevice {
   feedback(reader: number, signal: Feedback, look?: FeedbackLook): void {
     if (!this.#isOnline() || reader >= this.#settings.readers) return;
     this.#station.dropFeedback(reader);
-    const shown = { ...this.#settings.looks[signal], ...look };
+    const own = this.#settings.looks[signal];
+    const shown = { ...own, led: look?.led ?? own.led, beep: look?.beep ?? own.beep };
     for (const wire of feedbackCommands(reader, this.#settings.led, signal, shown, this.#features())) {
       void this.#station.submit('feedback', wire).then((result) => {
         if (result.kind === 'nak') this.refused(wire, result.error);

@@ -71,9 +71,10 @@ export type EntranceSetup = {
   encoder: { acsEncoderId: string; reader: string } | null;
   feedback: { granted: FeedbackSetting; denied: FeedbackSetting };
 };
+/** What a key does not say is left to the reader's own settings. */
 export type FeedbackSetting = {
-  led: 'green' | 'red' | 'amber' | 'blue' | 'magenta' | 'cyan' | 'white' | 'off';
-  beep: number;
+  led?: 'green' | 'red' | 'amber' | 'blue' | 'magenta' | 'cyan' | 'white' | 'off' | undefined;
+  beep?: number | undefined;
 };
 
 export type Policy = {

@@ -228,9 +228,10 @@ export type ReaderDevice = {
   feedback(reader: number, signal: Feedback, look?: FeedbackLook): void;
 };
 
+/** What is not said is as the reader's own settings have it. */
 export type FeedbackLook = {
-  led: 'green' | 'red' | 'amber' | 'blue' | 'magenta' | 'cyan' | 'white' | 'off';
-  beep: number;
+  led?: 'green' | 'red' | 'amber' | 'blue' | 'magenta' | 'cyan' | 'white' | 'off' | undefined;
+  beep?: number | undefined;
 };
 
 export type DeviceClock = {

@@ -72,13 +72,16 @@ const REX = {
 const feedbackOf = (led: (typeof LED_COLOURS)[number], beep: number, title: string) =>
   z
     .strictObject({
-      led: z.enum(LED_COLOURS).default(led).meta({ title: 'LED', description: 'Colour that the reader shows.' }),
-      beep: z
-        .int()
-        .min(0)
-        .max(9)
-        .default(beep)
-        .meta({ title: 'Beep', description: 'How many times the reader beeps.' }),
+      led: z.enum(LED_COLOURS).optional().meta({
+        title: 'LED',
+        description: 'Colour that the reader shows; without it as the reader’s own settings say.',
+        default: led,
+      }),
+      beep: z.int().min(0).max(9).optional().meta({
+        title: 'Beep',
+        description: 'How many times the reader beeps; without it as the reader’s own settings say.',
+        default: beep,
+      }),
     })
     .prefault({})
     .meta({ title, description: 'What the reader shows and sounds.' });

@@ -435,6 +435,10 @@ describe('feedback', () => {
       await until(() => sim.led().color === COLORS.white && sim.beeps.at(-1)?.count === 2, 'the granted look');
       readers?.feedback(0, 'granted', { led: 'cyan', beep: 4 });
       await until(() => sim.led().color === COLORS.cyan && sim.beeps.at(-1)?.count === 4, 'the entrance’s look');
+      readers?.feedback(0, 'granted', { beep: 3 });
+      await until(() => sim.led().color === COLORS.white && sim.beeps.at(-1)?.count === 3, 'the reader’s own colour');
+      readers?.feedback(0, 'granted', {});
+      await until(() => sim.led().color === COLORS.white && sim.beeps.at(-1)?.count === 2, 'the reader’s own look');
     });
   });
 
