@@ -95,7 +95,7 @@ export class Outbox {
     const room = WINDOW - (this.#sent - this.#acknowledged);
     if (room <= 0) return;
     const generation = this.#generation;
-    for (const event of this.#store.events.after(this.#sent, room)) {
+    for (const event of this.#store.events.durableAfter(this.#sent, room)) {
       this.#sent = event.sequence;
       publish(event.event_type, eventJson(event), (outcome, reason) => {
         if (generation === this.#generation) this.#answer(event.sequence, outcome, reason);

@@ -25,7 +25,10 @@ export class EventLog {
   readonly #expired;
   readonly #deleteUpTo;
   readonly #count;
+  #instant = { atMs: NaN, text: '' };
   #wasAdded = false;
+  /** The newest that is committed. */
+  #durable: number;
 
   constructor(db: Db, meta: Meta, random: Random, clockState: () => 'trusted' | 'untrusted') {
     this.#meta = meta;
@@ -48,17 +51,17 @@ export class EventLog {
     this.#count = db.prepare<[], { first: number | null; last: number | null }>(
       'SELECT min(sequence) AS first, max(sequence) AS last FROM events',
     );
+    this.#durable = this.lastSequence();
   }
 
   /** Inside a transaction. Returns the sequence number, which is final once that transaction is. */
   add(event: NewEvent, nowMs: number): number {
-    const occurredAt = new Date(event.occurredAtMs ?? nowMs).toISOString();
     // event_id and the rest of the envelope are written now, so that a repeat is the same to the letter; sequence is the row's own number.
     const body = JSON.stringify({
       event_id: this.#random.uuid(),
       event_type: event.event_type,
-      occurred_at: occurredAt,
-      created_at: new Date(nowMs).toISOString(),
+      occurred_at: this.#iso(event.occurredAtMs ?? nowMs),
+      created_at: this.#iso(nowMs),
       clock: this.#clockState(),
       ...event.body,
     });
@@ -66,13 +69,20 @@ export class EventLog {
     return Number(this.#insert.run(event.event_type, nowMs, body).lastInsertRowid);
   }
 
+  /** Many events are of the same millisecond. */
+  #iso(atMs: number): string {
+    if (atMs !== this.#instant.atMs) this.#instant = { atMs, text: new Date(atMs).toISOString() };
+    return this.#instant.text;
+  }
+
   lastSequence(): number {
     return this.#last.get()?.last ?? 0;
   }
 
-  /** True once after events were added. */
+  /** Behind a commit: true once after events were added. */
   takeAdded(): boolean {
     const wasAdded = this.#wasAdded;
+    if (wasAdded) this.#durable = this.lastSequence();
     this.#wasAdded = false;
     return wasAdded;
   }
@@ -80,6 +90,11 @@ export class EventLog {
   /** Events behind `sequence`, oldest first, at most `limit`. */
   after(sequence: number, limit: number): StoredEvent[] {
     return this.#after.all(sequence, limit);
+  }
+
+  /** As `after`, without those of a transaction that is still open: it may be undone, and their numbers would be given again. */
+  durableAfter(sequence: number, limit: number): StoredEvent[] {
+    return this.after(sequence, limit).filter((event) => event.sequence <= this.#durable);
   }
 
   acknowledged(): number {

@@ -320,6 +320,19 @@ describe('the outbox', () => {
     expect([...new Set(seen)]).toEqual(Array.from({ length: 310 }, (_, i) => i + 1));
   });
 
+  it('publishes nothing of a transaction that may still be undone', () => {
+    const store = openStore(temporaryFolder());
+    const outbox = new Outbox(store, systemClock, silentLog);
+    const published: string[] = [];
+    add(store, 2);
+    store.group(() => store.events.add({ event_type: 'acs_entrance.closed', body: {} }, 1));
+    outbox.connected((eventType) => void published.push(eventType));
+    expect(published).toEqual(['acs_entrance.opened', 'acs_entrance.opened']);
+    store.flush();
+    expect(published).toHaveLength(3);
+    outbox.stop();
+  });
+
   it('keeps what happens while the broker is away and delivers it in order', async () => {
     const broker = await startMosquitto();
     const agent = agentAt(broker.url, temporaryFolder());
