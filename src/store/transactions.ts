@@ -11,7 +11,12 @@ export type GroupHooks = {
   committed?: () => void;
   /** When the group was rolled back as a whole: nothing of it happened, nothing may be acknowledged. */
   rolledBack?: (error: Error) => void;
+  /** One slice of many, whose last one flushes: alone it need not be committed before the next slice has joined it. */
+  isSlice?: boolean;
 };
+
+/** A group of nothing but slices is committed after so many turns of the loop, whether or not there are more: a decision that comes next has to wait for it. */
+const MOST_TURNS_OPEN = 8;
 
 export class Transactions {
   readonly #db: Db;
@@ -27,6 +32,8 @@ export class Transactions {
   readonly #undoAttempt;
   #hooks: GroupHooks[] = [];
   #isGroupOpen = false;
+  /** Somebody waits for the group, who is no slice. */
+  #isAwaited = false;
   #isInside = false;
   /** Commits so far, for measurements. */
   commits = 0;
@@ -49,19 +56,30 @@ export class Transactions {
   }
 
   /**
-   * Runs `fn` inside the open group, opening one where there is none; the group commits at the next `flush`, at the latest on the next turn of the loop.
-   * When `fn` throws, what it wrote is undone and the error is passed on; the rest of the group stays.
+   * Runs `fn` inside the open group, opening one where there is none; the group commits at the next `flush`, at the latest on the next turn of the loop, or a few
+   * turns later while there are only slices in it. When `fn` throws, what it wrote is undone and the error is passed on; the rest of the group stays.
    */
   group<T>(fn: () => T, hooks: GroupHooks = {}): T {
     assert(!this.#isInside, 'transactions do not nest');
     if (!this.#isGroupOpen) {
       this.#begin.run();
       this.#isGroupOpen = true;
-      this.#clock.immediate(() => this.#flushQuietly());
+      this.#isAwaited = false;
+      this.#commitSoon(this.#hooks, MOST_TURNS_OPEN);
     }
+    if (hooks.isSlice !== true) this.#isAwaited = true;
     const result = this.#member(fn);
     this.#hooks.push(hooks);
     return result;
+  }
+
+  /** `members`: those of the group that is meant, which may be committed long since. */
+  #commitSoon(members: GroupHooks[], turnsLeft: number): void {
+    this.#clock.immediate(() => {
+      if (!this.#isGroupOpen || this.#hooks !== members) return;
+      if (this.#isAwaited || turnsLeft <= 1) this.#flushQuietly();
+      else this.#commitSoon(members, turnsLeft - 1);
+    });
   }
 
   /** Undoes what `fn` wrote when it throws. Only inside `group` or `now`. */

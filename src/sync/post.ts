@@ -12,8 +12,8 @@ import type { Judge } from './judge.ts';
 import type { Retries } from './retries.ts';
 import type { SlotMap } from './slot-map.ts';
 
-/** Store work in one turn of the loop. */
-const SLICE_MS = 3;
+/** Store work in one turn of the loop; longer, and the wire would wait for it with an answer in hand. */
+const SLICE_MS = 2;
 const MOST_PER_SLICE = 256;
 /** A driver has deadlines of its own; this one only catches a driver that hangs. A slot with a commit handshake may take two seconds. */
 const CALL_MS = 60_000;
@@ -70,20 +70,37 @@ export const canRead = (post: Post): boolean => post.controller.slots.readBack !
 /** What cutting store work into slices takes. */
 export type Slicer = Pick<Post, 'store' | 'clock' | 'isStopping'>;
 
-/** Runs `each` over the items inside the open group, at most 3 ms per turn of the loop, and returns when all of it is durable. */
+/** Runs `each` over the items inside the open group, a slice per turn of the loop, and returns when all of it is durable. */
 export async function inSlices<T>(slicer: Slicer, items: readonly T[], each: (item: T) => void): Promise<void> {
+  let at = 0;
+  const next = (): boolean => {
+    const item = items[at];
+    at += 1;
+    if (item !== undefined) each(item);
+    return at < items.length;
+  };
+  if (items.length > 0) await whileLeft(slicer, next);
+  else slicer.store.flush();
+}
+
+/**
+ * Runs `step` inside the open group for as long as it answers that more is left, a slice per turn of the loop, and returns when all of it is durable. Throws what the
+ * disk said when a part of it was undone, also if that was in the commit of somebody else.
+ */
+export async function whileLeft(slicer: Slicer, step: () => boolean): Promise<void> {
   const { store, clock } = slicer;
-  for (let at = 0; at < items.length;) {
+  const failures: Error[] = [];
+  const hooks = { isSlice: true, rolledBack: (error: Error) => void failures.push(error) };
+  const slice = (): boolean => {
     const until = clock.monotonicMs() + SLICE_MS;
-    store.group(() => {
-      const from = at;
-      do {
-        const item = items[at];
-        at += 1;
-        if (item !== undefined) each(item);
-      } while (at < items.length && at - from < MOST_PER_SLICE && clock.monotonicMs() < until);
-    });
-    if (at < items.length) await nextTurn(slicer);
+    for (let steps = 1; ; steps++) {
+      if (!step()) return false;
+      if (steps >= MOST_PER_SLICE || clock.monotonicMs() >= until) return true;
+    }
+  };
+  while (store.group(slice, hooks)) {
+    await nextTurn(slicer);
+    for (const failure of failures) throw failure;
   }
   store.flush();
 }
