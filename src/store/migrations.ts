@@ -315,4 +315,28 @@ ALTER TABLE targets ADD COLUMN zone INTEGER;
 CREATE INDEX targets_by_zone ON targets (controller, zone) WHERE zone IS NOT NULL;
 `,
   },
+  {
+    version: 4,
+    sql: `
+-- As they were, with each state named on its own: for every list of three and more SQLite builds a table in memory at each change of a row, twice where the
+-- row as it was and as it is are asked about.
+DROP INDEX targets_unsettled;
+CREATE INDEX targets_unsettled ON targets (state, controller, erase_since)
+  WHERE state = 'writing' OR state = 'removing' OR state = 'unconfirmed' OR state = 'failed';
+DROP TRIGGER target_counts_insert;
+CREATE TRIGGER target_counts_insert AFTER INSERT ON targets BEGIN
+  INSERT INTO target_counts
+    VALUES (new.controller, new.state <> 'removed', new.slot IS NOT NULL, new.state = 'writing' OR new.state = 'removing' OR new.state = 'failed')
+    ON CONFLICT DO UPDATE SET total = total + excluded.total, used = used + excluded.used, pending = pending + excluded.pending;
+END;
+DROP TRIGGER target_counts_update;
+CREATE TRIGGER target_counts_update AFTER UPDATE OF state, slot ON targets WHEN old.state <> new.state OR old.slot IS NOT new.slot BEGIN
+  UPDATE target_counts SET total = total + (new.state <> 'removed') - (old.state <> 'removed'),
+    used = used + (new.slot IS NOT NULL) - (old.slot IS NOT NULL),
+    pending = pending + (new.state = 'writing' OR new.state = 'removing' OR new.state = 'failed')
+      - (old.state = 'writing' OR old.state = 'removing' OR old.state = 'failed')
+    WHERE controller = new.controller;
+END;
+`,
+  },
 ];

@@ -44,6 +44,9 @@ export type TargetRow = {
   /** The time zone that the content named which was sent last; null: none. */
   zone: number | null;
 };
+/** A row's place in the queue for the controller. */
+export type Waiting = Pick<TargetRow, 'target_key' | 'slot'>;
+export type Waits = Pick<TargetRow, 'target_key' | 'waits' | 'due_at'>;
 export type SyncSummary = {
   pending: number;
   unconfirmed: number;
@@ -57,8 +60,11 @@ const CHANGEABLE = [
   'erase_reason', 'is_overdue', 'announced', 'partner_key', 'zone',
 ] as const; // prettier-ignore
 
-const updateOf = (columns: readonly string[]): string =>
-  `UPDATE targets SET ${columns.map((name) => `${name} = :${name}`).join(', ')} WHERE target_key = :target_key`;
+/**
+ * For statements about one row: a constraint that is broken undoes nothing of the statement, for of a single row there is nothing to undo. Otherwise SQLite keeps a
+ * copy of every page that the statement and its trigger touch, which costs more than the change. The error is thrown all the same, and undoes the transaction's part.
+ */
+const UPDATE_ROW = 'UPDATE OR FAIL targets SET';
 
 const isSame = (a: Buffer | string | number | null, b: Buffer | string | number | null): boolean =>
   a === b || (Buffer.isBuffer(a) && Buffer.isBuffer(b) && a.equals(b));
@@ -66,7 +72,7 @@ const isSame = (a: Buffer | string | number | null, b: Buffer | string | number 
 export class TargetTable {
   readonly #db: Db;
   /** By the columns that change; a row takes few ways through its life. */
-  readonly #changes = new Map<string, Statement<[TargetRow]>>();
+  readonly #changes = new Map<number, Statement<(Buffer | string | number | null)[]>>();
   readonly #byKey;
   readonly #ofCredential;
   readonly #progressOf;
@@ -75,6 +81,8 @@ export class TargetTable {
   readonly #due;
   readonly #nextDue;
   readonly #waiting;
+  readonly #queue;
+  readonly #waits;
   readonly #overdue;
   readonly #nextOverdue;
   readonly #insert;
@@ -128,6 +136,12 @@ export class TargetTable {
     this.#waiting = db.prepare<[string, number, number], TargetRow>(
       'SELECT * FROM targets WHERE controller = ? AND waits = ? ORDER BY urgent_at, target_key LIMIT ?',
     );
+    this.#queue = db.prepare<[string, number, number], Waiting>(
+      'SELECT target_key, slot FROM targets WHERE controller = ? AND waits = ? ORDER BY urgent_at, target_key LIMIT ?',
+    );
+    this.#waits = db.prepare<[string], Waits>(
+      'SELECT target_key, waits, due_at FROM targets WHERE target_key IN (SELECT value FROM json_each(?))',
+    );
     this.#overdue = db.prepare<[string, number, number], TargetRow>(
       'SELECT * FROM targets WHERE controller = ? AND is_overdue = 0 AND erase_since <= ? ORDER BY erase_since LIMIT ?',
     );
@@ -135,12 +149,14 @@ export class TargetTable {
       'SELECT min(erase_since) AS next FROM targets WHERE controller = ? AND is_overdue = 0 AND erase_since IS NOT NULL',
     );
     this.#insert = db.prepare<[string, number, string, number]>(
-      `INSERT INTO targets (controller, credential_key, acs_credential_id, state, due_at) VALUES (?, ?, ?, 'scheduled', ?)`,
+      `INSERT OR FAIL INTO targets (controller, credential_key, acs_credential_id, state, due_at) VALUES (?, ?, ?, 'scheduled', ?)`,
     );
-    this.#update = db.prepare<[TargetRow]>(updateOf(CHANGEABLE));
+    this.#update = db.prepare<[TargetRow]>(
+      `${UPDATE_ROW} ${CHANGEABLE.map((name) => `${name} = :${name}`).join(', ')} WHERE target_key = :target_key`,
+    );
     this.#delete = db.prepare<[number]>('DELETE FROM targets WHERE target_key = ?');
     this.#touch = db.prepare<[number]>(`UPDATE targets SET due_at = ${AT_ONCE}, attempts = 0 WHERE credential_key = ?`);
-    this.#touchRow = db.prepare<[number]>(`UPDATE targets SET due_at = ${AT_ONCE} WHERE target_key = ?`);
+    this.#touchRow = db.prepare<[number]>(`${UPDATE_ROW} due_at = ${AT_ONCE} WHERE target_key = ?`);
     this.#touchController = db.prepare<[string, number, number], { target_key: number }>(
       `UPDATE targets SET due_at = ${AT_ONCE}, attempts = 0 WHERE target_key IN
          (SELECT target_key FROM targets WHERE controller = ? AND target_key > ? ORDER BY target_key LIMIT ?) RETURNING target_key`,
@@ -182,7 +198,7 @@ export class TargetTable {
     this.#states = db.prepare<[], SyncSummary>(
       `SELECT count(*) FILTER (WHERE state IN ('writing', 'removing')) AS pending, count(*) FILTER (WHERE state = 'unconfirmed') AS unconfirmed,
          count(*) FILTER (WHERE state = 'failed') AS failed, min(erase_since) AS oldest_pending_erasure_at FROM targets
-         WHERE state IN ('writing', 'removing', 'unconfirmed', 'failed')`,
+         WHERE state = 'writing' OR state = 'removing' OR state = 'unconfirmed' OR state = 'failed'`,
     );
     this.#foreign = db.prepare<[string], { slot: number; first_seen_at: number }>(
       'SELECT slot, first_seen_at FROM foreign_slots WHERE controller = ? ORDER BY slot',
@@ -248,6 +264,16 @@ export class TargetTable {
     return this.#waiting.all(controller, waits, limit);
   }
 
+  /** As `waiting`, but only which they are. */
+  queue(controller: string, waits: 1 | 2, limit: number): Waiting[] {
+    return this.#queue.all(controller, waits, limit);
+  }
+
+  /** What each of these rows waits for at the controller, and when it is judged; in one look, for outside a transaction each costs a lock of its own. */
+  waits(targetKeys: readonly number[]): Map<number, Waits> {
+    return new Map(this.#waits.all(JSON.stringify(targetKeys)).map((row) => [row.target_key, row]));
+  }
+
   /** Rows whose slot should have been empty since before `sinceMs`, and of which no event has said so. */
   overdue(controller: string, sinceMs: number, limit: number): TargetRow[] {
     return this.#overdue.all(controller, sinceMs, limit);
@@ -269,15 +295,26 @@ export class TargetTable {
 
   /** As `update`, for a row that stands in the store as `stored`: what is equal is left alone, and so are the indexes over it. */
   change(stored: TargetRow, target: TargetRow): void {
-    const changed = CHANGEABLE.filter((name) => !isSame(stored[name], target[name]));
-    if (changed.length === 0) return;
-    const columns = changed.join(' ');
+    const values: (Buffer | string | number | null)[] = [];
+    let columns = 0;
+    for (let i = 0; i < CHANGEABLE.length; i++) {
+      const name = CHANGEABLE[i];
+      if (name === undefined || isSame(stored[name], target[name])) continue;
+      columns |= 1 << i;
+      values.push(target[name]);
+    }
+    if (columns !== 0) this.#changeOf(columns).run(...values, target.target_key);
+  }
+
+  /** The statement that sets these columns, a bit for each of `CHANGEABLE`, and last takes the key. */
+  #changeOf(columns: number): Statement<(Buffer | string | number | null)[]> {
     let statement = this.#changes.get(columns);
     if (statement === undefined) {
-      statement = this.#db.prepare<[TargetRow]>(updateOf(changed));
+      const set = CHANGEABLE.filter((_, i) => (columns & (1 << i)) !== 0).map((name) => `${name} = ?`);
+      statement = this.#db.prepare(`${UPDATE_ROW} ${set.join(', ')} WHERE target_key = ?`);
       this.#changes.set(columns, statement);
     }
-    statement.run(target);
+    return statement;
   }
 
   delete(targetKey: number): void {

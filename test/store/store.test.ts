@@ -222,6 +222,38 @@ describe('opening the database', () => {
     expect(refusalOf(folder)).toContain('version 1002');
   });
 
+  it('counts what it held before on from there', () => {
+    const folder = temporaryFolder();
+    const old = new Store({ ...storeOptions(folder), migrations: MIGRATIONS.filter(({ version }) => version < 4) });
+    old.now(() => {
+      for (let key = 1; key <= 3; key++) {
+        old.targets.insert('panel', key, `credential ${key}`);
+        const [row] = old.targets.ofCredential(key);
+        if (row !== undefined) old.targets.change(row, { ...row, state: 'writing', slot: key });
+      }
+    });
+    old.close();
+    const store = openStore(folder);
+    expect(store.targets.loadOf('panel')).toEqual({ used: 3, pending: 3 });
+    expect(store.targets.summary()).toMatchObject({ pending: 3, failed: 0 });
+    store.now(() => {
+      const [first, second] = [store.targets.bySlot('panel', 1), store.targets.bySlot('panel', 2)];
+      if (first !== undefined) store.targets.change(first, { ...first, state: 'set' });
+      if (second !== undefined) store.targets.update({ ...second, state: 'failed', slot: null });
+      store.targets.insert('panel', 4, 'credential 4');
+    });
+    expect(store.targets.loadOf('panel')).toEqual({ used: 2, pending: 2 });
+    expect(store.targets.countOf('panel')).toBe(4);
+    expect(store.targets.summary()).toMatchObject({ pending: 1, failed: 1 });
+    expect(() =>
+      store.now(() => {
+        const row = store.targets.bySlot('panel', 3);
+        if (row !== undefined) store.targets.change(row, { ...row, slot: 1, state: 'set' });
+      }),
+    ).toThrow(/UNIQUE/);
+    expect(store.targets.loadOf('panel')).toEqual({ used: 2, pending: 2 });
+  });
+
   it('leaves the database at the step before when a migration fails', () => {
     const folder = temporaryFolder();
     openStore(folder).close();
@@ -281,6 +313,28 @@ describe('group and now', () => {
     await turn();
     expect(order).toEqual(['first', 'second']);
     expect(store.commits).toBe(before + 1);
+  });
+
+  it('lets slices share a commit over a few turns, unless somebody waits for it, and never for long', async () => {
+    const store = openStore(temporaryFolder());
+    const before = store.commits;
+    const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    for (let i = 0; i < 4; i++) {
+      store.group(() => store.events.add(event, i), { isSlice: true });
+      await nextTurn();
+    }
+    expect(store.commits).toBe(before);
+    let isCommitted = false;
+    store.group(() => store.events.add(event, 5), { committed: () => (isCommitted = true) });
+    await turn();
+    expect({ isCommitted, commits: store.commits - before }).toEqual({ isCommitted: true, commits: 1 });
+    store.group(() => store.events.add(event, 6), { isSlice: true });
+    store.now(() => store.events.add(event, 7));
+    expect(store.commits).toBe(before + 3);
+    store.group(() => store.events.add(event, 8), { isSlice: true });
+    for (let i = 0; i < 20; i++) await nextTurn();
+    expect(store.commits).toBe(before + 4);
+    expect(store.events.after(0, 20)).toHaveLength(8);
   });
 
   it('undoes only the member that throws', () => {
