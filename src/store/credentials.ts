@@ -64,9 +64,20 @@ const COLUMNS = [
   'schedule_key',
 ] as const; // prettier-ignore
 
-const FOR_DECISION = `c.credential_key, c.acs_credential_id, c.user_key, c.access_method, c.starts_at, c.ends_at, c.has_own_entrances, c.is_one_time_use, c.used_at,
-  c.invalidated_at, u.acs_user_id, u.starts_at AS user_starts_at, u.ends_at AS user_ends_at, u.is_suspended AS user_is_suspended, s.content AS schedule, s.name AS schedule_name`;
+const WITH_USER = `c.credential_key, c.acs_credential_id, c.user_key, c.access_method, c.starts_at, c.ends_at, c.has_own_entrances, c.is_one_time_use, c.used_at,
+  c.invalidated_at, u.acs_user_id, u.starts_at AS user_starts_at, u.ends_at AS user_ends_at, u.is_suspended AS user_is_suspended`;
+const FOR_DECISION = `${WITH_USER}, s.content AS schedule, s.name AS schedule_name`;
 const JOINED = 'LEFT JOIN users u USING (user_key) LEFT JOIN schedules s ON s.schedule_key = c.schedule_key';
+
+export type CredentialWithUser = Omit<CredentialForDecision, 'is_listed' | 'schedule' | 'schedule_name'> &
+  Pick<CredentialRow, 'schedule_key'>;
+type Unsynced = { acs_credential_id: string; issued_at: number | null; acs_user_id: string };
+
+/** What the content of a slot depends on, sealed, and as hashes in hexadecimal. */
+export type CredentialSecrets = Pick<CredentialRow, 'acs_credential_id' | 'card_sealed' | 'code_sealed'> & {
+  card_hash: string | null;
+  code_hash: string | null;
+};
 
 export type CredentialFilter = {
   after: number;
@@ -100,6 +111,8 @@ export class CredentialTable {
   readonly #byCodeHere;
   readonly #byCodeOfUser;
   readonly #oneForDecision;
+  readonly #withUser;
+  readonly #secretsOf;
   readonly #sameCard;
   readonly #sameCode;
   readonly #markUsed;
@@ -139,8 +152,9 @@ export class CredentialTable {
     this.#entranceKeysOf = db.prepare<[number], { entrance_key: number }>(
       'SELECT entrance_key FROM credential_entrances WHERE credential_key = ? ORDER BY entrance_key',
     );
-    this.#unsynced = db.prepare<[number], { acs_credential_id: string; issued_at: number | null }>(
-      'SELECT acs_credential_id, issued_at FROM credentials WHERE credential_key = ? AND synced_at IS NULL AND user_key IS NOT NULL AND invalidated_at IS NULL',
+    this.#unsynced = db.prepare<[number], Unsynced>(
+      `SELECT acs_credential_id, issued_at, acs_user_id FROM credentials JOIN users USING (user_key)
+       WHERE credential_key = ? AND synced_at IS NULL AND invalidated_at IS NULL`,
     );
     this.#userIdOf = db.prepare<[number], { acs_user_id: string }>(
       'SELECT acs_user_id FROM credentials JOIN users USING (user_key) WHERE credential_key = ?',
@@ -169,6 +183,13 @@ export class CredentialTable {
     this.#oneForDecision = db.prepare<[number, number], CredentialForDecision>(
       `SELECT ${FOR_DECISION}, EXISTS (SELECT 1 FROM credential_entrances ce WHERE ce.credential_key = c.credential_key AND ce.entrance_key = ?) AS is_listed
        FROM credentials c ${JOINED} WHERE c.credential_key = ?`,
+    );
+    this.#withUser = db.prepare<[number], CredentialWithUser>(
+      `SELECT ${WITH_USER}, c.schedule_key FROM credentials c LEFT JOIN users u USING (user_key) WHERE c.credential_key = ?`,
+    );
+    this.#secretsOf = db.prepare<[number], CredentialSecrets>(
+      `SELECT acs_credential_id, card_sealed, code_sealed, nullif(lower(hex(card_hash)), '') AS card_hash,
+         nullif(lower(hex(code_hash)), '') AS code_hash FROM credentials WHERE credential_key = ?`,
     );
     const overlaps = `(:ends IS NULL OR c.starts_at IS NULL OR c.starts_at < :ends) AND (:starts IS NULL OR c.ends_at IS NULL OR :starts < c.ends_at)
       AND c.credential_key <> :except AND c.invalidated_at IS NULL`;
@@ -277,6 +298,15 @@ export class CredentialTable {
     return this.#oneForDecision.get(entranceKey, credentialKey);
   }
 
+  /** One credential and its user, wherever it opens. */
+  withUser(credentialKey: number): CredentialWithUser | undefined {
+    return this.#withUser.get(credentialKey);
+  }
+
+  secretsOf(credentialKey: number): CredentialSecrets | undefined {
+    return this.#secretsOf.get(credentialKey);
+  }
+
   /** Another credential with this card over an overlapping window. */
   overlappingCard(hash: Buffer, starts: number | null, ends: number | null, except: number): string | null {
     return this.#sameCard.get({ hash, starts, ends, except })?.acs_credential_id ?? null;
@@ -324,7 +354,7 @@ export class CredentialTable {
   }
 
   /** What an event of its being issued says; undefined: it is synced, or of nobody, or ended. */
-  unsynced(credentialKey: number): { acs_credential_id: string; issued_at: number | null } | undefined {
+  unsynced(credentialKey: number): Unsynced | undefined {
     return this.#unsynced.get(credentialKey);
   }
 

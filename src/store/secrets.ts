@@ -56,8 +56,8 @@ export class Secrets {
     return keyedHash(this.#journalKey, `${topic}\n${params}`);
   }
 
-  /** Of a controller's record, which holds a PIN and so must not be kept as it is. */
-  imageHash(image: Uint8Array): Buffer {
+  /** Of a controller's record, or of a content in words, which holds a PIN and so must not be kept as it is. */
+  imageHash(image: string | Uint8Array): Buffer {
     return keyedHash(this.#imageKey, image);
   }
 

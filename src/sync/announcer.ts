@@ -69,7 +69,7 @@ export class Announcer {
         body: {
           acs_system_id: this.#acsSystemId,
           acs_credential_id: unsynced.acs_credential_id,
-          ...this.#userOf(credentialKey),
+          acs_user_id: unsynced.acs_user_id,
         },
       },
       nowMs,

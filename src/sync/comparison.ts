@@ -94,7 +94,7 @@ export function differs(post: Post, target: TargetRow, reading: SlotReading): bo
   const hash = post.store.secrets.imageHash(reading.image);
   if (target.read_hash?.equals(hash) === true) return false;
   const judged = post.judge.judge(target, post.time());
-  if (judged.desired.kind !== 'present' || judged.hash === null || !post.judge.isSettled(target, judged)) return true;
+  if (judged.desired.kind !== 'present' || !post.judge.isSettled(target, judged)) return true;
   try {
     const expected = imageHash(post, reading.slot, openContent(post.store, judged.desired.outline));
     if (!expected.equals(hash)) return true;

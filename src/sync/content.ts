@@ -2,16 +2,25 @@
 
 import type { SlotContent } from '../domain/ports.ts';
 import { assert } from '../domain/errors.ts';
+import type { CredentialSecrets } from '../store/credentials.ts';
 import type { Store } from '../store/store.ts';
 import type { Outline } from './desired.ts';
 
+/** Hashed and sealed, whose card and whose code an outline names. */
+export type Sources = { card: CredentialSecrets | undefined; code: CredentialSecrets | undefined };
+
+export function sourcesOf(store: Store, { cardOf, codeOf }: Outline): Sources {
+  return {
+    card: cardOf === null ? undefined : store.credentials.secretsOf(cardOf),
+    code: codeOf === null ? undefined : store.credentials.secretsOf(codeOf),
+  };
+}
+
 /** Keyed hash of a content: equal exactly when the device would be sent the same. Opens no secret: the stored hashes stand for them. */
-export function outlineHash(store: Store, outline: Outline): Buffer {
-  const hashOf = (key: number | null, field: 'card_hash' | 'code_hash'): string | null =>
-    key === null ? null : (store.credentials.byKey(key)?.[field]?.toString('hex') ?? null);
+export function outlineHash(store: Store, outline: Outline, sources: Sources = sourcesOf(store, outline)): Buffer {
   const canonical = JSON.stringify([
-    hashOf(outline.cardOf, 'card_hash'),
-    hashOf(outline.codeOf, 'code_hash'),
+    sources.card?.card_hash ?? null,
+    sources.code?.code_hash ?? null,
     outline.cardAndPin,
     outline.doors,
     outline.startsAtMs,
@@ -20,14 +29,14 @@ export function outlineHash(store: Store, outline: Outline): Buffer {
     // Left out where there is none: what was written before there were schedules is what it always was.
     ...(outline.zone === null ? [] : [outline.zone]),
   ]);
-  return store.secrets.imageHash(Buffer.from(canonical));
+  return store.secrets.imageHash(canonical);
 }
 
 /** The content with its secrets in the clear: never log it, never keep it. */
-export function openContent(store: Store, outline: Outline): SlotContent {
+export function openContent(store: Store, outline: Outline, sources: Sources = sourcesOf(store, outline)): SlotContent {
   return {
-    card: outline.cardOf === null ? null : openSecret(store, outline.cardOf, 'card'),
-    pin: outline.codeOf === null ? null : openSecret(store, outline.codeOf, 'code'),
+    card: outline.cardOf === null ? null : openSecret(store, sources.card, 'card'),
+    pin: outline.codeOf === null ? null : openSecret(store, sources.code, 'code'),
     cardAndPin: outline.cardAndPin,
     doors: outline.doors,
     startsAtMs: outline.startsAtMs,
@@ -37,8 +46,7 @@ export function openContent(store: Store, outline: Outline): SlotContent {
   };
 }
 
-function openSecret(store: Store, credentialKey: number, kind: 'card' | 'code'): string {
-  const row = store.credentials.byKey(credentialKey);
+function openSecret(store: Store, row: CredentialSecrets | undefined, kind: 'card' | 'code'): string {
   const sealed = kind === 'card' ? row?.card_sealed : row?.code_sealed;
   assert(row !== undefined && sealed != null, `a ${kind} that is to be written is in the store`);
   return store.secrets.open(sealed, `${kind} ${row.acs_credential_id}`);

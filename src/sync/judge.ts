@@ -2,7 +2,7 @@
 
 import type { Site, SlotController } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
-import type { CredentialRow } from '../store/credentials.ts';
+import type { CredentialWithUser } from '../store/credentials.ts';
 import type { Store } from '../store/store.ts';
 import { ANNOUNCED, WAITS, type TargetRow } from '../store/targets.ts';
 import { outlineHash } from './content.ts';
@@ -11,7 +11,7 @@ import type { Announcer } from './announcer.ts';
 
 export type Judged = {
   desired: Desired;
-  /** Keyed hash of the content wanted; null when there is none. */
+  /** Keyed hash of the content wanted, where somebody has it at hand; null: it is worked out when it is asked for. */
   hash: Buffer | null;
   /** False when no entrance of the credential belongs to this controller any more. */
   isConcerned: boolean;
@@ -31,7 +31,7 @@ export class Judge {
   }
 
   judge(target: TargetRow, time: TimeWitness): Judged {
-    const row = this.#store.credentials.byKey(target.credential_key);
+    const row = this.#store.credentials.withUser(target.credential_key);
     const credential = row === undefined ? null : this.#factsOf(row);
     const answer = desired({
       credential,
@@ -41,18 +41,13 @@ export class Judge {
       preloadMs: this.#preloadMs,
       time,
     });
-    const hash = answer.kind === 'present' ? outlineHash(this.#store, answer.outline) : null;
-    return { desired: answer, hash, isConcerned: credential !== null && credential.doors.length > 0 };
+    return { desired: answer, hash: null, isConcerned: credential !== null && credential.doors.length > 0 };
   }
 
   /** True when the slot holds what it should and nobody doubts it. */
-  isSettled(target: TargetRow, judged: Judged): boolean {
-    return (
-      judged.hash !== null &&
-      target.slot !== null &&
-      target.read_hash !== null &&
-      target.written_hash?.equals(judged.hash) === true
-    );
+  isSettled(target: TargetRow, { desired: answer, hash }: Judged): boolean {
+    if (answer.kind !== 'present' || target.slot === null || target.read_hash === null) return false;
+    return target.written_hash?.equals(hash ?? outlineHash(this.#store, answer.outline)) === true;
   }
 
   /**
@@ -93,6 +88,7 @@ export class Judge {
 
   /** The row of a code that lies in this card's slot follows it. */
   #touchCarried(before: TargetRow, after: TargetRow): void {
+    if (before.partner_key === null && after.partner_key === null) return;
     if (before.state === after.state && before.partner_key === after.partner_key) return;
     for (const codeKey of new Set([before.partner_key, after.partner_key])) {
       if (codeKey === null) continue;
@@ -179,13 +175,13 @@ export class Judge {
     };
   }
 
-  #codesBeside(row: CredentialRow, credential: CredentialFacts, target: TargetRow): CredentialFacts[] {
+  #codesBeside(row: CredentialWithUser, credential: CredentialFacts, target: TargetRow): CredentialFacts[] {
     const isBoth = credential.doors.some(({ factors }) => factors === 'card_and_code');
     if (credential.method !== 'card' || !isBoth || row.user_key === null) return [];
     const codes = this.#store.targets
       .besides(row.user_key, row.credential_key, target.controller)
       .flatMap(({ credential_key: key }) => {
-        const other = this.#store.credentials.byKey(key);
+        const other = this.#store.credentials.withUser(key);
         const facts = other?.access_method === 'code' ? this.#factsOf(other) : null;
         return facts?.doors.some(({ factors }) => factors === 'card_and_code') === true ? [facts] : [];
       });
@@ -193,8 +189,7 @@ export class Judge {
     return codes.sort((a, b) => isInUse(a) - isInUse(b));
   }
 
-  #factsOf(row: CredentialRow): CredentialFacts {
-    const user = row.user_key === null ? undefined : this.#store.users.byKey(row.user_key);
+  #factsOf(row: CredentialWithUser): CredentialFacts {
     return {
       credentialKey: row.credential_key,
       method: row.access_method,
@@ -202,11 +197,11 @@ export class Judge {
       isOneTimeUse: row.is_one_time_use === 1,
       isUsed: row.used_at !== null,
       user:
-        user === undefined
+        row.acs_user_id === null
           ? null
           : {
-              isSuspended: user.is_suspended === 1,
-              window: { startsAtMs: user.starts_at, endsAtMs: user.ends_at },
+              isSuspended: row.user_is_suspended === 1,
+              window: { startsAtMs: row.user_starts_at, endsAtMs: row.user_ends_at },
             },
       doors: row.has_own_entrances === 1 ? this.#doorsOf(row.credential_key) : [],
       schedule: row.schedule_key === null ? null : this.#scheduleOf(row.schedule_key),

@@ -6,7 +6,7 @@ import { OperatingError } from '../domain/errors.ts';
 import type { Site, SlotController } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
-import { WAITS } from '../store/targets.ts';
+import { WAITS, type TargetRow } from '../store/targets.ts';
 import { isStorageError } from '../store/transactions.ts';
 import type { Announcer } from './announcer.ts';
 import {
@@ -30,6 +30,7 @@ import {
   stopIfAsked,
   Stopped,
   wasSilent,
+  whileLeft,
   type Post,
   type StepResult,
 } from './post.ts';
@@ -44,6 +45,8 @@ const LONGEST_SLEEP_MS = 15_000;
 const STORAGE_PAUSE_MS = 5000;
 /** What must be gone and is still there after this is an alarm. */
 const OVERDUE_MS = 60_000;
+/** Due rows that are judged in one go, in much less than a slice. */
+const ROWS_PER_LOOK = 16;
 const SAMPLE_SLOTS = 8;
 /** How long a slot that was read empty is taken to be empty still, as long as the controller stays online. */
 const EMPTINESS_MS = 5 * 60_000;
@@ -275,7 +278,7 @@ export class Worker {
     this.#wasChunk = false;
     const few = 2 * controller.slots.slotsPerWrite;
     const size = this.#stepSize();
-    const waiting = store.targets.waiting(controller.name, WAITS.write, Math.max(size, few + 1));
+    const waiting = store.targets.queue(controller.name, WAITS.write, Math.max(size, few + 1));
     const writes = waiting.slice(0, size);
     // A few are read first in any case; of many the last comparison is believed for a while, or a bulk write would take twice as long.
     this.#isBulk = waiting.length > few || (this.#isBulk && waiting.length > 0);
@@ -320,7 +323,7 @@ export class Worker {
     const now = post.clock.monotonicMs();
     if (now >= this.#quietUntilMs) return false;
     if (this.#quietUntilMs - now <= ERASURE_PAUSE_MS) return true;
-    if (post.store.targets.waiting(post.controller.name, WAITS.erasure, 1).length > 0)
+    if (post.store.targets.queue(post.controller.name, WAITS.erasure, 1).length > 0)
       this.#quietUntilMs = now + ERASURE_PAUSE_MS;
     return true;
   }
@@ -331,17 +334,15 @@ export class Worker {
     const { store, controller } = post;
     const retried = this.#retries.takeDue();
     await inSlices(post, retried, (key) => store.targets.touchRow(key));
-    let judged = 0;
-    for (;;) {
-      const rows = store.targets.due(controller.name, certainInstant(post.time()) ?? 0, 256);
-      if (rows.length === 0) break;
-      await inSlices(post, rows, ({ target_key: key }) => {
-        const row = store.targets.byKey(key);
-        if (row?.due_at != null) judgeRow(post, row, row);
-      });
-      judged += rows.length;
-    }
-    if (judged > 0) this.#options.onChange();
+    const due = (): TargetRow[] => store.targets.due(controller.name, certainInstant(post.time()) ?? 0, ROWS_PER_LOOK);
+    if (due().length === 0) return;
+    // Read and judged in one turn of the loop, so that nobody comes between.
+    await whileLeft(post, () => {
+      const rows = due();
+      for (const row of rows) judgeRow(post, row, row);
+      return rows.length > 0;
+    });
+    this.#options.onChange();
   }
 
   async #sayOverdue(post: Post): Promise<void> {

@@ -3,19 +3,19 @@
 
 import type { SlotContent, SlotOutcome, SlotReading, SlotRefusal } from '../domain/ports.ts';
 import { OperatingError } from '../domain/errors.ts';
-import { AT_ONCE, WAITS, type TargetRow } from '../store/targets.ts';
-import { openContent } from './content.ts';
+import { AT_ONCE, WAITS, type TargetRow, type Waiting, type Waits } from '../store/targets.ts';
+import { openContent, outlineHash, sourcesOf, type Sources } from './content.ts';
 import { certainInstant, type Desired } from './desired.ts';
 import { FAILURES_SAID, makeRoom } from './erasing.ts';
 import type { Pace } from './pace.ts';
-import { plan } from './plan.ts';
+import { plan, type PlanRow, type Step } from './plan.ts';
 import {
   canRead, eraseSlots, FINE, inSlices, judgeRow, readsEmpty, readSlots, setAside, writeSlots, type Post, type StepResult,
 } from './post.ts'; // prettier-ignore
 import { WAITING } from './zones.ts';
 
-type Wanted = { target: TargetRow; desired: Desired & { kind: 'present' }; hash: Buffer };
-type Ready = Wanted & { slot: number; readFirst: boolean; isFresh: boolean; content: SlotContent; image: Buffer };
+type Wanted = { target: TargetRow; desired: Desired & { kind: 'present' }; hash: Buffer; sources: Sources };
+type Ready = Omit<Wanted, 'sources'> & { slot: number; isFresh: boolean; content: SlotContent; image: Buffer };
 type Refusal = { type: string; message: string };
 type Verdict = { ready: Ready } & (
   | { result: 'verified' }
@@ -33,49 +33,80 @@ export type WriteOptions = { pace: Pace; isEmptinessFresh: boolean };
 const PARTS_PER_STEP = 8;
 
 /** One step over rows that wait for a write, the most urgent first. */
-export async function writeStep(post: Post, waiting: readonly TargetRow[], options: WriteOptions): Promise<StepResult> {
+export async function writeStep(post: Post, waiting: readonly Waiting[], options: WriteOptions): Promise<StepResult> {
   if (waiting.some(({ slot }) => slot === null)) await post.drainEvents();
   const parts = inParts(waiting, post.controller.slots.slotsPerWrite);
+  const isOnePart = parts.length === 1;
   let result = FINE;
-  const [first = [], ...left] = parts;
-  let prepared = await prepare(post, first, options);
-  let wire: Promise<Verdict[]> | null = carry(post, prepared, options.pace);
-  while (wire !== null) {
-    const part = left.shift();
-    const next = part === undefined ? null : await prepare(post, part, options);
-    const verdicts: Verdict[] = await wire;
-    const { problem } = prepared;
+  let carried = (await workOff(post, null, parts.shift() ?? [], options)).prepared;
+  let wire = carry(post, carried, options.pace);
+  let next = (await workOff(post, null, parts.shift() ?? [], options)).prepared;
+  for (;;) {
+    const verdicts = await wire;
+    const done = { verdicts, problem: carried.problem, isAlone: isOnePart && verdicts.length === 1 };
     // A controller that answers nothing is left alone: what is claimed already is in doubt, and read first the next time.
-    wire = next === null || isAllUnknown(verdicts) ? null : carry(post, next, options.pace);
-    result = added(result, await settle(post, verdicts, problem, parts.length === 1 && verdicts.length === 1));
-    prepared = next ?? prepared;
+    const goesOn = hasWork(next) && !isAllUnknown(verdicts);
+    if (goesOn) wire = carry(post, next, options.pace);
+    const { settled, prepared } = await workOff(post, done, goesOn ? (parts.shift() ?? []) : [], options);
+    result = added(result, settled);
+    if (!goesOn) return result;
+    carried = next;
+    next = prepared;
   }
-  return result;
 }
 
 /** Whole transfers, so that no part costs the wire a frame more. */
-function inParts(waiting: readonly TargetRow[], perTransfer: number): TargetRow[][] {
+function inParts(waiting: readonly Waiting[], perTransfer: number): Waiting[][] {
   const transfers = Math.ceil(waiting.length / perTransfer);
   const size = Math.ceil(transfers / PARTS_PER_STEP) * perTransfer;
   return Array.from({ length: Math.ceil(waiting.length / size) }, (_, i) => waiting.slice(i * size, (i + 1) * size));
 }
 
+type Done = { verdicts: readonly Verdict[]; problem: string; isAlone: boolean };
 type Prepared = { claimed: Ready[]; verdicts: Verdict[]; problem: string };
 
-/** All that the store has to do before the wire: what is still wanted, a slot for each, and the slots owned. */
-async function prepare(post: Post, waiting: readonly TargetRow[], options: WriteOptions): Promise<Prepared> {
-  const wanted = await stillWanted(post, waiting);
-  const ready = await placeAll(post, wanted, options.isEmptinessFresh);
-  const looked = await lookFirst(post, ready);
-  if (typeof looked === 'string') return { claimed: [], verdicts: ready.map(unread), problem: looked };
-  const claimed = await claim(post, looked.toWrite);
-  return { claimed, verdicts: looked.verified, problem: 'no write could be confirmed' };
+const NOT_CONFIRMED = 'no write could be confirmed';
+
+const hasWork = ({ claimed, verdicts }: Prepared): boolean => claimed.length + verdicts.length > 0;
+
+/** All that the store has to do at a time, in one commit: what became of one part, and whatever another needs before the wire. */
+async function workOff(
+  post: Post,
+  done: Done | null,
+  part: readonly Waiting[],
+  options: WriteOptions,
+): Promise<{ settled: StepResult; prepared: Prepared }> {
+  const tally: Tally = { unknown: 0, cleared: 0 };
+  const placed: Placed = { claimed: [], toRead: [], freeSlots: post.map.lowestFree(part.length) };
+  const settling = (done?.verdicts ?? []).map((verdict) => () => settle(post, verdict, done?.isAlone === true, tally));
+  const placing = part.map(
+    ({ target_key: key }) =>
+      () =>
+        place(post, key, options, placed),
+  );
+  await inSlices(post, [...settling, ...placing], (work) => work());
+  if (tally.cleared > 0) await makeRoom(post, tally.cleared);
+  return { settled: done === null ? FINE : resultOf(done, tally), prepared: await prepare(post, placed) };
+}
+
+/** What is in doubt is read before it is claimed. */
+async function prepare(post: Post, { claimed, toRead }: Placed): Promise<Prepared> {
+  if (toRead.length === 0) return { claimed, verdicts: [], problem: NOT_CONFIRMED };
+  const looked = await lookFirst(post, toRead);
+  if (typeof looked === 'string')
+    return { claimed: [], verdicts: [...claimed, ...toRead].map(unread), problem: looked };
+  await inSlices(post, looked.toWrite, (item) => {
+    const current = post.store.targets.byKey(item.target.target_key);
+    if (current !== undefined && claim(post, current, item)) claimed.push(item);
+  });
+  return { claimed, verdicts: looked.verified, problem: NOT_CONFIRMED };
 }
 
 function carry(post: Post, { claimed, verdicts }: Prepared, pace: Pace): Promise<Verdict[]> {
   // What a command or the clock has changed since it was claimed, while the wire carried the part before, is not sent any more.
+  const rows = post.store.targets.waits(claimed.map(({ target }) => target.target_key));
   const current = claimed.filter(({ target, desired }) => {
-    const row = post.store.targets.byKey(target.target_key);
+    const row = rows.get(target.target_key);
     return row !== undefined && isStillTrue(post, row, desired);
   });
   if (current.length === 0) return Promise.resolve(verdicts);
@@ -98,21 +129,44 @@ const added = (a: StepResult, b: StepResult): StepResult => ({
   isRepeat: b.isRepeat,
 });
 
-async function stillWanted(post: Post, waiting: readonly TargetRow[]): Promise<Wanted[]> {
+// ---- a slot for each -----------------------------------------------------------------------------------------------------------------------------
+
+/** `freeSlots`: those that are left for the rest. */
+type Placed = { claimed: Ready[]; toRead: Ready[]; freeSlots: number[] };
+
+/** Inside a transaction: judges the row anew and finds its slot, which it owns from here on unless it must be read first. */
+function place(post: Post, targetKey: number, options: WriteOptions, placed: Placed): void {
+  const target = post.store.targets.byKey(targetKey);
+  // What a command has touched meanwhile is judged first, with all that is due.
+  if (target?.waits !== WAITS.write || target.due_at === AT_ONCE) return;
+  const wanted = stillWanted(post, target);
+  if (wanted === null) return;
+  const [free] = placed.freeSlots;
+  const { slot, readFirst } = slotFor(post, wanted, free, options);
+  if (slot === null) {
+    fail(post, target, NO_SPACE);
+    return;
+  }
+  const encoded = encode(post, slot, wanted);
+  if (encoded === null) return;
+  if (slot === free) placed.freeSlots.shift();
+  const { desired, hash } = wanted;
+  const ready: Ready = { target, desired, hash, slot, isFresh: target.slot === null, ...encoded };
+  if (readFirst) placed.toRead.push(ready);
+  else if (claim(post, target, ready)) placed.claimed.push(ready);
+}
+
+/** Null, and the row judged or waiting for something else, when it is not to be written now. */
+function stillWanted(post: Post, target: TargetRow): Wanted | null {
   const { store, judge } = post;
-  const wanted: Wanted[] = [];
-  await inSlices(post, waiting, ({ target_key: key }) => {
-    const target = store.targets.byKey(key);
-    if (target?.waits !== WAITS.write) return;
-    const judged = judge.judge(target, post.time());
-    if (judged.desired.kind !== 'present' || judged.hash === null || judge.isSettled(target, judged)) {
-      judgeRow(post, target);
-      return;
-    }
-    if (waitsForCode(post, target, judged.desired) || waitsForZone(post, target, judged.desired)) return;
-    wanted.push({ target, desired: judged.desired, hash: judged.hash });
-  });
-  return wanted;
+  const { desired, hash, isConcerned } = judge.judge(target, post.time());
+  if (desired.kind !== 'present' || judge.isSettled(target, { desired, hash, isConcerned })) {
+    judgeRow(post, target, target);
+    return null;
+  }
+  if (waitsForCode(post, target, desired) || waitsForZone(post, target, desired)) return null;
+  const sources = sourcesOf(store, desired.outline);
+  return { target, desired, sources, hash: outlineHash(store, desired.outline, sources) };
 }
 
 /** A table that takes each code once: whoever has it now goes first. */
@@ -144,41 +198,23 @@ function waitsForZone(post: Post, target: TargetRow, { outline }: Desired & { ki
   return true;
 }
 
-// ---- a slot for each -----------------------------------------------------------------------------------------------------------------------------
-
-async function placeAll(post: Post, wanted: readonly Wanted[], isEmptinessFresh: boolean): Promise<Ready[]> {
-  const byKey = new Map(wanted.map((item) => [item.target.target_key, item]));
-  const steps = plan({
-    rows: wanted.map(({ target, hash }) => ({
-      targetKey: target.target_key,
-      wants: 'content' as const,
-      slot: target.slot,
-      isDoubtful: target.slot !== null && target.read_hash === null,
-      isWritten: target.written_hash?.equals(hash) === true,
-      urgentAtMs: target.urgent_at ?? 0,
-    })),
-    freeSlots: post.map.lowestFree(wanted.length),
-    canRead: canRead(post),
-    isEmptinessFresh,
-  });
-  const ready: Ready[] = [];
-  await inSlices(post, steps, (step) => {
-    const item = byKey.get(step.targetKey);
-    if (item === undefined) return;
-    if (step.slot === null) fail(post, item.target, NO_SPACE);
-    else {
-      const encoded = encode(post, step.slot, item);
-      if (encoded !== null)
-        ready.push({
-          ...item,
-          ...encoded,
-          slot: step.slot,
-          readFirst: step.readFirst,
-          isFresh: item.target.slot === null,
-        });
-    }
-  });
-  return ready;
+function slotFor(
+  post: Post,
+  { target, hash }: Wanted,
+  free: number | undefined,
+  { isEmptinessFresh }: WriteOptions,
+): Pick<Step, 'slot' | 'readFirst'> {
+  const row: PlanRow = {
+    targetKey: target.target_key,
+    wants: 'content',
+    slot: target.slot,
+    isDoubtful: target.slot !== null && target.read_hash === null,
+    isWritten: target.written_hash?.equals(hash) === true,
+    urgentAtMs: target.urgent_at ?? 0,
+  };
+  const freeSlots = free === undefined ? [] : [free];
+  const [step] = plan({ rows: [row], freeSlots, canRead: canRead(post), isEmptinessFresh });
+  return step ?? { slot: null, readFirst: false };
 }
 
 const NO_SPACE: Refusal = {
@@ -187,9 +223,13 @@ const NO_SPACE: Refusal = {
 };
 
 /** The content in the clear and its image; null, and the row failed, when the device cannot hold it. */
-function encode(post: Post, slot: number, { target, desired }: Wanted): { content: SlotContent; image: Buffer } | null {
+function encode(
+  post: Post,
+  slot: number,
+  { target, desired, sources }: Wanted,
+): { content: SlotContent; image: Buffer } | null {
   try {
-    const content = openContent(post.store, desired.outline);
+    const content = openContent(post.store, desired.outline, sources);
     return { content, image: post.slots.image(slot, content) };
   } catch (error) {
     if (!(error instanceof OperatingError)) throw error;
@@ -208,7 +248,7 @@ async function lookFirst(
   const { controller } = post;
   const readings = await readSlots(
     post,
-    ready.filter((item) => item.readFirst).map(({ slot }) => slot),
+    ready.map(({ slot }) => slot),
   );
   if (typeof readings === 'string') return readings;
   const toWrite: Ready[] = [];
@@ -243,25 +283,14 @@ export function disown(post: Post, target: TargetRow, reading: SlotReading): voi
 
 // ---- durable, then the wire ------------------------------------------------------------------------------------------------------------------------
 
-/** From here on the row owns the slot and nobody knows what it holds. Leaves out what a command touched since it was judged. */
-async function claim(post: Post, ready: readonly Ready[]): Promise<Ready[]> {
-  const { store, map } = post;
-  const current = (item: Ready): TargetRow | null => {
-    const row = store.targets.byKey(item.target.target_key);
-    const isSame = row?.waits === WAITS.write && row.due_at !== AT_ONCE && row.slot === item.target.slot;
-    return row !== undefined && isSame ? row : null;
-  };
-  const claimed: Ready[] = [];
-  await inSlices(post, ready, (item) => {
-    const row = current(item);
-    if (row === null) return;
-    const state = row.state === 'failed' ? 'failed' : 'writing';
-    const { zone } = item.desired.outline;
-    store.targets.change(row, { ...row, state, slot: item.slot, written_hash: item.hash, read_hash: null, zone });
-    map.take(item.slot);
-    claimed.push(item);
-  });
-  return claimed;
+/** Inside a transaction: as soon as that is durable the row owns the slot, and nobody knows what it holds. False when a command has touched it since it was judged. */
+function claim({ store, map }: Post, current: TargetRow, { target, slot, hash, desired }: Ready): boolean {
+  if (current.waits !== WAITS.write || current.due_at === AT_ONCE || current.slot !== target.slot) return false;
+  const state = current.state === 'failed' ? 'failed' : 'writing';
+  const { zone } = desired.outline;
+  store.targets.change(current, { ...current, state, slot, written_hash: hash, read_hash: null, zone });
+  map.take(slot);
+  return true;
 }
 
 async function write(post: Post, ready: readonly Ready[]): Promise<Verdict[]> {
@@ -336,31 +365,26 @@ async function clearRefused(post: Post, verdicts: readonly Verdict[]): Promise<V
 
 // ---- what became of it -----------------------------------------------------------------------------------------------------------------------------
 
-/** `isAlone`: the step was about this one row. */
-async function settle(
-  post: Post,
-  verdicts: readonly Verdict[],
-  problem: string,
-  isAlone: boolean,
-): Promise<StepResult> {
-  let cleared = 0;
-  let unknown = 0;
-  await inSlices(post, verdicts, (verdict) => {
-    const { ready } = verdict;
-    const target = post.store.targets.byKey(ready.target.target_key);
-    if (target === undefined) return;
-    if (verdict.result === 'verified') noteVerified(post, target, ready);
-    else if (verdict.result === 'differs') noteDiffers(post, { ...target, slot: ready.slot });
-    else if (verdict.result === 'refused') {
-      const isSlotFree = noteRefused(post, { ...target, slot: ready.slot }, verdict.refusal, verdict.isCleared);
-      if (isSlotFree && !ready.isFresh) cleared += 1;
-    } else if (verdict.result === 'foreign') disown(post, target, verdict.reading);
-    else {
-      unknown += 1;
-      if (isAlone) setAside(post, target);
-    }
-  });
-  if (cleared > 0) await makeRoom(post, cleared);
+type Tally = { unknown: number; cleared: number };
+
+/** Inside a transaction. `isAlone`: the step was about this one row. */
+function settle(post: Post, verdict: Verdict, isAlone: boolean, tally: Tally): void {
+  const { ready } = verdict;
+  const target = post.store.targets.byKey(ready.target.target_key);
+  if (target === undefined) return;
+  if (verdict.result === 'verified') noteVerified(post, target, ready);
+  else if (verdict.result === 'differs') noteDiffers(post, { ...target, slot: ready.slot });
+  else if (verdict.result === 'refused') {
+    const isSlotFree = noteRefused(post, { ...target, slot: ready.slot }, verdict.refusal, verdict.isCleared);
+    if (isSlotFree && !ready.isFresh) tally.cleared += 1;
+  } else if (verdict.result === 'foreign') disown(post, target, verdict.reading);
+  else {
+    tally.unknown += 1;
+    if (isAlone) setAside(post, target);
+  }
+}
+
+function resultOf({ verdicts, problem, isAlone }: Done, { unknown }: Tally): StepResult {
   const isRepeat = isAlone && verdicts.every((verdict) => verdict.ready.target.attempts > 0);
   return { asked: verdicts.length, unknown, problem: unknown === 0 ? null : problem, isRepeat };
 }
@@ -387,7 +411,7 @@ function noteVerified(post: Post, target: TargetRow, ready: Ready): void {
 }
 
 /** Neither a command nor the clock has touched the row since it was judged. */
-function isStillTrue(post: Post, target: TargetRow, { nextDueMs }: Desired): boolean {
+function isStillTrue(post: Post, target: Waits, { nextDueMs }: Desired): boolean {
   const instant = certainInstant(post.time());
   const isDue = nextDueMs !== null && instant !== null && instant >= nextDueMs;
   return target.waits === WAITS.write && target.due_at !== AT_ONCE && !isDue;
