@@ -389,7 +389,9 @@ export class ModbusDevice implements Device {
     const { credentials, doors } = this.#profile;
     if (credentials === undefined) return null;
     const codec = new RecordCodec(credentials, doors.length, this.#options.zone);
-    return new Slots(credentials, codec, this.#talk, this.#clock, () => this.#refusal());
+    // What the profile says of the device, not what a gateway before it takes: that hands requests on one by one, however many it was given.
+    const atOnce = this.#profile.transport.max_in_flight;
+    return new Slots(credentials, codec, this.#talk, this.#clock, () => this.#refusal(), atOnce);
   }
 
   #makeClock(spec: NonNullable<Profile['clock']>): DeviceClock {

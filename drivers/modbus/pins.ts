@@ -67,11 +67,12 @@ export function encodePin(spec: PinSpec, pin: string | null): bigint | null {
   }
   const form = FORMS[spec.type];
   const capacity = registers * form.perRegister;
-  const digits = Array.from(pin ?? '', (character) => form.digit(character));
+  const hexOf = (digit: number): string => digit.toString(16).padStart(form.bitsPerDigit / 4, '0');
+  const digits = Array.from(pin ?? '', (character) => hexOf(form.digit(character)));
   if (digits.length > capacity) return null;
-  const filling = Array.from({ length: capacity - digits.length }, () => spec.pad ?? form.defaultPad);
-  const all = (spec.align ?? form.defaultAlign) === 'left' ? [...digits, ...filling] : [...filling, ...digits];
-  return all.reduce((raw, digit) => (raw << BigInt(form.bitsPerDigit)) | BigInt(digit), 0n);
+  const filling = hexOf(spec.pad ?? form.defaultPad).repeat(capacity - digits.length);
+  const written = digits.join('');
+  return BigInt(`0x${(spec.align ?? form.defaultAlign) === 'left' ? written + filling : filling + written}`);
 }
 
 /** The digits, or null when these registers hold none. `length` comes from a field of its own where the record has one. */

@@ -4,7 +4,7 @@
 import type { Priority } from './bus.ts';
 import { slotsPerWrite } from './capabilities.ts';
 import type { CredentialsSpec } from './layout.ts';
-import type { RecordCodec } from './record.ts';
+import type { Encoded, RecordCodec } from './record.ts';
 import { runSteps } from './steps.ts';
 import { valueOf, type Failure, type Result, type Talk } from './talk.ts';
 import { assert, OperatingError } from '../../src/domain/errors.ts';
@@ -38,10 +38,24 @@ export class Slots implements SlotDevice {
   readonly #codec: RecordCodec;
   readonly #talk: Talk;
   readonly #clock: Clock;
+  /** Transfers at once. */
+  readonly #atOnce: number;
   /** Why slots may not be touched just now, or null. */
   readonly #refusal: () => string | null;
+  /** Whoever asks for the image of a content is about to write it: it is encoded once, and forgotten with the content. */
+  readonly #encoded = new WeakMap<SlotContent, { slot: number; encoded: Encoded }>();
 
-  constructor(spec: CredentialsSpec, codec: RecordCodec, talk: Talk, clock: Clock, refusal: () => string | null) {
+  /** `maxInFlight`: requests that the device takes at once. */
+  constructor(
+    spec: CredentialsSpec,
+    codec: RecordCodec,
+    talk: Talk,
+    clock: Clock,
+    refusal: () => string | null,
+    maxInFlight = 1,
+  ) {
+    // Steps that put a write into force are about one transfer. One place is left for whoever has a door to open.
+    this.#atOnce = spec.commit === undefined && spec.delete.mode !== 'command' ? Math.max(1, maxInFlight - 1) : 1;
     this.#spec = spec;
     this.#codec = codec;
     this.#talk = talk;
@@ -51,24 +65,24 @@ export class Slots implements SlotDevice {
 
   image(slot: number, content: SlotContent | null): Buffer {
     if (content === null) return this.#codec.image(this.#codec.erased());
-    const encoded = this.#codec.encode(slot, content);
+    const encoded = this.#encode(slot, content);
+    this.#encoded.set(content, { slot, encoded });
     if (!encoded.ok) throw new OperatingError(REFUSAL_ERRORS[encoded.refusal], encoded.message);
     return this.#codec.image(encoded.registers);
   }
 
   async read(slots: readonly number[]): Promise<SlotReading[]> {
     this.#refuse();
-    const readings: SlotReading[] = [];
     const perRead = this.#perTransfer(this.#talk.readRegistersLimit);
-    for (const run of runs(slots, perRead)) {
+    const readings = await abreast(runs(slots, perRead), this.#atOnce, async (run) => {
       const registers = valueOf(await this.#readRun(run));
-      run.forEach((slot, i) => {
+      return run.map((slot, i): SlotReading => {
         const record = this.#recordIn(registers, i);
         const state = this.#codec.isEmpty(record) ? 'empty' : 'occupied';
-        readings.push({ slot, state, image: this.#codec.image(record) });
+        return { slot, state, image: this.#codec.image(record) };
       });
-    }
-    return readings;
+    });
+    return readings.flat();
   }
 
   async write(writes: readonly SlotWrite[]): Promise<SlotOutcome[]> {
@@ -76,7 +90,7 @@ export class Slots implements SlotDevice {
     const records: Record[] = [];
     for (const { slot, content } of writes) {
       this.#assertSlot(slot);
-      const encoded = this.#codec.encode(slot, content);
+      const encoded = this.#encode(slot, content);
       if (encoded.ok) records.push({ slot, registers: encoded.registers });
       else outcomes.set(slot, { slot, outcome: 'refused', error: encoded.refusal, message: encoded.message });
     }
@@ -92,6 +106,11 @@ export class Slots implements SlotDevice {
     return slots.map((slot) => outcomeOf(outcomes, slot));
   }
 
+  #encode(slot: number, content: SlotContent): Encoded {
+    const known = this.#encoded.get(content);
+    return known?.slot === slot ? known.encoded : this.#codec.encode(slot, content);
+  }
+
   // ---- runs of slots -----------------------------------------------------------------------------------------------------------------------------
 
   /** Carries out contiguous slots together; when the device refuses a whole transfer, each of its slots alone, so that one does not fail the others. */
@@ -101,17 +120,17 @@ export class Slots implements SlotDevice {
     carryOut: (run: readonly Record[]) => Promise<Trouble | null>,
   ): Promise<void> {
     const bySlot = new Map(records.map((record) => [record.slot, record]));
-    for (const run of runs([...bySlot.keys()], this.#perWrite())) {
+    await abreast(runs([...bySlot.keys()], this.#perWrite()), this.#atOnce, async (run) => {
       const inRun = run.map((slot) => bySlot.get(slot)).filter((record) => record !== undefined);
       const trouble = await this.#attempt(inRun, carryOut);
       if (trouble === null || trouble.refusal === null || inRun.length === 1) {
         for (const { slot } of inRun) outcomes.set(slot, toOutcome(slot, trouble));
-        continue;
+        return;
       }
       for (const record of inRun) {
         outcomes.set(record.slot, toOutcome(record.slot, await this.#attempt([record], carryOut)));
       }
-    }
+    });
   }
 
   async #attempt(
@@ -235,6 +254,24 @@ export class Slots implements SlotDevice {
     const refusal = this.#refusal();
     if (refusal !== null) throw new OperatingError('controller_offline', refusal);
   }
+}
+
+/** Does `work` for each item, begun in their order, at most so many at once; once one has failed no other is begun. */
+async function abreast<T, R>(items: readonly T[], most: number, work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  const goOn = async (): Promise<void> => {
+    for (let i = next++; i < items.length; i = next++) {
+      try {
+        results[i] = await work(items[i] as T);
+      } catch (error) {
+        next = items.length;
+        throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(most, items.length) }, goOn));
+  return results;
 }
 
 /** Slots in ascending runs of neighbours, each at most `most` long. */

@@ -85,7 +85,9 @@ export class TcpLine implements Line {
     const sentAtMs = this.#clock.monotonicMs();
     unit.counters.bytesSent += MBAP_BYTES + pdu.length;
     const attempt = await new Promise<Attempt>((resolve) => {
-      const timeoutMs = unit.settings.turnaroundMs + NETWORK_SLACK_MS;
+      // A device that takes several requests at once may still see to them one after the other.
+      const before = [...connection.pending.values()].filter((other) => other === unit).length;
+      const timeoutMs = unit.settings.turnaroundMs * (before + 1) + NETWORK_SLACK_MS;
       const settle = (result: Attempt): void => {
         if (!connection.pending.delete(settle)) return;
         deadline.cancel();

@@ -1,10 +1,11 @@
 // Modbus TCP servers that answer badly. They stand on a simulated device whose answers are bent on the way out.
 
 import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SimulatedUnit, NO_FAULTS } from '../../../drivers/modbus/simulator-unit.ts';
 import { systemClock } from '../../../src/ops/clock.ts';
-import { content, later, openSite, shipped, startDriver, type DriverOnLine } from './site.ts';
+import { content, later, openSite, pause, shipped, startDriver, type DriverOnLine } from './site.ts';
 
 type Bend = (frame: Buffer, connection: number, request: Buffer) => Buffer | null;
 
@@ -40,6 +41,55 @@ async function openBentServer(bend: Bend): Promise<{ unit: SimulatedUnit; port: 
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the server has a port');
   return { unit, port: address.port, connections: () => connections };
+}
+
+/** Registers of a table behind FC03 and FC16. Requests are seen to one after the other, however many have come, and each takes its time. */
+async function openSlowTable(perRequestMs: number): Promise<{ port: number; mostAtOnce(): number }> {
+  const registers = new Uint16Array(65_536);
+  registers.set([0x4c4e, 0x0201]);
+  const answerTo = (pdu: Buffer): Buffer => {
+    const [at, count] = [pdu.readUInt16BE(1), pdu.readUInt16BE(3)];
+    if (pdu[0] === 16) {
+      for (let i = 0; i < count; i++) registers[at + i] = pdu.readUInt16BE(6 + 2 * i);
+      return pdu.subarray(0, 5);
+    }
+    const answer = Buffer.alloc(2 + 2 * count);
+    answer.set([3, 2 * count]);
+    for (let i = 0; i < count; i++) answer.writeUInt16BE(registers[at + i] ?? 0, 2 + 2 * i);
+    return answer;
+  };
+  let [waiting, most] = [0, 0];
+  const sockets = new Set<Socket>();
+  const server = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    let received = Buffer.alloc(0);
+    let before = Promise.resolve();
+    socket.on('error', () => undefined);
+    socket.on('data', (bytes) => {
+      received = Buffer.concat([received, bytes]);
+      while (received.length >= 7 && received.length >= received.readUInt16BE(4) + 6) {
+        const request = received.subarray(0, received.readUInt16BE(4) + 6);
+        received = received.subarray(request.length);
+        most = Math.max(most, ++waiting);
+        before = before.then(async () => {
+          await pause(perRequestMs);
+          const answer = answerTo(request.subarray(7));
+          const frame = Buffer.concat([request.subarray(0, 7), answer]);
+          frame.writeUInt16BE(answer.length + 1, 4);
+          waiting -= 1;
+          socket.write(frame);
+        });
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  later(async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  });
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the server has a port');
+  return { port: address.port, mostAtOnce: () => most };
 }
 
 const drive = (port: number): DriverOnLine =>
@@ -104,6 +154,23 @@ describe('a Modbus TCP server', () => {
     await site.seen('online');
     expect(server.connections()).toBeGreaterThan(1);
     expect(await site.slots().write(one)).toMatchObject([{ outcome: 'written' }]);
+  });
+
+  it('that takes several requests at once is given as many but one, each with the time of those before it', async () => {
+    const server = await openSlowTable(150);
+    const site = startDriver({ transport: 'tcp', host: '127.0.0.1', port: server.port }, [
+      { unit: 1, profile: join(import.meta.dirname, '../../bench/controller-small.yaml'), turnaround_max: '160ms' },
+    ]);
+    await site.seen('online');
+    const writes = Array.from({ length: 70 }, (_, slot) => ({ slot, content: content({ pin: String(4000 + slot) }) }));
+    const outcomes = await site.slots().write(writes);
+    expect(new Set(outcomes.map(({ outcome }) => outcome))).toEqual(new Set(['written']));
+    expect(server.mostAtOnce()).toBe(3);
+    const readings = await site.slots().read(writes.map(({ slot }) => slot));
+    expect(readings.map(({ slot }) => slot)).toEqual(writes.map(({ slot }) => slot));
+    expect(writes.every((write, i) => readings[i]?.image.equals(site.slots().image(write.slot, write.content)))).toBe(
+      true,
+    );
   });
 
   it('whose segments come byte by byte is understood', async () => {
