@@ -202,10 +202,18 @@ async function tcpBulk(report: Report, count: number): Promise<void> {
   report(beside(BENCH, `${what}, by the whole synchronisation, durably`, syncMs / 1_000, 's'));
   report(beside(BENCH, `${what}, by the driver`, driverMs / 1_000, 's'));
   report(beside(BENCH, `${what}, by modbus-serial one by one`, plainMs / 1_000, 's'));
-  report(beside(BENCH, 'Modbus TCP: modbus-serial one by one / the driver', plainMs / driverMs, 'x'));
-  report(
-    against(BENCH, 'Modbus TCP: modbus-serial one by one / the whole synchronisation', plainMs / syncMs, 'x', '>=', 3),
-  );
+  report(against(BENCH, 'Modbus TCP: modbus-serial one by one / the driver', plainMs / driverMs, 'x', '>=', 3));
+  // On loopback this is a measure of the processor and the disk: the other side stores nothing, decides nothing and tells nobody.
+  report(beside(BENCH, 'Modbus TCP: modbus-serial one by one / the whole synchronisation', plainMs / syncMs, 'x'));
+  await tcpNetwork(report, { ...order, turnaroundMs: 1 }, count / 5);
+}
+
+/** The same where an answer takes a millisecond, as over a building's network it does: on loopback there is nothing to wait for, and so nothing to save. */
+async function tcpNetwork(report: Report, order: DevicesOrder, count: number): Promise<void> {
+  const syncMs = await onDevices(order, (port) => onAgent(port, order, bulkOf(count)));
+  const plainMs = await onDevices(order, (port) => plainCalls(port, 'tcp', count, SMALL_REGISTERS, true));
+  const what = `Modbus TCP, answers after ${order.turnaroundMs} ms: modbus-serial one by one / the whole synchronisation`;
+  report(against(BENCH, what, plainMs / syncMs, 'x', '>=', 3));
 }
 
 async function writeAndRead(device: Device, count: number): Promise<number> {
