@@ -294,7 +294,9 @@ describe('an imported key', () => {
   it('that opens nothing is not kept', async () => {
     await inWorld({ readers: { lobby: {} } }, async (world) => {
       await world.online('lobby');
-      await expect(world.driver.osdp.importKey('lobby', OTHER_KEY.toString('hex'))).rejects.toThrow('former key');
+      await expect(world.driver.osdp.importKey('lobby', OTHER_KEY.toString('hex'))).rejects.toThrow(
+        'the imported one is another, and was not kept',
+      );
       expect(world.keys.load('lobby')).toMatchObject({ active: KEY, pending: null });
       await world.online('lobby');
     });
