@@ -32,6 +32,7 @@ export class ZoneTable {
   readonly #doubtSchedule;
   readonly #outside;
   readonly #isNamed;
+  readonly #isGoneNamed;
   readonly #isDoubtful;
   readonly #isFollowed;
   readonly #holidays;
@@ -64,6 +65,10 @@ export class ZoneTable {
     );
     this.#isNamed = db.prepare<[string, number], { found: number }>(
       'SELECT 1 AS found FROM targets WHERE controller = ? AND zone = ? LIMIT 1',
+    );
+    this.#isGoneNamed = db.prepare<[string], { found: number }>(
+      `SELECT 1 AS found FROM controller_zones z JOIN targets t ON t.controller = z.controller AND t.zone = z.zone
+       WHERE z.controller = ? AND z.schedule_key IS NULL LIMIT 1`,
     );
     this.#isDoubtful = db.prepare<[string], { found: number }>(
       'SELECT 1 AS found FROM targets WHERE controller = ? AND slot IS NOT NULL AND read_hash IS NULL LIMIT 1',
@@ -128,9 +133,8 @@ export class ZoneTable {
       const isNeeded = key === exceptScheduleKey || this.#isFollowed.get(key, controller) !== undefined;
       if (isNeeded || this.#isNamed.get(controller, zone) !== undefined) needed.add(key);
     }
-    return rows.filter(({ schedule_key: key, zone }) =>
-      key === null ? this.#isNamed.get(controller, zone) === undefined : !needed.has(key),
-    );
+    const isGoneNamed = this.isGoneNamed(controller);
+    return rows.filter(({ schedule_key: key }) => (key === null ? !isGoneNamed : !needed.has(key)));
   }
 
   #reclaim(controller: string, exceptScheduleKey: number): number | undefined {
@@ -163,9 +167,9 @@ export class ZoneTable {
     this.#outside.run(controller, firstZone, lastZone);
   }
 
-  /** Whether a slot of the controller may name this zone. */
-  isNamed(controller: string, zone: number): boolean {
-    return this.#isNamed.get(controller, zone) !== undefined || this.#isDoubtful.get(controller) !== undefined;
+  /** Whether a slot of the controller may name a zone of any schedule that is gone: nobody knows any more to which others that one leads. */
+  isGoneNamed(controller: string): boolean {
+    return this.#isGoneNamed.get(controller) !== undefined || this.#isDoubtful.get(controller) !== undefined;
   }
 
   /** Whether a credential with rows at this controller follows the schedule. */

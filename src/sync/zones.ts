@@ -164,10 +164,8 @@ async function release(post: Post, rows: readonly ZoneRow[]): Promise<void> {
   const isLeft = (row: ZoneRow): boolean => contentOf(store, rows, row) === null;
   const isHeadTold = (row: ZoneRow): boolean =>
     rows.every((other) => other.schedule_key !== row.schedule_key || isLeft(other) || other.written !== null);
-  const left = rows.filter(
-    (row) =>
-      isLeft(row) && isHeadTold(row) && !(row.schedule_key === null && store.zones.isNamed(controller.name, row.zone)),
-  );
+  const isGoneNamed = rows.some((row) => row.schedule_key === null) && store.zones.isGoneNamed(controller.name);
+  const left = rows.filter((row) => isLeft(row) && isHeadTold(row) && !(row.schedule_key === null && isGoneNamed));
   if (left.length > 0) await inSlices(post, left, (row) => store.zones.release(controller.name, row.zone));
 }
 

@@ -156,6 +156,28 @@ describe('a schedule', () => {
   });
 });
 
+describe('a schedule of two ranges that is gone', () => {
+  it('keeps both its zones while a slot names the first, which leads to the second', async () => {
+    const house = await opened();
+    house.schedule(A, 'mon 08:00-09:00, 10:00-11:00');
+    house.schedule(B, 'mon-sun 00:00-24:00');
+    house.schedule(C, 'mon 08:00-09:00');
+    const id = house.create({ ...card(1), schedule_id: A });
+    await house.settle();
+    house.offline();
+    house.update(id, { schedule_id: C });
+    house.deleteSchedule(A);
+    const widen = (): string => house.create({ ...card(2), schedule_id: B });
+    expect(widen).toThrow('fewer are free than the 1 that it needs');
+    house.online();
+    await house.settle();
+    const other = widen();
+    await house.settle();
+    expect([house.state(id), house.state(other)]).toEqual(['set', 'set']);
+    expect(new Set(heldZones(house)).size).toBe(2);
+  });
+});
+
 describe('bad days', () => {
   it('a controller that lost its memory is told its schedules before its slots', async () => {
     const house = await opened();
