@@ -6,7 +6,7 @@ import type { Db } from './open.ts';
 export type ZoneRow = {
   controller: string;
   zone: number;
-  /** Null: its schedule is gone. */
+  /** Null: its schedule is gone, or has other zones. */
   schedule_key: number | null;
   /** 0 for the one that slots name. */
   part: number;
@@ -60,8 +60,9 @@ export class ZoneTable {
     );
     this.#doubt = db.prepare<[string]>('UPDATE controller_zones SET written = NULL WHERE controller = ?');
     this.#doubtSchedule = db.prepare<[number]>('UPDATE controller_zones SET written = NULL WHERE schedule_key = ?');
-    this.#outside = db.prepare<[string, number, number]>(
-      'DELETE FROM controller_zones WHERE controller = ? AND (zone < ? OR zone > ?)',
+    this.#outside = db.prepare<[{ controller: string } & ZoneRange]>(
+      `UPDATE controller_zones SET schedule_key = NULL WHERE controller = :controller AND schedule_key IN
+         (SELECT schedule_key FROM controller_zones WHERE controller = :controller AND (zone < :firstZone OR zone > :lastZone))`,
     );
     this.#isNamed = db.prepare<[string, number], { found: number }>(
       'SELECT 1 AS found FROM targets WHERE controller = ? AND zone = ? LIMIT 1',
@@ -102,7 +103,7 @@ export class ZoneTable {
   hasRoom(controller: string, range: ZoneRange, scheduleKey: number | null, needed: number): boolean {
     const own = scheduleKey === null ? 0 : this.#chain.all(controller, scheduleKey).length;
     if (own >= needed) return true;
-    return this.#free(controller, range).length + this.#idle(controller, scheduleKey).length >= needed - own;
+    return this.#free(controller, range).length + this.#idle(controller, range, scheduleKey).length >= needed - own;
   }
 
   /** Inside a transaction: gives the schedule as many zones as it needs here; false, and nothing changed, when they cannot be had. */
@@ -111,7 +112,7 @@ export class ZoneTable {
     if (own >= needed) return true;
     if (!this.hasRoom(controller, range, scheduleKey, needed)) return false;
     for (let part = own; part < needed; part++) {
-      const zone = this.#free(controller, range)[0] ?? this.#reclaim(controller, scheduleKey);
+      const zone = this.#free(controller, range)[0] ?? this.#reclaim(controller, range, scheduleKey);
       if (zone === undefined) return false;
       this.#insert.run(controller, zone, scheduleKey, part);
     }
@@ -124,7 +125,7 @@ export class ZoneTable {
   }
 
   /** Zones that nobody here needs any more. */
-  #idle(controller: string, exceptScheduleKey: number | null): ZoneRow[] {
+  #idle(controller: string, { firstZone, lastZone }: ZoneRange, exceptScheduleKey: number | null): ZoneRow[] {
     if (this.#isDoubtful.get(controller) !== undefined) return [];
     const rows = this.#ofController.all(controller);
     const needed = new Set<number>();
@@ -134,11 +135,14 @@ export class ZoneTable {
       if (isNeeded || this.#isNamed.get(controller, zone) !== undefined) needed.add(key);
     }
     const isGoneNamed = this.isGoneNamed(controller);
-    return rows.filter(({ schedule_key: key }) => (key === null ? !isGoneNamed : !needed.has(key)));
+    return rows.filter(
+      ({ schedule_key: key, zone }) =>
+        zone >= firstZone && zone <= lastZone && (key === null ? !isGoneNamed : !needed.has(key)),
+    );
   }
 
-  #reclaim(controller: string, exceptScheduleKey: number): number | undefined {
-    const row = this.#idle(controller, exceptScheduleKey).at(-1);
+  #reclaim(controller: string, range: ZoneRange, exceptScheduleKey: number): number | undefined {
+    const row = this.#idle(controller, range, exceptScheduleKey).at(-1);
     if (row !== undefined) this.#delete.run(controller, row.zone);
     return row?.zone;
   }
@@ -162,9 +166,9 @@ export class ZoneTable {
     this.#delete.run(controller, zone);
   }
 
-  /** Gives up the numbers that the facility file does not give us any more. */
-  releaseOutside(controller: string, { firstZone, lastZone }: ZoneRange): void {
-    this.#outside.run(controller, firstZone, lastZone);
+  /** A schedule of which the facility file gives us one number no more has none of its numbers any more: a part of it would be another schedule. */
+  leaveOutside(controller: string, { firstZone, lastZone }: ZoneRange): void {
+    this.#outside.run({ controller, firstZone, lastZone });
   }
 
   /** Whether a slot of the controller may name a zone of any schedule that is gone: nobody knows any more to which others that one leads. */

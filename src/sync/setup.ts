@@ -46,7 +46,7 @@ export async function followSetup(post: Post, site: Site): Promise<void> {
 async function followZones({ store, controller, clock, isStopping }: Post, site: Site): Promise<void> {
   const range = controller.slots.schedules ?? { firstZone: 1, lastZone: 0 };
   const slicer = { store, clock, isStopping };
-  await inSlices(slicer, [null], () => store.zones.releaseOutside(controller.name, range));
+  await inSlices(slicer, [null], () => store.zones.leaveOutside(controller.name, range));
   await inSlices(slicer, store.schedules.all(), ({ schedule_key: key }) => {
     if (store.zones.isFollowed(controller.name, key)) claimZones(store, site, controller.name, key);
   });

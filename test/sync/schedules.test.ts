@@ -289,6 +289,31 @@ describe('bad days', () => {
     expect([house.state(first), house.state(second)]).toEqual(['set', 'set']);
   });
 
+  it('a schedule of two ranges of which one has no time zone any more is not held by half', async () => {
+    const house = await opened(keeping(3));
+    house.schedule(A, 'mon 08:00-09:00, 10:00-11:00');
+    const id = house.create({ ...card(1), schedule_id: A });
+    await house.settle();
+    await house.powerCycle(() => Object.assign(house.device.slotCapabilities, keeping(2)));
+    expect(house.target(id)).toMatchObject({ state: 'failed', slot: null, error_type: 'not_supported' });
+    expect(house.device.held().size).toBe(0);
+  });
+
+  it('other time zones in the facility file take a schedule in all its parts, and no part is in two places', async () => {
+    const house = await opened(keeping(3));
+    house.schedule(A, 'mon 08:00-09:00, 10:00-11:00');
+    const id = house.create({ ...card(1), schedule_id: A });
+    await house.settle();
+    await house.powerCycle(() => {
+      const schedules = { firstZone: 3, lastZone: 5, holidays: 5, timeZone: 'Europe/Oslo' };
+      Object.assign(house.device.slotCapabilities, keeping(5, { schedules }));
+    });
+    expect(house.state(id)).toBe('set');
+    expect(heldZones(house)).toEqual([4]);
+    expect(house.device.zones.get(4)).toMatchObject({ link: 5 });
+    expect(house.store.zones.ofController('store-panel').map(({ zone }) => zone)).toEqual([4, 5]);
+  });
+
   it('holidays that have passed are taken back, those of the coming year are told as the year goes on', async () => {
     const house = await opened();
     const later = async (days: number): Promise<void> => {
