@@ -64,6 +64,11 @@ export function updateSchedule(room: Room, params: ParamsOf<'schedules/update'>)
   for (const name of holders) {
     const controller = room.site.slotController(name);
     if (controller === undefined) continue;
+    if (!store.zones.isFollowed(name, row.schedule_key)) {
+      // Nobody there needs it any more: whether the controller can keep it is asked of whoever will follow it.
+      store.zones.leave(name, row.schedule_key);
+      continue;
+    }
     const refusal = refusesSchedule(
       store,
       controller,

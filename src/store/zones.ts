@@ -30,6 +30,7 @@ export class ZoneTable {
   readonly #setWritten;
   readonly #doubt;
   readonly #doubtSchedule;
+  readonly #leave;
   readonly #outside;
   readonly #isNamed;
   readonly #isGoneNamed;
@@ -60,6 +61,9 @@ export class ZoneTable {
     );
     this.#doubt = db.prepare<[string]>('UPDATE controller_zones SET written = NULL WHERE controller = ?');
     this.#doubtSchedule = db.prepare<[number]>('UPDATE controller_zones SET written = NULL WHERE schedule_key = ?');
+    this.#leave = db.prepare<[string, number]>(
+      'UPDATE controller_zones SET schedule_key = NULL WHERE controller = ? AND schedule_key = ?',
+    );
     this.#outside = db.prepare<[{ controller: string } & ZoneRange]>(
       `UPDATE controller_zones SET schedule_key = NULL WHERE controller = :controller AND schedule_key IN
          (SELECT schedule_key FROM controller_zones WHERE controller = :controller AND (zone < :firstZone OR zone > :lastZone))`,
@@ -164,6 +168,11 @@ export class ZoneTable {
 
   release(controller: string, zone: number): void {
     this.#delete.run(controller, zone);
+  }
+
+  /** The schedule has no zones here any more; they are free once no slot names one. */
+  leave(controller: string, scheduleKey: number): void {
+    this.#leave.run(controller, scheduleKey);
   }
 
   /** A schedule of which the facility file gives us one number no more has none of its numbers any more: a part of it would be another schedule. */

@@ -136,6 +136,19 @@ describe('a schedule', () => {
     expect(house.device.zones.get(2)?.days[2]).toEqual({ fromMinute: 480, untilMinute: 720 });
   });
 
+  it('may be changed into what a controller cannot keep once nobody follows it there', async () => {
+    const house = await opened(keeping(2));
+    house.schedule(A, 'mon 08:00-12:00');
+    const id = house.create({ ...card(1), schedule_id: A });
+    await house.settle();
+    house.delete(id);
+    await house.settle();
+    house.schedule(A, 'mon 08:00-12:00, 13:00-17:00', '10:00-12:00');
+    await house.settle();
+    expect(house.store.zones.ofController('store-panel')).toEqual([]);
+    expect(() => house.create({ ...card(1), schedule_id: A })).toThrow('Remedy: on_holidays closed or as_usual');
+  });
+
   it('keeps its zone as long as a slot may name it, however long the controller is off', async () => {
     const house = await opened(keeping(2));
     house.schedule(A, 'mon 08:00-12:00');
