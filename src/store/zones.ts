@@ -14,6 +14,8 @@ export type ZoneRow = {
   written: string | null;
 };
 
+export type WantingRow = { target_key: number; credential_key: number };
+
 /** What a controller was told of the holidays, null for nothing that can be relied on, and the most days it was ever told. */
 export type HolidaysTold = { written: string | null; most: number };
 
@@ -36,6 +38,8 @@ export class ZoneTable {
   readonly #isGoneNamed;
   readonly #isDoubtful;
   readonly #isFollowed;
+  readonly #wanting;
+  readonly #followedBy;
   readonly #holidays;
   readonly #setHolidays;
 
@@ -80,6 +84,16 @@ export class ZoneTable {
     );
     this.#isFollowed = db.prepare<[number, string], { found: number }>(
       `SELECT 1 AS found FROM credentials c JOIN targets t USING (credential_key) WHERE c.schedule_key = ? AND t.controller = ? LIMIT 1`,
+    );
+    this.#wanting = db.prepare<[string, string, number, number], WantingRow>(
+      `SELECT target_key, credential_key FROM targets
+       WHERE state = 'failed' AND controller = ? AND erase_since IS NULL AND error_message = ? AND target_key > ? ORDER BY target_key LIMIT ?`,
+    );
+    this.#followedBy = db.prepare<[number, string], { schedule_key: number }>(
+      // A card's slot also follows the schedule of the code that lies in it.
+      `SELECT DISTINCT c.schedule_key FROM credentials own JOIN credentials c ON c.credential_key = own.credential_key OR c.user_key = own.user_key
+       WHERE own.credential_key = ? AND c.schedule_key IS NOT NULL
+         AND EXISTS (SELECT 1 FROM targets t WHERE t.credential_key = c.credential_key AND t.controller = ?)`,
     );
     this.#holidays = db.prepare<[string], HolidaysTold>(
       'SELECT written, most FROM controller_holidays WHERE controller = ?',
@@ -188,6 +202,16 @@ export class ZoneTable {
   /** Whether a credential with rows at this controller follows the schedule. */
   isFollowed(controller: string, scheduleKey: number): boolean {
     return this.#isFollowed.get(scheduleKey, controller) !== undefined;
+  }
+
+  /** Rows behind the key `after` that this is said of: that their schedule has no zones here. */
+  wanting(controller: string, message: string, after: number, limit: number): WantingRow[] {
+    return this.#wanting.all(controller, message, after, limit);
+  }
+
+  /** The schedules that a slot of this credential may follow here: its own, and those of its user's other credentials. */
+  followedBy(credentialKey: number, controller: string): number[] {
+    return this.#followedBy.all(credentialKey, controller).map(({ schedule_key: key }) => key);
   }
 
   holidaysTold(controller: string): HolidaysTold {

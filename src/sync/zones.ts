@@ -5,14 +5,18 @@ import type { ScheduleOutcome, ZoneContent } from '../domain/ports.ts';
 import { OperatingError } from '../domain/errors.ts';
 import { localMoment } from '../domain/local-time.ts';
 import { scheduleFrom } from '../domain/schedule.ts';
-import { holidaysFitting, zonesNeeded } from '../store/schedule-fit.ts';
+import { holidaysFitting, zonesFor, zonesNeeded } from '../store/schedule-fit.ts';
 import type { Store } from '../store/store.ts';
 import type { ZoneRow } from '../store/zones.ts';
-import { certainInstant } from './desired.ts';
+import { certainInstant, whyUnheld } from './desired.ts';
 import { call, inSlices, type Post, type StepResult, type ZoneKeeper } from './post.ts';
 
 /** What the controller refused is offered again after so long, or when it is to be something else. */
 const REFUSED_AGAIN_MS = 10 * 60_000;
+
+/** How often it is asked whether zones have become free for schedules that found none. */
+const WANTING_EVERY_MS = 15_000;
+const ROWS_PER_LOOK = 256;
 
 type Offer = {
   /** `holidays`, or the number of a time zone. */
@@ -27,11 +31,15 @@ export class Zones implements ZoneKeeper {
   readonly #refused = new Map<string, Refused>();
   /** The day and the holidays that were compared last with what the controller was told. */
   #compared: string | null = null;
+  /** When schedules that found no zones are next looked at, monotonic ms. */
+  #wantingAtMs = 0;
 
   /** Tells the controller one thing that it does not know yet; null when it knows all. */
   async step(post: Post): Promise<StepResult | null> {
+    if (post.controller.slots.schedules == null) return null;
+    await this.#claimWanting(post);
     const rows = post.store.zones.ofController(post.controller.name);
-    if (rows.length === 0 || post.controller.slots.schedules == null) return null;
+    if (rows.length === 0) return null;
     const offer = this.#holidays(post) ?? this.#zone(post, rows);
     if (offer === null) {
       await release(post, rows);
@@ -56,6 +64,26 @@ export class Zones implements ZoneKeeper {
     this.#refused.clear();
     this.#compared = null;
     await inSlices(post, [null], () => post.store.zones.doubt(post.controller.name));
+  }
+
+  /** A schedule that found no zones here, after a change of the facility file, gets those that have become free, and whoever follows it is judged by that. */
+  async #claimWanting(post: Post): Promise<void> {
+    const { store, controller, clock } = post;
+    if (clock.monotonicMs() < this.#wantingAtMs) return;
+    this.#wantingAtMs = clock.monotonicMs() + WANTING_EVERY_MS;
+    const isHeld = (key: number): boolean => {
+      const stored = store.schedules.byKey(key);
+      return stored !== undefined && zonesFor(store, controller, scheduleFrom(stored.content), key) !== null;
+    };
+    for (let after = 0; ;) {
+      const rows = store.zones.wanting(controller.name, whyUnheld('schedule_not_held') ?? '', after, ROWS_PER_LOOK);
+      const last = rows.at(-1);
+      if (last === undefined) return;
+      await inSlices(post, rows, ({ target_key: target, credential_key: credential }) => {
+        if (store.zones.followedBy(credential, controller.name).every(isHeld)) store.targets.touchRow(target);
+      });
+      after = last.target_key;
+    }
   }
 
   #holidays(post: Post): Offer | null {

@@ -302,6 +302,30 @@ describe('bad days', () => {
     expect([house.state(first), house.state(second)]).toEqual(['set', 'set']);
   });
 
+  it('a schedule that found no time zone after such a change gets one that is free again', async () => {
+    for (const gone of ['deleted', 'followed no more', 'needed no more'] as const) {
+      const house = await opened(keeping(3));
+      house.schedule(A, 'mon 08:00-12:00');
+      house.schedule(B, gone === 'needed no more' ? 'tue 08:00-09:00, 10:00-11:00' : 'tue 08:00-12:00');
+      const second = house.create({ ...card(2), schedule_id: B });
+      await house.settle();
+      const first = gone === 'needed no more' ? null : house.create({ ...card(1), schedule_id: A });
+      await house.settle();
+      // B has the first zones: only those of A are left.
+      const schedules = { firstZone: 2, lastZone: 2, holidays: 5, timeZone: 'Europe/Oslo' };
+      await house.powerCycle(() => Object.assign(house.device.slotCapabilities, keeping(2, { schedules })));
+      const [left, wanting] = first === null ? [null, second] : [second, first];
+      expect(house.target(wanting)).toMatchObject({ state: 'failed', slot: null, error_type: 'not_supported' });
+      if (left === null) house.schedule(B, 'tue 08:00-09:00');
+      else house.delete(left);
+      if (gone === 'deleted') house.deleteSchedule(B);
+      await house.pass(60_000);
+      expect(house.state(wanting)).toBe('set');
+      expect(heldZones(house)).toEqual([2]);
+      await house.close();
+    }
+  });
+
   it('a schedule of two ranges of which one has no time zone any more is not held by half', async () => {
     const house = await opened(keeping(3));
     house.schedule(A, 'mon 08:00-09:00, 10:00-11:00');
