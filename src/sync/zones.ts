@@ -23,6 +23,8 @@ type Offer = {
   key: string;
   text: string;
   send: () => Promise<ScheduleOutcome>;
+  /** Whether it is to hold this still: a command may have changed it while it was sent. */
+  isWanted: () => boolean;
   note: (written: string | null) => void;
 };
 type Refused = { text: string; message: string; untilMs: number };
@@ -91,7 +93,8 @@ export class Zones implements ZoneKeeper {
     const { schedules } = controller.slots;
     if (schedules == null) return null;
     const nowMs = certainInstant(post.time()) ?? clock.nowMs();
-    const compared = `${localMoment(nowMs, schedules.timeZone).date} ${store.holidays.changes}`;
+    const { changes } = store.holidays;
+    const compared = `${localMoment(nowMs, schedules.timeZone).date} ${changes}`;
     const told = store.zones.holidaysTold(controller.name);
     if (compared === this.#compared && told.written !== null) return null;
     const days = holidaysFitting(store.holidays.days(), schedules.timeZone, nowMs, schedules.holidays);
@@ -104,6 +107,7 @@ export class Zones implements ZoneKeeper {
       key: 'holidays',
       text,
       send: async () => (await post.device.schedules?.writeHolidays(days, told.most)) ?? NO_SCHEDULES,
+      isWanted: () => store.holidays.changes === changes,
       note: (written) => store.zones.setHolidaysTold(controller.name, written, Math.max(told.most, days.length)),
     };
   }
@@ -121,6 +125,7 @@ export class Zones implements ZoneKeeper {
         key,
         text,
         send: async () => (await post.device.schedules?.writeZone(row.zone, content)) ?? NO_SCHEDULES,
+        isWanted: () => textOf(store, controller.name, row.zone) === text,
         note: (written) => store.zones.setWritten(controller.name, row.zone, written),
       };
     }
@@ -132,14 +137,14 @@ export class Zones implements ZoneKeeper {
     return refused?.text === text && post.clock.monotonicMs() < refused.untilMs;
   }
 
-  async #tell(post: Post, { key, text, send, note }: Offer): Promise<StepResult> {
+  async #tell(post: Post, { key, text, send, isWanted, note }: Offer): Promise<StepResult> {
     const { controller, clock, log } = post;
     // From here on nobody knows what it holds, whatever happens to the process.
     await inSlices(post, [null], () => note(null));
     const outcome = await sent(post, send());
     if (outcome.outcome === 'done') {
       this.#refused.delete(key);
-      await inSlices(post, [null], () => note(text));
+      await inSlices(post, [null], () => note(isWanted() ? text : null));
       return TOLD;
     }
     // Silence about this is a matter of the controller, not of a slot.
@@ -184,6 +189,14 @@ function contentOf(store: Store, rows: readonly ZoneRow[], row: ZoneRow): ZoneCo
     onHolidays: schedule.holidays === null,
     link: row.part + 1 < needed ? (next?.zone ?? null) : null,
   };
+}
+
+/** What a zone is to hold now; null: nothing. */
+function textOf(store: Store, controller: string, zone: number): string | null {
+  const rows = store.zones.ofController(controller);
+  const row = rows.find((one) => one.zone === zone);
+  const content = row === undefined ? null : contentOf(store, rows, row);
+  return content === null ? null : JSON.stringify(content);
 }
 
 /** Zones that nothing leads to any more are free for other schedules. Called when all the others were told. */

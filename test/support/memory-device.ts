@@ -135,6 +135,8 @@ export class MemoryDevice implements Device {
   holidays: string[] = [];
   readonly told: string[] = [];
   zoneRefusal: string | null = null;
+  /** Called when it holds what it was told, before it says so. */
+  onTold: (what: string) => void = () => undefined;
   readonly schedules: ScheduleDevice = {
     writeZone: (zone, content) => this.#tell(`zone ${zone}`, () => void this.zones.set(zone, content)),
     writeHolidays: (days, former) =>
@@ -154,6 +156,7 @@ export class MemoryDevice implements Device {
     if (this.faults.isSilent) return { outcome: 'unknown', message: 'no answer' };
     if (this.zoneRefusal === what) return { outcome: 'refused', message: 'the device says no' };
     apply();
+    this.onTold(what);
     return this.faults.isAnswerLost ? { outcome: 'unknown', message: 'no answer' } : { outcome: 'done' };
   }
 

@@ -25,6 +25,12 @@ async function opened(slots = keeping(), more: ConstructorParameters<typeof Hous
 const heldZones = (house: House): (number | null | undefined)[] =>
   [...house.device.held().values()].map(({ zone }) => zone);
 
+/** What the schedule A says of its controllers. */
+function statesOf(house: House): unknown {
+  const { result } = getSchedule(house.room, { schedule_id: A });
+  return (result['schedule'] as { controller_states: unknown }).controller_states;
+}
+
 describe('a credential with a schedule', () => {
   it('is written once the controller was told the holidays and every part of the schedule, the named one last', async () => {
     const house = await opened();
@@ -97,10 +103,7 @@ describe('a schedule', () => {
     house.create({ ...card(1), schedule_id: A });
     await house.settle();
     const writes = house.device.calls.filter(({ what }) => what === 'write').length;
-    const state = (): unknown => {
-      const { result } = getSchedule(house.room, { schedule_id: A });
-      return (result['schedule'] as { controller_states: unknown }).controller_states;
-    };
+    const state = (): unknown => statesOf(house);
     house.schedule(A, 'mon 08:00-10:00, 14:00-16:00', 'as_usual');
     expect(state()).toEqual([{ controller: 'store-panel', time_zones: [2, 3], state: 'writing' }]);
     await house.settle();
@@ -112,6 +115,25 @@ describe('a schedule', () => {
     expect(house.device.zones.get(2)).toMatchObject({ onHolidays: false, link: null });
     expect(house.device.calls.filter(({ what }) => what === 'write')).toHaveLength(writes);
     expect(house.store.zones.ofController('store-panel').map(({ zone }) => zone)).toEqual([2]);
+  });
+
+  it('that is changed while the controller is being told is not said to be held as it is now', async () => {
+    const house = await opened();
+    house.schedule(A, 'mon 08:00-12:00');
+    house.create({ ...card(1), schedule_id: A });
+    house.device.onTold = (what) => {
+      if (what !== 'zone 2') return;
+      house.device.onTold = () => undefined;
+      house.schedule(A, 'mon 08:00-09:00');
+      house.offline();
+    };
+    await house.settle();
+    expect(house.device.zones.get(2)?.days[0]).toEqual({ fromMinute: 480, untilMinute: 720 });
+    expect(statesOf(house)).toMatchObject([{ state: 'writing' }]);
+    house.online();
+    await house.settle();
+    expect(house.device.zones.get(2)?.days[0]).toEqual({ fromMinute: 480, untilMinute: 540 });
+    expect(statesOf(house)).toMatchObject([{ state: 'unconfirmed' }]);
   });
 
   it('that finds no zone left is refused with the remedy; deleting one that nobody follows makes room', async () => {
