@@ -85,7 +85,9 @@ export function deleteHoliday(room: Room, params: ParamsOf<'holidays/delete'>, c
   store.holidays.delete(row.holiday_key);
   store.tombstones.add('holiday', row.holiday_id, call.nowMs);
   store.raiseRevision();
-  return { result: {}, wake: scheduleKeepers(room) };
+  const keepers = scheduleKeepers(room);
+  doubtHolidays(room, keepers, call.nowMs);
+  return { result: {}, wake: keepers.map(({ name }) => name) };
 }
 
 /** The days as they are looked up. */
@@ -111,8 +113,7 @@ function daysOf(holiday: Pick<HolidayRow, 'first_date' | 'last_date' | 'is_every
 function stored(room: Room, row: HolidayRow, call: Call): Outcome {
   const keepers = scheduleKeepers(room);
   const days = keepers.length === 0 ? [] : room.store.holidays.days();
-  for (const name of keepers) {
-    const most = room.site.slotController(name)?.slots.schedules?.holidays ?? 0;
+  for (const { name, most } of keepers) {
     const count = holidaysFitting(days, room.timeZone, call.nowMs, Infinity).length;
     if (count > most) {
       throw new OperatingError(
@@ -122,16 +123,28 @@ function stored(room: Room, row: HolidayRow, call: Call): Outcome {
       );
     }
   }
+  doubtHolidays(room, keepers, call.nowMs);
   room.store.raiseRevision();
-  return { result: { holiday: holidayObject(room, row) }, wake: keepers };
+  return { result: { holiday: holidayObject(room, row) }, wake: keepers.map(({ name }) => name) };
 }
 
-/** Controllers that keep schedules, and so holidays, themselves. */
-const scheduleKeepers = (room: Room): string[] =>
+type Keeper = { name: string; most: number };
+
+/** Controllers that keep schedules, and so holidays, themselves, and how many of these each can. */
+const scheduleKeepers = (room: Room): Keeper[] =>
   room.site
     .slotControllers()
-    .filter(({ slots }) => slots.schedules != null)
-    .map(({ name }) => name);
+    .flatMap(({ name, slots }) => (slots.schedules == null ? [] : [{ name, most: slots.schedules.holidays }]));
+
+/** The holidays are others from here on: no controller that was told different ones holds them before it was told these. */
+function doubtHolidays({ store, timeZone }: Room, keepers: readonly Keeper[], nowMs: number): void {
+  const days = keepers.length === 0 ? [] : store.holidays.days();
+  for (const { name, most } of keepers) {
+    const { written } = store.zones.holidaysTold(name);
+    const wanted = JSON.stringify(holidaysFitting(days, timeZone, nowMs, most));
+    if (written !== null && written !== wanted) store.zones.setHolidaysTold(name, null, 0);
+  }
+}
 
 function findHoliday(room: Room, holidayId: string): HolidayRow {
   const row = room.store.holidays.byId(holidayId);

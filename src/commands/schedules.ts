@@ -133,6 +133,8 @@ function readHolidays(param: string | readonly string[]): Schedule['holidays'] {
   return holidays;
 }
 
+const isTold = ({ written }: { written: string | null }): boolean => written !== null;
+
 function scheduleObject(room: Room, row: ScheduleRow): Record<string, unknown> {
   const { week, holidays } = scheduleFrom(row.content);
   const zones = room.store.zones.ofSchedule(row.schedule_key);
@@ -149,8 +151,8 @@ function scheduleObject(room: Room, row: ScheduleRow): Record<string, unknown> {
       return {
         controller,
         time_zones: own.map(({ zone }) => zone),
-        // It can be told to a controller, and not read back.
-        state: own.every(({ written }) => written !== null) ? 'unconfirmed' : 'writing',
+        // It can be told to a controller, and not read back. What holds on holidays is held with the holidays.
+        state: own.every(isTold) && isTold(room.store.zones.holidaysTold(controller)) ? 'unconfirmed' : 'writing',
       };
     }),
     created_at: iso(row.created_at),

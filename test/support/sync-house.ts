@@ -8,7 +8,7 @@ import type { SlotCapabilities, SlotContent } from '../../src/domain/ports.ts';
 import { Site } from '../../src/domain/site.ts';
 import { createCredential, deleteCredential, updateCredential } from '../../src/commands/credentials.ts';
 import type { ControllerView, Outcome, Room } from '../../src/commands/room.ts';
-import { createHoliday } from '../../src/commands/holidays.ts';
+import { createHoliday, deleteHoliday } from '../../src/commands/holidays.ts';
 import { createSchedule, deleteSchedule, updateSchedule } from '../../src/commands/schedules.ts';
 import { createUser, deleteUser, suspendUser, unsuspendUser } from '../../src/commands/users.ts';
 import type { ParamsOf } from '../../src/commands/contract.ts';
@@ -176,8 +176,15 @@ export class House {
     this.run(() => deleteSchedule(this.room, { schedule_id: id }, this.call()));
   }
 
-  holiday(date: string, everyYear = false): void {
-    this.run(() => createHoliday(this.room, { name: date, date, every_year: everyYear }, this.call()));
+  holiday(date: string, everyYear = false): string {
+    const id = systemRandom.uuid();
+    const params = { holiday_id: id, name: date, date, every_year: everyYear };
+    this.run(() => createHoliday(this.room, params, this.call()));
+    return id;
+  }
+
+  deleteHoliday(id: string): void {
+    this.run(() => deleteHoliday(this.room, { holiday_id: id }, this.call()));
   }
 
   suspend(id: string = USER): void {

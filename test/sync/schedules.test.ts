@@ -4,6 +4,7 @@
 import { describe, expect, it } from 'vitest';
 import { getSchedule } from '../../src/commands/schedules.ts';
 import type { SlotCapabilities } from '../../src/domain/ports.ts';
+import { describePlan } from '../../src/sync/describe.ts';
 import { ENTRANCES } from '../support/room.ts';
 import { HOUR, House, without } from '../support/sync-house.ts';
 
@@ -134,6 +135,32 @@ describe('a schedule', () => {
     await house.settle();
     expect(house.device.zones.get(2)?.days[0]).toEqual({ fromMinute: 480, untilMinute: 540 });
     expect(statesOf(house)).toMatchObject([{ state: 'unconfirmed' }]);
+  });
+
+  it('of which a controller does not know the holidays yet is not held by it, and the plan says so', async () => {
+    const house = await opened();
+    house.schedule(A, 'mon 08:00-12:00');
+    house.create({ ...card(1), schedule_id: A });
+    const christmas = house.holiday('2026-12-25');
+    await house.settle();
+    const plan = (): unknown => describePlan(house.store, house.room.site, house.device, house.time(), 0);
+    const changes = [() => void house.holiday('2026-12-26'), () => house.deleteHoliday(christmas)];
+    for (const change of changes) {
+      house.offline();
+      change();
+      await house.settle();
+      expect(statesOf(house)).toMatchObject([{ state: 'writing' }]);
+      expect(plan()).toMatchObject([{ action: 'schedule', why: 'the holidays' }]);
+      house.online();
+      await house.settle();
+      expect(statesOf(house)).toMatchObject([{ state: 'unconfirmed' }]);
+      expect(plan()).toEqual([]);
+    }
+    // One that is too far off to be told changes nothing there.
+    house.offline();
+    house.holiday('2029-12-25');
+    expect(plan()).toEqual([]);
+    expect(house.device.holidays).toEqual(['12-26']);
   });
 
   it('that finds no zone left is refused with the remedy; deleting one that nobody follows makes room', async () => {
