@@ -9,10 +9,13 @@ import { holidaysFitting, zonesFor, zonesNeeded } from '../store/schedule-fit.ts
 import type { Store } from '../store/store.ts';
 import type { ZoneRow } from '../store/zones.ts';
 import { certainInstant, whyUnheld } from './desired.ts';
-import { call, inSlices, type Post, type StepResult, type ZoneKeeper } from './post.ts';
+import { call, FINE, inSlices, type Post, type StepResult, type ZoneKeeper } from './post.ts';
 
 /** What the controller refused is offered again after so long, or when it is to be something else. */
 const REFUSED_AGAIN_MS = 10 * 60_000;
+/** From this many calls in a row on that it leaves unanswered, its slots are not held up by them any more. */
+const SILENCES_BEARABLE = 3;
+const SILENT_AGAIN_MS = 60_000;
 
 /** How often it is asked whether zones have become free for schedules that found none. */
 const WANTING_EVERY_MS = 15_000;
@@ -31,6 +34,8 @@ type Refused = { text: string; message: string; untilMs: number };
 
 export class Zones implements ZoneKeeper {
   readonly #refused = new Map<string, Refused>();
+  /** How many calls in a row were not answered, though the controller is online: it may not know these commands. */
+  #silences = 0;
   /** The day and the holidays that were compared last with what the controller was told. */
   #compared: string | null = null;
   /** When schedules that found no zones are next looked at, monotonic ms. */
@@ -64,6 +69,7 @@ export class Zones implements ZoneKeeper {
   async doubt(post: Post): Promise<void> {
     if (post.controller.slots.schedules == null) return;
     this.#refused.clear();
+    this.#silences = 0;
     this.#compared = null;
     await inSlices(post, [null], () => post.store.zones.doubt(post.controller.name));
   }
@@ -142,22 +148,28 @@ export class Zones implements ZoneKeeper {
     // From here on nobody knows what it holds, whatever happens to the process.
     await inSlices(post, [null], () => note(null));
     const outcome = await sent(post, send());
+    const isSilent = outcome.outcome === 'unknown' && post.device.status().online;
+    this.#silences = isSilent ? this.#silences + 1 : 0;
     if (outcome.outcome === 'done') {
       this.#refused.delete(key);
       await inSlices(post, [null], () => note(isWanted() ? text : null));
       return TOLD;
     }
     // Silence about this is a matter of the controller, not of a slot.
-    if (outcome.outcome === 'unknown') return { asked: 2, unknown: 2, problem: outcome.message, isRepeat: false };
+    if (outcome.outcome === 'unknown' && this.#silences < SILENCES_BEARABLE)
+      return { asked: 2, unknown: 2, problem: outcome.message, isRepeat: false };
     const what = key === 'holidays' ? 'the holidays' : `time zone ${key}`;
-    const message = `The controller refused ${what}, which the schedule needs: ${outcome.message}`;
-    this.#refused.set(key, { text, message, untilMs: clock.monotonicMs() + REFUSED_AGAIN_MS });
-    log.warn('the controller refused a weekly schedule', {
+    const says = isSilent ? 'does not answer when it is told' : 'refused';
+    const message = `The controller ${says} ${what}, which the schedule needs: ${outcome.message}`;
+    const againMs = isSilent ? SILENT_AGAIN_MS : REFUSED_AGAIN_MS;
+    this.#refused.set(key, { text, message, untilMs: clock.monotonicMs() + againMs });
+    log.warn('the controller does not take a weekly schedule', {
       controller: controller.name,
       what,
       problem: outcome.message,
     });
-    return TOLD;
+    // Nothing came back that would show that the line is well.
+    return isSilent ? FINE : TOLD;
   }
 }
 

@@ -284,6 +284,24 @@ describe('bad days', () => {
     expect(house.state(id)).toBe('set');
   });
 
+  it('a controller that answers all but schedules gets everything else, and who follows one is told of', async () => {
+    const house = await opened();
+    house.schedule(A, 'mon 08:00-12:00');
+    house.device.faults = { ...house.device.faults, isSilent: true, onlySlots: [99] };
+    const id = house.create({ ...card(1), schedule_id: A });
+    const plain = house.create(card(2));
+    await house.pass(60_000);
+    expect(house.state(plain)).toBe('set');
+    expect(house.target(id)).toMatchObject({
+      state: 'failed',
+      slot: null,
+      error_message: 'The controller does not answer when it is told the holidays, which the schedule needs: no answer',
+    });
+    house.device.faults = { ...house.device.faults, isSilent: false };
+    await house.pass(10 * 60_000);
+    expect(house.state(id)).toBe('set');
+  });
+
   it('a zone that the controller refuses fails its credentials with its words, others go on, and it is tried again', async () => {
     const house = await opened();
     house.schedule(A, 'mon 08:00-12:00');
