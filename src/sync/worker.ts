@@ -59,6 +59,8 @@ const CLOCK_DRIFT_MS = 30_000;
 /** The clock of a controller is looked at behind each half hour: there and only there a wall clock is put forward or back. */
 const CLOCK_EVERY_MS = 30 * 60_000;
 const CLOCK_BEHIND_MS = 1000;
+/** After a failure sooner: until then its schedules may hold by the hour before. */
+const CLOCK_AGAIN_MS = 60_000;
 /** A whole chunk of the table: no matter of one slot. */
 const SILENT: StepResult = { asked: 2, unknown: 2, problem: null, isRepeat: false };
 
@@ -440,6 +442,7 @@ export class Worker {
     } catch (error) {
       stopIfAsked(post);
       if (!(error instanceof OperatingError)) throw error;
+      this.#clockAtMs = Math.min(this.#clockAtMs, nowMs + CLOCK_AGAIN_MS);
       log.warn('the clock of the controller cannot be set', {
         controller: post.controller.name,
         problem: error.message,

@@ -52,6 +52,8 @@ export class MemoryDevice implements Device {
   readonly clock: DeviceClock | null;
   /** Wrong by so much. */
   clockDriftMs = 0;
+  /** So many times it is asked for the time in vain. */
+  clockFailures = 0;
   faults: Faults = { ...NO_FAULTS };
   identity: string;
   isOnline = true;
@@ -83,7 +85,11 @@ export class MemoryDevice implements Device {
       clock === undefined
         ? null
         : {
-            read: () => Promise.resolve(clock.nowMs() + this.clockDriftMs),
+            read: () => {
+              if (this.clockFailures === 0) return Promise.resolve(clock.nowMs() + this.clockDriftMs);
+              this.clockFailures -= 1;
+              return Promise.reject(new OperatingError('timed_out', `${this.name} does not answer`));
+            },
             set: (atMs) => Promise.resolve(void (this.clockDriftMs = atMs - clock.nowMs())),
           };
   }

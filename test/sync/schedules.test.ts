@@ -449,6 +449,15 @@ describe('the clock of a controller', () => {
     expect(house.device.clockDriftMs).toBe(0);
   });
 
+  it('is looked at again within two minutes when that failed', async () => {
+    const house = await opened(keeping(), { withClock: true });
+    house.device.clockFailures = 1;
+    house.device.clockDriftMs = HOUR;
+    await house.pass(32 * 60_000);
+    expect(house.device.clockFailures).toBe(0);
+    expect(house.device.clockDriftMs).toBe(0);
+  });
+
   it('is left alone while nobody vouches for ours', async () => {
     const house = await opened(keeping(), { withClock: true });
     house.isTrusted = false;
