@@ -106,7 +106,13 @@ function daysOf(holiday: Pick<HolidayRow, 'first_date' | 'last_date' | 'is_every
       ['params', 'last_date'],
     );
   }
-  return holiday.is_every_year === 1 ? days.map((day) => day.slice(5)) : days;
+  return holiday.is_every_year === 1 ? everyYear(days) : days;
+}
+
+/** What reaches from February into March has the leap day of the years that have one, whatever the year in which it was written. */
+function everyYear(days: readonly string[]): string[] {
+  const found = days.map((day) => day.slice(5));
+  return found.includes('02-28') && found.includes('03-01') ? [...new Set([...found, '02-29'])] : found;
 }
 
 /** Inside the transaction that stored it: a controller that cannot hold as many refuses the command. */

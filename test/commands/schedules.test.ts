@@ -163,6 +163,23 @@ describe('holidays', () => {
     ]);
   });
 
+  it('that come every year and reach from February into March have the leap day of every leap year', async () => {
+    const { caller, room } = await setUp();
+    const winter = { name: 'Winter break', date: '2027-02-27', last_date: '2027-03-02', every_year: true };
+    await caller.call('holidays/create', winter);
+    expect(room.store.holidays.isHoliday('2028-02-29')).toBe(true);
+    await caller.call('holidays/create', { name: 'Two days', date: '2027-02-28', last_date: '2027-03-01' });
+    expect(room.store.holidays.days()).toEqual([
+      '02-27',
+      '02-28',
+      '02-29',
+      '03-01',
+      '03-02',
+      '2027-02-28',
+      '2027-03-01',
+    ]);
+  });
+
   it('are moved and deleted with all their days', async () => {
     const { caller, room } = await setUp();
     await caller.call('holidays/create', xmas);
