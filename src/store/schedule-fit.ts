@@ -57,18 +57,17 @@ export function zonesFor(
   return store.zones.chain(name, scheduleKey)[0]?.zone ?? null;
 }
 
-/** A device keeps days without a year: those of the coming year are told, so that a passed one does not come back. */
-const DAYS_AHEAD = 366;
-const DAY_MS = 86_400_000;
-
-/** The holidays of the coming year as `MM-DD`, the next first, at most `most`. `days` as the store has them. */
+/**
+ * The holidays of the coming year as `MM-DD`, the next first, at most `most`. `days` as the store has them. A device keeps days without a year: one that has passed
+ * must not come back, and one in a year from today must not be today.
+ */
 export function holidaysFitting(days: readonly string[], timeZone: string, nowMs: number, most: number): string[] {
   const today = localMoment(nowMs, timeZone).date;
-  const last = localMoment(nowMs + (DAYS_AHEAD - 1) * DAY_MS, timeZone).date;
+  const year = today.slice(0, 4);
+  const nextYear = String(Number(year) + 1).padStart(4, '0');
   const dated = days.flatMap((day) => {
-    if (day.length > 5) return day >= today && day <= last ? [day] : [];
-    const thisYear = `${today.slice(0, 4)}-${day}`;
-    return [thisYear >= today ? thisYear : `${last.slice(0, 4)}-${day}`];
+    if (day.length > 5) return day >= today && day < `${nextYear}${today.slice(4)}` ? [day] : [];
+    return [`${day >= today.slice(5) ? year : nextYear}-${day}`];
   });
   const coming = [...new Set(dated)].sort().map((day) => day.slice(5));
   return [...new Set(coming)].slice(0, most);

@@ -432,7 +432,12 @@ describe('bad days', () => {
     expect(house.device.holidays).toEqual(['03-04']);
     await later(3);
     expect(house.device.holidays).toEqual([]);
-    await later(20);
+    // Told any earlier, it would be the twentieth of this March.
+    await later(15);
+    expect(house.device.holidays).toEqual([]);
+    await later(1);
+    expect(house.device.holidays).toEqual(['03-20']);
+    await later(4);
     expect(house.device.holidays).toEqual(['03-20']);
     for (const day of ['04-01', '04-02', '04-03', '04-04']) house.holiday(`2026-${day}`);
     expect(() => house.holiday('2026-04-05')).toThrow(
