@@ -410,7 +410,10 @@ export class Worker {
     await this.#setClock(post);
     await post.drainEvents();
     if (store.controllers.get(controller.name).compared_at === null) this.#owe('first');
-    if (this.#comparison !== null || !canRead(post)) return true;
+    if (this.#comparison !== null) return true;
+    // Without a slot of ours in it nothing would show that it is another controller, or lost its memory: its schedules are told anew.
+    if (store.targets.loadOf(controller.name).used === 0) this.#isZonesDoubted = true;
+    if (!canRead(post)) return true;
     const differs = await sampleDiffers(post, SAMPLE_SLOTS);
     if (typeof differs === 'string') {
       this.#isContactDue = true;

@@ -260,6 +260,20 @@ describe('bad days', () => {
     expect(heldZones(house)).toEqual([2]);
   });
 
+  it('a controller that comes back without any slot of ours is told its schedules anew: it may be another', async () => {
+    const house = await opened();
+    house.schedule(A, 'mon 08:00-12:00');
+    const id = house.create({ ...card(1), schedule_id: A, starts_at: house.clock.nowMs() + 2 * HOUR });
+    await house.settle();
+    expect([...house.device.zones.keys()]).toEqual([2]);
+    house.offline();
+    house.device.zones.clear();
+    house.online();
+    await house.pass(3 * HOUR);
+    expect(house.state(id)).toBe('set');
+    expect([...house.device.zones.keys()]).toEqual([2]);
+  });
+
   it('the nightly comparison tells them anew, for nobody can read them', async () => {
     const house = await opened();
     house.schedule(A, 'mon 08:00-12:00');
