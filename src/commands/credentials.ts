@@ -422,13 +422,14 @@ function generateCode(
     });
   const controllers = [...room.site.controllersOf(keysOf(entrances)).keys()];
   const constraints = controllers.flatMap((name) => room.site.slotController(name)?.slots.pin?.constraints ?? []);
-  const canBeHeld = (code: string): boolean =>
-    brokenConstraint(code, constraints) === null &&
-    tryRecords(
-      room,
-      { card: null, code, startsAtMs: window.starts, endsAtMs: window.ends, oneTimeUse: false },
-      entrances,
-    ) === null;
+  const canBeHeld = (code: string): boolean => {
+    if (brokenConstraint(code, constraints) !== null) return false;
+    const onTrial = { card: null, code, startsAtMs: window.starts, endsAtMs: window.ends, oneTimeUse: false };
+    const error = tryRecords(room, onTrial, entrances);
+    // What is not a matter of the code is none of the next one either.
+    if (error !== null && error.path?.at(-1) !== 'code') refuse(error);
+    return error === null;
+  };
   const all = Array.from({ length: PIN_MAX_DIGITS - PIN_MIN_DIGITS + 1 }, (_, i) => PIN_MIN_DIGITS + i);
   const lengths = fits(PREFERRED_DIGITS) ? [PREFERRED_DIGITS] : all.filter(fits);
   for (const digits of lengths) {

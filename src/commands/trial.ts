@@ -30,13 +30,27 @@ export function tryRecords(room: Room, credential: OnTrial, entrances: readonly 
 }
 
 function tryRecord(room: Room, name: string, content: SlotContent, isCard: boolean): ApiError | null {
+  const error = refusalOf(room, name, content);
+  if (error === null) return null;
+  const param = toBlame(room, name, content) ?? (isCard ? 'card_number' : 'code');
+  return { type: error.type, message: `params.${param}: ${name}: ${error.message}`, path: ['params', param] };
+}
+
+/** The end of the window without which the record would hold the rest; null when it is not the window. */
+function toBlame(room: Room, name: string, content: SlotContent): 'starts_at' | 'ends_at' | null {
+  const holds = (other: Partial<SlotContent>): boolean => refusalOf(room, name, { ...content, ...other }) === null;
+  if (content.endsAtMs !== null && holds({ endsAtMs: null })) return 'ends_at';
+  if (content.startsAtMs !== null && holds({ startsAtMs: null })) return 'starts_at';
+  return null;
+}
+
+function refusalOf(room: Room, name: string, content: SlotContent): OperatingError | null {
   try {
     room.controllers.encode(name, content);
     return null;
   } catch (error) {
-    if (!(error instanceof OperatingError)) throw error;
-    const param = isCard ? 'card_number' : 'code';
-    return { type: error.type, message: `params.${param}: ${name}: ${error.message}`, path: ['params', param] };
+    if (error instanceof OperatingError) return error;
+    throw error;
   }
 }
 

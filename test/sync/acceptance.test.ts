@@ -143,6 +143,27 @@ test('rules that a device has for its codes are kept, by Seam’s names, also by
   for (const code of made) expect(brokenConstraint(code, ['no_zeros', 'no_triple_consecutive_ints'])).toBeNull();
 });
 
+test('a window that the record of a device cannot hold is named as such, whatever code there is or none', () => {
+  const house = new House();
+  const image = house.device.slots.image.bind(house.device.slots);
+  house.device.slots.image = (slot, content) => {
+    const refuse = (what: string): never => {
+      throw new OperatingError('not_supported', `this controller cannot store such ${what}`);
+    };
+    if ((content?.startsAtMs ?? NOON) < NOON) refuse('a start');
+    if ((content?.endsAtMs ?? NOON) > NOON + 1000 * HOUR) refuse('an end');
+    return image(slot, content);
+  };
+  const late = { ends_at: NOON + 1001 * HOUR };
+  const early = { starts_at: NOON - HOUR };
+  for (const secret of [{ code: '4711' }, { card_number: 'H10301:1:2' }, {}]) {
+    expect(refusal(() => house.create({ ...secret, ...late }))).toBe('not_supported params.ends_at');
+    expect(refusal(() => house.create({ ...secret, ...early }))).toBe('not_supported params.starts_at');
+    expect(() => house.create({ ...secret, ...late })).toThrow('params.ends_at: store-panel: this controller cannot');
+    expect(refusal(() => house.create({ ...secret, starts_at: NOON }))).toBeNull();
+  }
+});
+
 test('what the record of a device cannot hold is refused in its words, alone and beside a card', () => {
   // Four zeros mean "no PIN" to it, and its table has four bytes for a card.
   expect(atSoyal('card_or_code', { code: '0000' })).toContain(
