@@ -33,6 +33,7 @@ export class ZoneTable {
   readonly #doubt;
   readonly #doubtSchedule;
   readonly #leave;
+  readonly #touchNaming;
   readonly #outside;
   readonly #isNamed;
   readonly #isGoneNamed;
@@ -65,6 +66,10 @@ export class ZoneTable {
     );
     this.#doubt = db.prepare<[string]>('UPDATE controller_zones SET written = NULL WHERE controller = ?');
     this.#doubtSchedule = db.prepare<[number]>('UPDATE controller_zones SET written = NULL WHERE schedule_key = ?');
+    this.#touchNaming = db.prepare<[string, number, string]>(
+      `UPDATE targets SET due_at = 0 WHERE controller = ? AND zone IN
+         (SELECT zone FROM controller_zones WHERE schedule_key = ? AND controller = ?)`,
+    );
     this.#leave = db.prepare<[string, number]>(
       'UPDATE controller_zones SET schedule_key = NULL WHERE controller = ? AND schedule_key = ?',
     );
@@ -189,9 +194,21 @@ export class ZoneTable {
     this.#leave.run(controller, scheduleKey);
   }
 
+  /** The controller keeps what the schedule was and will not have what it is: it has no zones here any more, and slots that name one are judged by that. */
+  refuse(controller: string, scheduleKey: number): void {
+    this.#touchNaming.run(controller, scheduleKey, controller);
+    this.#leave.run(controller, scheduleKey);
+  }
+
   /** A schedule of which the facility file gives us one number no more has none of its numbers any more: a part of it would be another schedule. */
   leaveOutside(controller: string, { firstZone, lastZone }: ZoneRange): void {
     this.#outside.run({ controller, firstZone, lastZone });
+  }
+
+  /** Whether a slot of the controller may name a zone of the schedule that this one is of. */
+  isNamed({ controller, schedule_key: key }: ZoneRow): boolean {
+    const isNamed = ({ zone }: ZoneRow): boolean => this.#isNamed.get(controller, zone) !== undefined;
+    return key !== null && this.#chain.all(controller, key).some(isNamed);
   }
 
   /** Whether a slot of the controller may name a zone of any schedule that is gone: nobody knows any more to which others that one leads. */

@@ -29,11 +29,15 @@ type Offer = {
   /** Whether it is to hold this still: a command may have changed it while it was sent. */
   isWanted: () => boolean;
   note: (written: string | null) => void;
+  /** Inside a transaction: the controller said no, and still has what was there before. */
+  refuse: () => void;
 };
 type Refused = { text: string; message: string; untilMs: number };
 
 export class Zones implements ZoneKeeper {
   readonly #refused = new Map<string, Refused>();
+  /** What the zones held when it came to be doubted: to refuse that once more takes nothing back. */
+  readonly #doubted = new Map<number, string>();
   /** How many calls in a row were not answered, though the controller is online: it may not know these commands. */
   #silences = 0;
   /** The day and the holidays that were compared last with what the controller was told. */
@@ -71,6 +75,8 @@ export class Zones implements ZoneKeeper {
     this.#refused.clear();
     this.#silences = 0;
     this.#compared = null;
+    for (const { zone, written } of post.store.zones.ofController(post.controller.name))
+      if (written !== null) this.#doubted.set(zone, written);
     await inSlices(post, [null], () => post.store.zones.doubt(post.controller.name));
   }
 
@@ -115,6 +121,7 @@ export class Zones implements ZoneKeeper {
       send: async () => (await post.device.schedules?.writeHolidays(days, told.most)) ?? NO_SCHEDULES,
       isWanted: () => store.holidays.changes === changes,
       note: (written) => store.zones.setHolidaysTold(controller.name, written, Math.max(told.most, days.length)),
+      refuse: () => undefined,
     };
   }
 
@@ -132,7 +139,14 @@ export class Zones implements ZoneKeeper {
         text,
         send: async () => (await post.device.schedules?.writeZone(row.zone, content)) ?? NO_SCHEDULES,
         isWanted: () => textOf(store, controller.name, row.zone) === text,
-        note: (written) => store.zones.setWritten(controller.name, row.zone, written),
+        note: (written) => {
+          store.zones.setWritten(controller.name, row.zone, written);
+          if (written !== null) this.#doubted.delete(row.zone);
+        },
+        refuse: () => {
+          if (row.schedule_key !== null && this.#doubted.get(row.zone) !== text && store.zones.isNamed(row))
+            store.zones.refuse(controller.name, row.schedule_key);
+        },
       };
     }
     return null;
@@ -143,7 +157,7 @@ export class Zones implements ZoneKeeper {
     return refused?.text === text && post.clock.monotonicMs() < refused.untilMs;
   }
 
-  async #tell(post: Post, { key, text, send, isWanted, note }: Offer): Promise<StepResult> {
+  async #tell(post: Post, { key, text, send, isWanted, note, refuse }: Offer): Promise<StepResult> {
     const { controller, clock, log } = post;
     // From here on nobody knows what it holds, whatever happens to the process.
     await inSlices(post, [null], () => note(null));
@@ -163,6 +177,8 @@ export class Zones implements ZoneKeeper {
     const message = `The controller ${says} ${what}, which the schedule needs: ${outcome.message}`;
     const againMs = isSilent ? SILENT_AGAIN_MS : REFUSED_AGAIN_MS;
     this.#refused.set(key, { text, message, untilMs: clock.monotonicMs() + againMs });
+    // Nobody opens by a schedule that was taken back.
+    if (outcome.outcome === 'refused') await inSlices(post, [null], refuse);
     log.warn('the controller does not take a weekly schedule', {
       controller: controller.name,
       what,

@@ -337,6 +337,39 @@ describe('bad days', () => {
     expect(heldZones(house)).toEqual([undefined, 2]);
   });
 
+  it('a change that the controller refuses leaves nobody there by the schedule as it was', async () => {
+    const house = await opened();
+    house.schedule(A, 'mon 08:00-12:00, 13:00-17:00');
+    const ids = [1, 2].map((n) => house.create({ ...card(n), schedule_id: A }));
+    const plain = house.create(card(3));
+    await house.settle();
+    house.device.zoneRefusal = 'zone 2';
+    house.schedule(A, 'mon 08:00-09:00, 16:00-17:00');
+    await house.pass(60_000);
+    expect(heldZones(house)).toEqual([undefined]);
+    for (const id of ids) {
+      expect(house.state(id)).toBe('failed');
+      expect(house.target(id)?.error_message).toContain('The controller refused time zone 2, which the schedule needs');
+    }
+    expect(house.state(plain)).toBe('set');
+    house.device.zoneRefusal = null;
+    await house.pass(HOUR);
+    expect(ids.map((id) => house.state(id))).toEqual(['set', 'set']);
+    expect(house.device.zones.get(2)?.days[0]).toEqual({ fromMinute: 480, untilMinute: 540 });
+  });
+
+  it('to refuse once more what it has already takes nothing away', async () => {
+    const house = await opened();
+    house.schedule(A, 'mon 08:00-12:00');
+    const id = house.create({ ...card(1), schedule_id: A });
+    await house.settle();
+    house.device.zoneRefusal = 'zone 2';
+    house.sync.compareAll();
+    await house.pass(60_000);
+    expect(house.state(id)).toBe('set');
+    expect(heldZones(house)).toEqual([2]);
+  });
+
   it('refused holidays hold up whoever may not enter on them', async () => {
     const house = await opened();
     house.schedule(A, 'mon 08:00-12:00');
