@@ -34,8 +34,10 @@ export function createHoliday(room: Room, params: ParamsOf<'holidays/create'>, c
     if (isSame) return { result: { holiday: holidayObject(room, existing) } };
     throw refuse('exists with other details. Remedy: holidays/update');
   }
-  const holidayKey = holidays.insert(wanted, daysOf(wanted));
-  return stored(room, { ...wanted, holiday_key: holidayKey }, call);
+  const days = daysOf(wanted);
+  const former = holidays.days();
+  const holidayKey = holidays.insert(wanted, days);
+  return stored(room, { ...wanted, holiday_key: holidayKey }, former, call);
 }
 
 export function getHoliday(room: Room, params: ParamsOf<'holidays/get'>): Outcome {
@@ -71,8 +73,10 @@ export function updateHoliday(room: Room, params: ParamsOf<'holidays/update'>, c
     last_date: params.last_date ?? (wasOneDay ? first : row.last_date),
     is_every_year: params.every_year === undefined ? row.is_every_year : params.every_year ? 1 : 0,
   };
-  room.store.holidays.update(changed, daysOf(changed));
-  return stored(room, changed, call);
+  const days = daysOf(changed);
+  const former = room.store.holidays.days();
+  room.store.holidays.update(changed, days);
+  return stored(room, changed, former, call);
 }
 
 export function deleteHoliday(room: Room, params: ParamsOf<'holidays/delete'>, call: Call): Outcome {
@@ -115,13 +119,14 @@ function everyYear(days: readonly string[]): string[] {
   return found.includes('02-28') && found.includes('03-01') ? [...new Set([...found, '02-29'])] : found;
 }
 
-/** Inside the transaction that stored it: a controller that cannot hold as many refuses the command. */
-function stored(room: Room, row: HolidayRow, call: Call): Outcome {
+/** Inside the transaction that stored it: a controller that cannot hold as many refuses the command, unless there are no more than before (`former`). */
+function stored(room: Room, row: HolidayRow, former: readonly string[], call: Call): Outcome {
   const keepers = scheduleKeepers(room);
   const days = keepers.length === 0 ? [] : room.store.holidays.days();
+  const countOf = (all: readonly string[]): number => holidaysFitting(all, room.timeZone, call.nowMs, Infinity).length;
+  const count = countOf(days);
   for (const { name, most } of keepers) {
-    const count = holidaysFitting(days, room.timeZone, call.nowMs, Infinity).length;
-    if (count > most) {
+    if (count > most && count > countOf(former)) {
       throw new OperatingError(
         'no_space_for_access_code_on_device',
         `params.date: ${name} holds ${most} holidays a year, and with this one there are ${count}. Remedy: delete holidays that have passed or are not needed`,

@@ -8,7 +8,7 @@ import type { SlotCapabilities, SlotContent } from '../../src/domain/ports.ts';
 import { Site } from '../../src/domain/site.ts';
 import { createCredential, deleteCredential, updateCredential } from '../../src/commands/credentials.ts';
 import type { ControllerView, Outcome, Room } from '../../src/commands/room.ts';
-import { createHoliday, deleteHoliday } from '../../src/commands/holidays.ts';
+import { createHoliday, deleteHoliday, updateHoliday } from '../../src/commands/holidays.ts';
 import { createSchedule, deleteSchedule, updateSchedule } from '../../src/commands/schedules.ts';
 import { createUser, deleteUser, suspendUser, unsuspendUser } from '../../src/commands/users.ts';
 import type { ParamsOf } from '../../src/commands/contract.ts';
@@ -181,6 +181,10 @@ export class House {
     const params = { holiday_id: id, name: date, date, every_year: everyYear };
     this.run(() => createHoliday(this.room, params, this.call()));
     return id;
+  }
+
+  moveHoliday(id: string, date: string): void {
+    this.run(() => updateHoliday(this.room, { holiday_id: id, date }, this.call()));
   }
 
   deleteHoliday(id: string): void {

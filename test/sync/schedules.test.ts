@@ -465,6 +465,23 @@ describe('bad days', () => {
     expect(house.store.zones.ofController('store-panel').map(({ zone }) => zone)).toEqual([4, 5]);
   });
 
+  it('more holidays than a new controller holds can still be moved, renamed and shortened, and no more are added', async () => {
+    const house = await opened(without({ cardAndPin: true }));
+    const ids = ['04-01', '04-02', '04-03', '04-04', '04-05', '04-06', '04-07'].map((day) =>
+      house.holiday(`2026-${day}`),
+    );
+    await house.powerCycle(() => Object.assign(house.device.slotCapabilities, keeping()));
+    expect(() => house.holiday('2026-04-08')).toThrow(
+      'store-panel holds 5 holidays a year, and with this one there are 8',
+    );
+    house.moveHoliday(ids[0] ?? '', '2026-03-31');
+    house.schedule(A, 'mon 08:00-12:00');
+    house.create({ ...card(1), schedule_id: A });
+    await house.settle();
+    // The next come first.
+    expect(house.device.holidays).toEqual(['03-31', '04-02', '04-03', '04-04', '04-05']);
+  });
+
   it('holidays that have passed are taken back, those of the coming year are told as the year goes on', async () => {
     const house = await opened();
     const later = async (days: number): Promise<void> => {
