@@ -106,24 +106,35 @@ export function differs(post: Post, target: TargetRow, reading: SlotReading): bo
   return false;
 }
 
-/** Reads a few owned slots here and there: true when one of them is not as we left it. A message when they could not be read. */
-export async function sampleDiffers(post: Post, most: number): Promise<boolean | string> {
+/** A few owned slots here and there that hold what we left in them, as far as we know: one that was found empty shows nothing by being empty. */
+export function sampleOf(post: Post, most: number): (TargetRow & { slot: number })[] {
   const { store, controller } = post;
   const { firstSlot, count } = controller.slots;
-  const rows = new Map<number, TargetRow>();
+  const rows = new Map<number, TargetRow & { slot: number }>();
   const take = (from: number, limit: number): void => {
     for (const row of store.targets.withSlotsFrom(controller.name, from, limit)) {
-      if (row.read_hash !== null) rows.set(row.slot, row);
+      if (row.read_hash !== null && row.written_hash !== null) rows.set(row.slot, row);
     }
   };
   take(firstSlot, Math.ceil(most / 2));
   for (let i = 0; i < most && rows.size < most; i++) take(firstSlot + Math.floor(post.random.fraction() * count), 1);
-  const readings = await readSlots(post, [...rows.keys()]);
+  return [...rows.values()];
+}
+
+/** Reads these slots: true when one of them is not as we left it. A message when they could not be read. */
+export async function sampleDiffers(
+  post: Post,
+  sample: readonly (TargetRow & { slot: number })[],
+): Promise<boolean | string> {
+  const readings = await readSlots(
+    post,
+    sample.map(({ slot }) => slot),
+  );
   if (typeof readings === 'string') return readings;
   let isDifferent = false;
-  await inSlices(post, [...rows.values()], (row) => {
-    const reading = row.slot === null ? undefined : readings.get(row.slot);
-    const current = store.targets.byKey(row.target_key);
+  await inSlices(post, sample, (row) => {
+    const reading = readings.get(row.slot);
+    const current = post.store.targets.byKey(row.target_key);
     if (reading === undefined || current?.slot !== row.slot || current.read_hash === null) return;
     if (differs(post, current, reading)) isDifferent = true;
   });

@@ -14,6 +14,7 @@ import {
   eraseForeign,
   foreignToErase,
   sampleDiffers,
+  sampleOf,
   type CompareReason,
   type CompareResult,
 } from './comparison.ts';
@@ -410,11 +411,11 @@ export class Worker {
     await this.#setClock(post);
     await post.drainEvents();
     if (store.controllers.get(controller.name).compared_at === null) this.#owe('first');
-    if (this.#comparison !== null) return true;
-    // Without a slot of ours in it nothing would show that it is another controller, or lost its memory: its schedules are told anew.
-    if (store.targets.loadOf(controller.name).used === 0) this.#isZonesDoubted = true;
-    if (!canRead(post)) return true;
-    const differs = await sampleDiffers(post, SAMPLE_SLOTS);
+    const sample = sampleOf(post, SAMPLE_SLOTS);
+    // Where no sample can show that it is another controller, or lost its memory, its schedules are told anew.
+    if (this.#comparison !== null || sample.length === 0) this.#isZonesDoubted = true;
+    if (this.#comparison !== null || !canRead(post)) return true;
+    const differs = await sampleDiffers(post, sample);
     if (typeof differs === 'string') {
       this.#isContactDue = true;
       return this.#note({ ...SILENT, problem: differs });

@@ -274,6 +274,49 @@ describe('bad days', () => {
     expect([...house.device.zones.keys()]).toEqual([2]);
   });
 
+  it('so is one of which no slot is known for certain', async () => {
+    const house = await opened();
+    house.schedule(A, 'mon 08:00-12:00');
+    const id = house.create({ ...card(1), schedule_id: A });
+    house.device.onSent = () => house.offline();
+    await house.settle();
+    expect(house.target(id)).toMatchObject({ slot: 0, read_hash: null });
+    house.device.onSent = () => undefined;
+    house.device.zones.clear();
+    house.online();
+    await house.pass(HOUR);
+    expect(house.state(id)).toBe('set');
+    expect([...house.device.zones.keys()]).toEqual([2]);
+  });
+
+  it('and so is one that is replaced while it is compared', async () => {
+    const house = await opened();
+    house.schedule(A, 'mon 08:00-12:00');
+    const id = house.create({ ...card(1), schedule_id: A });
+    await house.settle();
+    const replace = (): void => {
+      house.device.table.clear();
+      house.device.zones.clear();
+    };
+    const told: boolean[] = [];
+    house.device.onSent = () => told.push(house.device.zones.has(2));
+    house.offline();
+    replace();
+    // The first was found out and is being compared when the second takes its place.
+    house.device.onTold = (what) => {
+      if (what !== 'zone 2') return;
+      house.device.onTold = () => undefined;
+      house.offline();
+      replace();
+      setImmediate(() => house.online());
+    };
+    house.online();
+    await house.settle();
+    await house.pass(60_000);
+    expect(house.state(id)).toBe('set');
+    expect(told).toEqual([true]);
+  });
+
   it('the nightly comparison tells them anew, for nobody can read them', async () => {
     const house = await opened();
     house.schedule(A, 'mon 08:00-12:00');
