@@ -289,6 +289,9 @@ function lookRequest(reader: NonNullable<Profile['reader']>): Request {
   return { fc: READ_FUNCTION[area], address: at, count: 1 };
 }
 
+/** Of the period; the rest is for what the next look takes on the wire and in this process before its answer is told. */
+const TRANSFER_SHARE = 0.95;
+
 /** Most registers in one transfer, so that no input or reader on the bus waits longer than its period. */
 export function transferRegisters(
   bus: BusSettings,
@@ -300,7 +303,7 @@ export function transferRegisters(
   ]);
   if (bus.kind === 'tcp' || periods.length === 0) return PDU_LIMITS.readRegisters;
   const times = lineTimes(bus.line);
-  const budgetMs = Math.min(...periods);
+  const budgetMs = TRANSFER_SHARE * Math.min(...periods);
   const empty: Request = { fc: 16, address: 0, registers: [0] };
   const roomMs = budgetMs - transactionMs(times, empty, USUAL_TURNAROUND_MS);
   const more = Math.floor(roomMs / (2 * times.characterMs));

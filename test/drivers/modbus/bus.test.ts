@@ -31,7 +31,7 @@ describe('a bus of 9600 baud with inputs', () => {
     const outcomes = await site.slots().write(writes);
     expect(outcomes.every(({ outcome }) => outcome === 'written')).toBe(true);
     const registers = simulated.requests.filter((pdu) => pdu[0] === 16).map((pdu) => pdu.readUInt16BE(3));
-    // 17 bytes around the registers, both pauses and a turnaround leave room for 31 registers in 100 ms: three slots of ten.
+    // 17 bytes around the registers, both pauses and a turnaround leave room for 30 registers in 95 ms: three slots of ten.
     expect(Math.max(...registers)).toBe(30);
     expect(longestRun(simulated.requests, 16)).toBeLessThanOrEqual(2);
   });
