@@ -65,7 +65,9 @@ export class Zones implements ZoneKeeper {
     const head = rows.find((row) => row.zone === zone);
     const chain = rows.filter((row) => row.schedule_key === head?.schedule_key);
     const missing = head === undefined ? zone : chain.find(({ written }) => written === null)?.zone;
-    const key = post.store.zones.holidaysTold(post.controller.name).written === null ? 'holidays' : missing;
+    const areHolidaysMissing =
+      post.store.zones.holidaysTold(post.controller.name).written === null && mindsHolidays(post.store, head);
+    const key = areHolidaysMissing ? 'holidays' : missing;
     return key === undefined ? null : (this.#refused.get(String(key))?.message ?? WAITING);
   }
 
@@ -217,6 +219,12 @@ function contentOf(store: Store, rows: readonly ZoneRow[], row: ZoneRow): ZoneCo
     onHolidays: schedule.holidays === null,
     link: row.part + 1 < needed ? (next?.zone ?? null) : null,
   };
+}
+
+/** False for a schedule that holds on holidays as on any day. */
+function mindsHolidays(store: Store, head: ZoneRow | undefined): boolean {
+  const stored = head?.schedule_key == null ? undefined : store.schedules.byKey(head.schedule_key);
+  return stored === undefined || scheduleFrom(stored.content).holidays !== null;
 }
 
 /** What a zone is to hold now; null: nothing. */

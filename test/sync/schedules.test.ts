@@ -413,15 +413,17 @@ describe('bad days', () => {
     expect(heldZones(house)).toEqual([2]);
   });
 
-  it('refused holidays hold up whoever may not enter on them', async () => {
+  it('refused holidays hold up whoever may not enter on them, and nobody else', async () => {
     const house = await opened();
     house.schedule(A, 'mon 08:00-12:00');
+    house.schedule(B, 'mon 08:00-12:00', 'as_usual');
     house.holiday('2026-12-25', true);
     house.device.zoneRefusal = 'holidays';
-    const id = house.create({ ...card(1), schedule_id: A });
+    const [id, other] = [house.create({ ...card(1), schedule_id: A }), house.create({ ...card(2), schedule_id: B })];
     await house.settle();
     expect(house.target(id)?.error_message).toContain('The controller refused the holidays, which the schedule needs');
-    expect(house.device.held().size).toBe(0);
+    expect([house.state(id), house.state(other)]).toEqual(['failed', 'set']);
+    expect(house.device.held().size).toBe(1);
   });
 
   it('a narrower schedule takes away what the old one let in, though the power goes at any moment', async () => {
