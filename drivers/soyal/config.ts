@@ -5,9 +5,8 @@ import { DURATION_FORM, formatDuration, parseDuration } from '../../src/domain/d
 import type { Capabilities, ConfigProblem, LineSettings, PreparedController, PrepareResult } from '../driver.ts';
 import { lineKeys, lineProblems, lineSettings, wireTimeMs } from '../serial-port.ts';
 import { SOYAL_CARD_FORMATS } from './cards.ts';
-import { REQUESTS, type Request } from './codec.ts';
+import { MAX_HOLIDAYS_PER_WRITE, REQUESTS, type Request } from './codec.ts';
 import { FRAME_OVERHEAD_BYTES } from './frame.ts';
-import { MOST_HOLIDAYS } from './schedules.ts';
 
 /** A duration with its unit, left as it was written: what comes out of these schemas goes through them again unchanged. */
 const duration = (minMs: number, maxMs: number, fallback: string) => {
@@ -169,7 +168,8 @@ export function capabilitiesOf(config: ControllerSettings): Capabilities {
           : {
               firstZone: config.schedule_zones.first,
               lastZone: config.schedule_zones.last,
-              holidays: MOST_HOLIDAYS,
+              // How many a controller keeps its manual does not say; one frame could name so many.
+              holidays: MAX_HOLIDAYS_PER_WRITE,
               timeZone: config.time_zone,
             },
     },

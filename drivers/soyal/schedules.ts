@@ -3,11 +3,10 @@
 import { assert } from '../../src/domain/errors.ts';
 import type { DayRange } from '../../src/domain/schedule.ts';
 import type { ScheduleDevice, ScheduleOutcome } from '../driver.ts';
+import { MAX_HOLIDAYS_PER_WRITE } from './codec.ts';
 import type { Maintenance } from './maintenance.ts';
 import { CLOSED_DAY, type DayRange as ZoneRange } from './time-zones.ts';
 
-/** As many days as one frame could name; how many a controller keeps its manual does not say. */
-export const MOST_HOLIDAYS = 100;
 /** Wire time of one frame: under 50 ms at 9600 baud, so that the inputs are read in between. */
 const HOLIDAYS_PER_WRITE = 15;
 /** No day of any year, for an entry that is to mean none. */
@@ -28,10 +27,10 @@ export function scheduleDevice(maintenance: Maintenance): ScheduleDevice {
     },
 
     async writeHolidays(days, former) {
-      const entries = days.slice(0, MOST_HOLIDAYS).map(monthAndDay);
+      const entries = days.slice(0, MAX_HOLIDAYS_PER_WRITE).map(monthAndDay);
       // A day twice is harmless on any firmware; only where there is none at all is there nothing to repeat.
       const filler = entries.at(-1) ?? NO_DAY;
-      while (entries.length < Math.min(former, MOST_HOLIDAYS)) entries.push(filler);
+      while (entries.length < Math.min(former, MAX_HOLIDAYS_PER_WRITE)) entries.push(filler);
       for (let at = 0; at < entries.length; at += HOLIDAYS_PER_WRITE) {
         const outcome: ScheduleOutcome = await maintenance.writeHolidays(
           at,

@@ -2,7 +2,7 @@
 // by path; one open path is enough. The answer carries the steps that led to it, for whoever asks why.
 
 import type { LocalMoment } from '../domain/local-time.ts';
-import { isWithin, rangesText, scheduleFrom, WEEKDAYS } from '../domain/schedule.ts';
+import { clockText, isWithin, rangesOn, rangesText, scheduleFrom, WEEKDAYS } from '../domain/schedule.ts';
 import { intersect, judgeWindow, type TimeWitness, type WindowVerdict } from '../domain/window.ts';
 import type { CredentialForDecision } from '../store/credentials.ts';
 
@@ -170,14 +170,12 @@ function judgeSchedule(
   const isHoliday = calendar.isHoliday(moment.date);
   const passed = isWithin(schedule, moment, isHoliday);
   if (steps !== null) {
-    const isOwn = isHoliday && schedule.holidays !== null;
-    const ranges = isOwn ? (schedule.holidays ?? []) : (schedule.week[moment.weekday] ?? []);
+    const ranges = rangesText(rangesOn(schedule, moment, isHoliday));
     const day = `${WEEKDAYS[moment.weekday] ?? ''} ${moment.date}${isHoliday ? ', a holiday' : ''}`;
-    const at = `${String(Math.floor(moment.minute / 60)).padStart(2, '0')}:${String(moment.minute % 60).padStart(2, '0')}`;
     steps.push({
       step: 'schedule',
       passed,
-      detail: `${name} on ${day}: ${rangesText(ranges)}; the wall clock says ${at}`,
+      detail: `${name} on ${day}: ${ranges}; the wall clock says ${clockText(moment.minute)}`,
     });
   }
   return passed ? null : 'outside_schedule';

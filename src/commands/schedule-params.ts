@@ -2,8 +2,8 @@
 
 import { parseRanges, parseWeek, WEEKDAYS, type DayRange } from '../domain/schedule.ts';
 
-/** Ranges by day of the week, days left out are closed. */
-export type WeekParam = string | Partial<Record<string, readonly string[] | undefined>>;
+/** One line, or ranges by day of the week, where days left out are closed. */
+type WeekParam = string | Partial<Record<string, readonly string[] | undefined>>;
 
 /** Seven days, Monday first; a message instead. */
 export function weekOf(param: WeekParam): DayRange[][] | string {

@@ -8,7 +8,6 @@ import type { ScheduleRow } from '../store/schedules.ts';
 import type { ParamsOf } from './contract.ts';
 import { readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
-import { holidaysOf, weekOf, type WeekParam } from './schedule-params.ts';
 import { iso } from './users.ts';
 
 export function createSchedule(room: Room, params: ParamsOf<'schedules/create'>, call: Call): Outcome {
@@ -17,7 +16,7 @@ export function createSchedule(room: Room, params: ParamsOf<'schedules/create'>,
   const refuse = (why: string): OperatingError =>
     new OperatingError('schedule_exists', `schedule ${scheduleId} ${why}`, ['params', 'schedule_id']);
   if (tombstones.has('schedule', scheduleId)) throw refuse('was deleted, and a deleted id is never used again');
-  const content = scheduleText({ week: readWeek(params.week), holidays: readHolidays(params.on_holidays) });
+  const content = scheduleText({ week: params.week, holidays: params.on_holidays });
   const existing = schedules.byId(scheduleId);
   if (existing !== undefined) {
     if (existing.name === params.name && existing.content === content)
@@ -56,11 +55,11 @@ export function updateSchedule(room: Room, params: ParamsOf<'schedules/update'>)
   const row = findSchedule(room, params.schedule_id);
   const before = scheduleFrom(row.content);
   const schedule: Schedule = {
-    week: params.week === undefined ? before.week : readWeek(params.week),
-    holidays: params.on_holidays === undefined ? before.holidays : readHolidays(params.on_holidays),
+    week: params.week ?? before.week,
+    holidays: params.on_holidays === undefined ? before.holidays : params.on_holidays,
   };
   const changed: ScheduleRow = { ...row, name: params.name ?? row.name, content: scheduleText(schedule) };
-  const holders = [...new Set(store.zones.ofSchedule(row.schedule_key).map(({ controller }) => controller))];
+  const holders = store.zones.holdersOf(row.schedule_key);
   for (const name of holders) {
     const controller = room.site.slotController(name);
     if (controller === undefined) continue;
@@ -100,7 +99,7 @@ export function deleteSchedule(room: Room, params: ParamsOf<'schedules/delete'>,
       ['params', 'schedule_id'],
     );
   }
-  const holders = [...new Set(store.zones.ofSchedule(row.schedule_key).map(({ controller }) => controller))];
+  const holders = store.zones.holdersOf(row.schedule_key);
   store.schedules.delete(row.schedule_key);
   store.tombstones.add('schedule', row.schedule_id, call.nowMs);
   store.raiseRevision();
@@ -119,41 +118,22 @@ const scheduleNotFound = (scheduleId: string): OperatingError =>
     'schedule_id',
   ]);
 
-/** The contract has checked both: what cannot be read does not come here. */
-function readWeek(param: WeekParam): Schedule['week'] {
-  const week = weekOf(param);
-  if (typeof week === 'string') throw new OperatingError('invalid_input', `params.week: ${week}`, ['params', 'week']);
-  return week;
-}
-
-function readHolidays(param: string | readonly string[]): Schedule['holidays'] {
-  const holidays = holidaysOf(param);
-  if (typeof holidays === 'string')
-    throw new OperatingError('invalid_input', `params.on_holidays: ${holidays}`, ['params', 'on_holidays']);
-  return holidays;
-}
-
-const isTold = ({ written }: { written: string | null }): boolean => written !== null;
-
-function scheduleObject(room: Room, row: ScheduleRow): Record<string, unknown> {
+function scheduleObject({ store, acsSystemId }: Room, row: ScheduleRow): Record<string, unknown> {
   const { week, holidays } = scheduleFrom(row.content);
-  const zones = room.store.zones.ofSchedule(row.schedule_key);
-  const holders = [...new Set(zones.map(({ controller }) => controller))];
   return {
     schedule_id: row.schedule_id,
-    acs_system_id: room.acsSystemId,
+    acs_system_id: acsSystemId,
     name: row.name,
     week: Object.fromEntries(WEEKDAYS.map((day, i) => [day, (week[i] ?? []).map(rangeText)])),
     on_holidays: holidays === null ? 'as_usual' : holidays.length === 0 ? 'closed' : holidays.map(rangeText),
-    credential_count: room.store.schedules.usesOf(row.schedule_key),
-    controller_states: holders.map((controller) => {
-      const own = zones.filter((zone) => zone.controller === controller);
-      return {
-        controller,
-        time_zones: own.map(({ zone }) => zone),
-        // It can be told to a controller, and not read back. What holds on holidays is held with the holidays.
-        state: own.every(isTold) && isTold(room.store.zones.holidaysTold(controller)) ? 'unconfirmed' : 'writing',
-      };
+    credential_count: store.schedules.usesOf(row.schedule_key),
+    controller_states: store.zones.holdersOf(row.schedule_key).map((controller) => {
+      const zones = store.zones.chain(controller, row.schedule_key);
+      // A schedule that holds on holidays as on any day needs none of them there.
+      const areHolidaysTold = holidays === null || store.zones.holidaysTold(controller).written !== null;
+      const isTold = areHolidaysTold && zones.every(({ written }) => written !== null);
+      // It can be told to a controller, and not read back.
+      return { controller, time_zones: zones.map(({ zone }) => zone), state: isTold ? 'unconfirmed' : 'writing' };
     }),
     created_at: iso(row.created_at),
   };

@@ -14,17 +14,26 @@ export type Schedule = {
 };
 
 export const WEEKDAYS = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'] as const;
-export const DAY_MINUTES = 24 * 60;
+const DAY_MINUTES = 24 * 60;
 /** More ranges a day than this is no schedule that anybody could explain at the door. */
 export const MOST_RANGES = 8;
 /** A range that nobody could make use of is a slip of the pen. */
 const LEAST_MINUTES = 5;
 
+/** The ranges that hold on the day of this moment. */
+export function rangesOn(
+  { week, holidays }: Schedule,
+  { weekday }: LocalMoment,
+  isHoliday: boolean,
+): readonly DayRange[] {
+  return isHoliday && holidays !== null ? holidays : (week[weekday] ?? []);
+}
+
 /** True when the schedule lets in at this moment. */
 export function isWithin(schedule: Schedule, moment: LocalMoment, isHoliday: boolean): boolean {
-  const usual = schedule.week[moment.weekday] ?? [];
-  const ranges = isHoliday && schedule.holidays !== null ? schedule.holidays : usual;
-  return ranges.some(({ fromMinute, untilMinute }) => fromMinute <= moment.minute && moment.minute < untilMinute);
+  return rangesOn(schedule, moment, isHoliday).some(
+    ({ fromMinute, untilMinute }) => fromMinute <= moment.minute && moment.minute < untilMinute,
+  );
 }
 
 /** The most ranges that one of its days has. */
@@ -36,7 +45,7 @@ const RANGE_FORM = /^([0-9]{2}):([0-9]{2})\s*-\s*([0-9]{2}):([0-9]{2})$/;
 const RANGE_WANTED = 'as 08:00-17:30, from 00:00 to 24:00';
 
 /** `08:00-17:30`; a message instead when it is none. */
-export function parseRange(text: string): DayRange | string {
+function parseRange(text: string): DayRange | string {
   const match = RANGE_FORM.exec(text.trim());
   if (match === null) return `"${text}" is no range of the day ${RANGE_WANTED}`;
   const [fromHour = 0, fromMinutes = 0, untilHour = 0, untilMinutes = 0] = match.slice(1).map(Number);
@@ -121,7 +130,8 @@ function dayNamed(text: string): number | null {
 export const rangeText = ({ fromMinute, untilMinute }: DayRange): string =>
   `${clockText(fromMinute)}-${clockText(untilMinute)}`;
 
-const clockText = (minute: number): string =>
+/** `08:30`. */
+export const clockText = (minute: number): string =>
   `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`;
 
 /** A day's ranges for people. */

@@ -10,12 +10,12 @@ import type { Store } from './store.ts';
 /** One zone for each range of the fullest day. */
 export const zonesNeeded = (schedule: Schedule): number => Math.max(1, mostRanges(schedule));
 
-/** Why the controller could not keep this schedule; null when it can. `scheduleKey`: null for one that is not stored yet; `param` is what a message points at. */
+/** Why the controller could not keep this schedule; null when it can. `param` is what a message points at. */
 export function refusesSchedule(
   store: Store,
   { name, slots }: SlotController,
   schedule: Schedule,
-  scheduleKey: number | null,
+  scheduleKey: number,
   param: string,
 ): ApiError | null {
   const path = ['params', param];

@@ -25,7 +25,7 @@ export type ZoneRange = { firstZone: number; lastZone: number };
 export class ZoneTable {
   readonly #ofController;
   readonly #chain;
-  readonly #ofSchedule;
+  readonly #holdersOf;
   readonly #isTaken;
   readonly #insert;
   readonly #delete;
@@ -51,8 +51,8 @@ export class ZoneTable {
     this.#chain = db.prepare<[string, number], ZoneRow>(
       'SELECT * FROM controller_zones WHERE controller = ? AND schedule_key = ? ORDER BY part',
     );
-    this.#ofSchedule = db.prepare<[number], ZoneRow>(
-      'SELECT * FROM controller_zones WHERE schedule_key = ? ORDER BY controller, part',
+    this.#holdersOf = db.prepare<[number], { controller: string }>(
+      'SELECT DISTINCT controller FROM controller_zones WHERE schedule_key = ? ORDER BY controller',
     );
     this.#isTaken = db.prepare<[string, number], { found: number }>(
       'SELECT 1 AS found FROM controller_zones WHERE controller = ? AND zone = ?',
@@ -118,13 +118,14 @@ export class ZoneTable {
     return this.#chain.all(controller, scheduleKey);
   }
 
-  ofSchedule(scheduleKey: number): ZoneRow[] {
-    return this.#ofSchedule.all(scheduleKey);
+  /** The controllers at which the schedule has zones. */
+  holdersOf(scheduleKey: number): string[] {
+    return this.#holdersOf.all(scheduleKey).map(({ controller }) => controller);
   }
 
-  /** Whether the schedule (null: one that is not stored yet) can have as many zones here as it needs. */
-  hasRoom(controller: string, range: ZoneRange, scheduleKey: number | null, needed: number): boolean {
-    const own = scheduleKey === null ? 0 : this.#chain.all(controller, scheduleKey).length;
+  /** Whether the schedule can have as many zones here as it needs. */
+  hasRoom(controller: string, range: ZoneRange, scheduleKey: number, needed: number): boolean {
+    const own = this.#chain.all(controller, scheduleKey).length;
     if (own >= needed) return true;
     return this.#free(controller, range).length + this.#idle(controller, range, scheduleKey).length >= needed - own;
   }
@@ -148,7 +149,7 @@ export class ZoneTable {
   }
 
   /** Zones that nobody here needs any more. */
-  #idle(controller: string, { firstZone, lastZone }: ZoneRange, exceptScheduleKey: number | null): ZoneRow[] {
+  #idle(controller: string, { firstZone, lastZone }: ZoneRange, exceptScheduleKey: number): ZoneRow[] {
     if (this.#isDoubtful.get(controller) !== undefined) return [];
     const rows = this.#ofController.all(controller);
     const needed = new Set<number>();

@@ -11,7 +11,7 @@ import type { ControllerView, Outcome, Room } from '../../src/commands/room.ts';
 import { createHoliday, deleteHoliday, updateHoliday } from '../../src/commands/holidays.ts';
 import { createSchedule, deleteSchedule, updateSchedule } from '../../src/commands/schedules.ts';
 import { createUser, deleteUser, suspendUser, unsuspendUser } from '../../src/commands/users.ts';
-import type { ParamsOf } from '../../src/commands/contract.ts';
+import { COMMANDS, type ParamsOf } from '../../src/commands/contract.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { Sync } from '../../src/sync/sync.ts';
 import { Store } from '../../src/store/store.ts';
@@ -167,7 +167,8 @@ export class House {
 
   /** Made or changed: `week` as mon-fri 08:00-12:00. */
   schedule(id: string, week: string, onHolidays = 'closed'): void {
-    const params = { schedule_id: id, name: `Schedule ${id.slice(-1)}`, week, on_holidays: onHolidays };
+    const written = { schedule_id: id, name: `Schedule ${id.slice(-1)}`, week, on_holidays: onHolidays };
+    const params = { ...COMMANDS['schedules/create'].params.parse(written), schedule_id: id };
     const isNew = this.store.schedules.byId(id) === undefined;
     this.run(() => (isNew ? createSchedule(this.room, params, this.call()) : updateSchedule(this.room, params)));
   }

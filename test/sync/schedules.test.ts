@@ -423,6 +423,9 @@ describe('bad days', () => {
     await house.settle();
     expect(house.target(id)?.error_message).toContain('The controller refused the holidays, which the schedule needs');
     expect([house.state(id), house.state(other)]).toEqual(['failed', 'set']);
+    const statesOf = (schedule_id: string): unknown =>
+      (getSchedule(house.room, { schedule_id }).result['schedule'] as Record<string, unknown>)['controller_states'];
+    expect([statesOf(A), statesOf(B)]).toMatchObject([[{ state: 'writing' }], [{ state: 'unconfirmed' }]]);
     expect(house.device.held().size).toBe(1);
   });
 

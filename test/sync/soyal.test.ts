@@ -4,7 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import type { EntranceSetup } from '../../src/domain/facility.ts';
 import { Site } from '../../src/domain/site.ts';
 import { createCredential, deleteCredential } from '../../src/commands/credentials.ts';
-import type { ParamsOf } from '../../src/commands/contract.ts';
+import { COMMANDS, type ParamsOf } from '../../src/commands/contract.ts';
 import type { Outcome, Room } from '../../src/commands/room.ts';
 import { createHoliday } from '../../src/commands/holidays.ts';
 import { createSchedule } from '../../src/commands/schedules.ts';
@@ -109,8 +109,8 @@ async function building(
     },
     schedule(week) {
       const id = systemRandom.uuid();
-      const params = { schedule_id: id, name: 'Office hours', week, on_holidays: 'closed' };
-      run(() => createSchedule(room, params, call()));
+      const written = { schedule_id: id, name: 'Office hours', week };
+      run(() => createSchedule(room, COMMANDS['schedules/create'].params.parse(written), call()));
       return id;
     },
     holiday: (date) => run(() => createHoliday(room, { name: date, date, every_year: true }, call())),
