@@ -18,6 +18,7 @@ import {
   type CompareReason,
   type CompareResult,
 } from './comparison.ts';
+import { ClockWatch } from './clock-watch.ts';
 import { certainInstant } from './desired.ts';
 import { eraseStep } from './erasing.ts';
 import { Judge } from './judge.ts';
@@ -28,7 +29,6 @@ import {
   inSlices,
   judgeRow,
   nextTurn,
-  stopIfAsked,
   Stopped,
   wasSilent,
   whileLeft,
@@ -56,12 +56,6 @@ const ERASURE_PAUSE_MS = 5000;
 const SINGLES_BEFORE_PAUSE = 3;
 /** What could not be erased is tried again after so long, or after the next comparison. */
 const FOREIGN_AGAIN_MS = 10 * 60_000;
-const CLOCK_DRIFT_MS = 30_000;
-/** The clock of a controller is looked at behind each half hour: there and only there a wall clock is put forward or back. */
-const CLOCK_EVERY_MS = 30 * 60_000;
-const CLOCK_BEHIND_MS = 1000;
-/** After a failure sooner: until then its schedules may hold by the hour before. */
-const CLOCK_AGAIN_MS = 60_000;
 /** A whole chunk of the table: no matter of one slot. */
 const SILENT: StepResult = { asked: 2, unknown: 2, problem: null, isRepeat: false };
 
@@ -101,10 +95,9 @@ export class Worker {
   #isBulk = false;
   #comparison: Comparison | null = null;
   readonly #zones = new Zones();
+  readonly #clockWatch = new ClockWatch();
   /** The controller may have lost its weekly schedules. */
   #isZonesDoubted = false;
-  /** When its clock is looked at next, epoch ms. */
-  #clockAtMs = 0;
   #isOweStored = true;
   #waiters: Waiter[] = [];
   /** When foreign slots are next looked at that are to be erased, monotonic ms. */
@@ -266,7 +259,7 @@ export class Worker {
     if (this.#isQuiet(post)) return false;
     this.#watchIdentity(post);
     if (this.#isContactDue) return await this.#contact(post);
-    if (this.#isClockDue()) await this.#setClock(post);
+    if (this.#clockWatch.isDue(post)) await this.#clockWatch.look(post);
     return (await this.#compareFirst(post)) || (await this.#work(post));
   }
 
@@ -408,7 +401,7 @@ export class Worker {
     this.#emptyUntilMs = 0;
     const { store, controller } = post;
     this.#retryAll();
-    await this.#setClock(post);
+    await this.#clockWatch.look(post);
     await post.drainEvents();
     if (store.controllers.get(controller.name).compared_at === null) this.#owe('first');
     const sample = sampleOf(post, SAMPLE_SLOTS);
@@ -427,40 +420,6 @@ export class Worker {
   /** What was set aside while the line was bad need not wait for its pause. */
   #retryAll(): void {
     this.#options.store.group(() => this.#options.store.targets.revive(this.#options.controller.name));
-  }
-
-  /** A device that keeps windows keeps them by its own clock. */
-  async #setClock(post: Post): Promise<void> {
-    const { device, log } = post;
-    if (device.clock === null || !post.time().trusted) return;
-    const nowMs = post.clock.nowMs();
-    this.#clockAtMs = nowMs - (nowMs % CLOCK_EVERY_MS) + CLOCK_EVERY_MS + CLOCK_BEHIND_MS;
-    try {
-      const drift = (await device.clock.read()) - post.clock.nowMs();
-      if (Math.abs(drift) < CLOCK_DRIFT_MS) return;
-      log.warn('the clock of the controller was wrong and is set', {
-        controller: post.controller.name,
-        driftMs: Math.round(drift),
-      });
-      await device.clock.set(post.clock.nowMs());
-    } catch (error) {
-      stopIfAsked(post);
-      if (!(error instanceof OperatingError)) throw error;
-      this.#clockAtMs = Math.min(this.#clockAtMs, nowMs + CLOCK_AGAIN_MS);
-      log.warn('the clock of the controller cannot be set', {
-        controller: post.controller.name,
-        problem: error.message,
-      });
-    }
-    stopIfAsked(post);
-  }
-
-  /** By the wall clock, which may leap: one that was put back does not put this off. */
-  #isClockDue(): boolean {
-    const { device, clock, time } = this.#options;
-    if (device.clock === null || !time().trusted) return false;
-    const leftMs = this.#clockAtMs - clock.nowMs();
-    return leftMs <= 0 || leftMs > CLOCK_EVERY_MS + CLOCK_BEHIND_MS;
   }
 
   async #doubtZones(post: Post): Promise<void> {
