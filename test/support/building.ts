@@ -117,25 +117,30 @@ policy:
     relayLine,
     reader,
     tower,
-    serve: async () => {
-      const agent = new Agent({
-        facility,
-        drivers: DRIVERS,
-        version: '0.0.0-test',
-        clock: systemClock,
-        random: systemRandom,
-        log: silentLog,
-        openPort: portOpener(systemClock),
-        env: {},
-        vouchers: vouchersFor('always', systemClock),
-        bootRecord: null,
-      });
-      onTestFinished(() => agent.stop());
-      await agent.start();
-      return agent;
-    },
+    serve: () => serveFacility(file),
     spawn: () => spawnAgent(file, folder),
   };
+}
+
+/** An agent in this process that serves this file; it is stopped when the test ends. */
+export async function serveFacility(file: string): Promise<Agent> {
+  const { facility, problems } = loadFacility(file, DRIVERS);
+  if (facility === null) throw new Error(formatProblems(problems));
+  const agent = new Agent({
+    facility,
+    drivers: DRIVERS,
+    version: '0.0.0-test',
+    clock: systemClock,
+    random: systemRandom,
+    log: silentLog,
+    openPort: portOpener(systemClock),
+    env: {},
+    vouchers: vouchersFor('always', systemClock),
+    bootRecord: null,
+  });
+  onTestFinished(() => agent.stop());
+  await agent.start();
+  return agent;
 }
 
 async function spawnAgent(file: string, folder: string): Promise<Spawned> {

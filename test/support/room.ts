@@ -1,5 +1,6 @@
 // A room for command handlers: a real store and a small building, with doors and synchronisation that only note what they are asked.
 
+import type { ParamsOf } from '../../src/commands/contract.ts';
 import type { EntranceSetup, Policy } from '../../src/domain/facility.ts';
 import type { Clock, Log, SlotCapabilities } from '../../src/domain/ports.ts';
 import { Site } from '../../src/domain/site.ts';
@@ -91,6 +92,19 @@ export function buildSite(store: Store | null, entrances: readonly EntranceSetup
     );
   return store === null ? declare() : store.now(declare);
 }
+
+/** Parameters of a credential for the store room, as the contract hands them on. */
+export const newCredential = (
+  params: Partial<ParamsOf<'credentials/create'>>,
+): ParamsOf<'credentials/create'> & { acs_credential_id: string } => ({
+  acs_user_id: USER,
+  access_method: params.card_number === undefined ? 'code' : 'card',
+  allowed_acs_entrance_ids: [STORE_ROOM],
+  is_multi_phone_sync_credential: false,
+  is_one_time_use: false,
+  ...params,
+  acs_credential_id: params.acs_credential_id ?? systemRandom.uuid(),
+});
 
 export type TestRoom = Room & {
   woken: string[];

@@ -18,7 +18,7 @@ import { Store } from '../../src/store/store.ts';
 import type { TargetRow } from '../../src/store/targets.ts';
 import { MemoryDevice, type MemoryOptions } from './memory-device.ts';
 import { ManualClock } from './manual-clock.ts';
-import { buildRoom, ENTRANCES, SYSTEM, silentLog, STORE_ROOM, USER } from './room.ts';
+import { buildRoom, ENTRANCES, SYSTEM, silentLog, USER, newCredential } from './room.ts';
 import { storeOptions, temporaryFolder } from './store.ts';
 
 export const HOUR = 3_600_000;
@@ -138,23 +138,9 @@ export class House {
   }
 
   create(params: Partial<ParamsOf<'credentials/create'>> & { code?: string }): string {
-    const id = params.acs_credential_id ?? systemRandom.uuid();
-    this.run(() =>
-      createCredential(
-        this.room,
-        {
-          acs_credential_id: id,
-          acs_user_id: USER,
-          access_method: params.card_number === undefined ? 'code' : 'card',
-          allowed_acs_entrance_ids: [STORE_ROOM],
-          is_multi_phone_sync_credential: false,
-          is_one_time_use: false,
-          ...params,
-        },
-        this.call(),
-      ),
-    );
-    return id;
+    const whole = newCredential(params);
+    this.run(() => createCredential(this.room, whole, this.call()));
+    return whole.acs_credential_id;
   }
 
   update(id: string, params: Partial<ParamsOf<'credentials/update'>>): void {

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { OperatingError } from '../../src/domain/errors.ts';
 import { foreignRecord } from '../support/memory-device.ts';
-import { buildRoom, ENTRANCES, silentLog, STORE_ROOM, USER } from '../support/room.ts';
+import { buildRoom, ENTRANCES, silentLog, STORE_ROOM, USER, newCredential } from '../support/room.ts';
 import { House, HOUR, NOON } from '../support/sync-house.ts';
 import { soyalDriver } from '../../drivers/soyal/driver.ts';
 import { portOpener } from '../../drivers/serial-port.ts';
@@ -125,19 +125,7 @@ test('rules that a device has for its codes are kept, by Seam’s names, also by
   expect(() => house.create({ code: '5671' })).toThrow('(no_triple_consecutive_ints)');
   expect(refusal(() => house.create({ code: '4711' }))).toBeNull();
   const made = Array.from({ length: 40 }, () => {
-    const { result } = house.run(() =>
-      createCredential(
-        house.room,
-        {
-          acs_user_id: USER,
-          access_method: 'code',
-          allowed_acs_entrance_ids: [STORE_ROOM],
-          is_multi_phone_sync_credential: false,
-          is_one_time_use: false,
-        },
-        house.call(),
-      ),
-    );
+    const { result } = house.run(() => createCredential(house.room, newCredential({}), house.call()));
     return String((result['acs_credential'] as Record<string, unknown>)['code']);
   });
   for (const code of made) expect(brokenConstraint(code, ['no_zeros', 'no_triple_consecutive_ints'])).toBeNull();
@@ -207,16 +195,8 @@ function atSoyal(factors: Factors, params: Partial<ParamsOf<'credentials/create'
   const room = { ...base, site, controllers: { ...base.controllers, encode } };
   const call = { nowMs: NOON, commandId: 'c' };
   store.now(() => createUser(room, { acs_user_id: USER, full_name: 'Ada' }, call));
-  const whole: ParamsOf<'credentials/create'> = {
-    acs_user_id: USER,
-    access_method: params.card_number === undefined ? 'code' : 'card',
-    allowed_acs_entrance_ids: [STORE_ROOM],
-    is_multi_phone_sync_credential: false,
-    is_one_time_use: false,
-    ...params,
-  };
   try {
-    store.now(() => createCredential(room, whole, call));
+    store.now(() => createCredential(room, newCredential(params), call));
     return null;
   } catch (error) {
     if (error instanceof OperatingError) return `${error.type} ${error.message}`;

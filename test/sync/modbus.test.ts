@@ -5,7 +5,6 @@ import type { DriverEvent, OpenPort, Port } from '../../drivers/driver.ts';
 import type { EntranceSetup } from '../../src/domain/facility.ts';
 import { Site } from '../../src/domain/site.ts';
 import { createCredential, deleteCredential } from '../../src/commands/credentials.ts';
-import type { ParamsOf } from '../../src/commands/contract.ts';
 import type { Outcome, Room } from '../../src/commands/room.ts';
 import { createUser, suspendUser } from '../../src/commands/users.ts';
 import { systemClock } from '../../src/ops/clock.ts';
@@ -21,7 +20,7 @@ import {
   type Transport,
 } from '../drivers/modbus/site.ts';
 import { until } from '../support/ports.ts';
-import { buildRoom, ENTRANCES, silentLog, STORE_ROOM, SYSTEM, USER } from '../support/room.ts';
+import { buildRoom, ENTRANCES, silentLog, STORE_ROOM, SYSTEM, USER, newCredential } from '../support/room.ts';
 import { openStore, temporaryFolder } from '../support/store.ts';
 
 const DOOR: EntranceSetup = { ...ENTRANCES.storeRoom, controller: 'unit-1', door: 1 };
@@ -72,18 +71,9 @@ async function building(transport: Transport, open: OpenPort = openPort): Promis
   const call = () => ({ nowMs: Date.now(), commandId: systemRandom.uuid() });
   const run = (command: () => Outcome): void => sync.wake(store.now(command).wake ?? []);
   const create = (code: string): string => {
-    const id = systemRandom.uuid();
-    const params: ParamsOf<'credentials/create'> = {
-      acs_credential_id: id,
-      acs_user_id: USER,
-      access_method: 'code',
-      allowed_acs_entrance_ids: [STORE_ROOM],
-      is_multi_phone_sync_credential: false,
-      is_one_time_use: false,
-      code,
-    };
+    const params = newCredential({ code });
     run(() => createCredential(room, params, call()));
-    return id;
+    return params.acs_credential_id;
   };
   run(() => createUser(room, { acs_user_id: USER, full_name: 'Ada' }, call()));
   sync.start();

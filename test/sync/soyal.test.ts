@@ -15,7 +15,7 @@ import type { Store } from '../../src/store/store.ts';
 import { Sync } from '../../src/sync/sync.ts';
 import { openSite, startDriver, type Site as Soyal } from '../drivers/soyal/site.ts';
 import { until } from '../support/ports.ts';
-import { buildRoom, ENTRANCES, silentLog, STORE_ROOM, SYSTEM, USER } from '../support/room.ts';
+import { buildRoom, ENTRANCES, silentLog, STORE_ROOM, SYSTEM, USER, newCredential } from '../support/room.ts';
 import { openStore, temporaryFolder } from '../support/store.ts';
 
 const CARD = 'uid:04A1B2C3';
@@ -94,18 +94,9 @@ async function building(
       await line.driver.stop(1_000);
     },
     create(params) {
-      const id = systemRandom.uuid();
-      const whole: ParamsOf<'credentials/create'> = {
-        acs_credential_id: id,
-        acs_user_id: USER,
-        access_method: params.card_number === undefined ? 'code' : 'card',
-        allowed_acs_entrance_ids: [STORE_ROOM],
-        is_multi_phone_sync_credential: false,
-        is_one_time_use: false,
-        ...params,
-      };
+      const whole = newCredential(params);
       run(() => createCredential(room, whole, call()));
-      return id;
+      return whole.acs_credential_id;
     },
     schedule(week) {
       const id = systemRandom.uuid();

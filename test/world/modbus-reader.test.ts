@@ -8,16 +8,11 @@ import { startModbusDevices } from '../../drivers/modbus/simulator.ts';
 import type { SimulatedReader } from '../../drivers/modbus/simulator-reader.ts';
 import type { SimulatedUnit } from '../../drivers/modbus/simulator-unit.ts';
 import { portOpener } from '../../drivers/serial-port.ts';
-import { Agent } from '../../src/agent.ts';
-import { DRIVERS } from '../../src/drivers.ts';
-import { loadFacility } from '../../src/facility/load.ts';
 import { systemClock } from '../../src/ops/clock.ts';
-import { vouchersFor } from '../../src/ops/clock-vouchers.ts';
-import { systemRandom } from '../../src/ops/random.ts';
-import { allOnline } from '../support/building.ts';
+import { allOnline, serveFacility } from '../support/building.ts';
 import { startMosquitto } from '../support/mosquitto.ts';
 import { openPtyPair, until } from '../support/ports.ts';
-import { LOBBY, silentLog, SYSTEM, USER } from '../support/room.ts';
+import { LOBBY, SYSTEM, USER } from '../support/room.ts';
 import { sender, type Sender } from '../support/sender.ts';
 import { temporaryFolder } from '../support/store.ts';
 
@@ -78,24 +73,8 @@ entrances:
     rex: {controller: front-reader, input: 1}
 `,
   );
-  const { facility, problems } = loadFacility(file, DRIVERS);
-  expect(problems.filter(({ severity }) => severity === 'error')).toEqual([]);
-  if (facility === null) throw new Error('the facility file is good');
   const tower = await sender(broker.url);
-  const agent = new Agent({
-    facility,
-    drivers: DRIVERS,
-    version: '0.0.0-test',
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog,
-    openPort,
-    env: {},
-    vouchers: vouchersFor('always', systemClock),
-    bootRecord: null,
-  });
-  onTestFinished(() => agent.stop());
-  await agent.start();
+  const agent = await serveFacility(file);
   await allOnline(agent);
   let count = 0;
   return {

@@ -5,17 +5,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { SoyalSimulator } from '../../drivers/soyal/simulator.ts';
-import { portOpener } from '../../drivers/serial-port.ts';
-import { Agent } from '../../src/agent.ts';
-import { DRIVERS } from '../../src/drivers.ts';
-import { loadFacility } from '../../src/facility/load.ts';
 import { systemClock } from '../../src/ops/clock.ts';
-import { vouchersFor } from '../../src/ops/clock-vouchers.ts';
-import { systemRandom } from '../../src/ops/random.ts';
-import { allOnline } from '../support/building.ts';
+import { allOnline, serveFacility } from '../support/building.ts';
 import { startMosquitto } from '../support/mosquitto.ts';
 import { until } from '../support/ports.ts';
-import { silentLog, STORE_ROOM, SYSTEM, USER } from '../support/room.ts';
+import { STORE_ROOM, SYSTEM, USER } from '../support/room.ts';
 import { sender } from '../support/sender.ts';
 import { temporaryFolder } from '../support/store.ts';
 
@@ -50,24 +44,8 @@ entrances:
     controller: gate
 `,
   );
-  const { facility, problems } = loadFacility(file, DRIVERS);
-  expect(problems.filter(({ severity }) => severity === 'error')).toEqual([]);
-  if (facility === null) throw new Error('the facility file is good');
   const tower = await sender(broker.url);
-  const agent = new Agent({
-    facility,
-    drivers: DRIVERS,
-    version: '0.0.0-test',
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog,
-    openPort: portOpener(systemClock),
-    env: {},
-    vouchers: vouchersFor('always', systemClock),
-    bootRecord: null,
-  });
-  onTestFinished(() => agent.stop());
-  await agent.start();
+  const agent = await serveFacility(file);
   await allOnline(agent);
 
   let count = 0;
