@@ -9,22 +9,19 @@ import { Dispatcher } from './commands/dispatcher.ts';
 import { entranceObject } from './commands/entrance-object.ts';
 import type { ControllerView, Room } from './commands/room.ts';
 import { OperatingError } from './domain/errors.ts';
-import type { Facility, SecretSource } from './domain/facility.ts';
+import type { Facility } from './domain/facility.ts';
 import type { DriverModule, PreparedController } from './domain/driver-module.ts';
-import type { Clock, Device, Driver, DriverEvent, Log, OpenPort, Random, SlotContent, Timer } from './domain/ports.ts';
+import type { Clock, Device, Driver, DriverEvent, Log, OpenPort, Random, SlotContent } from './domain/ports.ts';
 import { Site, type SlotController } from './domain/site.ts';
 import type { TimeWitness } from './domain/window.ts';
-import { readSecret, secretText } from './facility/secret.ts';
-import { EmbeddedBroker } from './mqtt/broker.ts';
-import { MqttLink } from './mqtt/link.ts';
-import { Outbox } from './mqtt/outbox.ts';
-import { RetainedState } from './mqtt/state.ts';
+import type { StateSource } from './mqtt/state.ts';
 import { Topics } from './mqtt/topics.ts';
 import { ClockTrust, type BootRecord, type Voucher } from './ops/clock-trust.ts';
 import { Health } from './ops/health.ts';
 import { Store } from './store/store.ts';
 import { Sync } from './sync/sync.ts';
 import { Upkeep } from './upkeep.ts';
+import { Uplink } from './uplink.ts';
 
 export type AgentOptions = {
   facility: Facility;
@@ -40,13 +37,7 @@ export type AgentOptions = {
   bootRecord: BootRecord | null;
 };
 
-/** Replies that nobody acknowledged are offered again at the next connection: this many, no older than this. */
-const MOST_KEPT_REPLIES = 1000;
-const REPLIES_KEPT_MS = 24 * 3_600_000;
-const DELIVERED_EVERY_MS = 250;
 const DRIVER_STOP_MS = 3000;
-const LINK_STOP_MS = 2000;
-const LINK_AGAIN_MS = 30_000;
 const FLOOR_KEY = 'clock_floor';
 
 export class Agent {
@@ -63,15 +54,8 @@ export class Agent {
   #clockTrust: ClockTrust | null = null;
   #site: Site | null = null;
   #dispatcher: Dispatcher | null = null;
-  #broker: EmbeddedBroker | null = null;
-  #link: MqttLink | null = null;
-  #linkProblem: string | null = null;
-  #linkTimer: Timer | null = null;
-  #outbox: Outbox | null = null;
-  #state: RetainedState | null = null;
+  #uplink: Uplink | null = null;
   #upkeep: Upkeep | null = null;
-  #delivered: string[] = [];
-  #deliveredTimer: Timer | null = null;
   #offlineSince: number | null;
   #damage: readonly string[] = [];
   #stopped: Promise<void> | null = null;
@@ -142,7 +126,19 @@ export class Agent {
       ),
     );
     this.#startUpkeep(store);
-    await this.#tryLink(store, site, room);
+    this.#uplink = new Uplink({
+      facility,
+      clock,
+      random,
+      log,
+      env: this.#options.env,
+      store,
+      topics: this.#topics,
+      dispatcher: this.#dispatcher,
+      states: this.#states(store, site, room),
+      onListening: (isListening) => (this.#offlineSince = isListening ? null : clock.monotonicMs()),
+    });
+    await this.#uplink.start();
   }
 
   /** Everything in reverse; outputs are driven to their rest state, the database is closed. Once only; a second call waits for the first. */
@@ -157,12 +153,11 @@ export class Agent {
     const store = this.#store;
     try {
       store?.now(() => store.events.add({ event_type: 'agent.stopped', body: {} }, clock.nowMs()));
-      this.#saveDelivered();
+      this.#uplink?.saveDelivered();
     } catch (error) {
       log.error('the last events could not be stored', { error: String(error) });
     }
-    await this.#stopLink();
-    this.#deliveredTimer?.cancel();
+    await this.#uplink?.stop();
     await this.#upkeep?.stop();
     await this.#sync?.stop();
     await Promise.all(this.#drivers.map((driver) => driver.stop(DRIVER_STOP_MS)));
@@ -171,7 +166,7 @@ export class Agent {
     this.#clockTrust?.stop();
     this.health.stop();
     store?.close();
-    await this.#broker?.stop();
+    await this.#uplink?.stopBroker();
   }
 
   #openStore(): void {
@@ -445,158 +440,36 @@ export class Agent {
     return this.#store === null || this.#store.isAlive() ? null : 'the database is closed';
   }
 
-  // ---- the link ----
-
-  /** A broker that cannot be spoken to for what stands on this machine (a port that is taken, a password that is missing) is no reason to leave the doors. */
-  async #tryLink(store: Store, site: Site, room: Room): Promise<void> {
-    const { clock, log } = this.#options;
-    try {
-      await this.#startLink(store, site, room);
-      this.#linkProblem = null;
-    } catch (error) {
-      if (!(error instanceof OperatingError)) throw error;
-      if (this.#linkProblem !== error.message)
-        log.error(
-          `${error.message.replace(/\.?$/, '.')} Until then: doors are served, and nothing comes or goes over MQTT; it is tried again.`,
-        );
-      this.#linkProblem = error.message;
-      this.#linkTimer = clock.after(LINK_AGAIN_MS, () => void this.#tryLink(store, site, room));
-    }
-  }
-
-  async #startLink(store: Store, site: Site, room: Room): Promise<void> {
-    const { facility, clock, random, log, env } = this.#options;
-    const { mqtt } = facility;
-    const read = (source: SecretSource | null): Buffer | null =>
-      source === null ? null : readSecret(source, dirname(facility.file), env).bytes;
-    const secrets = {
-      password: mqtt.password === null ? null : secretText(readSecret(mqtt.password, dirname(facility.file), env)),
-      ca: read(mqtt.ca),
-      cert: read(mqtt.cert),
-      key: read(mqtt.key),
-    };
-    const url = mqtt.embeddedPort === null ? mqtt.url : await this.#startBroker(mqtt.embeddedPort);
-    if (this.#stopped !== null) return;
-    if (url === null) throw new Error('a checked facility file names a broker');
-    const outbox = new Outbox(store, clock, log);
-    const link = new MqttLink(
-      {
-        url,
-        clientId: mqtt.clientId,
-        username: mqtt.username,
-        ...secrets,
-        replyTopics: mqtt.replyTopics,
-        topics: this.#topics,
-        protocol: mqtt.embeddedPort === null ? 'auto' : 4,
-      },
-      {
-        clock,
-        random,
-        log,
-        dispatch: (message, answer, failed) => this.#dispatcher?.dispatch(message, answer, failed) ?? null,
-        flush: () => store.flush(),
-        delivered: (commandId) => this.#noteDelivered(commandId),
-        onConnected: () => this.#onConnected(),
-        onDisconnected: () => this.#onDisconnected(),
-      },
-    );
-    const publish = (topic: string, json: string): void => link.publishState(topic, json);
-    this.#state = new RetainedState(
-      clock,
-      [
-        {
-          topic: this.#topics.state('agent'),
-          read: () => this.#agentState(),
-          restless: ['outbox_depth', 'sequence', 'revision'],
-        },
-        { topic: this.#topics.state('sync'), read: () => this.#syncState(store), restless: [] },
-        ...site.entrances.map((entrance) => ({
-          topic: this.#topics.state(`entrances/${entrance.name}`),
-          read: () => entranceObject(room, entrance),
-          restless: [],
-        })),
-        ...facility.controllers.map((controller) => ({
-          topic: this.#topics.state(`controllers/${controller.name}`),
-          read: () => this.#controllerState(controller.name),
-          restless: ['counters'],
-        })),
-      ],
-      publish,
-    );
-    outbox.onChange(() => this.#touchState());
-    this.#outbox = outbox;
-    this.#link = link;
-    link.start();
-  }
-
-  async #startBroker(port: number): Promise<string> {
-    const broker = new EmbeddedBroker(port);
-    const url = `mqtt://127.0.0.1:${await broker.start()}`;
-    this.#broker = broker;
-    return url;
-  }
-
-  async #stopLink(): Promise<void> {
-    this.#linkTimer?.cancel();
-    const link = this.#link;
-    if (link === null) return;
-    if (link.isConnected) {
-      await new Promise<void>((resolve) => {
-        const timer = this.#options.clock.after(LINK_STOP_MS, resolve);
-        link.publishState(this.#topics.state('agent'), '{"online":false}', () => {
-          timer.cancel();
-          resolve();
-        });
-      });
-    }
-    this.#state?.disconnected();
-    this.#outbox?.stop();
-    await link.stop(LINK_STOP_MS);
-  }
-
-  #onConnected(): void {
-    const { clock } = this.#options;
-    this.#offlineSince = null;
-    this.#state?.connected();
-    for (const reply of this.#dispatcher?.undelivered(clock.nowMs() - REPLIES_KEPT_MS, MOST_KEPT_REPLIES) ?? [])
-      this.#link?.reply(reply);
-    if (this.#link !== null) this.#outbox?.connected(this.#link.publishEvent);
-  }
-
-  #onDisconnected(): void {
-    this.#offlineSince = this.#options.clock.monotonicMs();
-    this.#state?.disconnected();
-    this.#outbox?.disconnected();
-  }
-
-  /** Acknowledged replies are noted together, a few times a second: each alone would cost a flush. */
-  #noteDelivered(commandId: string): void {
-    if (this.#stopped !== null) return;
-    this.#delivered.push(commandId);
-    if (this.#deliveredTimer !== null) return;
-    this.#deliveredTimer = this.#options.clock.after(DELIVERED_EVERY_MS, () => this.#saveDelivered());
-  }
-
-  #saveDelivered(): void {
-    this.#deliveredTimer = null;
-    const store = this.#store;
-    const some = this.#delivered.splice(0, 200);
-    if (store === null || some.length === 0) return;
-    store.group(() => {
-      for (const commandId of some) store.journal.markDelivered(commandId);
-    });
-    if (this.#delivered.length > 0) this.#options.clock.immediate(() => this.#saveDelivered());
-  }
-
   // ---- state ----
 
   #touchState(): void {
-    this.#state?.touch();
+    this.#uplink?.touch();
+  }
+
+  #states(store: Store, site: Site, room: Room): StateSource[] {
+    return [
+      {
+        topic: this.#topics.state('agent'),
+        read: () => this.#agentState(),
+        restless: ['outbox_depth', 'sequence', 'revision'],
+      },
+      { topic: this.#topics.state('sync'), read: () => this.#syncState(store), restless: [] },
+      ...site.entrances.map((entrance) => ({
+        topic: this.#topics.state(`entrances/${entrance.name}`),
+        read: () => entranceObject(room, entrance),
+        restless: [],
+      })),
+      ...this.#options.facility.controllers.map((controller) => ({
+        topic: this.#topics.state(`controllers/${controller.name}`),
+        read: () => this.#controllerState(controller.name),
+        restless: ['counters'],
+      })),
+    ];
   }
 
   #agentState(): Record<string, unknown> {
     const { version, facility } = this.#options;
-    const outbox = this.#outbox?.state();
+    const outbox = this.#uplink?.outbox();
     return {
       online: true,
       version,
@@ -636,7 +509,7 @@ export class Agent {
       facility: this.#options.facility.name,
       ...this.#agentState(),
       refusal: this.refusal,
-      broker: { connected: this.#link?.isConnected ?? false, problem: this.#link?.problem ?? this.#linkProblem },
+      broker: this.#uplink?.report() ?? { connected: false, problem: null },
       health: this.health.report(),
       clock_reason: this.#clockTrust?.state().reason ?? null,
       controllers: this.controllers().map(controllerObject),
@@ -655,7 +528,7 @@ export class Agent {
       timeZone: facility.timeZone,
       eventsKeepMs: facility.store.eventsKeepMs,
       eventsMax: facility.store.eventsMax,
-      onEventsTrimmed: () => this.#outbox?.skipTo(store.events.acknowledged()),
+      onEventsTrimmed: () => this.#uplink?.skipTo(store.events.acknowledged()),
       onDamage: (problems) => this.#onDamage(store, problems),
       compareControllers: () => this.#sync?.compareAll(),
     });

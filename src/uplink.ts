@@ -1,0 +1,204 @@
+// The agent's half of the link to the broker: builds link, outbox and retained states over one connection, and goes on without it. A broker that cannot be spoken
+// to for what stands on this machine (a port that is taken, a password that is missing) is no reason to leave the doors.
+
+import { dirname } from 'node:path';
+import type { Dispatcher } from './commands/dispatcher.ts';
+import { OperatingError } from './domain/errors.ts';
+import type { Facility, SecretSource } from './domain/facility.ts';
+import type { Clock, Log, Random, Timer } from './domain/ports.ts';
+import { readSecret, secretText } from './facility/secret.ts';
+import { EmbeddedBroker } from './mqtt/broker.ts';
+import { MqttLink } from './mqtt/link.ts';
+import { Outbox } from './mqtt/outbox.ts';
+import { RetainedState, type StateSource } from './mqtt/state.ts';
+import type { Topics } from './mqtt/topics.ts';
+import type { Store } from './store/store.ts';
+
+export type UplinkOptions = {
+  facility: Facility;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  env: NodeJS.ProcessEnv;
+  store: Store;
+  topics: Topics;
+  dispatcher: Dispatcher;
+  /** Published anew at every connection, and when they change. */
+  states: readonly StateSource[];
+  /** Whether commands reach us: without them nobody can take a right away from above. */
+  onListening: (isListening: boolean) => void;
+};
+
+/** Replies that nobody acknowledged are offered again at the next connection: this many, no older than this. */
+const MOST_KEPT_REPLIES = 1000;
+const REPLIES_KEPT_MS = 24 * 3_600_000;
+const DELIVERED_EVERY_MS = 250;
+const STOP_MS = 2000;
+const AGAIN_MS = 30_000;
+
+export class Uplink {
+  readonly #options: UplinkOptions;
+  #broker: EmbeddedBroker | null = null;
+  #link: MqttLink | null = null;
+  #problem: string | null = null;
+  #timer: Timer | null = null;
+  #outbox: Outbox | null = null;
+  #state: RetainedState | null = null;
+  #delivered: string[] = [];
+  #deliveredTimer: Timer | null = null;
+  #isStopped = false;
+
+  constructor(options: UplinkOptions) {
+    this.#options = options;
+  }
+
+  // ---- life ----
+
+  /** Resolves when it was tried once; it is tried again without end. */
+  async start(): Promise<void> {
+    const { clock, log } = this.#options;
+    try {
+      await this.#open();
+      this.#problem = null;
+    } catch (error) {
+      if (!(error instanceof OperatingError)) throw error;
+      if (this.#problem !== error.message)
+        log.error(
+          `${error.message.replace(/\.?$/, '.')} Until then: doors are served, and nothing comes or goes over MQTT; it is tried again.`,
+        );
+      this.#problem = error.message;
+      this.#timer = clock.after(AGAIN_MS, () => void this.start());
+    }
+  }
+
+  async #open(): Promise<void> {
+    const { facility, clock, random, log, env, store, topics, dispatcher, states } = this.#options;
+    const { mqtt } = facility;
+    const read = (source: SecretSource | null): Buffer | null =>
+      source === null ? null : readSecret(source, dirname(facility.file), env).bytes;
+    const secrets = {
+      password: mqtt.password === null ? null : secretText(readSecret(mqtt.password, dirname(facility.file), env)),
+      ca: read(mqtt.ca),
+      cert: read(mqtt.cert),
+      key: read(mqtt.key),
+    };
+    const url = mqtt.embeddedPort === null ? mqtt.url : await this.#startBroker(mqtt.embeddedPort);
+    if (this.#isStopped) return;
+    if (url === null) throw new Error('a checked facility file names a broker');
+    const outbox = new Outbox(store, clock, log);
+    const link = new MqttLink(
+      {
+        url,
+        clientId: mqtt.clientId,
+        username: mqtt.username,
+        ...secrets,
+        replyTopics: mqtt.replyTopics,
+        topics,
+        protocol: mqtt.embeddedPort === null ? 'auto' : 4,
+      },
+      {
+        clock,
+        random,
+        log,
+        dispatch: (message, answer, failed) => dispatcher.dispatch(message, answer, failed),
+        flush: () => store.flush(),
+        delivered: (commandId) => this.#noteDelivered(commandId),
+        onConnected: () => this.#onConnected(),
+        onDisconnected: () => this.#onDisconnected(),
+      },
+    );
+    this.#state = new RetainedState(clock, states, (topic, json) => link.publishState(topic, json));
+    outbox.onChange(() => this.touch());
+    this.#outbox = outbox;
+    this.#link = link;
+    link.start();
+  }
+
+  async #startBroker(port: number): Promise<string> {
+    const broker = new EmbeddedBroker(port);
+    const url = `mqtt://127.0.0.1:${await broker.start()}`;
+    this.#broker = broker;
+    return url;
+  }
+
+  /** Says goodbye and closes, within a bound. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    this.#deliveredTimer?.cancel();
+    const link = this.#link;
+    if (link === null) return;
+    if (link.isConnected) {
+      await new Promise<void>((resolve) => {
+        const timer = this.#options.clock.after(STOP_MS, resolve);
+        link.publishState(this.#options.topics.state('agent'), '{"online":false}', () => {
+          timer.cancel();
+          resolve();
+        });
+      });
+    }
+    this.#state?.disconnected();
+    this.#outbox?.stop();
+    await link.stop(STOP_MS);
+  }
+
+  /** The built-in broker, where there is one: last of all. */
+  async stopBroker(): Promise<void> {
+    await this.#broker?.stop();
+  }
+
+  #onConnected(): void {
+    const { clock, dispatcher, onListening } = this.#options;
+    onListening(true);
+    this.#state?.connected();
+    for (const reply of dispatcher.undelivered(clock.nowMs() - REPLIES_KEPT_MS, MOST_KEPT_REPLIES))
+      this.#link?.reply(reply);
+    if (this.#link !== null) this.#outbox?.connected(this.#link.publishEvent);
+  }
+
+  #onDisconnected(): void {
+    this.#options.onListening(false);
+    this.#state?.disconnected();
+    this.#outbox?.disconnected();
+  }
+
+  // ---- what became of replies ----
+
+  /** Acknowledged replies are noted together, a few times a second: each alone would cost a flush. */
+  #noteDelivered(commandId: string): void {
+    if (this.#isStopped) return;
+    this.#delivered.push(commandId);
+    this.#deliveredTimer ??= this.#options.clock.after(DELIVERED_EVERY_MS, () => this.saveDelivered());
+  }
+
+  saveDelivered(): void {
+    this.#deliveredTimer = null;
+    const { store, clock } = this.#options;
+    const some = this.#delivered.splice(0, 200);
+    if (some.length === 0) return;
+    store.group(() => {
+      for (const commandId of some) store.journal.markDelivered(commandId);
+    });
+    if (this.#delivered.length > 0) clock.immediate(() => this.saveDelivered());
+  }
+
+  // ---- how it stands ----
+
+  /** A state may have changed. */
+  touch(): void {
+    this.#state?.touch();
+  }
+
+  outbox(): { depth: number; acknowledged: number; blocked: string | null } | null {
+    return this.#outbox?.state() ?? null;
+  }
+
+  /** Retention has taken events that were never sent. */
+  skipTo(sequence: number): void {
+    this.#outbox?.skipTo(sequence);
+  }
+
+  report(): Record<string, unknown> {
+    return { connected: this.#link?.isConnected ?? false, problem: this.#link?.problem ?? this.#problem };
+  }
+}
