@@ -14,6 +14,7 @@ import type { ParamsOf } from './contract.ts';
 import { cardContext, codeContext, credentialObject } from './credential-object.ts';
 import { entranceObject } from './entrance-object.ts';
 import { readPage, writePage } from './paging.ts';
+import { checkPinQuality, withPinWarning } from './pin-quality.ts';
 import { findSchedule } from './schedules.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import { tryRecords } from './trial.ts';
@@ -59,6 +60,7 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
 
   const card = params.access_method === 'card' ? cardOf(room, params) : null;
   const chosen = params.access_method === 'code' ? chosenCode(params) : null;
+  checkPinQuality(room, chosen);
   const window = { starts: params.starts_at ?? null, ends: params.ends_at ?? null };
   const generated =
     params.access_method === 'code' && chosen === null ? generateCode(room, entrances ?? [], window, -1) : null;
@@ -109,7 +111,7 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
   if (!isForControllers) recordIssued(room, stored, user.acs_user_id, 'acs_credential.issued', call.nowMs);
   const known = { user, card, entranceIds, targets: isForControllers ? null : [] };
   return {
-    result: { acs_credential: credentialObject(room, stored, generated, known) },
+    result: { acs_credential: withPinWarning(room, credentialObject(room, stored, generated, known), chosen) },
     isSecret: true,
     hasCode: generated !== null,
     wake,
@@ -139,7 +141,10 @@ function repeatCreate(
     (card === null || existing.card_hash?.equals(card) === true) &&
     (code === null || existing.code_hash?.equals(store.secrets.codeHash(code)) === true) &&
     existing.schedule_key === (params.schedule_id == null ? null : findSchedule(room, params.schedule_id).schedule_key);
-  if (isSame) return { result: { acs_credential: credentialObject(room, existing) }, isSecret: true };
+  if (isSame) {
+    const credential = withPinWarning(room, credentialObject(room, existing), code);
+    return { result: { acs_credential: credential }, isSecret: true };
+  }
   throw new OperatingError(
     'acs_credential_exists',
     `credential ${existing.acs_credential_id} exists with other details. Remedy: credentials/update`,
@@ -193,11 +198,9 @@ export function updateCredential(room: Room, params: UpdateParams, call: Call): 
   });
   store.raiseRevision();
   const wake = isAccessChanged ? follow(room, changed, call.nowMs) : [];
-  return {
-    result: { acs_credential: credentialObject(room, findCredential(room, params.acs_credential_id)) },
-    isSecret: true,
-    wake,
-  };
+  const credential = credentialObject(room, findCredential(room, params.acs_credential_id));
+  const chosen = row.access_method === 'code' ? (params.code ?? null) : null;
+  return { result: { acs_credential: withPinWarning(room, credential, chosen) }, isSecret: true, wake };
 }
 
 /** Puts a new card or code into the row; gives both in the clear as far as the acceptance rules need them. */
@@ -221,6 +224,7 @@ function changedSecret(
     ]);
   }
   if (!isCard && params.code !== undefined) {
+    checkPinQuality(room, params.code);
     row.code_hash = secrets.codeHash(params.code);
     row.code_sealed = secrets.seal(params.code, codeContext(row.acs_credential_id));
     row.code_length = params.code.length;

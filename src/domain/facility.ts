@@ -86,6 +86,8 @@ export type Policy = {
   storeDamaged: 'refuse';
   lockout: { attempts: number; windowMs: number; firstMs: number; maxMs: number };
   pinSpace: 'enforce' | 'warn';
+  /** What becomes of a chosen PIN that people try first (domain/pin.ts). */
+  pinQuality: 'refuse' | 'warn' | 'off';
   preloadMs: number;
 };
 

@@ -91,6 +91,7 @@ function policyOf({ policy }: Site): Policy {
     storeDamaged: policy.store_damaged,
     lockout: { attempts: lockout.attempts, windowMs: lockout.window, firstMs: lockout.first, maxMs: lockout.max },
     pinSpace: policy.pin_space,
+    pinQuality: policy.pin_quality,
     preloadMs: policy.preload,
   };
 }

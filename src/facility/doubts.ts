@@ -37,6 +37,18 @@ export function checkUse(root: Root, report: Report): void {
   }
 }
 
+/** Settings under which guessing PINs pays. */
+export function checkGuessing(root: Root, report: Report): void {
+  const takesCodes = Object.values(section(root, 'entrances')).some(
+    (entrance) => valueAt(entrance, ['factors']) !== 'card',
+  );
+  if (!takesCodes) return;
+  if (valueAt(root, ['policy', 'pin_quality']) === 'off') {
+    const remedy = 'Write `pin_quality: warn` or `refuse`, or leave it out.';
+    report.warn(['policy', 'pin_quality'], 'PINs such as 0000 and 1234 are taken without a word', remedy);
+  }
+}
+
 function collectTexts(value: unknown, into: Set<string>): void {
   if (typeof value === 'string') into.add(value);
   else if (typeof value === 'object' && value !== null) {

@@ -8,7 +8,7 @@ import type { DriverModule, PreparedController } from '../domain/driver-module.t
 import type { ControllerSetup, Facility } from '../domain/facility.ts';
 import type { ConfigProblem } from '../domain/ports.ts';
 import { buildFacility } from './build.ts';
-import { checkSecrets, checkUse } from './doubts.ts';
+import { checkGuessing, checkSecrets, checkUse } from './doubts.ts';
 import { checkEntrances, kindOf, whichName, type KnownControllers } from './entrance-check.ts';
 import { entranceSchemas, type UnderstoodEntrance } from './entrance-schema.ts';
 import { checkMqtt } from './mqtt-check.ts';
@@ -82,6 +82,7 @@ class Reader {
     const understood = this.#entrances(entrances);
     this.#checkScheduleClocks(root, known);
     checkUse(root, this.#report);
+    checkGuessing(root, this.#report);
     if (site === null) return null;
     return buildFacility({
       file: this.#file,

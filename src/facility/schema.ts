@@ -261,6 +261,11 @@ const policySchema = z.strictObject({
     description:
       'At least 1,000 possible codes for each one given out, at every entrance: 4 digits carry 10 codes, 6 digits 1,000. `enforce`: a code beyond that is refused; `warn`: it is accepted with a warning.',
   }),
+  pin_quality: z.enum(['refuse', 'warn', 'off']).default('warn').meta({
+    title: 'PIN quality',
+    description:
+      'What becomes of a chosen PIN that people try first: all digits the same, a run, two different digits only, the same few digits again, a year, a pattern of the keypad. `refuse`: it is refused; `warn`: it is taken with a warning; `off`: it is taken. A generated PIN is never one of these.',
+  }),
   preload: duration(0, 30 * DAY_MS)
     .prefault('72h')
     .meta({

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { brokenConstraint, CODE_CONSTRAINTS, type CodeConstraint } from '../../src/domain/code-constraints.ts';
-import { isWeakPin } from '../../src/domain/pin.ts';
+import { randomPin, trivialityOf } from '../../src/domain/pin.ts';
 
 const CASES: Record<CodeConstraint, { broken: string[]; kept: string[] }> = {
   no_zeros: { broken: ['0471', '4710'], kept: ['4711'] },
@@ -23,6 +23,20 @@ it.each(Object.entries(CASES))(
   },
 );
 
-it('codes that people try first are weak', () => {
-  expect(['1111', '1234', '987654', '4711'].map(isWeakPin)).toEqual([true, true, true, false]);
+it.each([
+  ['no_all_same_digits', ['1111', '0000', '777777']],
+  ['no_ascending_or_descending_sequence', ['1234', '4321', '123456', '987654', '7890', '3210', '0987']],
+  ['at_least_three_unique_digits', ['1122', '1212', '1211', '474747']],
+  ['no_repetition', ['123123', '147147', '90129012']],
+  ['no_year', ['1990', '2024', '1900', '2099']],
+  ['no_keypad_pattern', ['2580', '0852', '147258', '159753']],
+  [null, ['4711', '0042', '824759', '9021', '2100', '1899', '199021', '135790', '2468']],
+])('a code that people try first is told by the rule that it breaks: %s', (name, codes) => {
+  for (const code of codes) expect([code, trivialityOf(code)?.name ?? null]).toEqual([code, name]);
+});
+
+it('a generated code is never one that people try first, whatever chance gives', () => {
+  const given = ['1111', '1990', '2580', '7890', '1212', '4711'];
+  const bytes = (): Buffer => Buffer.from(Array.from(given.shift() ?? '', Number));
+  expect(randomPin({ bytes, uuid: () => '', fraction: () => 0 }, 4)).toBe('4711');
 });

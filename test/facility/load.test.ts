@@ -55,6 +55,7 @@ describe('a facility file that says only what it must', () => {
       storeDamaged: 'refuse',
       lockout: { attempts: 5, windowMs: 60_000, firstMs: 60_000, maxMs: 900_000 },
       pinSpace: 'enforce',
+      pinQuality: 'warn',
       preloadMs: 72 * 3_600_000,
     });
     expect(facility.buses).toEqual([{ name: 'north', driver: 'fake', config: { port: '/dev/ttyUSB0', baud: 9600 } }]);
@@ -135,6 +136,7 @@ clock: {trust: rtc}
   offline: {grace: 72h}
   lockout: {attempts: 3, max: 1h}
   pin_space: warn
+  pin_quality: refuse
 `,
     });
     expect(facility).toMatchObject({
@@ -161,6 +163,7 @@ clock: {trust: rtc}
         offlineGraceMs: 72 * 3_600_000,
         lockout: { attempts: 3, windowMs: 60_000, firstMs: 60_000, maxMs: 3_600_000 },
         pinSpace: 'warn',
+        pinQuality: 'refuse',
       },
     });
   });
@@ -251,6 +254,11 @@ describe('a warning never stops a start', () => {
       'a secret’s file is not there',
       { store: 'store: {events: {keep: 1d}, master_key: {file: /nonexistent/key}}\n' },
       'store.master_key.file: /nonexistent/key cannot be read',
+    ],
+    [
+      'PINs that people try first are taken without a word',
+      { policy: 'policy: {pin_quality: off}\n' },
+      'policy.pin_quality: PINs such as 0000 and 1234 are taken without a word',
     ],
     ['there are no entrances', { entrances: '', controllers: '', buses: '' }, ': there are no entrances'],
     [

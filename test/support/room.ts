@@ -31,6 +31,7 @@ export const POLICY: Policy = {
   storeDamaged: 'refuse',
   lockout: { attempts: 5, windowMs: 60_000, firstMs: 60_000, maxMs: 900_000 },
   pinSpace: 'enforce',
+  pinQuality: 'warn',
   preloadMs: 72 * 3_600_000,
 };
 
