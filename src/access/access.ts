@@ -127,6 +127,8 @@ export class Access {
     acsCredentialId: string | null;
     reason: string | null;
     commandId: string;
+    /** The way the command came, and who its sender says it is. */
+    asker: { source: string; sender: string | null };
     actionAttemptId: string;
   }): Promise<{ confirmed: boolean } | { error: ApiError }> {
     const { clock, recorder } = this.#options;
@@ -141,6 +143,7 @@ export class Access {
       method: 'remote',
       decided_by: 'command',
       command_id: request.commandId,
+      ...request.asker,
       action_attempt_id: request.actionAttemptId,
       reason: request.reason,
     };

@@ -15,6 +15,7 @@ export type Envelope = {
   command_id: string;
   issued_at?: string;
   expires_at?: string;
+  sender?: string;
   params: Record<string, unknown>;
 };
 

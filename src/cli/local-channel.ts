@@ -8,6 +8,7 @@ import { systemClock } from '../ops/clock.ts';
 import { connectControl, type ControlClient, type RequestOptions } from '../ops/control-client.ts';
 import { controlPath } from '../ops/control-protocol.ts';
 import { readReply, type Channel } from './channel.ts';
+import { senderHere } from './sender.ts';
 import { isFields, type Fields } from './show.ts';
 import { UsageError } from './terminal.ts';
 
@@ -87,7 +88,8 @@ function channelOver(client: ControlClient, path: string): LocalChannel {
     request,
     async command(name, envelope, timeoutMs) {
       const [resource, verb] = name.split('/');
-      const { reply } = await request('command', { resource, verb, envelope }, timeoutMs + GRACE_MS);
+      const stated = { sender: senderHere(false), ...envelope };
+      const { reply } = await request('command', { resource, verb, envelope: stated }, timeoutMs + GRACE_MS);
       const read = readReply(reply);
       if (read !== null) return read;
       throw new OperatingError('internal', `the agent at ${path} answers what this lintel does not understand`);

@@ -8,6 +8,7 @@ import { withDeadline } from '../domain/deadline.ts';
 import { OperatingError } from '../domain/errors.ts';
 import { systemClock } from '../ops/clock.ts';
 import { readReply, type Channel, type Envelope, type Reply } from './channel.ts';
+import { senderHere } from './sender.ts';
 import { isFields, type Fields } from './show.ts';
 import { isOver, pause } from './pause.ts';
 import type { Terminal } from './terminal.ts';
@@ -148,7 +149,8 @@ export class MqttChannel implements Channel {
         qos: 1,
         ...(protocol === 5 ? { properties: { responseTopic, correlationData: Buffer.from(envelope.command_id) } } : {}),
       };
-      await this.#publish(`${base}/command/${name}`, JSON.stringify(envelope), options);
+      const stated = { sender: senderHere(true), ...envelope };
+      await this.#publish(`${base}/command/${name}`, JSON.stringify(stated), options);
       return await withDeadline(systemClock, timeoutMs, 'reply', replied);
     } catch (error) {
       if (error instanceof OperatingError && error.type === 'timed_out') throw await this.#noReply(envelope, timeoutMs);

@@ -7,7 +7,7 @@ import type { JournalRow, NewEntry } from '../store/journal.ts';
 import { COMMANDS } from './contract.ts';
 import { apiErrorOf, errorJson, readParams } from './answers.ts';
 import { NOW } from './handlers.ts';
-import type { Outcome, Room } from './room.ts';
+import type { Asker, Outcome, Room } from './room.ts';
 
 const SLICE_MS = 2;
 /** A reply weighs at most 128 KiB: with more operations than this, or heavier objects, each result is shortened to its id. */
@@ -21,13 +21,15 @@ type Progress = { results: Result[]; hasCode: boolean };
 export class Apply {
   readonly #room: Room;
   readonly #entry: NewEntry;
+  readonly #asker: Asker;
   readonly #codeShownMs: number;
   readonly #isStopping: () => boolean;
   readonly #wake = new Set<string>();
 
-  constructor(room: Room, entry: NewEntry, codeShownMs: number, isStopping: () => boolean) {
+  constructor(room: Room, entry: NewEntry, asker: Asker, codeShownMs: number, isStopping: () => boolean) {
     this.#room = room;
     this.#entry = entry;
+    this.#asker = asker;
     this.#codeShownMs = codeShownMs;
     this.#isStopping = isStopping;
   }
@@ -136,7 +138,7 @@ export class Apply {
     try {
       const run = NOW[`credentials/${operation.op}`];
       if (run === undefined) throw new OperatingError('unknown_command', `${operation.op} is not an operation`);
-      const call = { nowMs: clock.nowMs(), commandId: this.#entry.commandId };
+      const call = { nowMs: clock.nowMs(), commandId: this.#entry.commandId, asker: this.#asker };
       const outcome: Outcome = store.attempt(() => run(this.#room, operation.params, call));
       const { acs_credential } = outcome.result;
       progress.results.push(

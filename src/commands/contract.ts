@@ -609,6 +609,12 @@ export const envelope = z.strictObject({
   command_id: z.string(COMMAND_ID_WANTED).regex(COMMAND_ID_FORM, COMMAND_ID_WANTED),
   issued_at: instant.optional(),
   expires_at: instant.optional(),
+  sender: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe('Who sends it: a name of the sender’s own, recorded with what the command changes; stated, not proved'),
   stream: z.strictObject({ id: z.string().min(1).max(64), seq: z.int().min(0) }).optional(),
   params: z.record(z.string(), z.unknown()).default({}),
 });

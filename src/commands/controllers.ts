@@ -5,6 +5,7 @@ import type { ParamsOf } from './contract.ts';
 import type { Call, ControllerView, Outcome, Room } from './room.ts';
 import { AT_ONCE, type TargetRow } from '../store/targets.ts';
 import { findCredential } from './credentials.ts';
+import { recordChange } from './trace.ts';
 import { iso } from './users.ts';
 
 export function getController(room: Room, params: ParamsOf<'controllers/get'>): Outcome {
@@ -36,7 +37,7 @@ export function prepareResync(
 }
 
 /** The slot is ours from here on, durably; the controller is brought to it like to anything else it should hold. */
-export function adoptSlot(room: Room, params: ParamsOf<'controllers/adopt_slot'>, { nowMs }: Call): Outcome {
+export function adoptSlot(room: Room, params: ParamsOf<'controllers/adopt_slot'>, call: Call): Outcome {
   const { store } = room;
   const { controller, slot, acs_credential_id: credentialId = null } = params;
   if (findController(room, controller).slots === null)
@@ -60,10 +61,7 @@ export function adoptSlot(room: Room, params: ParamsOf<'controllers/adopt_slot'>
     store.targets.update({ ...target, slot, written_hash: null, read_hash: null, attempts: 0, due_at: AT_ONCE });
   }
   const adopted = { controller, slot, acs_credential_id: credentialId };
-  store.events.add(
-    { event_type: 'device.slot_adopted', body: { acs_system_id: room.acsSystemId, device: controller, ...adopted } },
-    nowMs,
-  );
+  recordChange(room, call, { eventType: 'device.slot_adopted', ids: { device: controller, ...adopted } });
   return { result: adopted, wake: [controller] };
 }
 

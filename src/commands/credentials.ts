@@ -17,6 +17,7 @@ import { readPage, writePage } from './paging.ts';
 import { checkPinQuality, withPinWarning } from './pin-quality.ts';
 import { findSchedule } from './schedules.ts';
 import type { Call, Outcome, Room } from './room.ts';
+import { changedFields, recordChange } from './trace.ts';
 import { tryRecords } from './trial.ts';
 import { findUser, userNotFound } from './users.ts';
 
@@ -107,6 +108,7 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
     }),
   );
   store.raiseRevision();
+  recordChange(room, call, { eventType: 'acs_credential.created', ids: idsOf(acsCredentialId, user.acs_user_id) });
   const wake = isForControllers ? retarget(store, room.site, stored.credential_key, call.nowMs) : [];
   if (!isForControllers) recordIssued(room, stored, user.acs_user_id, 'acs_credential.issued', call.nowMs);
   const known = { user, card, entranceIds, targets: isForControllers ? null : [] };
@@ -197,11 +199,45 @@ export function updateCredential(room: Room, params: UpdateParams, call: Call): 
       store.credentials.setEntrances(row.credential_key, keysOf(entrances), codeOf(changed));
   });
   store.raiseRevision();
+  const hasOtherEntrances =
+    changed.has_own_entrances !== row.has_own_entrances ||
+    !sameSet(
+      listed.map((entrance) => entrance.entrance_key),
+      keysOf(entrances),
+    );
+  recordChange(room, call, {
+    eventType: 'acs_credential.updated',
+    ids: idsOf(row.acs_credential_id, ownerIdOf(room, row)),
+    fields: [
+      ...changedFields(row, changed, CREDENTIAL_FIELDS),
+      ...(hasOtherEntrances ? ['allowed_acs_entrance_ids'] : []),
+    ],
+  });
   const wake = isAccessChanged ? follow(room, changed, call.nowMs) : [];
   const credential = credentialObject(room, findCredential(room, params.acs_credential_id));
   const chosen = row.access_method === 'code' ? (params.code ?? null) : null;
   return { result: { acs_credential: withPinWarning(room, credential, chosen) }, isSecret: true, wake };
 }
+
+/** What a credential's fields are kept as. */
+const CREDENTIAL_FIELDS = {
+  code: ['code_hash'],
+  card_number: ['card_hash'],
+  starts_at: ['starts_at'],
+  ends_at: ['ends_at'],
+  display_name: ['display_name'],
+  schedule_id: ['schedule_key'],
+  secret_revision: ['secret_revision'],
+  metadata: ['metadata'],
+} as const satisfies Record<string, readonly (keyof CredentialRow)[]>;
+
+const idsOf = (acsCredentialId: string, acsUserId: string | null): Record<string, unknown> => ({
+  acs_credential_id: acsCredentialId,
+  acs_user_id: acsUserId,
+});
+
+const ownerIdOf = (room: Room, row: CredentialRow): string | null =>
+  row.user_key === null ? null : (room.store.users.byKey(row.user_key)?.acs_user_id ?? null);
 
 /** Puts a new card or code into the row; gives both in the clear as far as the acceptance rules need them. */
 function changedSecret(
@@ -245,17 +281,12 @@ export function deleteCredential(room: Room, params: ParamsOf<'credentials/delet
     throw credentialNotFound(params.acs_credential_id);
   }
   const wake = store.targets.ofCredential(row.credential_key).map((target) => target.controller);
-  const user = row.user_key === null ? undefined : store.users.byKey(row.user_key);
+  const ids = idsOf(row.acs_credential_id, ownerIdOf(room, row));
   release(store, row.credential_key, call.nowMs);
   store.digest.track('credential', row.acs_credential_id, () => store.credentials.delete(row.credential_key));
   store.tombstones.add('credential', row.acs_credential_id, call.nowMs);
   store.raiseRevision();
-  const body = {
-    acs_credential_id: row.acs_credential_id,
-    acs_user_id: user?.acs_user_id ?? null,
-    acs_system_id: room.acsSystemId,
-  };
-  store.events.add({ event_type: 'acs_credential.deleted', body }, call.nowMs);
+  recordChange(room, call, { eventType: 'acs_credential.deleted', ids });
   return { result: {}, wake };
 }
 
@@ -312,6 +343,11 @@ function reassign(room: Room, row: CredentialRow, userKey: number | null, call: 
   const changed = { ...row, user_key: userKey, synced_at: null };
   room.store.digest.track('credential', row.acs_credential_id, () => room.store.credentials.update(changed));
   room.store.raiseRevision();
+  const ownerId = ownerIdOf(room, userKey === null ? row : changed);
+  recordChange(room, call, {
+    eventType: userKey === null ? 'acs_credential.unassigned' : 'acs_credential.assigned',
+    ids: idsOf(row.acs_credential_id, ownerId),
+  });
   const wake = follow(room, changed, call.nowMs);
   return {
     result: { acs_credential: credentialObject(room, findCredential(room, row.acs_credential_id)) },

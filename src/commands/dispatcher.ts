@@ -21,7 +21,7 @@ import {
   type Envelope,
 } from './contract.ts';
 import { LATER, NOW } from './handlers.ts';
-import type { Outcome, Room } from './room.ts';
+import type { Asker, Outcome, Room } from './room.ts';
 
 /** A command as it came in, from the broker or over the local socket. */
 export type Incoming = {
@@ -286,7 +286,7 @@ export class Dispatcher {
 
   #read(incoming: Incoming, parsed: Parsed, refusal: ApiError | null, answer: Answerer): void {
     const { command_id: commandId } = parsed.envelope;
-    const json = refusal === null ? this.#effect(parsed).json : errorJson(commandId, refusal);
+    const json = refusal === null ? this.#effect(incoming, parsed).json : errorJson(commandId, refusal);
     answer(this.#replyTo(incoming, commandId, json, false));
   }
 
@@ -311,23 +311,24 @@ export class Dispatcher {
     };
     store.group(() => {
       const error = refusal ?? this.#followStream(parsed.envelope, nowMs);
-      done = error === null ? this.#effect(parsed) : { ...failure(entry.commandId, error), wake: [] };
+      done = error === null ? this.#effect(incoming, parsed) : { ...failure(entry.commandId, error), wake: [] };
       store.journal.addDone(entry, done.answer);
     }, hooks);
   }
 
   /** Validates and runs a handler; an operating error undoes what it wrote and becomes the answer. */
-  #effect({ envelope, name }: Parsed): { json: string; answer: Answer; wake: readonly string[] } {
+  #effect(incoming: Incoming, { envelope, name }: Parsed): { json: string; answer: Answer; wake: readonly string[] } {
     const { store, clock } = this.#room;
     const commandId = envelope.command_id;
     const nowMs = clock.nowMs();
+    const call = { nowMs, commandId, asker: askerOf(incoming, envelope) };
     try {
       const run = NOW[name];
       assert(run !== undefined, `${name} has a handler`);
       const outcome: Outcome =
         COMMANDS[name].kind === 'reads'
-          ? run(this.#room, envelope.params, { nowMs, commandId })
-          : store.attempt(() => run(this.#room, envelope.params, { nowMs, commandId }));
+          ? run(this.#room, envelope.params, call)
+          : store.attempt(() => run(this.#room, envelope.params, call));
       const json = JSON.stringify({ command_id: commandId, ok: true, result: outcome.result });
       return {
         json,
@@ -351,7 +352,8 @@ export class Dispatcher {
     assert(prepare !== undefined, `${parsed.name} has a handler`);
     let work: ReturnType<typeof prepare>;
     try {
-      work = prepare(this.#room, parsed.envelope.params, { nowMs, commandId });
+      const asker = askerOf(incoming, parsed.envelope);
+      work = prepare(this.#room, parsed.envelope.params, { nowMs, commandId, asker });
     } catch (error) {
       this.#store(incoming, parsed, apiErrorOf(error, this.#room.log), nowMs, answer, failed);
       return;
@@ -405,16 +407,18 @@ export class Dispatcher {
     const entry = this.#entry(incoming, parsed, this.#room.clock.nowMs());
     const waiters: Waiter[] = [{ incoming, answer }];
     this.#running.set(commandId, waiters);
-    return new Apply(this.#room, entry, CODE_SHOWN_MS, () => this.#stopping).run(parsed.envelope.params, known).then(
-      (json) => {
-        this.#running.delete(commandId);
-        for (const waiter of waiters) waiter.answer(this.#replyTo(waiter.incoming, commandId, json, true));
-      },
-      (error: unknown) => {
-        this.#running.delete(commandId);
-        failed(error instanceof Error ? error : new Error(String(error)));
-      },
-    );
+    return new Apply(this.#room, entry, askerOf(incoming, parsed.envelope), CODE_SHOWN_MS, () => this.#stopping)
+      .run(parsed.envelope.params, known)
+      .then(
+        (json) => {
+          this.#running.delete(commandId);
+          for (const waiter of waiters) waiter.answer(this.#replyTo(waiter.incoming, commandId, json, true));
+        },
+        (error: unknown) => {
+          this.#running.delete(commandId);
+          failed(error instanceof Error ? error : new Error(String(error)));
+        },
+      );
   }
 
   // ---- repeats ----
@@ -542,3 +546,5 @@ function hideCodes(json: string): string {
   }
   return JSON.stringify(reply);
 }
+
+const askerOf = ({ source }: Incoming, { sender }: Envelope): Asker => ({ source, sender: sender ?? null });

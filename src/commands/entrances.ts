@@ -99,6 +99,7 @@ export function prepareUnlock(
       acsCredentialId,
       reason: params.reason ?? null,
       commandId: call.commandId,
+      asker: call.asker,
       actionAttemptId,
     });
     if ('error' in done) return done;

@@ -7,6 +7,7 @@ import type { HolidayRow, NewHoliday } from '../store/schedules.ts';
 import type { ParamsOf } from './contract.ts';
 import { readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
+import { changedFields, recordChange } from './trace.ts';
 import { iso } from './users.ts';
 
 /** One holiday is no longer than this. */
@@ -37,6 +38,7 @@ export function createHoliday(room: Room, params: ParamsOf<'holidays/create'>, c
   const days = daysOf(wanted);
   const former = holidays.days();
   const holidayKey = holidays.insert(wanted, days);
+  recordChange(room, call, { eventType: 'holiday.created', ids: { holiday_id: holidayId } });
   return stored(room, { ...wanted, holiday_key: holidayKey }, former, call);
 }
 
@@ -76,8 +78,17 @@ export function updateHoliday(room: Room, params: ParamsOf<'holidays/update'>, c
   const days = daysOf(changed);
   const former = room.store.holidays.days();
   room.store.holidays.update(changed, days);
+  const fields = changedFields(row, changed, HOLIDAY_FIELDS);
+  recordChange(room, call, { eventType: 'holiday.updated', ids: { holiday_id: row.holiday_id }, fields });
   return stored(room, changed, former, call);
 }
+
+const HOLIDAY_FIELDS = {
+  name: ['name'],
+  date: ['first_date'],
+  last_date: ['last_date'],
+  every_year: ['is_every_year'],
+} as const satisfies Record<string, readonly (keyof HolidayRow)[]>;
 
 export function deleteHoliday(room: Room, params: ParamsOf<'holidays/delete'>, call: Call): Outcome {
   const { store } = room;
@@ -89,6 +100,7 @@ export function deleteHoliday(room: Room, params: ParamsOf<'holidays/delete'>, c
   store.holidays.delete(row.holiday_key);
   store.tombstones.add('holiday', row.holiday_id, call.nowMs);
   store.raiseRevision();
+  recordChange(room, call, { eventType: 'holiday.deleted', ids: { holiday_id: row.holiday_id } });
   const keepers = scheduleKeepers(room);
   doubtHolidays(room, keepers, call.nowMs);
   return { result: {}, wake: keepers.map(({ name }) => name) };

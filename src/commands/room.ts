@@ -32,6 +32,7 @@ export type UnlockRequest = {
   acsCredentialId: string | null;
   reason: string | null;
   commandId: string;
+  asker: Asker;
   actionAttemptId: string;
 };
 
@@ -78,8 +79,11 @@ export type Room = {
   };
 };
 
+/** The way a command came, and who its sender says it is: stated, not proved. */
+export type Asker = { source: 'mqtt' | 'local'; sender: string | null };
+
 /** One command on its way through a handler. */
-export type Call = { nowMs: number; commandId: string };
+export type Call = { nowMs: number; commandId: string; asker: Asker };
 
 /** What a handler hands back; `after` runs once it is durable. */
 export type Outcome = {

@@ -8,6 +8,7 @@ import type { ScheduleRow } from '../store/schedules.ts';
 import type { ParamsOf } from './contract.ts';
 import { readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
+import { changedFields, recordChange } from './trace.ts';
 import { iso } from './users.ts';
 
 export function createSchedule(room: Room, params: ParamsOf<'schedules/create'>, call: Call): Outcome {
@@ -26,6 +27,7 @@ export function createSchedule(room: Room, params: ParamsOf<'schedules/create'>,
   const row = { schedule_id: scheduleId, name: params.name, content, created_at: call.nowMs };
   const scheduleKey = schedules.insert(row);
   room.store.raiseRevision();
+  recordChange(room, call, { eventType: 'schedule.created', ids: { schedule_id: scheduleId } });
   return { result: { schedule: scheduleObject(room, { ...row, schedule_key: scheduleKey }) } };
 }
 
@@ -50,7 +52,7 @@ export function listSchedules(room: Room, params: ParamsOf<'schedules/list'>): O
   };
 }
 
-export function updateSchedule(room: Room, params: ParamsOf<'schedules/update'>): Outcome {
+export function updateSchedule(room: Room, params: ParamsOf<'schedules/update'>, call: Call): Outcome {
   const { store } = room;
   const row = findSchedule(room, params.schedule_id);
   const before = scheduleFrom(row.content);
@@ -81,6 +83,12 @@ export function updateSchedule(room: Room, params: ParamsOf<'schedules/update'>)
   store.schedules.update(changed);
   if (changed.content !== row.content) store.zones.doubtSchedule(row.schedule_key);
   store.raiseRevision();
+  const fields = [
+    ...changedFields(row, changed, { name: ['name'] }),
+    ...(JSON.stringify(schedule.week) === JSON.stringify(before.week) ? [] : ['week']),
+    ...(JSON.stringify(schedule.holidays) === JSON.stringify(before.holidays) ? [] : ['on_holidays']),
+  ];
+  recordChange(room, call, { eventType: 'schedule.updated', ids: { schedule_id: row.schedule_id }, fields });
   return { result: { schedule: scheduleObject(room, changed) }, wake: holders };
 }
 
@@ -103,6 +111,7 @@ export function deleteSchedule(room: Room, params: ParamsOf<'schedules/delete'>,
   store.schedules.delete(row.schedule_key);
   store.tombstones.add('schedule', row.schedule_id, call.nowMs);
   store.raiseRevision();
+  recordChange(room, call, { eventType: 'schedule.deleted', ids: { schedule_id: row.schedule_id } });
   return { result: {}, wake: holders };
 }
 

@@ -6,6 +6,7 @@ import type { NewUser, UserRow } from '../store/users.ts';
 import type { ParamsOf } from './contract.ts';
 import { readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
+import { attribution, changedFields, recordChange } from './trace.ts';
 
 export function createUser(room: Room, params: ParamsOf<'users/create'>, call: Call): Outcome {
   const { users, tombstones } = room.store;
@@ -38,6 +39,7 @@ export function createUser(room: Room, params: ParamsOf<'users/create'>, call: C
   }
   const userKey = room.store.digest.track('user', acsUserId, () => users.insert(wanted));
   room.store.raiseRevision();
+  recordChange(room, call, { eventType: 'acs_user.created', ids: { acs_user_id: acsUserId } });
   return { result: { acs_user: userObject(room, { ...wanted, user_key: userKey }) } };
 }
 
@@ -85,12 +87,24 @@ export function updateUser(room: Room, params: ParamsOf<'users/update'>, call: C
   }
   room.store.digest.track('user', row.acs_user_id, () => room.store.users.update(changed));
   room.store.raiseRevision();
+  const fields = changedFields(row, changed, USER_FIELDS);
+  recordChange(room, call, { eventType: 'acs_user.updated', ids: { acs_user_id: row.acs_user_id }, fields });
   const wake =
     changed.starts_at === row.starts_at && changed.ends_at === row.ends_at
       ? []
       : retargetAll(room, row.user_key, call.nowMs);
   return { result: { acs_user: userObject(room, changed) }, wake };
 }
+
+/** What a person's fields are kept as. */
+const USER_FIELDS = {
+  full_name: ['full_name'],
+  email_address: ['email_address'],
+  phone_number: ['phone_number'],
+  user_identity_id: ['user_identity_id'],
+  access_schedule: ['starts_at', 'ends_at'],
+  metadata: ['metadata'],
+} as const satisfies Record<string, readonly (keyof UserRow)[]>;
 
 export function suspendUser(room: Room, params: ParamsOf<'users/suspend'>, call: Call): Outcome {
   return setSuspended(room, params.acs_user_id, 1, call);
@@ -101,7 +115,12 @@ export function unsuspendUser(room: Room, params: ParamsOf<'users/unsuspend'>, c
 }
 
 function setSuspended(room: Room, acsUserId: string, isSuspended: 0 | 1, call: Call): Outcome {
-  const row = { ...findUser(room, acsUserId), is_suspended: isSuspended };
+  const before = findUser(room, acsUserId);
+  const row = { ...before, is_suspended: isSuspended };
+  if (before.is_suspended !== isSuspended) {
+    const eventType = isSuspended === 1 ? 'acs_user.suspended' : 'acs_user.unsuspended';
+    recordChange(room, call, { eventType, ids: { acs_user_id: acsUserId } });
+  }
   room.store.digest.track('user', row.acs_user_id, () => room.store.users.update(row));
   room.store.raiseRevision();
   return { result: { acs_user: userObject(room, row) }, wake: retargetAll(room, row.user_key, call.nowMs) };
@@ -120,6 +139,7 @@ export function deleteUser(room: Room, params: ParamsOf<'users/delete'>, call: C
       acs_credential_id: credential.acs_credential_id,
       acs_user_id: row.acs_user_id,
       acs_system_id: room.acsSystemId,
+      ...attribution(call),
     };
     if (credential.invalidated_at === null) {
       store.events.add(
@@ -138,6 +158,7 @@ export function deleteUser(room: Room, params: ParamsOf<'users/delete'>, call: C
   store.digest.track('user', row.acs_user_id, () => store.users.delete(row.user_key));
   store.tombstones.add('user', row.acs_user_id, call.nowMs);
   store.raiseRevision();
+  recordChange(room, call, { eventType: 'acs_user.deleted', ids: { acs_user_id: row.acs_user_id } });
   return { result: {}, wake: [...wake] };
 }
 

@@ -49,7 +49,8 @@ const card = (more: Record<string, unknown> = {}): Record<string, unknown> => ({
   allowed_acs_entrance_ids: [LOBBY],
   ...more,
 });
-const eventTypes = (room: TestRoom): string[] => room.store.events.after(0, 1000).map((event) => event.event_type);
+/** Of all that came behind the person whom `setUp` creates. */
+const eventTypes = (room: TestRoom): string[] => room.store.events.after(1, 1000).map((event) => event.event_type);
 const errorOf = (reply: ParsedReply): string => `${reply.error?.type ?? 'ok'}: ${reply.error?.message ?? ''}`;
 
 describe('credentials', () => {
@@ -68,7 +69,7 @@ describe('credentials', () => {
       controller_states: [],
       warnings: [],
     });
-    expect(eventTypes(room)).toEqual(['acs_credential.issued']);
+    expect(eventTypes(room)).toEqual(['acs_credential.created', 'acs_credential.issued']);
     expect(JSON.stringify(room.store.events.after(0, 10))).not.toContain('824759');
   });
 
@@ -81,7 +82,7 @@ describe('credentials', () => {
       warnings: [{ warning_code: 'waiting_to_be_issued' }],
     });
     expect(room.woken).toEqual(['store-panel']);
-    expect(eventTypes(room)).toEqual([]);
+    expect(eventTypes(room)).toEqual(['acs_credential.created']);
   });
 
   it('warn of entrances that take only the other kind, and of no others', async () => {
@@ -296,7 +297,12 @@ describe('credentials', () => {
     const entranceKey = room.site.byId(LOBBY)?.entranceKey ?? 0;
     expect(room.store.credentials.byCode(room.store.secrets.codeHash('824759'), entranceKey)).toEqual([]);
     expect(room.store.credentials.byCode(room.store.secrets.codeHash('135790'), entranceKey)).toHaveLength(1);
-    expect(eventTypes(room)).toEqual(['acs_credential.issued', 'acs_credential.reissued']);
+    expect(eventTypes(room)).toEqual([
+      'acs_credential.created',
+      'acs_credential.issued',
+      'acs_credential.updated',
+      'acs_credential.reissued',
+    ]);
     expect(
       (await caller.call('credentials/update', { acs_credential_id: ID, ends_at: null })).result?.acs_credential?.[
         'ends_at'
@@ -322,7 +328,13 @@ describe('credentials', () => {
     const { caller, room } = await setUp();
     await caller.call('credentials/create', code({ acs_credential_id: ID }));
     await caller.call('users/delete', { acs_user_id: USER });
-    expect(eventTypes(room)).toEqual(['acs_credential.issued', 'acs_credential.invalidated', 'acs_credential.deleted']);
+    expect(eventTypes(room)).toEqual([
+      'acs_credential.created',
+      'acs_credential.issued',
+      'acs_credential.invalidated',
+      'acs_credential.deleted',
+      'acs_user.deleted',
+    ]);
     expect(room.store.credentials.count()).toBe(0);
     expect((await caller.call('users/create', { acs_user_id: USER, full_name: 'Jane' })).error?.type).toBe(
       'acs_user_exists',

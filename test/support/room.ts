@@ -5,7 +5,7 @@ import type { EntranceSetup, Policy } from '../../src/domain/facility.ts';
 import type { Clock, Log, SlotCapabilities } from '../../src/domain/ports.ts';
 import { Site } from '../../src/domain/site.ts';
 import { Dispatcher, type Incoming, type Reply } from '../../src/commands/dispatcher.ts';
-import type { Room, UnlockRequest } from '../../src/commands/room.ts';
+import type { Asker, Room, UnlockRequest } from '../../src/commands/room.ts';
 import type { ApiError } from '../../src/domain/errors.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -160,6 +160,9 @@ export type ParsedReply = {
   result?: Record<string, unknown> & { acs_credential?: Record<string, unknown>; acs_user?: Record<string, unknown> };
   error?: { type: string; message: string; path?: (string | number)[] };
 };
+
+/** Of whoever calls a handler by itself. */
+export const TEST_ASKER: Asker = { source: 'mqtt', sender: null };
 
 /** Speaks to a dispatcher as the link does, one command at a time. */
 export class Caller {

@@ -18,7 +18,7 @@ import { Store } from '../../src/store/store.ts';
 import type { TargetRow } from '../../src/store/targets.ts';
 import { MemoryDevice, type MemoryOptions } from './memory-device.ts';
 import { ManualClock } from './manual-clock.ts';
-import { buildRoom, ENTRANCES, SYSTEM, silentLog, USER, newCredential } from './room.ts';
+import { buildRoom, ENTRANCES, SYSTEM, silentLog, TEST_ASKER, USER, newCredential } from './room.ts';
 import { storeOptions, temporaryFolder } from './store.ts';
 
 export const HOUR = 3_600_000;
@@ -30,6 +30,9 @@ export type HouseOptions = Omit<MemoryOptions, 'clock'> & {
   entrances?: readonly EntranceSetup[];
   devices?: MemoryDevice[];
 };
+
+const OF_COMMANDS =
+  /^(acs_user|acs_credential|schedule|holiday)\.(created|updated|assigned|unassigned|suspended|unsuspended)$/;
 
 export class House {
   folder = temporaryFolder();
@@ -127,7 +130,11 @@ export class House {
   }
 
   call() {
-    return { nowMs: this.clock.nowMs(), commandId: systemRandom.uuid() };
+    return {
+      nowMs: this.clock.nowMs(),
+      commandId: systemRandom.uuid(),
+      asker: TEST_ASKER,
+    };
   }
 
   /** A command: one durable transaction, then the synchronisation is woken, as the dispatcher does. */
@@ -156,7 +163,9 @@ export class House {
     const written = { schedule_id: id, name: `Schedule ${id.slice(-1)}`, week, on_holidays: onHolidays };
     const params = { ...COMMANDS['schedules/create'].params.parse(written), schedule_id: id };
     const isNew = this.store.schedules.byId(id) === undefined;
-    this.run(() => (isNew ? createSchedule(this.room, params, this.call()) : updateSchedule(this.room, params)));
+    this.run(() =>
+      isNew ? createSchedule(this.room, params, this.call()) : updateSchedule(this.room, params, this.call()),
+    );
   }
 
   deleteSchedule(id: string): void {
@@ -266,6 +275,7 @@ export class House {
     return this.target(id, controller)?.state;
   }
 
+  /** What the synchronisation tells; that a command changed something is the command's to tell. */
   events(): {
     event_type: string;
     acs_credential_id?: string;
@@ -273,7 +283,10 @@ export class House {
     slot?: number | null;
     reason?: unknown;
   }[] {
-    return this.store.events.after(0, 100_000).map((event) => JSON.parse(event.body) as never);
+    return this.store.events
+      .after(0, 100_000)
+      .filter((event) => !OF_COMMANDS.test(event.event_type))
+      .map((event) => JSON.parse(event.body) as never);
   }
 
   eventTypes(id?: string): string[] {

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { OperatingError } from '../../src/domain/errors.ts';
 import { foreignRecord } from '../support/memory-device.ts';
-import { buildRoom, ENTRANCES, silentLog, STORE_ROOM, USER, newCredential } from '../support/room.ts';
+import { buildRoom, ENTRANCES, silentLog, STORE_ROOM, USER, newCredential, TEST_ASKER } from '../support/room.ts';
 import { House, HOUR, NOON } from '../support/sync-house.ts';
 import { soyalDriver } from '../../drivers/soyal/driver.ts';
 import { portOpener } from '../../drivers/serial-port.ts';
@@ -193,7 +193,7 @@ function atSoyal(factors: Factors, params: Partial<ParamsOf<'credentials/create'
   const encode: typeof base.controllers.encode = (_name, content) =>
     void device?.slots?.image(slots.firstSlot, content);
   const room = { ...base, site, controllers: { ...base.controllers, encode } };
-  const call = { nowMs: NOON, commandId: 'c' };
+  const call = { nowMs: NOON, commandId: 'c', asker: TEST_ASKER };
   store.now(() => createUser(room, { acs_user_id: USER, full_name: 'Ada' }, call));
   try {
     store.now(() => createCredential(room, newCredential(params), call));

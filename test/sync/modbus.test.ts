@@ -20,7 +20,16 @@ import {
   type Transport,
 } from '../drivers/modbus/site.ts';
 import { until } from '../support/ports.ts';
-import { buildRoom, ENTRANCES, silentLog, STORE_ROOM, SYSTEM, USER, newCredential } from '../support/room.ts';
+import {
+  buildRoom,
+  ENTRANCES,
+  silentLog,
+  STORE_ROOM,
+  SYSTEM,
+  USER,
+  newCredential,
+  TEST_ASKER,
+} from '../support/room.ts';
 import { openStore, temporaryFolder } from '../support/store.ts';
 
 const DOOR: EntranceSetup = { ...ENTRANCES.storeRoom, controller: 'unit-1', door: 1 };
@@ -68,7 +77,7 @@ async function building(transport: Transport, open: OpenPort = openPort): Promis
     acsSystemId: SYSTEM,
     onChange: () => undefined,
   });
-  const call = () => ({ nowMs: Date.now(), commandId: systemRandom.uuid() });
+  const call = () => ({ nowMs: Date.now(), commandId: systemRandom.uuid(), asker: TEST_ASKER });
   const run = (command: () => Outcome): void => sync.wake(store.now(command).wake ?? []);
   const create = (code: string): string => {
     const params = newCredential({ code });
@@ -112,7 +121,9 @@ test.for(['tcp', 'rtu-over-tcp', 'rtu'] as const)(
     expect(place.store.targets.ofCredential(place.store.credentials.byId(id)?.credential_key ?? 0)).toMatchObject([
       { state: 'set', slot: 0 },
     ]);
-    place.run(() => deleteCredential(place.room, { acs_credential_id: id }, { nowMs: Date.now(), commandId: 'x' }));
+    place.run(() =>
+      deleteCredential(place.room, { acs_credential_id: id }, { nowMs: Date.now(), commandId: 'x', asker: TEST_ASKER }),
+    );
     await until(() => isSettled(place) && !isGranted(place, '4711'), 'the door stays shut');
     const told = (): string[] => place.store.events.after(0, 1000).map((event) => event.event_type);
     await until(
@@ -136,7 +147,9 @@ test('a suspension while the controller is off is carried out first when it retu
   for (const code of codes(20)) place.create(code);
   await until(() => isSettled(place), 'all are set');
   await place.simulator.cut();
-  place.run(() => suspendUser(place.room, { acs_user_id: USER }, { nowMs: Date.now(), commandId: 'x' }));
+  place.run(() =>
+    suspendUser(place.room, { acs_user_id: USER }, { nowMs: Date.now(), commandId: 'x', asker: TEST_ASKER }),
+  );
   await place.driver.seen('offline');
   expect(isGranted(place, '4000')).toBe(true);
   await place.simulator.start();

@@ -15,7 +15,16 @@ import type { Store } from '../../src/store/store.ts';
 import { Sync } from '../../src/sync/sync.ts';
 import { openSite, startDriver, type Site as Soyal } from '../drivers/soyal/site.ts';
 import { until } from '../support/ports.ts';
-import { buildRoom, ENTRANCES, silentLog, STORE_ROOM, SYSTEM, USER, newCredential } from '../support/room.ts';
+import {
+  buildRoom,
+  ENTRANCES,
+  silentLog,
+  STORE_ROOM,
+  SYSTEM,
+  USER,
+  newCredential,
+  TEST_ASKER,
+} from '../support/room.ts';
 import { openStore, temporaryFolder } from '../support/store.ts';
 
 const CARD = 'uid:04A1B2C3';
@@ -78,7 +87,7 @@ async function building(
     acsSystemId: SYSTEM,
     onChange: () => undefined,
   });
-  const call = () => ({ nowMs: Date.now(), commandId: systemRandom.uuid() });
+  const call = () => ({ nowMs: Date.now(), commandId: systemRandom.uuid(), asker: TEST_ASKER });
   const run = (command: () => Outcome): void => sync.wake(store.now(command).wake ?? []);
   if (earlier === null) run(() => createUser(room, { acs_user_id: USER, full_name: 'Ada' }, call()));
   sync.start();

@@ -1,0 +1,201 @@
+import { describe, expect, it } from 'vitest';
+import { COMMANDS } from '../../src/commands/contract.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { buildRoom, Caller, LOBBY, STORE_ROOM, USER, type TestRoom } from '../support/room.ts';
+import { openStore, temporaryFolder } from '../support/store.ts';
+
+const OTHER = '33333333-3333-3333-3333-000000000000';
+const ID = '66666666-6666-6666-6666-666666666666';
+const OFFICE = '99999999-9999-9999-9999-999999999999';
+const XMAS = 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa';
+
+type Step = { command: string; params: Record<string, unknown>; event: Record<string, unknown> };
+
+/** Every command that stores something, in an order in which each finds what it needs, with the event that it leaves. */
+const STORY: readonly Step[] = [
+  {
+    command: 'users/create',
+    params: { acs_user_id: USER, full_name: 'Jane Doe' },
+    event: { event_type: 'acs_user.created', acs_user_id: USER },
+  },
+  {
+    command: 'users/create',
+    params: { acs_user_id: OTHER, full_name: 'John Doe' },
+    event: { event_type: 'acs_user.created', acs_user_id: OTHER },
+  },
+  {
+    command: 'users/update',
+    params: { acs_user_id: USER, full_name: 'Jane Roe', access_schedule: { ends_at: '2031-01-01T00:00:00Z' } },
+    event: { event_type: 'acs_user.updated', acs_user_id: USER, changed: ['full_name', 'access_schedule'] },
+  },
+  {
+    command: 'users/suspend',
+    params: { acs_user_id: USER },
+    event: { event_type: 'acs_user.suspended', acs_user_id: USER },
+  },
+  {
+    command: 'users/unsuspend',
+    params: { acs_user_id: USER },
+    event: { event_type: 'acs_user.unsuspended', acs_user_id: USER },
+  },
+  {
+    command: 'schedules/create',
+    params: { schedule_id: OFFICE, name: 'Office', week: 'mon-fri 08:00-17:00' },
+    event: { event_type: 'schedule.created', schedule_id: OFFICE },
+  },
+  {
+    command: 'schedules/update',
+    params: { schedule_id: OFFICE, name: 'Office', week: 'mon-fri 08:00-17:00', on_holidays: 'as_usual' },
+    event: { event_type: 'schedule.updated', schedule_id: OFFICE, changed: ['on_holidays'] },
+  },
+  {
+    command: 'holidays/create',
+    params: { holiday_id: XMAS, name: 'Christmas', date: '2026-12-25' },
+    event: { event_type: 'holiday.created', holiday_id: XMAS },
+  },
+  {
+    command: 'holidays/update',
+    params: { holiday_id: XMAS, last_date: '2026-12-26', every_year: true },
+    event: { event_type: 'holiday.updated', holiday_id: XMAS, changed: ['last_date', 'every_year'] },
+  },
+  {
+    command: 'holidays/delete',
+    params: { holiday_id: XMAS },
+    event: { event_type: 'holiday.deleted', holiday_id: XMAS },
+  },
+  {
+    command: 'credentials/create',
+    params: {
+      acs_credential_id: ID,
+      acs_user_id: USER,
+      access_method: 'code',
+      code: '824759',
+      allowed_acs_entrance_ids: [LOBBY],
+    },
+    event: { event_type: 'acs_credential.created', acs_credential_id: ID, acs_user_id: USER },
+  },
+  {
+    command: 'credentials/update',
+    params: { acs_credential_id: ID, code: '775533', schedule_id: OFFICE, allowed_acs_entrance_ids: [] },
+    event: {
+      event_type: 'acs_credential.updated',
+      acs_credential_id: ID,
+      acs_user_id: USER,
+      changed: ['code', 'schedule_id', 'allowed_acs_entrance_ids'],
+    },
+  },
+  {
+    command: 'credentials/apply',
+    params: { operations: [{ op: 'update', params: { acs_credential_id: ID, schedule_id: null } }] },
+    event: { event_type: 'acs_credential.updated', acs_credential_id: ID, changed: ['schedule_id'] },
+  },
+  {
+    command: 'schedules/delete',
+    params: { schedule_id: OFFICE },
+    event: { event_type: 'schedule.deleted', schedule_id: OFFICE },
+  },
+  {
+    command: 'credentials/assign',
+    params: { acs_credential_id: ID, acs_user_id: OTHER },
+    event: { event_type: 'acs_credential.assigned', acs_credential_id: ID, acs_user_id: OTHER },
+  },
+  {
+    command: 'credentials/unassign',
+    params: { acs_credential_id: ID },
+    event: { event_type: 'acs_credential.unassigned', acs_credential_id: ID, acs_user_id: OTHER },
+  },
+  {
+    command: 'credentials/delete',
+    params: { acs_credential_id: ID },
+    event: { event_type: 'acs_credential.deleted', acs_credential_id: ID, acs_user_id: null },
+  },
+  {
+    command: 'users/delete',
+    params: { acs_user_id: USER },
+    event: { event_type: 'acs_user.deleted', acs_user_id: USER },
+  },
+];
+
+/** Told by tests of their own, which need a controller behind them. */
+const ELSEWHERE = new Set(['controllers/adopt_slot', 'controllers/resync']);
+
+type Traced = Record<string, unknown> & { event_type: string };
+const eventsOf = (room: TestRoom, commandId: string): Traced[] =>
+  room.store.events
+    .after(0, 1000)
+    .map((event) => JSON.parse(event.body) as Traced)
+    .filter((event) => event['command_id'] === commandId);
+
+function setUp(): { caller: Caller; room: TestRoom } {
+  const clock = new ManualClock();
+  const room = buildRoom(openStore(temporaryFolder(), clock), clock);
+  return { caller: new Caller(room), room };
+}
+
+describe('what a command changes', () => {
+  it('leaves an event: what it was about, which fields, by which command, over which way, and who is said to have sent it', async () => {
+    const { caller, room } = setUp();
+    for (const [i, { command, params, event }] of STORY.entries()) {
+      const commandId = `story-${i}`;
+      const reply = await caller.call(command, params, { command_id: commandId, sender: 'frontdesk' });
+      expect(reply, command).toMatchObject({ ok: true });
+      const found = eventsOf(room, commandId);
+      expect(found, command).toEqual([
+        expect.objectContaining({ ...event, command_id: commandId, source: 'mqtt', sender: 'frontdesk' }),
+      ]);
+    }
+    expect(JSON.stringify(room.store.events.after(0, 1000))).not.toMatch(/824759|775533|Jane Roe/);
+  });
+
+  it('is an event whatever the command: none that stores something is missing here', () => {
+    const told = new Set([...STORY.map(({ command }) => command), ...ELSEWHERE]);
+    const storing = Object.entries(COMMANDS).filter(([, { kind }]) => kind === 'stores' || kind === 'works');
+    expect(storing.map(([name]) => name).filter((name) => !told.has(name))).toEqual([]);
+  });
+
+  it('tells of each credential that goes with its person, and of the local console as such', async () => {
+    const { caller, room } = setUp();
+    await caller.call('users/create', { acs_user_id: USER, full_name: 'Jane Doe' });
+    const params = {
+      acs_credential_id: ID,
+      acs_user_id: USER,
+      access_method: 'code',
+      code: '824759',
+      allowed_acs_entrance_ids: [STORE_ROOM],
+    };
+    await caller.call('credentials/create', params);
+    await caller.call(
+      'users/delete',
+      { acs_user_id: USER },
+      { command_id: 'bye', sender: 'root' },
+      { source: 'local' },
+    );
+    const found = eventsOf(room, 'bye');
+    expect(found.map((event) => event.event_type)).toEqual([
+      'acs_credential.invalidated',
+      'acs_credential.deleted',
+      'acs_user.deleted',
+    ]);
+    expect(found.every((event) => event['source'] === 'local' && event['sender'] === 'root')).toBe(true);
+  });
+
+  it('leaves none where nothing changed: a repeat, or an update to what is there already', async () => {
+    const { caller, room } = setUp();
+    await caller.call('users/create', { acs_user_id: USER, full_name: 'Jane Doe' });
+    const before = room.store.events.lastSequence();
+    await caller.call('users/create', { acs_user_id: USER, full_name: 'Jane Doe' });
+    await caller.call('users/update', { acs_user_id: USER, full_name: 'Jane Doe' });
+    await caller.call('users/unsuspend', { acs_user_id: USER });
+    expect(room.store.events.lastSequence()).toBe(before);
+  });
+
+  it('is undone with it: an operation that fails leaves no trace', async () => {
+    const { caller, room } = setUp();
+    await caller.call('users/create', { acs_user_id: USER, full_name: 'Jane Doe' });
+    const code = { acs_user_id: USER, access_method: 'code', code: '824759', allowed_acs_entrance_ids: [LOBBY] };
+    const operations = [code, code].map((params) => ({ op: 'create', params }));
+    const reply = await caller.call('credentials/apply', { atomic: true, operations }, { command_id: 'both' });
+    expect(reply.error?.type).toBe('duplicate_access_code');
+    expect(eventsOf(room, 'both')).toEqual([]);
+  });
+});
