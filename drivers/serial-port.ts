@@ -5,10 +5,11 @@
 import { readFileSync, readSync, statSync, writeSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { SerialPort } from 'serialport';
+import { Budget } from '../src/domain/budget.ts';
 import { withDeadline } from '../src/domain/deadline.ts';
 import { assert, OperatingError } from '../src/domain/errors.ts';
 import { codeOf, explainConnecting, explainOpening, messageOf } from '../src/domain/line-errors.ts';
-import { parseConverter, wireTimeMs, type ConverterAddress } from '../src/domain/line.ts';
+import { intakeTerms, parseConverter, wireTimeMs, type ConverterAddress } from '../src/domain/line.ts';
 import type { Clock, LineSettings, OpenPort, Port, PortHandlers, Timer } from './driver.ts';
 
 export { SteadyLine, type LineEvents } from '../src/domain/steady-line.ts';
@@ -22,6 +23,8 @@ const STALL_MS = 5_000;
 const WATCH_MS = 2_000;
 const CLOSE_MS = 2_000;
 const KEEP_ALIVE_MS = 10_000;
+/** So much is delivered in one turn of the loop, whatever has arrived: a line that never falls silent leaves every other turn to others. */
+const READ_BYTES = 1024;
 
 /**
  * Opens serial devices and `tcp://host:port` converters. Nothing is delivered before the promise has resolved. A lost line lets go of the device by itself; a
@@ -33,7 +36,7 @@ export function portOpener(clock: Clock): OpenPort {
     const line =
       address === null
         ? await openSerial(clock, settings, handlers, timeoutMs)
-        : await openConverter(clock, settings.path, address, handlers, timeoutMs);
+        : await openConverter(clock, settings, address, handlers, timeoutMs);
     clock.immediate(() => line.begin());
     return line;
   };
@@ -41,11 +44,15 @@ export function portOpener(clock: Clock): OpenPort {
 
 // ---- what both kinds of line keep ---------------------------------------------------------------------------------------------------------------
 
-/** Loss is told once and not after close; what waits to be sent is bounded in bytes and time, and whoever waits for it is answered. */
+/**
+ * Loss is told once and not after close; what waits to be sent is bounded in bytes and time, and whoever waits for it is answered; and no line brings more than its
+ * wire could carry.
+ */
 class LineLife {
   readonly #clock: Clock;
   readonly #handlers: PortHandlers;
   readonly #release: () => Promise<void>;
+  readonly #intake: Budget;
   #state: 'open' | 'lost' | 'closed' = 'open';
   #reason = 'the line is closed';
   #released: Promise<void> | null = null;
@@ -53,18 +60,21 @@ class LineLife {
   #stall: Timer | null = null;
   #waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
-  constructor(clock: Clock, handlers: PortHandlers, release: () => Promise<void>) {
+  constructor(clock: Clock, settings: LineSettings, handlers: PortHandlers, release: () => Promise<void>) {
     this.#clock = clock;
     this.#handlers = handlers;
     this.#release = release;
+    this.#intake = new Budget(intakeTerms(settings));
   }
 
   get open(): boolean {
     return this.#state === 'open';
   }
 
-  deliver(bytes: Buffer): void {
+  /** Hands the bytes on. Returns for how long the line is to be left unread then, ms: whoever sends has to wait, and nothing piles up here. */
+  deliver(bytes: Buffer): number {
     if (this.open) this.#handlers.data(bytes);
+    return this.#intake.spend(this.#clock.monotonicMs(), bytes.length);
   }
 
   /** How many bytes wait now that the operating system has taken what it could. */
@@ -138,9 +148,8 @@ type SerialDevice = Awaited<ReturnType<typeof openDevice>>;
 
 const READABLE = 1;
 const WRITABLE = 2;
-/** One read takes what a terminal holds at most; eight of them leave the turn to others. */
-const READ_BYTES = 4096;
-const READS_PER_TURN = 8;
+/** What a terminal holds at most, in reads. */
+const READS_TO_EMPTY = 8;
 const LOCK_WAIT_MS = 500;
 const LOCK_LOOK_MS = 25;
 
@@ -225,6 +234,8 @@ class SerialLine implements Port {
   #draining: Promise<void> = Promise.resolve();
   #heard = false;
   #watch: Timer | null = null;
+  /** The line has brought more than it could, and is left unread until then. */
+  #rest: Timer | null = null;
 
   constructor(clock: Clock, settings: LineSettings, handlers: PortHandlers, device: SerialDevice, identity: string) {
     assert(device.fd !== null, 'the device is open');
@@ -233,7 +244,7 @@ class SerialLine implements Port {
     this.#device = device;
     this.#fd = device.fd;
     this.#identity = identity;
-    this.#life = new LineLife(clock, handlers, () => this.#release());
+    this.#life = new LineLife(clock, settings, handlers, () => this.#release());
   }
 
   /** From here on the device is always being read: without a reader no unplugging would ever be noticed. */
@@ -271,7 +282,7 @@ class SerialLine implements Port {
   }
 
   discardInput(): Promise<void> {
-    for (let turn = 0; turn < READS_PER_TURN && this.#life.open; turn++) if (this.#read() === null) break;
+    for (let reads = 0; reads < READS_TO_EMPTY && this.#life.open; reads++) if (this.#read() === null) break;
     return Promise.resolve();
   }
 
@@ -299,17 +310,22 @@ class SerialLine implements Port {
   }
 
   #arm(): void {
-    if (this.#life.open) this.#device.poller.poll(this.#unsent.length > 0 ? READABLE | WRITABLE : READABLE);
+    const wanted = (this.#rest === null ? READABLE : 0) | (this.#unsent.length > 0 ? WRITABLE : 0);
+    if (this.#life.open && wanted !== 0) this.#device.poller.poll(wanted);
   }
 
   #receive(): void {
-    for (let turn = 0; turn < READS_PER_TURN && this.#life.open; turn++) {
-      const count = this.#read();
-      if (count === null) return;
-      this.#heard = true;
-      this.#life.deliver(Buffer.from(this.#input.subarray(0, count)));
-      if (count < READ_BYTES) return;
-    }
+    // The poller may still tell what it was asked for before.
+    if (this.#rest !== null) return;
+    const count = this.#read();
+    if (count === null) return;
+    this.#heard = true;
+    const restMs = this.#life.deliver(Buffer.from(this.#input.subarray(0, count)));
+    if (restMs === 0) return;
+    this.#rest = this.#clock.after(restMs, () => {
+      this.#rest = null;
+      this.#arm();
+    });
   }
 
   /** How many bytes are in `#input` now; null: none there, or the device is gone. */
@@ -353,6 +369,7 @@ class SerialLine implements Port {
   /** Unsent bytes are thrown away before the close: the kernel would wait up to 30 s for a device that takes none, with the lock held. */
   async #release(): Promise<void> {
     this.#watch?.cancel();
+    this.#rest?.cancel();
     this.#device.poller.stop();
     await this.#device.flush().catch(() => undefined);
     await withDeadline(this.#clock, CLOSE_MS / 2, 'sending', this.#draining).catch(() => undefined);
@@ -364,12 +381,26 @@ class SerialLine implements Port {
 
 async function openConverter(
   clock: Clock,
-  path: string,
+  settings: LineSettings,
   address: ConverterAddress,
   handlers: PortHandlers,
   timeoutMs: number,
 ): Promise<ConverterLine> {
-  const socket = connect({ ...address, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS });
+  const { path } = settings;
+  const reader: { line: ConverterLine | null } = { line: null };
+  const socket = connect({
+    ...address,
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: KEEP_ALIVE_MS,
+    // By small reads of our own: the socket would hand over megabytes in one turn, whatever is made of them.
+    onread: {
+      buffer: Buffer.allocUnsafe(READ_BYTES),
+      callback: (count, bytes) => reader.line?.receive(bytes.subarray(0, count)) ?? false,
+    },
+  });
+  // Nothing is read before somebody listens.
+  socket.pause();
   const connecting = new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);
     socket.on('error', reject);
@@ -380,7 +411,8 @@ async function openConverter(
     socket.destroy();
     throw explainConnecting(path, error);
   }
-  return new ConverterLine(clock, socket, handlers);
+  reader.line = new ConverterLine(clock, settings, socket, handlers);
+  return reader.line;
 }
 
 class ConverterLine implements Port {
@@ -390,19 +422,29 @@ class ConverterLine implements Port {
   #discarding = 0;
   #aborted = false;
 
-  constructor(clock: Clock, socket: Socket, handlers: PortHandlers) {
+  constructor(clock: Clock, settings: LineSettings, socket: Socket, handlers: PortHandlers) {
     this.#clock = clock;
     this.#socket = socket;
-    this.#life = new LineLife(clock, handlers, () => this.#release());
+    this.#life = new LineLife(clock, settings, handlers, () => this.#release());
     socket.on('error', (error) => this.#life.lose(`the connection to the converter broke (${codeOf(error)})`));
     socket.on('end', () => this.#life.lose('the converter closed the connection'));
     socket.on('close', () => this.#life.lose('the connection to the converter is gone'));
   }
 
   begin(): void {
-    this.#socket.on('data', (bytes) => {
-      if (this.#discarding === 0) this.#life.deliver(bytes);
-    });
+    this.#socket.resume();
+  }
+
+  /** The socket's own read; false: it stops reading. */
+  receive(bytes: Uint8Array): boolean {
+    if (this.#discarding > 0) return true;
+    const restMs = this.#life.deliver(Buffer.from(bytes));
+    const goOn = (): void => {
+      if (this.#life.open) this.#socket.resume();
+    };
+    if (restMs === 0) this.#clock.immediate(goOn);
+    else this.#clock.after(restMs, goOn);
+    return false;
   }
 
   write(bytes: Uint8Array): void {

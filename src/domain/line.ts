@@ -1,6 +1,7 @@
 // Where a line is and how it speaks: the keys that the buses of a facility file share, and the settings they become.
 
 import { z } from 'zod';
+import type { BudgetTerms } from './budget.ts';
 import type { ConfigProblem, LineSettings, Parity } from './ports.ts';
 
 const PATH_WORDS = 'the path of a serial device, or tcp://host:port of a serial converter with a port from 1 to 65535';
@@ -83,4 +84,14 @@ export function parseConverter(path: string): ConverterAddress | null {
 export function wireTimeMs(settings: LineSettings, count: number): number {
   const bitsPerByte = 1 + settings.dataBits + (settings.parity === 'none' ? 0 : 1) + settings.stopBits;
   return (count * bitsPerByte * 1000) / settings.baud;
+}
+
+/** What a network has held back for a while and then brings together. */
+const INTAKE_AT_ONCE_BYTES = 64 * 1024;
+/** What 115,200 baud carries, twice: a converter may be set to more than the facility file knows. */
+const INTAKE_LEAST_PER_SECOND = 23_040;
+
+/** How many bytes a line may bring: twice what its wire carries, for whatever brings more is no wire. */
+export function intakeTerms(settings: LineSettings): BudgetTerms {
+  return { atOnce: INTAKE_AT_ONCE_BYTES, perSecond: Math.max(INTAKE_LEAST_PER_SECOND, 2000 / wireTimeMs(settings, 1)) };
 }

@@ -1,0 +1,105 @@
+// A line that brings bytes without end, as fast as they can be written: it takes a bounded part of each turn of the loop, no more in all than its wire could carry, and
+// what it may not bring yet waits at its far end.
+
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
+import type { LineSettings, Port } from '../../drivers/driver.ts';
+import { portOpener } from '../../drivers/serial-port.ts';
+import { systemClock } from '../../src/ops/clock.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { openFarEnd, openPtyPair, tcpPair, until } from '../support/ports.ts';
+
+/** What may come at once, and the one read by which it may be passed. */
+const AT_ONCE = 64 * 1024;
+const READ = 1024;
+const FLOOD = Buffer.from(Array.from({ length: 400_000 }, (_, i) => (i * 31 + (i >> 8)) & 0xff));
+
+type Flooded = { path: string; flood: (bytes: Buffer) => void; close: () => Promise<void> };
+
+async function pty(): Promise<Flooded> {
+  const pair = await openPtyPair();
+  const far = await openFarEnd(pair.b);
+  return {
+    path: pair.a,
+    flood: (bytes) => void far.write(bytes).catch(() => undefined),
+    close: async () => {
+      await pair.close();
+      await far.close();
+    },
+  };
+}
+
+async function converter(): Promise<Flooded> {
+  const pair = await tcpPair();
+  return {
+    path: pair.path,
+    flood: (bytes) => void pair.connection().then((socket) => socket.write(bytes)),
+    close: () => pair.close(),
+  };
+}
+
+const at = (path: string): LineSettings => ({ path, baud: 115_200, parity: 'none', dataBits: 8, stopBits: 1 });
+
+/** Counts turns of the loop. */
+function turns(): { count: () => number } {
+  let count = 0;
+  let isOver = false;
+  const next = (): void => {
+    count += 1;
+    if (!isOver) setImmediate(next);
+  };
+  next();
+  onTestFinished(() => void (isOver = true));
+  return { count: () => count };
+}
+
+describe.each([
+  ['a serial device', pty],
+  ['a converter on the network', converter],
+])('%s that is flooded', (_, kind) => {
+  let line: Flooded;
+  let port: Port | null = null;
+  beforeEach(async () => {
+    line = await kind();
+  });
+  afterEach(async () => {
+    await port?.close();
+    await line.close();
+  });
+
+  test('is read once in a turn of the loop, and each time a little', async () => {
+    const turn = turns();
+    const reads: { bytes: number; turn: number }[] = [];
+    port = await portOpener(systemClock)(
+      at(line.path),
+      { data: (bytes) => void reads.push({ bytes: bytes.length, turn: turn.count() }), lost: () => undefined },
+      2000,
+    );
+    line.flood(FLOOD);
+    await until(() => reads.length > 60, 'sixty reads');
+    expect(Math.max(...reads.map(({ bytes }) => bytes))).toBeLessThanOrEqual(READ);
+    expect(new Set(reads.map(({ turn: at }) => at)).size).toBe(reads.length);
+  });
+
+  test('brings what a wire could have held back, then no more than one carries, and nothing is lost on the way', async () => {
+    const clock = new ManualClock();
+    const came: Buffer[] = [];
+    let count = 0;
+    const data = (bytes: Buffer): void => {
+      came.push(bytes);
+      count += bytes.length;
+    };
+    port = await portOpener(clock)(at(line.path), { data, lost: () => undefined }, 2000);
+    line.flood(FLOOD);
+    await until(() => count > AT_ONCE, 'what may come at once');
+    // While no time passes, nothing more does.
+    const turn = turns();
+    await until(() => turn.count() > 200, 'two hundred turns');
+    expect(count).toBeLessThanOrEqual(AT_ONCE + READ);
+    for (let second = 1; second <= 5; second++) {
+      await clock.advance(1000);
+      expect(count).toBeLessThanOrEqual(AT_ONCE + second * 25_000 + READ);
+    }
+    for (let i = 0; i < 2000 && count < FLOOD.length; i++) await clock.advance(50);
+    expect(Buffer.concat(came).equals(FLOOD)).toBe(true);
+  });
+});
