@@ -25,6 +25,9 @@ const CLOSE_MS = 2_000;
 const KEEP_ALIVE_MS = 10_000;
 /** So much is delivered in one turn of the loop, whatever has arrived: a line that never falls silent leaves every other turn to others. */
 const READ_BYTES = 1024;
+/** A line that brings more than its wire could carry is emptied without being heard, so many reads each few milliseconds: what comes after the flood must not wait behind it. */
+const READS_THROWN = 64;
+const THROW_EVERY_MS = 5;
 
 /**
  * Opens serial devices and `tcp://host:port` converters. Nothing is delivered before the promise has resolved. A lost line lets go of the device by itself; a
@@ -53,6 +56,7 @@ class LineLife {
   readonly #handlers: PortHandlers;
   readonly #release: () => Promise<void>;
   readonly #intake: Budget;
+  #overrunUntilMs = -Infinity;
   #state: 'open' | 'lost' | 'closed' = 'open';
   #reason = 'the line is closed';
   #released: Promise<void> | null = null;
@@ -71,10 +75,15 @@ class LineLife {
     return this.#state === 'open';
   }
 
-  /** Hands the bytes on. Returns for how long the line is to be left unread then, ms: whoever sends has to wait, and nothing piles up here. */
-  deliver(bytes: Buffer): number {
+  deliver(bytes: Buffer): void {
     if (this.open) this.#handlers.data(bytes);
-    return this.#intake.spend(this.#clock.monotonicMs(), bytes.length);
+    const nowMs = this.#clock.monotonicMs();
+    this.#overrunUntilMs = nowMs + this.#intake.spend(nowMs, bytes.length);
+  }
+
+  /** The line has brought more than it could: what comes now is thrown away. */
+  get isOverrun(): boolean {
+    return this.#clock.monotonicMs() < this.#overrunUntilMs;
   }
 
   /** How many bytes wait now that the operating system has taken what it could. */
@@ -234,7 +243,7 @@ class SerialLine implements Port {
   #draining: Promise<void> = Promise.resolve();
   #heard = false;
   #watch: Timer | null = null;
-  /** The line has brought more than it could, and is left unread until then. */
+  /** Left unread until then. */
   #rest: Timer | null = null;
 
   constructor(clock: Clock, settings: LineSettings, handlers: PortHandlers, device: SerialDevice, identity: string) {
@@ -282,7 +291,7 @@ class SerialLine implements Port {
   }
 
   discardInput(): Promise<void> {
-    for (let reads = 0; reads < READS_TO_EMPTY && this.#life.open; reads++) if (this.#read() === null) break;
+    this.#empty();
     return Promise.resolve();
   }
 
@@ -317,15 +326,26 @@ class SerialLine implements Port {
   #receive(): void {
     // The poller may still tell what it was asked for before.
     if (this.#rest !== null) return;
+    if (this.#life.isOverrun) {
+      this.#throwAway();
+      return;
+    }
     const count = this.#read();
     if (count === null) return;
     this.#heard = true;
-    const restMs = this.#life.deliver(Buffer.from(this.#input.subarray(0, count)));
-    if (restMs === 0) return;
-    this.#rest = this.#clock.after(restMs, () => {
+    this.#life.deliver(Buffer.from(this.#input.subarray(0, count)));
+  }
+
+  #throwAway(): void {
+    this.#empty();
+    this.#rest = this.#clock.after(THROW_EVERY_MS, () => {
       this.#rest = null;
       this.#arm();
     });
+  }
+
+  #empty(): void {
+    for (let reads = 0; reads < READS_TO_EMPTY && this.#life.open; reads++) if (this.#read() === null) return;
   }
 
   /** How many bytes are in `#input` now; null: none there, or the device is gone. */
@@ -420,6 +440,7 @@ class ConverterLine implements Port {
   readonly #socket: Socket;
   readonly #life: LineLife;
   #discarding = 0;
+  #thrown = 0;
   #aborted = false;
 
   constructor(clock: Clock, settings: LineSettings, socket: Socket, handlers: PortHandlers) {
@@ -438,13 +459,19 @@ class ConverterLine implements Port {
   /** The socket's own read; false: it stops reading. */
   receive(bytes: Uint8Array): boolean {
     if (this.#discarding > 0) return true;
-    const restMs = this.#life.deliver(Buffer.from(bytes));
-    const goOn = (): void => {
-      if (this.#life.open) this.#socket.resume();
-    };
-    if (restMs === 0) this.#clock.immediate(goOn);
-    else this.#clock.after(restMs, goOn);
+    if (this.#life.isOverrun) {
+      this.#thrown += 1;
+      if (this.#thrown % READS_THROWN !== 0) return true;
+      this.#clock.after(THROW_EVERY_MS, () => this.#goOn());
+    } else {
+      this.#life.deliver(Buffer.from(bytes));
+      this.#clock.immediate(() => this.#goOn());
+    }
     return false;
+  }
+
+  #goOn(): void {
+    if (this.#life.open) this.#socket.resume();
   }
 
   write(bytes: Uint8Array): void {

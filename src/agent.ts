@@ -98,6 +98,10 @@ export class Agent {
       timeZone: facility.timeZone,
       offlineForMs: () => (this.#offlineSince === null ? null : clock.monotonicMs() - this.#offlineSince),
       onChange: () => this.#touchState(),
+      problem: (device, problem) => {
+        this.#noteFault({ device, code: 'presentations_dropped', message: problem ?? '', cleared: problem === null });
+        this.#touchState();
+      },
       wake: (controllers) => this.#sync?.wake(controllers),
     });
     this.#buildDrivers();
@@ -336,11 +340,12 @@ export class Agent {
   }
 
   recordDevice(eventType: string, device: string, more: Record<string, unknown> = {}): void {
-    const body = { acs_system_id: this.#options.facility.acsSystemId, device, ...more };
-    this.#recorder?.record([{ event_type: eventType, body }]);
+    const source = { acs_system_id: this.#options.facility.acsSystemId, acs_entrance_id: null, device };
+    const body = { acs_system_id: source.acs_system_id, device, ...more };
+    this.#recorder?.note(source, [{ event_type: eventType, body }]);
   }
 
-  #noteFault(event: DriverEvent & { type: 'fault' }): void {
+  #noteFault(event: Omit<DriverEvent & { type: 'fault' }, 'type'>): void {
     const faults = this.#problems.get(event.device) ?? new Map<string, string>();
     if (event.cleared) faults.delete(event.code);
     else faults.set(event.code, event.message);

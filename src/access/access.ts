@@ -4,6 +4,7 @@
 import { candidates, type CardReading } from '../domain/card-formats.ts';
 import type { ApiError } from '../domain/errors.ts';
 import type { Policy } from '../domain/facility.ts';
+import type { EventSource } from '../domain/event-budget.ts';
 import { localMoment } from '../domain/local-time.ts';
 import type { Clock, Device, DriverEvent, Feedback, Log, Presentation, Timer } from '../domain/ports.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
@@ -14,6 +15,7 @@ import type { Store } from '../store/store.ts';
 import { judgeAll, reasonCodeOf, type Calendar, type Detail, type Step, type Verdict } from './decide.ts';
 import { Door } from './door.ts';
 import { Lockout } from './lockout.ts';
+import { PresentationBudgets } from './presentation-budget.ts';
 import type { Recorder } from './recorder.ts';
 
 export type AccessOptions = {
@@ -33,6 +35,8 @@ export type AccessOptions = {
   /** How long the broker has been away, ms; null while it is there. */
   offlineForMs: () => number | null;
   onChange: () => void;
+  /** What is wrong with a reader, for people, until null. */
+  problem: (reader: string, problem: string | null) => void;
   /** Controllers whose tables must be looked at. */
   wake: (controllers: readonly string[]) => void;
 };
@@ -62,6 +66,7 @@ export class Access {
   readonly #doors: ReadonlyMap<string, Door>;
   readonly #byReader: ReadonlyMap<string, Door>;
   readonly #lockout: Lockout | null;
+  readonly #presentations: PresentationBudgets;
   /** Cards that wait for their code, by reader. */
   readonly #waiting = new Map<string, Waiting>();
   /** Grants whose strike is on its way to the line. */
@@ -78,6 +83,8 @@ export class Access {
     this.#doors = new Map(doors.map((door) => [door.entrance.acsEntranceId, door]));
     this.#byReader = new Map(doors.flatMap((door) => door.entrance.readers.map((reader) => [reader, door] as const)));
     this.#lockout = store === null ? null : new Lockout(store, policy.lockout);
+    const record = (event: NewEvent): void => void recorder.record([event]);
+    this.#presentations = new PresentationBudgets(clock, { record, problem: options.problem });
   }
 
   /** From now on nobody is let in (the database was found damaged); leaving goes on. */
@@ -90,6 +97,7 @@ export class Access {
     for (const waiting of this.#waiting.values()) waiting.timer.cancel();
     this.#waiting.clear();
     for (const door of this.#doors.values()) door.stop();
+    this.#presentations.stop();
   }
 
   /** An input changed somewhere: every door looks whether it is its own. */
@@ -105,6 +113,8 @@ export class Access {
       });
       return;
     }
+    const { kind } = event.presentation;
+    if (!this.#presentations.admits(event.device, kind, this.#base(door.entrance))) return;
     const judged = this.#judge(door.entrance, event.device, event.presentation);
     if (judged === 'waits_for_code') {
       this.#feedback(door.entrance, event, 'prompt_pin');
@@ -289,7 +299,9 @@ export class Access {
     this.#waiting.delete(reader);
     if (waiting === undefined) return;
     const judged = { method: 'card', readAs: waiting.readAs } as const;
-    this.#options.recorder.record([this.#denial(entrance, reader, judged, 'code_required', waiting.credential)]);
+    this.#options.recorder.note(this.#source(entrance, reader), [
+      this.#denial(entrance, reader, judged, 'code_required', waiting.credential),
+    ]);
     this.#options.device(reader)?.readers?.feedback(0, 'denied', entrance.feedback.denied);
   }
 
@@ -326,7 +338,8 @@ export class Access {
       this.#feedback(door.entrance, event, 'granted');
       return;
     }
-    const record = this.#onceSoon(() => void recorder.record([unlocked], () => this.#rightCode(event.device, judged)));
+    const told = recorder.within(this.#source(door.entrance, event.device), [unlocked]);
+    const record = this.#onceSoon(() => void recorder.record(told, () => this.#rightCode(event.device, judged)));
     // Relay, then light, then disk: on an idle bus all in this very turn.
     const progress = { isSent: false, isShown: false };
     this.#drive(door, event, () => {
@@ -392,7 +405,7 @@ export class Access {
       onSent();
       if (outcome.outcome === 'done') return;
       door.strikeFailed();
-      recorder.record([
+      recorder.note(this.#source(door.entrance, event.device), [
         {
           event_type: 'acs_entrance.unlock_failed',
           body: {
@@ -420,7 +433,8 @@ export class Access {
       });
     }
     this.#feedback(door.entrance, event, lockedUntil !== null || detail === 'locked_out' ? 'locked_out' : 'denied');
-    recorder.record(events);
+    if (lockedUntil === null) recorder.note(this.#source(door.entrance, reader), events);
+    else recorder.record(events);
   }
 
   /** Counts a wrong code durably; a disk that fails locks nobody out for longer, and lets nobody in either. */
@@ -440,6 +454,11 @@ export class Access {
 
   #base(entrance: SiteEntrance): Record<string, unknown> {
     return { acs_system_id: this.#options.acsSystemId, acs_entrance_id: entrance.acsEntranceId };
+  }
+
+  #source(entrance: SiteEntrance, reader: string): EventSource {
+    const { acsEntranceId } = entrance;
+    return { acs_system_id: this.#options.acsSystemId, acs_entrance_id: acsEntranceId, device: reader };
   }
 
   #unlocked(entrance: SiteEntrance, reader: string, judged: Judged, credential: CredentialForDecision): NewEvent {

@@ -21,6 +21,8 @@ export const STRIKE_DEADLINE_MS = 2000;
 const PASSING_MS = 3000;
 /** REX opens the way for as long as a grant does; held down it is one event. */
 const REX_EVENT_EVERY_MS = 2000;
+/** A button that chatters commands the strike no more often than this: at once, then for all presses since. None is left out. */
+const REX_STRIKE_EVERY_MS = 250;
 /** Warned this long before it counts as held, at most a third of the allowed time. */
 const WARNING_MOST_MS = 10_000;
 
@@ -34,6 +36,8 @@ export class Door {
   #expectedUntil = -Infinity;
   #unlockedUntil = -Infinity;
   #lastRexEvent = -Infinity;
+  #lastRexStrike = -Infinity;
+  #rexTimer: Timer | null = null;
   #isAwaited = false;
   #heldTimer: Timer | null = null;
   #warnTimer: Timer | null = null;
@@ -114,20 +118,17 @@ export class Door {
   }
 
   stop(): void {
-    for (const timer of [this.#heldTimer, this.#warnTimer, this.#awaitTimer, this.#lockTimer]) timer?.cancel();
+    for (const timer of [this.#heldTimer, this.#warnTimer, this.#awaitTimer, this.#lockTimer, this.#rexTimer])
+      timer?.cancel();
   }
 
   /** Nothing suppresses this: no mode, no lockout, no store that refuses. Free exit itself is wired in hardware. */
   #requestToExit(): void {
     const now = this.#ports.clock.monotonicMs();
     if (this.entrance.strike !== null) {
-      void this.strike(now).then((outcome) => {
-        if (outcome.outcome === 'failed')
-          this.#ports.log.warn('REX could not drive the strike', {
-            entrance: this.entrance.name,
-            error: outcome.message,
-          });
-      });
+      const waitMs = this.#lastRexStrike + REX_STRIKE_EVERY_MS - now;
+      if (waitMs <= 0) this.#letOut();
+      else this.#rexTimer ??= this.#ports.clock.after(waitMs, () => this.#letOut());
     } else {
       this.#expectedUntil = now + PASSING_MS;
     }
@@ -135,6 +136,17 @@ export class Door {
       this.#lastRexEvent = now;
       this.#record('acs_entrance.rex', {});
     }
+  }
+
+  #letOut(): void {
+    const { clock, log } = this.#ports;
+    this.#rexTimer?.cancel();
+    this.#rexTimer = null;
+    this.#lastRexStrike = clock.monotonicMs();
+    void this.strike(this.#lastRexStrike).then((outcome) => {
+      if (outcome.outcome === 'failed')
+        log.warn('REX could not drive the strike', { entrance: this.entrance.name, error: outcome.message });
+    });
   }
 
   #contact(isOpen: boolean): void {
@@ -186,7 +198,9 @@ export class Door {
       event_type: eventType,
       body: { acs_system_id: this.#ports.acsSystemId, acs_entrance_id: this.entrance.acsEntranceId, ...body },
     };
-    this.#ports.recorder.record([event]);
+    const { acsSystemId } = this.#ports;
+    const source = { acs_system_id: acsSystemId, acs_entrance_id: this.entrance.acsEntranceId, device: null };
+    this.#ports.recorder.note(source, [event]);
   }
 
   #controllers(): string[] {

@@ -88,6 +88,7 @@ function world(given: Given = {}): World {
     timeZone: 'Europe/Oslo',
     offlineForMs: () => offline.forMs,
     onChange: () => undefined,
+    problem: () => undefined,
     wake: () => undefined,
   });
   const present = (presentation: Presentation): void =>

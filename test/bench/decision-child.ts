@@ -101,6 +101,7 @@ const access = new Access({
   timeZone: 'Europe/Oslo',
   offlineForMs: () => null,
   onChange: () => undefined,
+  problem: () => undefined,
   wake: () => undefined,
 });
 
