@@ -1,6 +1,7 @@
-// One RS-485 line and the readers on it: one command outstanding, who speaks next, and how long to wait for an answer (fact sheet section 1). The wire sets the
-// pace: the next command leaves as soon as the line has been idle for two characters after an answer. Strikes and feedback go before polls, a reader that has
-// more to say is asked again at once (a few times), and dead readers are probed only as often as leaves the others nine tenths of their polls.
+// One RS-485 line and the readers on it: one command outstanding, who speaks next, and how long to wait for an answer (fact sheet section 1). While there is work the
+// wire sets the pace: the next command leaves as soon as the line has been idle for two characters after an answer. Strikes and feedback go before polls, a reader
+// that has more to say is asked again at once (a few times), and dead readers are probed only as often as leaves the others nine tenths of their polls. Where nobody
+// has anything to say, readers are polled at their own idle pace (station.ts), and all waiting is done by timers.
 
 import type { Clock, LineSettings, Log, OpenPort, Port, Random, Timer } from '../driver.ts';
 import { SteadyLine, wireTimeMs } from '../serial-port.ts';
@@ -34,8 +35,13 @@ const PROBE_SHARE = 13;
 const PROBE_PAUSE_MS = 2_000;
 /** Answers that nobody waits for come in bursts, out of a converter's or a reader's buffer: the line is left alone until they have passed. */
 const STRAY_PAUSE_MS = 20;
-/** Waits shorter than this are finished by looking at the clock in turns of the loop: timers have a grain of a millisecond. */
-const TIMER_GRAIN_MS = 1.2;
+/**
+ * Timers have a grain of a millisecond, at fast baud rates many times the pause that the line needs. While work waits, at most this last bit of a pause is counted out
+ * in turns of the loop, which costs the processor all of it.
+ */
+const COUNTED_MS = 1.2;
+/** A timer may fire this much early, for the loop keeps its time in whole milliseconds. */
+const TIMER_EARLY_MS = 1;
 
 type Exchange = {
   station: Station;
@@ -61,7 +67,8 @@ export class OsdpBus {
   #lastByteMs = 0;
   /** No byte of ours before this instant. */
   #quietAtMs = 0;
-  #waiting = false;
+  /** The next turn of the loop looks again. */
+  #turning = false;
   #wake: Timer | null = null;
   #visited: Station | null = null;
   #visitExchanges = 0;
@@ -155,22 +162,18 @@ export class OsdpBus {
   // ---- whose turn it is -------------------------------------------------------------------------------------------------------------------------
 
   #kick(): void {
-    if (this.#exchange === null && !this.#waiting) this.#step();
+    if (this.#exchange === null && !this.#turning) this.#step();
   }
 
-  /** Sends what is due now, or waits for the line's silence or until something will be due. */
+  /** Sends what is due now, or waits until the line is quiet and something is due. */
   #step(): void {
     this.#wake?.cancel();
     this.#wake = null;
     if (this.#port === null || this.#exchange !== null) return;
     const nowMs = this.#clock.monotonicMs();
-    if (nowMs < this.#quietAtMs) {
-      this.#waitForQuiet(nowMs);
-      return;
-    }
-    const station = this.#choose(nowMs);
+    const station = nowMs < this.#quietAtMs ? null : this.#choose(nowMs);
     if (station !== null) this.#transmit(station, this.#port, nowMs);
-    else this.#sleep(nowMs);
+    else this.#waitForNext(nowMs);
   }
 
   #choose(nowMs: number): Station | null {
@@ -237,25 +240,34 @@ export class OsdpBus {
     return null;
   }
 
-  /** Nobody has anything to send: until when? */
-  #sleep(nowMs: number): void {
-    let wakeAtMs = Infinity;
-    for (const station of this.#stations) {
-      const at = station.wants(nowMs) === 'probe' ? this.#probeAtMs : station.wakesAtMs(nowMs);
-      if (at !== null) wakeAtMs = Math.min(wakeAtMs, at);
-    }
-    if (wakeAtMs !== Infinity) this.#wake = this.#clock.after(wakeAtMs - nowMs, () => this.#step());
+  #waitForNext(nowMs: number): void {
+    const dueMs = this.#dueAtMs(nowMs);
+    if (dueMs === Infinity) return;
+    const leftMs = Math.max(dueMs, this.#quietAtMs) - nowMs;
+    const isPressed = this.#stations.some((station) => station.isPressed(nowMs));
+    if (!isPressed) this.#wake = this.#clock.after(leftMs + TIMER_EARLY_MS, () => this.#step());
+    else if (leftMs > COUNTED_MS) this.#wake = this.#clock.after(leftMs - COUNTED_MS, () => this.#step());
+    else this.#stepNextTurn();
   }
 
-  #waitForQuiet(nowMs: number): void {
-    this.#waiting = true;
-    const leftMs = this.#quietAtMs - nowMs;
-    const look = (): void => {
-      this.#waiting = false;
+  /** When somebody will have something to send; Infinity: not before a kick. */
+  #dueAtMs(nowMs: number): number {
+    let dueMs = Infinity;
+    for (const station of this.#stations) {
+      const wants = station.wants(nowMs);
+      if (wants !== null && wants !== 'probe') return nowMs;
+      const at = wants === 'probe' ? Math.max(nowMs, this.#probeAtMs) : station.wakesAtMs(nowMs);
+      dueMs = Math.min(dueMs, at ?? Infinity);
+    }
+    return dueMs;
+  }
+
+  #stepNextTurn(): void {
+    this.#turning = true;
+    this.#clock.immediate(() => {
+      this.#turning = false;
       this.#step();
-    };
-    if (leftMs > TIMER_GRAIN_MS) this.#clock.after(leftMs - TIMER_GRAIN_MS, look);
-    else this.#clock.immediate(look);
+    });
   }
 
   // ---- one exchange -----------------------------------------------------------------------------------------------------------------------------
@@ -365,11 +377,6 @@ export class OsdpBus {
 
   /** On to the next, in a turn of its own: who waited for this answer may want to go on with it. */
   #proceed(): void {
-    if (this.#waiting || this.#exchange !== null) return;
-    this.#waiting = true;
-    this.#clock.immediate(() => {
-      this.#waiting = false;
-      this.#step();
-    });
+    if (!this.#turning && this.#exchange === null) this.#stepNextTurn();
   }
 }

@@ -8,6 +8,7 @@ import type { WireCommand } from './commands.ts';
 import type { Frame, SecurityBlock } from './frame.ts';
 import { PdLink } from './link.ts';
 import type { RestartReason } from './link.ts';
+import { PollPace } from './poll-pace.ts';
 import { NAK, REPLIES } from './replies.ts';
 
 /**
@@ -130,7 +131,7 @@ export class Station {
   #flight: Flight | null = null;
   #readyAtMs = 0;
   #lastValidMs = 0;
-  #polledAtMs = 0;
+  readonly #pace = new PollPace();
   #justPolled = false;
   /** Something was left unanswered, so its answer may still come, and after every copy another one. */
   #owed = false;
@@ -152,6 +153,7 @@ export class Station {
   open(): void {
     this.#polling = true;
     this.#lastValidMs = this.#clock.monotonicMs();
+    this.#pace.stir(this.#lastValidMs);
     this.kick();
   }
 
@@ -260,12 +262,19 @@ export class Station {
   wants(nowMs: number): Lane | 'poll' | null {
     if (this.#readyAtMs > nowMs) return null;
     if (this.#flight !== null) return this.#flight.job?.lane === 'probe' ? 'probe' : 'request';
-    return this.#nextLane(nowMs) ?? (this.#polling && !this.#held ? 'poll' : null);
+    return this.#nextLane(nowMs) ?? (this.#isPolled && nowMs >= this.#pace.dueMs(nowMs) ? 'poll' : null);
   }
 
   /** When `wants` may change by itself; null: only by a kick. */
   wakesAtMs(nowMs: number): number | null {
-    return this.#readyAtMs > nowMs ? this.#readyAtMs : null;
+    if (this.#readyAtMs > nowMs) return this.#readyAtMs;
+    return this.#isPolled && this.#flight === null ? this.#pace.dueMs(nowMs) : null;
+  }
+
+  /** Does somebody wait for what it has to send, so that no moment of the line is to be lost? Not where it is only polled as ever, or called in vain. */
+  isPressed(nowMs: number): boolean {
+    const wants = this.wants(nowMs);
+    return wants === 'poll' ? this.#pace.isLively(nowMs) : wants !== null && wants !== 'probe';
   }
 
   /** The bytes to send now. Call only when `wants` is not null. */
@@ -277,7 +286,7 @@ export class Station {
       // A probe is the first word on a new link.
       if (job?.lane === 'probe') this.link.restart();
       this.#justPolled = job === null;
-      if (job === null) this.#polledAtMs = nowMs;
+      if (job === null) this.#pace.polled(nowMs);
       const wire = job?.command ?? POLL;
       const bytes = this.link.seal(typeof wire === 'function' ? wire() : wire, job?.block ?? null);
       this.#flight = {
@@ -371,11 +380,15 @@ export class Station {
       // What has waited in the reader is got out of the way first.
       if (this.#clearing && this.#polling && !this.#held && lane !== 'strike') return null;
       // A card must not wait for all that a reader is told and asked.
-      const overdue = nowMs - this.#polledAtMs > POLL_OVERDUE_MS;
+      const overdue = this.#pace.sinceMs(nowMs) > POLL_OVERDUE_MS;
       if (lane === 'request' && !this.#held && overdue && !this.#justPolled) return null;
       if (lane !== 'feedback' || !this.#held) return lane;
     }
     return null;
+  }
+
+  get #isPolled(): boolean {
+    return this.#polling && !this.#held;
   }
 
   #patienceEnds(nowMs: number): boolean {
@@ -397,6 +410,7 @@ export class Station {
     if (this.#owed && job?.lane === 'probe') this.#letOldAnswersPass();
     this.#owed = false;
     this.draining = job === null && answer.code !== REPLIES.ACK.code && answer.code !== REPLIES.NAK.code;
+    if (job !== null || this.draining) this.#pace.stir(atMonotonicMs);
     if (answer.code === REPLIES.NAK.code) {
       this.counters.exceptions++;
       const error = answer.data[0] ?? 0xff;

@@ -230,7 +230,7 @@ describe('a cable', () => {
       await sleep(200);
       world.line.faults.pulled = false;
       const from = world.events.length;
-      await sleep(100);
+      await world.online('lobby');
       world.sim('lobby').presentCard(26, CARD);
       await world.event('presented', from);
       expect(world.count('offline')).toBe(0);
@@ -288,6 +288,7 @@ describe('a cable', () => {
       await world.pty?.replug();
       const from = world.events.length;
       await world.event('online', from - 1);
+      await world.online('lobby');
       world.sim('lobby').presentCard(26, CARD);
       await world.event('presented', from);
     });

@@ -85,6 +85,10 @@ export type World = {
   readonly keys: MemoryKeys;
   readonly events: DriverEvent[];
   readonly pty: PtyPair | null;
+  /** How often the driver has asked for the next turn of the loop since the world began. */
+  turns(): number;
+  /** Time as both ends have it, ms. */
+  nowMs(): number;
   sim(name: string): SimulatedReader;
   /** Waits until an event like this has come since `from` (an index into `events`), and gives it. */
   event<T extends DriverEvent['type']>(type: T, from?: number): Promise<DriverEvent & { type: T }>;
@@ -127,8 +131,17 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     return controller;
   });
   const events: DriverEvent[] = [];
+  let turns = 0;
+  const counted: Clock = {
+    ...clock,
+    immediate: (run) => {
+      turns++;
+      clock.immediate(run);
+    },
+  };
   const driver: Driver = osdpDriver.create('north', busConfig, controllers, {
     ...context,
+    clock: counted,
     emit: (event) => events.push(event),
     ...(options.store === false ? {} : { readerKeys: keys }),
   });
@@ -140,6 +153,8 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     keys,
     events,
     pty,
+    turns: () => turns,
+    nowMs: () => clock.monotonicMs(),
     sim(name) {
       const sim = sims.get(name);
       if (sim === undefined) throw new Error(`no simulated reader ${name}`);
