@@ -115,7 +115,13 @@ const PROBE_LAST_MS = 5_000;
 const POLLS_IN_A_ROW = 4;
 /** So many lost answers of all units running, with not one in between, and the connection is made anew. */
 const MISSES_UNTIL_RENEWAL = 3;
-const TIMER_GRAIN_MS = 1.2;
+/**
+ * Timers have a grain of a millisecond, which at fast baud rates is as long as the pause itself. While a strike or a transfer waits, at most this last bit of a pause is
+ * counted out in turns of the loop, which costs the processor all of it; polls of inputs are not worth that.
+ */
+const COUNTED_MS = 1.2;
+/** A timer may fire this much early, for the loop keeps its time in whole milliseconds. */
+const TIMER_EARLY_MS = 1;
 
 type Job = {
   unit: Unit;
@@ -232,9 +238,10 @@ export class Bus {
     this.#isPumping = false;
   }
 
-  /** Timers have a grain of a millisecond, which at fast baud rates is as long as the pause itself: the last of it is waited for in turns of the loop. */
   #pumpIn(waitMs: number): void {
-    if (waitMs > TIMER_GRAIN_MS) this.#timer = this.#clock.after(waitMs - TIMER_GRAIN_MS, () => this.#pump());
+    const isPressed = this.#queued > this.#queues.input.length;
+    if (!isPressed) this.#timer = this.#clock.after(waitMs + TIMER_EARLY_MS, () => this.#pump());
+    else if (waitMs > COUNTED_MS) this.#timer = this.#clock.after(waitMs - COUNTED_MS, () => this.#pump());
     else if (!this.#isWatching) {
       this.#isWatching = true;
       this.#clock.immediate(() => {

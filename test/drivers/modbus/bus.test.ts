@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { Bus, type BusUnit, type UnitSettings } from '../../../drivers/modbus/bus.ts';
 import { RtuLine } from '../../../drivers/modbus/line.ts';
+import type { Clock } from '../../../drivers/driver.ts';
 import { systemClock } from '../../../src/ops/clock.ts';
 import { systemRandom } from '../../../src/ops/random.ts';
 import { until } from '../../support/ports.ts';
@@ -20,6 +21,26 @@ function longestRun(requests: readonly Buffer[], fc: number): number {
 }
 
 describe('a bus of 9600 baud with inputs', () => {
+  it('waits by timers when nothing but inputs is looked at', async () => {
+    const boards = [1, 2, 3].map((unit) => ({ unit, profile: 'waveshare-relay-d-8ch' }));
+    const line = await openLine('rtu-over-tcp', boards, { baud: 9600 });
+    let turns = 0;
+    const clock: Clock = {
+      ...systemClock,
+      immediate: (run) => {
+        turns++;
+        systemClock.immediate(run);
+      },
+    };
+    const controllers = boards.map((board) => ({ ...board, input_period: '20ms' }));
+    const site = startDriver(line.bus, controllers, openPort, clock);
+    await site.seen('online', 3);
+    const polls = (): number => boards.reduce((sum, { unit }) => sum + line.simulator.unit(unit).requests.length, 0);
+    const before = { polls: polls(), turns };
+    await until(() => polls() >= before.polls + 100, 'a hundred polls');
+    expect(turns - before.turns).toBeLessThan(20);
+  });
+
   it('looks at them in between, however much is written', async () => {
     const line = await openLine('rtu', [{ unit: 1, profile: 'plc-door-2' }], { baud: 9600 });
     line.simulator.lineFaults.pace = { baud: 9600, parity: 'none' };

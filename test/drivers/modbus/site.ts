@@ -6,6 +6,7 @@ import type { Profile } from '../../../drivers/modbus/profile-schema.ts';
 import { loadProfile } from '../../../drivers/modbus/profile.ts';
 import { startModbusDevices, type ModbusSimulator, type UnitOptions } from '../../../drivers/modbus/simulator.ts';
 import type {
+  Clock,
   Device,
   Driver,
   DriverEvent,
@@ -61,6 +62,7 @@ export function startDriver(
   bus: Record<string, unknown>,
   controllers: readonly Record<string, unknown>[],
   open: OpenPort = openPort,
+  clock: Clock = systemClock,
 ): DriverOnLine {
   const busConfig = modbusDriver.busSchema.parse(bus);
   const prepared = controllers.map((config) => {
@@ -72,7 +74,7 @@ export function startDriver(
   const events: DriverEvent[] = [];
   const log: LogLine[] = [];
   const driver = modbusDriver.create('plant', busConfig, prepared, {
-    clock: systemClock,
+    clock,
     random: systemRandom,
     log: recordingLog(log),
     openPort: open,
