@@ -8,6 +8,8 @@ import { isOsdpDriver, type OsdpDriver } from '../drivers/osdp/driver.ts';
 import type { Operator } from '../drivers/osdp/operator.ts';
 import { complaintText } from './commands/complaints.ts';
 import { OperatingError } from './domain/errors.ts';
+import { memberOf } from './domain/named.ts';
+import { quoted } from './domain/outside-text.ts';
 import type { Clock } from './domain/ports.ts';
 import { complaintsOf, UNWORDED } from './domain/wording.ts';
 import { nearest } from './domain/words.ts';
@@ -80,7 +82,7 @@ export class OsdpConsole {
   /** `{action, …}`: see FIELDS. Throws an OperatingError for what cannot be done. */
   async handle(request: ControlRequest, context: ControlContext): Answer {
     const { action } = request;
-    const run = typeof action === 'string' ? this.#actions[action] : undefined;
+    const run = typeof action === 'string' ? memberOf(this.#actions, action) : undefined;
     if (run !== undefined) return await run(request, context);
     throw new OperatingError('unknown_command', `\`action\` is one of ${Object.keys(FIELDS).join(', ')}`);
   }
@@ -286,6 +288,6 @@ function unknown(kind: 'reader' | 'bus', name: string, known: readonly string[])
   const meant = nearest(name, known);
   return new OperatingError(
     'controller_not_found',
-    `there is no OSDP ${kind} ${name.slice(0, 60)}${meant === null ? `: there are ${known.join(', ') || 'none'}` : `: did you mean ${meant}?`}`,
+    `there is no OSDP ${kind} ${quoted(name)}${meant === null ? `: there are ${known.join(', ') || 'none'}` : `: did you mean ${meant}?`}`,
   );
 }

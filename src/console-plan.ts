@@ -2,6 +2,7 @@
 
 import { OperatingError } from './domain/errors.ts';
 import type { Clock, Device } from './domain/ports.ts';
+import { quoted } from './domain/outside-text.ts';
 import type { Site } from './domain/site.ts';
 import type { TimeWitness } from './domain/window.ts';
 import { nearest } from './domain/words.ts';
@@ -50,7 +51,7 @@ function chosen(site: Site, wanted: unknown): readonly string[] {
   const meant = nearest(wanted, known);
   throw new OperatingError(
     'controller_not_found',
-    `there is no controller ${wanted.slice(0, 60)}${meant === null ? `: there are ${known.join(', ') || 'none that hold credentials'}` : `: did you mean ${meant}?`}`,
+    `there is no controller ${quoted(wanted)}${meant === null ? `: there are ${known.join(', ') || 'none that hold credentials'}` : `: did you mean ${meant}?`}`,
   );
 }
 

@@ -6,6 +6,8 @@ import type { ClockTrust } from './ops/clock-trust.ts';
 import { OsdpConsole, type OsdpAgent } from './console-osdp.ts';
 import { answerPlan, type PlanAgent } from './console-plan.ts';
 import { OperatingError } from './domain/errors.ts';
+import { memberOf } from './domain/named.ts';
+import { quoted } from './domain/outside-text.ts';
 import type { Clock } from './domain/ports.ts';
 import type { Site, SiteEntrance } from './domain/site.ts';
 import { nearest } from './domain/words.ts';
@@ -46,6 +48,8 @@ export type ConsoleOptions = {
 const SLICE = 64;
 /** How long a presentation has to become a decision: the longest frame at 9,600 baud, a slow bus, and room. */
 const DECISION_MS = 3_000;
+/** As for `card_number` over MQTT. */
+const MOST_PRESENTED = 200;
 
 type Handler = (request: ControlRequest, context: ControlContext) => Promise<unknown>;
 
@@ -62,7 +66,7 @@ export class Console {
 
   /** For the control server; throws OperatingErrors for what cannot be done. */
   handle: Handler = async (request, context) => {
-    const handler = this.#handlers[request.kind];
+    const handler = memberOf(this.#handlers, request.kind);
     if (handler !== undefined) {
       await this.#options.ready;
       return await handler(request, context).catch((error: unknown) => {
@@ -74,7 +78,7 @@ export class Console {
     const meant = nearest(request.kind, known);
     throw new OperatingError(
       'unknown_command',
-      `no request is called ${request.kind.slice(0, 60)}: ${meant === null ? `there are ${known.join(', ')}` : `did you mean ${meant}?`}`,
+      `no request is called ${quoted(request.kind)}: ${meant === null ? `there are ${known.join(', ')}` : `did you mean ${meant}?`}`,
     );
   };
 
@@ -109,7 +113,7 @@ export class Console {
       const incoming = {
         resource,
         verb,
-        payload: Buffer.from(JSON.stringify(envelope ?? null)),
+        payload: { value: envelope ?? null },
         source: 'local',
         isRetained: false,
         responseTopic: null,
@@ -217,6 +221,8 @@ export class Console {
     const { card, code, card_format: cardFormat } = request;
     if ((typeof card === 'string') === (typeof code === 'string'))
       throw new OperatingError('invalid_input', 'give either a card or a code');
+    if ([card, code].some((text) => typeof text === 'string' && text.length > MOST_PRESENTED))
+      throw new OperatingError('invalid_input', `a card or code has at most ${MOST_PRESENTED} characters`);
     if (request['present'] === true) {
       const what = typeof card === 'string' ? { card } : { code: String(code) };
       return { ...where, ...(await this.#present(store, entrance, reader, what)) };
@@ -311,7 +317,7 @@ function unknownName(
   const meant = nearest(name, known);
   return new OperatingError(
     type,
-    `there is no ${kind} ${name.slice(0, 60)}${meant === null ? `: there are ${known.join(', ') || 'none'}` : `: did you mean ${meant}?`}`,
+    `there is no ${kind} ${quoted(name)}${meant === null ? `: there are ${known.join(', ') || 'none'}` : `: did you mean ${meant}?`}`,
   );
 }
 

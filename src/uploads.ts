@@ -23,15 +23,17 @@ export class Uploads {
   add(id: string | null, offset: number, part: Buffer): string {
     if (id === null && this.#uploads.size >= MOST_AT_ONCE)
       throw new OperatingError('not_permitted', `more than ${MOST_AT_ONCE} files at once: try again in a minute`);
-    const upload = id === null ? { parts: [], bytes: 0, timer: null } : this.#get(id);
+    const upload = id === null ? { parts: new Array<Buffer>(), bytes: 0, timer: null } : this.#get(id);
     if (offset !== upload.bytes)
       throw new OperatingError('invalid_input', `the next piece begins at ${upload.bytes}, not at ${offset}`);
+    if (part.length === 0) throw new OperatingError('invalid_input', '`data` is empty: a piece has at least one byte');
     if (upload.bytes + part.length > MAX_FILE_BYTES)
       throw new OperatingError('invalid_input', `a file may have at most ${MAX_FILE_BYTES} bytes`);
     const name = id ?? String(++this.#lastId);
     upload.timer?.cancel();
+    upload.parts.push(part);
     const timer = this.#clock.after(KEPT_MS, () => this.#uploads.delete(name));
-    this.#uploads.set(name, { parts: [...upload.parts, part], bytes: upload.bytes + part.length, timer });
+    this.#uploads.set(name, { parts: upload.parts, bytes: upload.bytes + part.length, timer });
     return name;
   }
 

@@ -41,7 +41,7 @@ export const COMMAND_TABLE: readonly Command[] = [
     summary: 'What happened, and with --follow what happens.',
     load: async () => (await import('./events.ts')).eventsProgram,
   },
-  resource('facility', 'The facility as a whole: digest.'),
+  resource('facility', 'The facility as a whole: digest, reset-stream.'),
   {
     name: 'swipe',
     summary: 'What a card or code would do at a reader, step by step; --present does it at a simulated one.',

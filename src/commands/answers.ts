@@ -3,15 +3,24 @@
 import type { z } from 'zod';
 import { OperatingError, type ApiError } from '../domain/errors.ts';
 import type { Log } from '../domain/ports.ts';
+import { cut, quotedPath } from '../domain/outside-text.ts';
 import { complaintsOf, UNWORDED } from '../domain/wording.ts';
 import type { Answer } from '../store/journal.ts';
 import { isStorageError } from '../store/transactions.ts';
 import { complaintText } from './complaints.ts';
 
 const MOST_TOLD = 10;
+/** So long is a message at most, whatever it quotes. */
+const MOST_MESSAGE = 1_000;
+
+/** The error as it may leave: whatever came from outside and went into it is short. */
+export const bounded = ({ type, message, path }: ApiError, most = MOST_MESSAGE): ApiError =>
+  path === undefined
+    ? { type, message: cut(message, most) }
+    : { type, message: cut(message, most), path: quotedPath(path) };
 
 export const errorJson = (commandId: string | null, error: ApiError): string =>
-  JSON.stringify({ command_id: commandId, ok: false, error });
+  JSON.stringify({ command_id: commandId, ok: false, error: bounded(error) });
 
 /** The error as reply and as journal entry. */
 export const failure = (commandId: string, error: ApiError): { json: string; answer: Answer } => {
@@ -41,7 +50,7 @@ export function fit<S extends z.ZodType>(
   const parsed = schema.safeParse(value, UNWORDED);
   if (parsed.success) return { data: parsed.data };
   const complaints = complaintsOf(schema, value, parsed.error.issues).map((complaint) => ({
-    path: [...prefix, ...complaint.path],
+    path: quotedPath([...prefix, ...complaint.path]),
     message: complaintText(complaint),
   }));
   const message = complaints

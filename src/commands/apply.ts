@@ -5,7 +5,7 @@ import type { ApiError } from '../domain/errors.ts';
 import { OperatingError } from '../domain/errors.ts';
 import type { JournalRow, NewEntry } from '../store/journal.ts';
 import { COMMANDS } from './contract.ts';
-import { apiErrorOf, errorJson, readParams } from './answers.ts';
+import { apiErrorOf, bounded, errorJson, readParams } from './answers.ts';
 import { NOW } from './handlers.ts';
 import type { Asker, Outcome, Room } from './room.ts';
 
@@ -13,29 +13,64 @@ const SLICE_MS = 2;
 /** A reply weighs at most 128 KiB: with more operations than this, or heavier objects, each result is shortened to its id. */
 const MOST_WHOLE_RESULTS = 20;
 const MOST_REPLY_BYTES = 126 * 1024;
+/** Then 500 errors fit as well. */
+const SHORT_MESSAGE = 60;
 
 type Operation = { op: 'create' | 'update' | 'delete'; params: Record<string, unknown> };
 type Result = { ok: true; acs_credential?: unknown } | { ok: false; error: ApiError };
-type Progress = { results: Result[]; hasCode: boolean };
+/** `stale`: why only what takes access away is done; kept, for the number of the command is taken down with the first slice. */
+type Progress = { results: Result[]; hasCode: boolean; stale?: ApiError | null };
+
+class Stopping extends Error {}
 
 export class Apply {
   readonly #room: Room;
   readonly #entry: NewEntry;
   readonly #asker: Asker;
+  /** Takes the number of the command down, inside a transaction; the answer is why it may not grant anything. */
+  readonly #followStream: () => ApiError | null;
   readonly #codeShownMs: number;
   readonly #isStopping: () => boolean;
   readonly #wake = new Set<string>();
 
-  constructor(room: Room, entry: NewEntry, asker: Asker, codeShownMs: number, isStopping: () => boolean) {
+  constructor(
+    room: Room,
+    entry: NewEntry,
+    asker: Asker,
+    followStream: () => ApiError | null,
+    codeShownMs: number,
+    isStopping: () => boolean,
+  ) {
     this.#room = room;
     this.#entry = entry;
     this.#asker = asker;
+    this.#followStream = followStream;
     this.#codeShownMs = codeShownMs;
     this.#isStopping = isStopping;
   }
 
   /** Resolves with the reply once all is durable; rejects when the disk failed, or at a stop, and then nothing may be acknowledged. */
   async run(params: unknown, known: JournalRow | null): Promise<string> {
+    try {
+      return await this.#run(params, known);
+    } catch (error) {
+      if (error instanceof Stopping) throw error;
+      const json = errorJson(this.#entry.commandId, apiErrorOf(error, this.#room.log));
+      this.#durably(() => this.#end(json));
+      return json;
+    }
+  }
+
+  /** A mistake of ours amid the slices: those before it stand, and the command is over. */
+  #end(json: string): void {
+    const { store, clock } = this.#room;
+    const { commandId } = this.#entry;
+    const answer = { json, isSecret: false, codeShownUntilMs: null };
+    if (store.journal.get(commandId) === undefined) store.journal.addDone(this.#entry, answer);
+    else store.journal.finish(commandId, answer, clock.nowMs());
+  }
+
+  async #run(params: unknown, known: JournalRow | null): Promise<string> {
     const { store } = this.#room;
     let operations: readonly Operation[];
     let isAtomic: boolean;
@@ -51,7 +86,10 @@ export class Apply {
       isAtomic = valid.atomic;
     } catch (error) {
       const json = errorJson(this.#entry.commandId, apiErrorOf(error, this.#room.log));
-      this.#durably(() => store.journal.addDone(this.#entry, { json, isSecret: false, codeShownUntilMs: null }));
+      this.#durably(() => {
+        this.#followStream();
+        store.journal.addDone(this.#entry, { json, isSecret: false, codeShownUntilMs: null });
+      });
       return json;
     }
     const json = isAtomic ? this.#atomic(operations) : await this.#inSlices(operations, known);
@@ -63,7 +101,7 @@ export class Apply {
     const { store, clock } = this.#room;
     let json = '';
     this.#durably(() => {
-      const progress: Progress = { results: [], hasCode: false };
+      const progress: Progress = { results: [], hasCode: false, stale: this.#followStream() };
       try {
         store.attempt(() => {
           for (const [i, operation] of operations.entries())
@@ -88,10 +126,15 @@ export class Apply {
     const { store, clock } = this.#room;
     const saved = known === null ? null : store.journal.progressOf(known);
     const progress: Progress = saved === null ? { results: [], hasCode: false } : (JSON.parse(saved) as Progress);
-    if (known === null) store.group(() => store.journal.addOpen(this.#entry, 'running'));
+    if (known === null)
+      store.group(() => {
+        progress.stale = this.#followStream();
+        store.journal.addOpen(this.#entry, 'running');
+        store.journal.saveProgress(this.#entry.commandId, JSON.stringify(progress));
+      });
     const isShort = operations.length > MOST_WHOLE_RESULTS;
     for (;;) {
-      if (this.#isStopping()) throw new Error('stopping: the apply goes on when its command comes again');
+      if (this.#isStopping()) throw new Stopping('stopping: the apply goes on when its command comes again');
       const slice: { failure: Error | null } = { failure: null };
       const json = store.group(() => this.#slice(operations, progress, isShort), {
         rolledBack: (error) => (slice.failure = error),
@@ -136,6 +179,8 @@ export class Apply {
   ): void {
     const { store, clock } = this.#room;
     try {
+      const { stale } = progress;
+      if (stale != null && operation.op !== 'delete') throw new OperatingError(stale.type, stale.message);
       const run = NOW[`credentials/${operation.op}`];
       if (run === undefined) throw new OperatingError('unknown_command', `${operation.op} is not an operation`);
       const call = { nowMs: clock.nowMs(), commandId: this.#entry.commandId, asker: this.#asker };
@@ -153,7 +198,7 @@ export class Apply {
       const path = ['params', 'operations', position, ...(found.path ?? [])];
       if (isAtomic)
         throw new OperatingError(found.type, `params.operations.${position}: ${found.message}; nothing was done`, path);
-      progress.results.push({ ok: false, error: { ...found, path } });
+      progress.results.push({ ok: false, error: bounded({ ...found, path }) });
     }
   }
 
@@ -167,7 +212,24 @@ export class Apply {
     const results = progress.results.map((result) =>
       result.ok ? { ...result, acs_credential: shortened(result.acs_credential) } : result,
     );
-    return JSON.stringify({ command_id: this.#entry.commandId, ok: true, result: { results, is_shortened: true } });
+    const shorter = JSON.stringify({
+      command_id: this.#entry.commandId,
+      ok: true,
+      result: { results, is_shortened: true },
+    });
+    if (Buffer.byteLength(shorter) <= MOST_REPLY_BYTES) return shorter;
+    return JSON.stringify({
+      command_id: this.#entry.commandId,
+      ok: true,
+      result: {
+        results: results.map((result) =>
+          result.ok
+            ? result
+            : { ok: false, error: { ...bounded(result.error, SHORT_MESSAGE), path: result.error.path?.slice(0, 3) } },
+        ),
+        is_shortened: true,
+      },
+    });
   }
 
   #durably(fn: () => void): void {

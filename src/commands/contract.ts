@@ -23,9 +23,10 @@ const endsAt = instant.describe('Until when it is valid, excluding this instant'
 const text = (description: string, max: number) =>
   z.string().trim().min(1, 'must not be empty').max(max, `at most ${max} characters`).describe(description);
 
+const MOST_METADATA_BYTES = 4_096;
 const metadata = z
   .record(z.string(), z.json())
-  .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= 4096, 'at most 4 KiB')
+  .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= MOST_METADATA_BYTES, 'at most 4 KiB')
   .describe('Kept and returned as given, at most 4 KiB');
 
 const code = z
@@ -111,7 +112,7 @@ const scheduleId = id('The weekly schedule that it follows, within its window');
 const DATE_WANTED = 'a date as 2026-12-25';
 const date = z.iso.date(DATE_WANTED);
 
-const brandMetadata = z.record(z.string(), z.json()).optional().describe('Kept and returned as given');
+const brandMetadata = metadata.optional();
 
 export const credentialCreateParams = z
   .strictObject({
@@ -193,6 +194,8 @@ export type CommandSpec = {
   kind: 'reads' | 'stores' | 'moves' | 'works';
   /** It acts on the physical world without moving anything: it needs `expires_at` as well. */
   mustExpire?: true;
+  /** It takes access away: a number in its stream or a clock that goes before ours is no reason to refuse it. */
+  revokes?: true;
   example: Record<string, unknown>;
 };
 
@@ -259,6 +262,7 @@ export const COMMANDS = {
     params: userId,
     result: '`{}`',
     kind: 'stores',
+    revokes: true,
     example: { acs_user_id: USER },
   }),
   'users/suspend': command({
@@ -266,6 +270,7 @@ export const COMMANDS = {
     params: userId,
     result: '`acs_user`: the user',
     kind: 'stores',
+    revokes: true,
     example: { acs_user_id: USER },
   }),
   'users/unsuspend': command({
@@ -321,6 +326,7 @@ export const COMMANDS = {
     params: credentialId,
     result: '`{}`',
     kind: 'stores',
+    revokes: true,
     example: { acs_credential_id: CREDENTIAL },
   }),
   'credentials/assign': command({
@@ -345,6 +351,7 @@ export const COMMANDS = {
     }),
     result: '`acs_credential`: the credential',
     kind: 'stores',
+    revokes: true,
     example: { acs_credential_id: CREDENTIAL },
   }),
   'credentials/list_accessible_entrances': command({
@@ -560,7 +567,7 @@ export const COMMANDS = {
     params: z.strictObject({
       acs_system_id: system,
       from_sequence: z.int().min(0).default(1).describe('The first wanted'),
-      event_types: z.array(z.string()).max(50).optional().describe('Only these'),
+      event_types: z.array(z.string().max(100)).max(50).optional().describe('Only these'),
       limit,
     }),
     result: '`events`, `first_sequence` and `last_sequence` kept, `next_sequence`',
@@ -574,6 +581,17 @@ export const COMMANDS = {
     result: '`revision`, `digest` (SHA-256, hexadecimal), `users`, `credentials`',
     kind: 'reads',
     example: {},
+  }),
+  'facility/reset_stream': command({
+    summary:
+      'Forgets the number of a stream, after its sender has begun anew: the next number that comes is believed, whatever it is.',
+    params: z.strictObject({
+      stream_id: z.string().min(1).max(64).describe('`stream.id` of the sender’s commands'),
+      acs_system_id: system,
+    }),
+    result: '`stream_id`, `last_seq`: the number it stood at (null: there was no such stream)',
+    kind: 'stores',
+    example: { stream_id: 'tower-1' },
   }),
 } as const;
 
@@ -623,3 +641,5 @@ export type Envelope = z.output<typeof envelope>;
 /** How far ahead of `issued_at` a command that moves something may expire. */
 export const MOST_AHEAD_MS = 60_000;
 export const MOST_PAYLOAD_BYTES = 256 * 1024;
+/** Members and items in all operations of one `credentials/apply`: more than 500 of them can need in a payload of that size. */
+export const MOST_APPLY_VALUES = 20_000;

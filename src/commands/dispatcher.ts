@@ -3,31 +3,24 @@
 
 import type { ApiError } from '../domain/errors.ts';
 import { assert } from '../domain/errors.ts';
-import { COMMAND_ID_FORM } from '../domain/ids.ts';
-import type { GroupHooks } from '../store/transactions.ts';
+import { quoted } from '../domain/outside-text.ts';
+import { isStorageError, type GroupHooks } from '../store/transactions.ts';
 import type { Answer, JournalRow, NewEntry } from '../store/journal.ts';
-import { apiErrorOf, errorJson, failure, fit } from './answers.ts';
+import { apiErrorOf, bounded, errorJson, failure } from './answers.ts';
 import { Apply } from './apply.ts';
-import { canonicalJson } from './canonical-json.ts';
-import {
-  mustExpire,
-  COMMANDS,
-  envelope as envelopeSchema,
-  isCommandName,
-  MOST_AHEAD_MS,
-  MOST_PAYLOAD_BYTES,
-  PLANNED_COMMANDS,
-  type CommandName,
-  type Envelope,
-} from './contract.ts';
+import { COMMANDS, type Envelope } from './contract.ts';
+import { timeRefusal } from './expiry.ts';
 import { LATER, NOW } from './handlers.ts';
+import { readCommand, type Parsed, type Payload, type Rejected } from './intake.ts';
+import { RejectionBudget } from './rejections.ts';
 import type { Asker, Outcome, Room } from './room.ts';
+import { followStream, streamMayRefuse, streamRefusal } from './streams.ts';
 
 /** A command as it came in, from the broker or over the local socket. */
 export type Incoming = {
   resource: string;
   verb: string;
-  payload: Buffer;
+  payload: Payload;
   source: 'mqtt' | 'local';
   isRetained: boolean;
   /** The request's own Response Topic; null: the default one for its command_id. */
@@ -57,12 +50,7 @@ export type DispatcherOptions = { replyTopicFor: (commandId: string) => string }
 
 /** How long a generated code may be shown again to whoever repeats the command. */
 const CODE_SHOWN_MS = 10 * 60_000;
-/** Rejections recorded as events: this many at once, then one a second; the rest are counted. */
-const REJECTION_BURST = 60;
-/** More streams than senders a building has; beyond, numbers are not followed. */
-const MOST_STREAMS = 64;
 
-type Parsed = { envelope: Envelope; name: CommandName; digest: Buffer };
 type Waiter = { incoming: Incoming; answer: Answerer };
 
 export class Dispatcher {
@@ -70,12 +58,13 @@ export class Dispatcher {
   readonly #replyTopicFor: (commandId: string) => string;
   /** Commands under way in this process, each with the repeats that wait for the same reply. */
   readonly #running = new Map<string, Waiter[]>();
-  #rejections = { tokens: REJECTION_BURST, atMs: 0, suppressed: 0 };
+  readonly #rejections: RejectionBudget;
   #stopping = false;
 
   constructor(room: Room, options: DispatcherOptions) {
     this.#room = room;
     this.#replyTopicFor = options.replyTopicFor;
+    this.#rejections = new RejectionBudget(room.clock.monotonicMs());
   }
 
   /**
@@ -83,24 +72,42 @@ export class Dispatcher {
    * next command must wait for this one (a long apply).
    */
   dispatch(incoming: Incoming, answer: Answerer, failed: Failure): Promise<void> | null {
-    const { store, clock } = this.#room;
-    const nowMs = clock.nowMs();
-    const parsed = this.#parse(incoming);
-    if ('error' in parsed) {
-      this.#reject(incoming, parsed.commandId, parsed.error, nowMs, answer, failed);
+    const state = { isAnswered: false };
+    const once: Answerer = (reply) => {
+      state.isAnswered = true;
+      answer(reply);
+    };
+    let commandId: string | null = null;
+    try {
+      const read = readCommand(incoming, this.#room.store.secrets);
+      commandId = 'error' in read ? read.commandId : read.envelope.command_id;
+      if ('error' in read) {
+        this.#reject(incoming, read, once, failed);
+        return null;
+      }
+      return this.#carry(incoming, read, once, failed);
+    } catch (error) {
+      // The disk's errors are the link's business: nothing is acknowledged then. A mistake of our own would come again for ever if it were not answered.
+      if (state.isAnswered || isStorageError(error)) throw error;
+      const internal = apiErrorOf(error, this.#room.log);
+      this.#reject(incoming, { error: internal, commandId, envelope: null, digest: null }, once, failed);
       return null;
     }
-    const { envelope } = parsed;
+  }
+
+  #carry(incoming: Incoming, parsed: Parsed, answer: Answerer, failed: Failure): Promise<void> | null {
+    const { store, clock } = this.#room;
+    const nowMs = clock.nowMs();
+    const { envelope, name } = parsed;
     const known = store.journal.get(envelope.command_id);
     if (known !== undefined) return this.#repeat(incoming, parsed, known, answer, failed);
     const refusal = this.#refusalOf(incoming, parsed, nowMs);
-    const kind = COMMANDS[parsed.name].kind;
+    const { kind } = COMMANDS[name];
     if (kind === 'reads') {
-      this.#read(incoming, parsed, refusal, answer);
+      this.#read(incoming, parsed, refusal, nowMs, answer, failed);
       return null;
     }
-    if (refusal === null && parsed.name === 'credentials/apply')
-      return this.#apply(incoming, parsed, null, answer, failed);
+    if (refusal === null && name === 'credentials/apply') return this.#apply(incoming, parsed, null, answer, failed);
     if (refusal === null && kind !== 'stores') {
       this.#accept(incoming, parsed, nowMs, answer, failed);
       return null;
@@ -146,148 +153,70 @@ export class Dispatcher {
 
   // ---- before the effect ----
 
-  #parse(incoming: Incoming): Parsed | { error: ApiError; commandId: string | null } {
-    const { payload } = incoming;
-    if (payload.length > MOST_PAYLOAD_BYTES) {
-      return {
-        commandId: null,
-        error: {
-          type: 'invalid_input',
-          message: `a command has at most ${MOST_PAYLOAD_BYTES} bytes; this one has ${payload.length}. Remedy: credentials/apply in several commands`,
-        },
-      };
-    }
-    let json: unknown;
-    try {
-      json = JSON.parse(payload.toString('utf8'));
-    } catch (error) {
-      return {
-        commandId: null,
-        error: { type: 'invalid_input', message: `the payload is not JSON: ${jsonComplaint(error)}` },
-      };
-    }
-    const commandId = readCommandId(json);
-    if (incoming.isRetained) {
-      return {
-        commandId,
-        error: {
-          type: 'retained_command',
-          message:
-            'commands are never retained: this one would come again at every subscription. Remedy: publish with retain off, and clear the topic with an empty retained message',
-        },
-      };
-    }
-    const result = fit(envelopeSchema, json, []);
-    if ('error' in result) return { commandId, error: result.error };
-    const name = `${incoming.resource}/${incoming.verb}`;
-    if (isCommandName(name)) {
-      const digest = this.#room.store.secrets.commandDigest(name, canonicalJson(result.data.params));
-      return { envelope: result.data, name, digest };
-    }
-    const error: ApiError = PLANNED_COMMANDS.has(name)
-      ? { type: 'not_supported', message: `${name} is not built in this version` }
-      : {
-          type: 'unknown_command',
-          message: `${name} is not a command. Remedy: see the list of resources and verbs in docs/mqtt-api.md`,
-        };
-    return { commandId, error };
-  }
-
   #refusalOf(incoming: Incoming, { envelope, name }: Parsed, nowMs: number): ApiError | null {
-    const moves = mustExpire(name);
-    const isTrusted = this.#room.time().trusted;
-    const expiresAtMs = Math.min(envelope.expires_at ?? Infinity, incoming.expiresAtMs ?? Infinity);
-    if (moves && envelope.expires_at === undefined) {
-      return {
-        type: 'invalid_input',
-        message: `expires_at: required, for ${name} acts on the physical world: at most 60 s ahead`,
-        path: ['expires_at'],
-      };
-    }
-    if (moves && !isTrusted && incoming.source !== 'local') {
-      return {
-        type: 'clock_untrusted',
-        message:
-          'the gateway’s clock is not trusted, so nobody can tell whether this command has expired. Remedy: give it time (NTP, RTC), or use the local console',
-      };
-    }
-    if (
-      moves &&
-      envelope.expires_at !== undefined &&
-      envelope.expires_at - (envelope.issued_at ?? nowMs) > MOST_AHEAD_MS
-    ) {
-      return { type: 'invalid_input', message: 'expires_at: at most 60 s ahead of issued_at', path: ['expires_at'] };
-    }
-    if (expiresAtMs <= nowMs && (isTrusted || incoming.source === 'local')) {
-      return {
-        type: 'command_expired',
-        message: `expired at ${new Date(expiresAtMs).toISOString()}; nothing was done`,
-        path: ['expires_at'],
-      };
-    }
-    if (!incoming.isResponseTopicAllowed) {
-      return {
-        type: 'not_permitted',
-        message:
-          'the Response Topic lies outside mqtt.reply_topics of the facility file; answered on the default topic',
-      };
-    }
-    return null;
+    const late = timeRefusal(envelope, name, {
+      nowMs,
+      isTrusted: this.#room.time().trusted,
+      isLocal: incoming.source === 'local',
+      messageExpiresAtMs: incoming.expiresAtMs,
+    });
+    if (late !== null || incoming.isResponseTopicAllowed) return late;
+    return {
+      type: 'not_permitted',
+      message: 'the Response Topic lies outside mqtt.reply_topics of the facility file; answered on the default topic',
+    };
   }
 
-  /** Never was a command: an event tells, and the sender where it can be reached. */
-  #reject(
+  /** Never was a command: an event tells, and the sender where it can be reached. Where it has an id, a repeat is known for one. */
+  #reject(incoming: Incoming, rejected: Rejected, answer: Answerer, failed: Failure): void {
+    const { store, clock } = this.#room;
+    const { commandId, digest } = rejected;
+    const error = bounded(rejected.error);
+    const known = commandId === null ? undefined : store.journal.get(commandId);
+    if (known !== undefined && digest !== null && known.digest.equals(digest) && known.state === 'done') {
+      this.#answerLater(this.#replyTo(incoming, commandId, this.#storedReply(known) ?? '', false), answer, failed);
+      return;
+    }
+    const command = quoted(`${incoming.resource}/${incoming.verb}`);
+    const body = { command, command_id: commandId, error, source: incoming.source };
+    const keeps = commandId !== null && digest !== null && known === undefined;
+    const bytes = Buffer.byteLength(JSON.stringify(body)) * (keeps ? 2 : 1);
+    const suppressed = this.#rejections.take(bytes, clock.monotonicMs());
+    const reply = this.#replyTo(incoming, commandId, errorJson(commandId, error), keeps && suppressed !== null);
+    const nowMs = clock.nowMs();
+    const record = (): void => {
+      followStream(store, rejected.envelope?.stream, false, nowMs);
+      if (suppressed === null) return;
+      store.events.add({ event_type: 'agent.command_rejected', body: { ...body, suppressed } }, nowMs);
+      if (!keeps) return;
+      const entry = { ...this.#entryOf(incoming, commandId, nowMs), digest, command };
+      store.journal.addDone(entry, failure(commandId, error).answer);
+    };
+    store.group(record, { committed: () => answer(reply), rolledBack: failed });
+  }
+
+  // ---- effects ----
+
+  #read(
     incoming: Incoming,
-    commandId: string | null,
-    error: ApiError,
+    parsed: Parsed,
+    refusal: ApiError | null,
     nowMs: number,
     answer: Answerer,
     failed: Failure,
   ): void {
     const { store } = this.#room;
-    const reply = this.#replyTo(incoming, commandId, errorJson(commandId, error), false);
-    const suppressed = this.#mayRecordRejection(nowMs);
-    if (suppressed === null) {
+    const { command_id: commandId, stream } = parsed.envelope;
+    const json = refusal === null ? this.#effect(incoming, parsed).json : errorJson(commandId, refusal);
+    const reply = this.#replyTo(incoming, commandId, json, false);
+    if (stream === undefined) {
       answer(reply);
       return;
     }
-    const body = {
-      command: `${incoming.resource}/${incoming.verb}`.slice(0, 100),
-      command_id: commandId,
-      error,
-      suppressed,
-      source: incoming.source,
-    };
-    store.group(() => store.events.add({ event_type: 'agent.command_rejected', body }, nowMs), {
+    store.group(() => followStream(store, stream, false, nowMs), {
       committed: () => answer(reply),
       rolledBack: failed,
     });
-  }
-
-  /** The number of rejections not recorded since the last one, or null when this one is not recorded either. */
-  #mayRecordRejection(nowMs: number): number | null {
-    const state = this.#rejections;
-    const refill = Math.floor(Math.max(0, nowMs - state.atMs) / 1000);
-    if (refill > 0) {
-      state.tokens = Math.min(REJECTION_BURST, state.tokens + refill);
-      state.atMs = nowMs;
-    }
-    if (state.tokens === 0) {
-      state.suppressed += 1;
-      return null;
-    }
-    state.tokens -= 1;
-    const suppressed = state.suppressed;
-    state.suppressed = 0;
-    return suppressed;
-  }
-
-  // ---- effects ----
-
-  #read(incoming: Incoming, parsed: Parsed, refusal: ApiError | null, answer: Answerer): void {
-    const { command_id: commandId } = parsed.envelope;
-    const json = refusal === null ? this.#effect(incoming, parsed).json : errorJson(commandId, refusal);
-    answer(this.#replyTo(incoming, commandId, json, false));
   }
 
   #store(
@@ -310,7 +239,8 @@ export class Dispatcher {
       rolledBack: failed,
     };
     store.group(() => {
-      const error = refusal ?? this.#followStream(parsed.envelope, nowMs);
+      const stale = followStream(store, parsed.envelope.stream, streamMayRefuse(parsed.name), nowMs);
+      const error = refusal ?? stale;
       done = error === null ? this.#effect(incoming, parsed) : { ...failure(entry.commandId, error), wake: [] };
       store.journal.addDone(entry, done.answer);
     }, hooks);
@@ -350,6 +280,12 @@ export class Dispatcher {
     const { command_id: commandId } = parsed.envelope;
     const prepare = LATER[parsed.name];
     assert(prepare !== undefined, `${parsed.name} has a handler`);
+    // Whatever is refused from here on is a command that was stored and not done, and its number is taken down there.
+    const stale = streamRefusal(store, parsed.envelope.stream);
+    if (stale !== null && streamMayRefuse(parsed.name)) {
+      this.#store(incoming, parsed, stale, nowMs, answer, failed);
+      return;
+    }
     let work: ReturnType<typeof prepare>;
     try {
       const asker = askerOf(incoming, parsed.envelope);
@@ -367,7 +303,10 @@ export class Dispatcher {
         failed(error);
       },
     };
-    store.group(() => store.journal.addOpen(this.#entry(incoming, parsed, nowMs), 'accepted'), hooks);
+    store.group(() => {
+      followStream(store, parsed.envelope.stream, false, nowMs);
+      store.journal.addOpen(this.#entry(incoming, parsed, nowMs), 'accepted');
+    }, hooks);
   }
 
   async #carryOut(
@@ -403,22 +342,31 @@ export class Dispatcher {
     answer: Answerer,
     failed: Failure,
   ): Promise<void> {
-    const { command_id: commandId } = parsed.envelope;
-    const entry = this.#entry(incoming, parsed, this.#room.clock.nowMs());
+    const { command_id: commandId, stream } = parsed.envelope;
+    const { store, clock } = this.#room;
+    const nowMs = clock.nowMs();
+    const entry = this.#entry(incoming, parsed, nowMs);
+    const follow = (): ApiError | null => followStream(store, stream, true, nowMs);
     const waiters: Waiter[] = [{ incoming, answer }];
     this.#running.set(commandId, waiters);
-    return new Apply(this.#room, entry, askerOf(incoming, parsed.envelope), CODE_SHOWN_MS, () => this.#stopping)
-      .run(parsed.envelope.params, known)
-      .then(
-        (json) => {
-          this.#running.delete(commandId);
-          for (const waiter of waiters) waiter.answer(this.#replyTo(waiter.incoming, commandId, json, true));
-        },
-        (error: unknown) => {
-          this.#running.delete(commandId);
-          failed(error instanceof Error ? error : new Error(String(error)));
-        },
-      );
+    const apply = new Apply(
+      this.#room,
+      entry,
+      askerOf(incoming, parsed.envelope),
+      follow,
+      CODE_SHOWN_MS,
+      () => this.#stopping,
+    );
+    return apply.run(parsed.envelope.params, known).then(
+      (json) => {
+        this.#running.delete(commandId);
+        for (const waiter of waiters) waiter.answer(this.#replyTo(waiter.incoming, commandId, json, true));
+      },
+      (error: unknown) => {
+        this.#running.delete(commandId);
+        failed(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
   }
 
   // ---- repeats ----
@@ -465,41 +413,14 @@ export class Dispatcher {
 
   // ---- small things ----
 
-  /** Numbers from above: a gap is an event, something older than what we have is refused. */
-  #followStream(envelope: Envelope, nowMs: number): ApiError | null {
-    const { stream } = envelope;
-    if (stream === undefined) return null;
-    const { meta, events } = this.#room.store;
-    const key = `stream:${stream.id}`;
-    const last = meta.number(key);
-    if (last === null) {
-      if ((meta.number('streams') ?? 0) >= MOST_STREAMS) return null;
-      meta.increment('streams');
-    } else if (stream.seq <= last) {
-      return {
-        type: 'stale_revision',
-        message: `stream.seq: ${stream.seq} is not newer than ${last}, which this facility has`,
-        path: ['stream', 'seq'],
-      };
-    } else if (stream.seq > last + 1) {
-      events.add(
-        {
-          event_type: 'agent.commands_missing',
-          body: { stream_id: stream.id, from_seq: last + 1, to_seq: stream.seq - 1 },
-        },
-        nowMs,
-      );
-    }
-    meta.set(key, stream.seq);
-    return null;
+  #entry(incoming: Incoming, parsed: Parsed, nowMs: number): NewEntry {
+    const { envelope, digest, name: command } = parsed;
+    return { ...this.#entryOf(incoming, envelope.command_id, nowMs), digest, command };
   }
 
-  #entry(incoming: Incoming, parsed: Parsed, nowMs: number): NewEntry {
-    const commandId = parsed.envelope.command_id;
+  #entryOf(incoming: Incoming, commandId: string, nowMs: number): Omit<NewEntry, 'digest' | 'command'> {
     return {
       commandId,
-      digest: parsed.digest,
-      command: parsed.name,
       receivedAtMs: nowMs,
       replyTopic: incoming.source === 'local' ? null : this.#topicOf(incoming, commandId),
       correlation: incoming.correlation,
@@ -520,20 +441,6 @@ export class Dispatcher {
       isKept: isKept && incoming.source === 'mqtt',
     };
   }
-}
-
-/** Where parsing failed, without the text around it, which may hold a PIN. */
-function jsonComplaint(error: unknown): string {
-  const position = /position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
-  return position === undefined
-    ? 'it ends too early or holds what JSON does not know'
-    : `it breaks at byte ${position}`;
-}
-
-function readCommandId(json: unknown): string | null {
-  if (typeof json !== 'object' || json === null || !('command_id' in json)) return null;
-  const { command_id: commandId } = json;
-  return typeof commandId === 'string' && COMMAND_ID_FORM.test(commandId) ? commandId : null;
 }
 
 type WithCode = { acs_credential?: { code?: unknown } };

@@ -16,7 +16,7 @@ import {
 } from './credentials.ts';
 import { explainEntrance, getEntrance, listEntrances, prepareUnlock } from './entrances.ts';
 import { listEvents } from './events.ts';
-import { digestFacility } from './facility.ts';
+import { digestFacility, resetStream } from './facility.ts';
 import { createHoliday, deleteHoliday, getHoliday, listHolidays, updateHoliday } from './holidays.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import { createSchedule, deleteSchedule, getSchedule, listSchedules, updateSchedule } from './schedules.ts';
@@ -82,6 +82,7 @@ export const NOW: Readonly<Partial<Record<CommandName, Now>>> = {
   'controllers/adopt_slot': checked('controllers/adopt_slot', adoptSlot),
   'events/list': checked('events/list', listEvents),
   'facility/digest': checked('facility/digest', digestFacility),
+  'facility/reset_stream': checked('facility/reset_stream', resetStream),
 };
 
 export const LATER: Readonly<Partial<Record<CommandName, Later>>> = {

@@ -131,7 +131,7 @@ class Client implements ControlClient {
     this.#socket.destroy();
   }
 
-  async #take(line: string): Promise<void> {
+  async #take(line: Buffer): Promise<void> {
     const answer = readAnswer(line);
     if (answer === null) return;
     if (answer.id === null) {

@@ -2,6 +2,7 @@
 // apart by their `id`; a request that streams is answered by items and then, like every other, by one reply. What kinds of requests there are is not known here.
 
 import { ERROR_TYPES, type ApiError } from '../domain/errors.ts';
+import { readJson } from '../domain/outside-json.ts';
 
 /** `{id, kind, …}`. `kind: 'cancel'` is the socket's own: it ends the request of that id, whose reply then says `interrupted`. */
 export type ControlRequest = { id: string | number; kind: string } & Readonly<Record<string, unknown>>;
@@ -35,12 +36,12 @@ export class LineReader {
   }
 
   /** The lines that `bytes` completes, without their ends; null once a line is too long, after which the reader is of no more use. */
-  push(bytes: Buffer): string[] | null {
-    const lines: string[] = [];
+  push(bytes: Buffer): Buffer[] | null {
+    const lines: Buffer[] = [];
     let from = 0;
     for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, from)) {
       if (!this.#keep(bytes.subarray(from, end))) return null;
-      lines.push(Buffer.concat(this.#parts).toString('utf8'));
+      lines.push(Buffer.concat(this.#parts));
       this.#parts = [];
       this.#size = 0;
       from = end + 1;
@@ -58,33 +59,27 @@ export class LineReader {
 const NEWLINE = 0x0a;
 
 /** A line as a request, or what is wrong with it. */
-export function readRequest(line: string): ControlRequest | { id: null; problem: string } {
-  const value = readObject(line);
-  if (value === null) return { id: null, problem: 'a request is one JSON object on one line' };
-  const { id, kind } = value;
+export function readRequest(line: Buffer): ControlRequest | { id: null; problem: string } {
+  const read = readJson(line);
+  if ('problem' in read)
+    return { id: null, problem: `a request is one JSON object on one line: this one ${read.problem}` };
+  if (!isRecord(read.value)) return { id: null, problem: 'a request is one JSON object on one line' };
+  const { id, kind } = read.value;
   if (!isId(id)) return { id: null, problem: '`id` must be a number or a text of at most 128 characters' };
   if (typeof kind !== 'string') return { id: null, problem: '`kind` must be a text' };
-  return { ...value, id, kind };
+  return { ...read.value, id, kind };
 }
 
 /** A line as a reply or an item; null when it is neither. */
-export function readAnswer(line: string): ControlReply | ControlItem | null {
-  const value = readObject(line);
-  if (value === null) return null;
+export function readAnswer(line: Buffer): ControlReply | ControlItem | null {
+  const read = readJson(line);
+  if ('problem' in read || !isRecord(read.value)) return null;
+  const { value } = read;
   const { id, ok, item, result, error } = value;
   if (isId(id) && 'item' in value) return { id, item };
   if (id !== null && !isId(id)) return null;
   if (ok === true) return { id, ok, result };
   return ok === false && isApiError(error) ? { id, ok, error } : null;
-}
-
-function readObject(line: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(line);
-    return isRecord(value) ? value : null;
-  } catch {
-    return null;
-  }
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

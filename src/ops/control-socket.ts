@@ -5,6 +5,7 @@ import { chmodSync, lstatSync, mkdirSync, renameSync, unlinkSync, type Stats } f
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { OperatingError, type ApiError } from '../domain/errors.ts';
+import { quoted } from '../domain/outside-text.ts';
 import type { Clock, Log, Timer } from '../domain/ports.ts';
 import { tryConnect } from './control-connect.ts';
 import {
@@ -28,7 +29,10 @@ export type ControlServerOptions = {
   log: Log;
   path: string;
   facility: string;
-  /** Answers with the reply's result. An `OperatingError` becomes the reply's error; anything else thrown is a bug, is answered `internal` and ends the process. */
+  /**
+   * Answers with the reply's result. An `OperatingError` becomes the reply's error; anything else thrown is a mistake of ours, which costs this request and no more:
+   * it is answered `internal` and logged, as one in a command is.
+   */
   handle: (request: ControlRequest, context: ControlContext) => Promise<unknown>;
   /** How long a request may take; null: as long as its client stays. Default: two minutes. */
   timeoutMs?: (request: ControlRequest) => number | null;
@@ -223,7 +227,7 @@ class Connection {
     this.#watchIdle();
   }
 
-  #take(line: string): void {
+  #take(line: Buffer): void {
     const request = readRequest(line);
     if (request.id === null) {
       this.#reply({ id: null, ok: false, error: { type: 'invalid_input', message: request.problem } });
@@ -280,20 +284,13 @@ class Connection {
           ? error
           : new OperatingError('internal', 'lintel failed on this request: see its log'),
       );
-      if (!(error instanceof OperatingError)) this.#crash(request, error);
+      if (!(error instanceof OperatingError))
+        this.#options.log.error('a control request met a mistake of ours', { kind: quoted(request.kind), error });
     } finally {
       deadline?.cancel();
       this.#running.delete(request.id);
       this.#watchIdle();
     }
-  }
-
-  /** A bug: whatever state it left must not serve doors. The reply gets its turn first. */
-  #crash({ kind }: ControlRequest, error: unknown): void {
-    this.#options.log.error('a control request failed by a bug', { kind, error });
-    this.#options.clock.immediate(() => {
-      throw error;
-    });
   }
 
   // ---- lines out ---------------------------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // The event log, which is the outbox as well: sequence numbers without gaps, and one cursor up to which the broker has acknowledged.
 
 import type { Random } from '../domain/ports.ts';
+import { boundedBody } from './event-body.ts';
 import type { Db } from './open.ts';
 import type { Meta } from './meta.ts';
 
@@ -57,14 +58,14 @@ export class EventLog {
   /** Inside a transaction. Returns the sequence number, which is final once that transaction is. */
   add(event: NewEvent, nowMs: number): number {
     // event_id and the rest of the envelope are written now, so that a repeat is the same to the letter; sequence is the row's own number.
-    const body = JSON.stringify({
+    const head = {
       event_id: this.#random.uuid(),
       event_type: event.event_type,
       occurred_at: this.#iso(event.occurredAtMs ?? nowMs),
       created_at: this.#iso(nowMs),
       clock: this.#clockState(),
-      ...event.body,
-    });
+    };
+    const body = boundedBody(head, event.body);
     this.#wasAdded = true;
     return Number(this.#insert.run(event.event_type, nowMs, body).lastInsertRowid);
   }

@@ -5,12 +5,14 @@ import type { Db } from './open.ts';
 export class Meta {
   readonly #get;
   readonly #set;
+  readonly #delete;
 
   constructor(db: Db) {
     this.#get = db.prepare<[string], { value: unknown }>('SELECT value FROM meta WHERE key = ?');
     this.#set = db.prepare<[string, unknown]>(
       'INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
     );
+    this.#delete = db.prepare<[string]>('DELETE FROM meta WHERE key = ?');
   }
 
   number(key: string): number | null {
@@ -20,6 +22,10 @@ export class Meta {
 
   set(key: string, value: number | string): void {
     this.#set.run(key, value);
+  }
+
+  delete(key: string): void {
+    this.#delete.run(key);
   }
 
   /** Adds one inside a transaction and returns the new value. */

@@ -55,7 +55,7 @@ describe('what the control socket answers', () => {
     await expect(asked).rejects.toThrow('the disk failed');
   });
 
-  it('lets mistakes of our own through, for the process must end over them', async () => {
+  it('lets mistakes of our own through, for the socket answers and logs them', async () => {
     const dispatcher = {
       dispatch: () => {
         throw new TypeError('ours');
