@@ -12,9 +12,9 @@ import type { TimeWitness } from '../domain/window.ts';
 import type { CredentialForDecision } from '../store/credentials.ts';
 import type { NewEvent } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
+import { CodeGate, type CodePlace, type Lock } from './code-gate.ts';
 import { judgeAll, reasonCodeOf, type Calendar, type Detail, type Step, type Verdict } from './decide.ts';
 import { Door } from './door.ts';
-import { Lockout } from './lockout.ts';
 import { PresentationBudgets } from './presentation-budget.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -59,13 +59,20 @@ const CODE_WAIT_MS = 10_000;
 type ReadAs = { card_format: string | null; card_width_bits: number };
 type Waiting = { credential: CredentialForDecision; readAs: ReadAs | null; timer: Timer };
 type Method = 'card' | 'keycode';
-type Judged = { verdict: Verdict; method: Method; second: CredentialForDecision | null; readAs: ReadAs | null };
+type Judged = {
+  verdict: Verdict;
+  method: Method;
+  second: CredentialForDecision | null;
+  readAs: ReadAs | null;
+  /** The code that was looked up, and where; null: none was. */
+  code: { digits: string; place: CodePlace } | null;
+};
 
 export class Access {
   readonly #options: AccessOptions;
   readonly #doors: ReadonlyMap<string, Door>;
   readonly #byReader: ReadonlyMap<string, Door>;
-  readonly #lockout: Lockout | null;
+  readonly #gate: CodeGate | null;
   readonly #presentations: PresentationBudgets;
   /** Cards that wait for their code, by reader. */
   readonly #waiting = new Map<string, Waiting>();
@@ -82,7 +89,7 @@ export class Access {
     );
     this.#doors = new Map(doors.map((door) => [door.entrance.acsEntranceId, door]));
     this.#byReader = new Map(doors.flatMap((door) => door.entrance.readers.map((reader) => [reader, door] as const)));
-    this.#lockout = store === null ? null : new Lockout(store, policy.lockout);
+    this.#gate = store === null ? null : new CodeGate(store, clock, policy.lockout);
     const record = (event: NewEvent): void => void recorder.record([event]);
     this.#presentations = new PresentationBudgets(clock, { record, problem: options.problem });
   }
@@ -96,6 +103,8 @@ export class Access {
     for (const record of [...this.#unrecorded]) record();
     for (const waiting of this.#waiting.values()) waiting.timer.cancel();
     this.#waiting.clear();
+    this.#gate?.touchAll();
+    this.#record([]);
     for (const door of this.#doors.values()) door.stop();
     this.#presentations.stop();
   }
@@ -217,6 +226,7 @@ export class Access {
       method,
       second: null,
       readAs: null,
+      code: null,
     });
     if (store === null) return refuse('store_unavailable');
     if (this.#refusal !== null) return refuse(this.#refusal);
@@ -247,8 +257,10 @@ export class Access {
     const key = verdict.credential?.credential_key;
     const taken = read.find(({ found }) => found.some((one) => one.credential_key === key)) ?? read[0];
     const readAs: ReadAs = { card_format: taken?.format ?? null, card_width_bits: widthOf(reading) };
-    if (verdict.outcome === 'denied' || entrance.factors !== 'card_and_code')
-      return { verdict, method: 'card', second: null, readAs };
+    const judged: Judged = { verdict, method: 'card', second: null, readAs, code: null };
+    if (verdict.outcome === 'denied' || entrance.factors !== 'card_and_code') return judged;
+    if (this.#isCodeLocked(entrance, reader, verdict.credential))
+      return { ...judged, verdict: { ...verdict, outcome: 'denied', detail: 'locked_out' } };
     this.#waiting.get(reader)?.timer.cancel();
     const timer = this.#options.clock.after(CODE_WAIT_MS, () => this.#codeNeverCame(entrance, reader));
     this.#waiting.set(reader, { credential: verdict.credential, readAs, timer });
@@ -262,29 +274,33 @@ export class Access {
     digits: string,
     refuse: (detail: Detail) => Judged,
   ): Judged {
-    const { clock, time } = this.#options;
+    const { time } = this.#options;
     if (entrance.factors === 'card') return refuse('factor_not_accepted');
-    if (this.#lockout?.lockedUntil(reader, clock.nowMs()) != null) return refuse('locked_out');
+    const waiting = entrance.factors === 'card_and_code' ? this.#waiting.get(reader) : undefined;
+    if (this.#isCodeLocked(entrance, reader, waiting?.credential ?? null)) return refuse('locked_out');
+    if (entrance.factors === 'card_and_code' && waiting === undefined) return refuse('factor_not_accepted');
+    const code = { digits, place: placeOf(entrance, reader, waiting?.credential ?? null) };
     const found = this.#askedFor(store, entrance, { code: digits });
-    if (entrance.factors !== 'card_and_code')
-      return { verdict: judgeAll(found, time(), this.#calendar(store)), method: 'keycode', second: null, readAs: null };
-    const waiting = this.#waiting.get(reader);
-    if (waiting === undefined) return refuse('factor_not_accepted');
+    const judged = { method: 'keycode', second: null, readAs: null, code } as const;
+    if (waiting === undefined) return { ...judged, verdict: judgeAll(found, time(), this.#calendar(store)) };
     waiting.timer.cancel();
     this.#waiting.delete(reader);
     const own = found.filter((credential) => credential.user_key === waiting.credential.user_key);
     const verdict = judgeAll(own, time(), this.#calendar(store));
-    if (verdict.outcome === 'denied')
-      return {
-        verdict: own.length === 0 && found.length > 0 ? { ...verdict, detail: 'other_user' } : verdict,
-        method: 'keycode',
-        second: null,
-        readAs: null,
-      };
+    if (verdict.outcome === 'denied') {
+      const detail = own.length === 0 && found.length > 0 ? 'other_user' : verdict.detail;
+      return { ...judged, verdict: { ...verdict, detail } };
+    }
     // The card is judged again: seconds have passed, and a revocation may have come.
     const card = store.credentials.forDecision(waiting.credential.credential_key, entrance.entranceKey);
     const again = judgeAll(card === undefined ? [] : [card], time(), this.#calendar(store));
-    return { verdict: again, method: 'card', second: verdict.credential, readAs: waiting.readAs };
+    // The code was right: what became of the card is no guess.
+    const right = again.outcome === 'granted' ? code : null;
+    return { verdict: again, method: 'card', second: verdict.credential, readAs: waiting.readAs, code: right };
+  }
+
+  #isCodeLocked(entrance: SiteEntrance, reader: string, card: CredentialForDecision | null): boolean {
+    return this.#gate !== null && this.#gate.lockedForMs(placeOf(entrance, reader, card)) > 0;
   }
 
   #calendar(store: Store): Calendar {
@@ -330,7 +346,7 @@ export class Access {
     );
     const unlocked = this.#unlocked(door.entrance, event.device, judged, credential);
     if (usedUp.length > 0) {
-      if (!this.#useUp(event.device, judged, usedUp, unlocked)) {
+      if (!this.#useUp(judged, credential, usedUp, unlocked)) {
         this.#deny(door, event, judged, 'store_unavailable');
         return;
       }
@@ -338,8 +354,9 @@ export class Access {
       this.#feedback(door.entrance, event, 'granted');
       return;
     }
+    this.#rightCode(judged, credential);
     const told = recorder.within(this.#source(door.entrance, event.device), [unlocked]);
-    const record = this.#onceSoon(() => void recorder.record(told, () => this.#rightCode(event.device, judged)));
+    const record = this.#onceSoon(() => void this.#record(told));
     // Relay, then light, then disk: on an idle bus all in this very turn.
     const progress = { isSent: false, isShown: false };
     this.#drive(door, event, () => {
@@ -368,35 +385,52 @@ export class Access {
   }
 
   /** Durable before anything moves; false when the disk failed, and then nothing moves. */
-  #useUp(reader: string, judged: Judged, credentials: readonly CredentialForDecision[], unlocked: NewEvent): boolean {
-    const { store, recorder, clock, wake } = this.#options;
+  #useUp(
+    judged: Judged,
+    credential: CredentialForDecision,
+    usedUp: readonly CredentialForDecision[],
+    unlocked: NewEvent,
+  ): boolean {
+    const { store, clock, wake } = this.#options;
     if (store === null) return false;
     const nowMs = clock.nowMs();
     const touched = new Set<string>();
-    const invalidated = credentials.map((credential): NewEvent => ({
+    const invalidated = usedUp.map((one): NewEvent => ({
       event_type: 'acs_credential.invalidated',
       body: {
         acs_system_id: this.#options.acsSystemId,
-        acs_credential_id: credential.acs_credential_id,
-        acs_user_id: credential.acs_user_id,
+        acs_credential_id: one.acs_credential_id,
+        acs_user_id: one.acs_user_id,
         reason: 'used',
       },
     }));
-    const isDurable = recorder.record([unlocked, ...invalidated], () => {
-      for (const { credential_key: key } of credentials) {
+    this.#rightCode(judged, credential);
+    const isDurable = this.#record([unlocked, ...invalidated], () => {
+      for (const { credential_key: key } of usedUp) {
         store.credentials.markUsed(key, nowMs);
         store.credentials.markInvalidated(key, nowMs);
         store.targets.touch(key);
         for (const target of store.targets.ofCredential(key)) touched.add(target.controller);
       }
-      this.#rightCode(reader, judged);
     });
     if (isDurable && touched.size > 0) wake([...touched]);
     return isDurable;
   }
 
-  #rightCode(reader: string, judged: Judged): void {
-    if (judged.method === 'keycode' || judged.second !== null) this.#lockout?.succeeded(reader);
+  #rightCode({ code, second }: Judged, credential: CredentialForDecision): void {
+    if (code !== null) this.#gate?.right(code.place, code.digits, (second ?? credential).acs_credential_id);
+  }
+
+  /** What wrong codes have cost is written together with whatever is recorded. */
+  #record(events: readonly NewEvent[], change: () => void = () => undefined): boolean {
+    const gate = this.#gate;
+    if (events.length === 0 && gate?.isUnwritten !== true) return true;
+    const isDurable = this.#options.recorder.record(events, () => {
+      change();
+      gate?.write();
+    });
+    if (isDurable) gate?.written();
+    return isDurable;
   }
 
   #drive(door: Door, event: DriverEvent & { type: 'presented' }, onSent: () => void = () => undefined): void {
@@ -419,29 +453,20 @@ export class Access {
   }
 
   #deny(door: Door, event: DriverEvent & { type: 'presented' }, judged: Judged, detail: Detail): void {
-    const { recorder, clock } = this.#options;
-    const reader = event.device;
-    const credential = judged.verdict.credential;
-    // Only a code that nobody has counts as a guess; a locked reader does not lock itself for longer.
-    const isGuess = judged.method === 'keycode' && (detail === 'unknown_credential' || detail === 'other_user');
-    const lockedUntil = isGuess ? this.#nextLock(reader, clock.nowMs()) : null;
-    const events = [this.#denial(door.entrance, reader, judged, detail, credential)];
-    if (lockedUntil !== null) {
-      events.push({
-        event_type: 'acs_entrance.locked_out',
-        body: { ...this.#base(door.entrance), reader, until: new Date(lockedUntil).toISOString() },
-      });
+    const { recorder } = this.#options;
+    const { code } = judged;
+    const source = this.#source(door.entrance, event.device);
+    const denial = this.#denial(door.entrance, event.device, judged, detail, judged.verdict.credential);
+    if (code === null || !GUESSES.has(detail)) {
+      this.#feedback(door.entrance, event, detail === 'locked_out' ? 'locked_out' : 'denied');
+      recorder.note(source, [denial]);
+      return;
     }
-    this.#feedback(door.entrance, event, lockedUntil !== null || detail === 'locked_out' ? 'locked_out' : 'denied');
-    if (lockedUntil === null) recorder.note(this.#source(door.entrance, reader), events);
-    else recorder.record(events);
-  }
-
-  /** Counts a wrong code durably; a disk that fails locks nobody out for longer, and lets nobody in either. */
-  #nextLock(reader: string, nowMs: number): number | null {
-    let until: number | null = null;
-    this.#options.recorder.record([], () => (until = this.#lockout?.failed(reader, nowMs) ?? null));
-    return until;
+    const locks = this.#gate?.wrong(code.place, code.digits) ?? [];
+    const told = recorder.within(source, [denial]);
+    // Counted durably before anybody is told that it was wrong: pulling the plug in between gives no guess for nothing.
+    this.#record([...told, ...locks.map((lock) => this.#locked(door.entrance, code.place, lock))]);
+    this.#feedback(door.entrance, event, locks.length > 0 ? 'locked_out' : 'denied');
   }
 
   #feedback(entrance: SiteEntrance, event: DriverEvent & { type: 'presented' }, signal: Feedback): void {
@@ -459,6 +484,21 @@ export class Access {
   #source(entrance: SiteEntrance, reader: string): EventSource {
     const { acsEntranceId } = entrance;
     return { acs_system_id: this.#options.acsSystemId, acs_entrance_id: acsEntranceId, device: reader };
+  }
+
+  #locked(entrance: SiteEntrance, place: CodePlace, { kind, forMs, why }: Lock): NewEvent {
+    const { clock, policy, acsSystemId } = this.#options;
+    const until = new Date(clock.nowMs() + forMs).toISOString();
+    if (kind === 'facility') {
+      const body = { acs_system_id: acsSystemId, acs_entrance_id: entrance.acsEntranceId, reader: place.reader };
+      return {
+        event_type: 'facility.pin_entry_slowed',
+        body: { ...body, per_day: policy.lockout.perDayFacility, pause_ms: Math.round(forMs) },
+      };
+    }
+    const card = kind === 'card' ? { acs_credential_id: place.acsCredentialId } : {};
+    const body = { ...this.#base(entrance), reader: place.reader, ...card, locked: kind, why, until };
+    return { event_type: 'acs_entrance.locked_out', body };
   }
 
   #unlocked(entrance: SiteEntrance, reader: string, judged: Judged, credential: CredentialForDecision): NewEvent {
@@ -538,6 +578,21 @@ export class Access {
     ];
   }
 }
+
+/** Codes that nobody has who may enter here at all. One that is only too early or too late was known, and is no guess. */
+const GUESSES: ReadonlySet<Detail> = new Set([
+  'unknown_credential',
+  'other_user',
+  'entrance_not_allowed',
+  'unassigned',
+  'user_suspended',
+]);
+
+const placeOf = ({ acsEntranceId }: SiteEntrance, reader: string, card: CredentialForDecision | null): CodePlace => ({
+  reader,
+  acsEntranceId,
+  acsCredentialId: card?.acs_credential_id ?? null,
+});
 
 /** `H10301` of `H10301:123:45678`. */
 const formatOf = (canonical: string): string => canonical.slice(0, canonical.indexOf(':'));

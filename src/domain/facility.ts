@@ -77,6 +77,18 @@ export type FeedbackSetting = {
   beep?: number | undefined;
 };
 
+/** What wrong PINs lock, and how many a day there may be at all. */
+export type LockoutPolicy = {
+  attempts: number;
+  windowMs: number;
+  firstMs: number;
+  maxMs: number;
+  /** At most so many in any 24 hours at an entrance, with one card, and in the facility before PIN entry is slowed down everywhere. */
+  perDay: number;
+  perDayCard: number;
+  perDayFacility: number;
+};
+
 export type Policy = {
   defaultCardFormat: DefaultCardFormat;
   clockUntrusted: 'judge_by_floor' | 'deny_windows';
@@ -84,7 +96,7 @@ export type Policy = {
   /** How long decisions go on without the broker; null: without limit. */
   offlineGraceMs: number | null;
   storeDamaged: 'refuse';
-  lockout: { attempts: number; windowMs: number; firstMs: number; maxMs: number };
+  lockout: LockoutPolicy;
   pinSpace: 'enforce' | 'warn';
   /** What becomes of a chosen PIN that people try first (domain/pin.ts). */
   pinQuality: 'refuse' | 'warn' | 'off';

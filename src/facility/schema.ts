@@ -24,6 +24,8 @@ const MINUTE_MS = 60 * SECOND_MS;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
+const perDay = (usual: number) => z.int().min(2).max(100_000).default(usual);
+
 const clockSchema = z.strictObject({
   trust: z.enum(['kernel', 'rtc', 'always']).default('kernel').meta({
     title: 'Who vouches for the clock',
@@ -241,9 +243,24 @@ const policySchema = z.strictObject({
         title: 'First lock',
         description: 'How long the first lock lasts; each further one lasts twice as long.',
       }),
-      max: duration(SECOND_MS, DAY_MS)
-        .prefault('15m')
-        .meta({ title: 'Longest lock', description: 'The longest that a lock becomes.' }),
+      max: duration(SECOND_MS, DAY_MS).prefault('15m').meta({
+        title: 'Longest lock',
+        description: 'The longest that such a lock becomes. After as long without one, the next is short again.',
+      }),
+      per_day: perDay(50).meta({
+        title: 'A day at an entrance',
+        description:
+          'Most wrong PINs in any 24 hours at the readers of one entrance: half of them at once, then one as often as the other half is spread over the day. In between PIN entry there is locked, also for longer than `max`.',
+      }),
+      per_day_card: perDay(20).meta({
+        title: 'A day with a card',
+        description: 'The same for the PINs that are tried with one card, where both are asked for.',
+      }),
+      per_day_facility: perDay(200).meta({
+        title: 'A day in the facility',
+        description:
+          'Wrong PINs in any 24 hours at all entrances together, counted the same way, beyond which PIN entry is slowed down everywhere: after each wrong one no PIN alone is taken for as long as `first`. It is told by `facility.pin_entry_slowed`.',
+      }),
     })
     .refine((value) => value.max >= value.first, {
       path: ['max'],
@@ -254,7 +271,7 @@ const policySchema = z.strictObject({
     .meta({
       title: 'Lockout',
       description:
-        "What wrong PINs lock: PIN entry at that reader, and that card's PIN; never cards, request-to-exit or other doors.",
+        "What wrong PINs lock: PIN entry at that reader and entrance, and that card's PIN; never cards, request-to-exit or other doors.",
     }),
   pin_space: z.enum(['enforce', 'warn']).default('enforce').meta({
     title: 'PIN space',

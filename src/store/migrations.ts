@@ -339,4 +339,20 @@ CREATE TRIGGER target_counts_update AFTER UPDATE OF state, slot ON targets WHEN 
 END;
 `,
   },
+  {
+    version: 5,
+    sql: `
+-- What wrong codes have cost, by place ('reader NAME', 'entrance ID', 'card ID', 'facility'), without an instant: the time that the process is away counts for
+-- nothing. A lock that is under way goes on with what is left of it by the clock of this moment, a day at most.
+CREATE TABLE guesses (
+  name TEXT PRIMARY KEY,
+  spent REAL NOT NULL,
+  failed INTEGER NOT NULL,
+  level INTEGER NOT NULL,
+  lock_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO guesses SELECT 'reader ' || name, 0, failed, level, min(86400000, max(0, coalesce(locked_until, 0) - unixepoch() * 1000)) FROM lockouts;
+DROP TABLE lockouts;
+`,
+  },
 ];

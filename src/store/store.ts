@@ -9,7 +9,7 @@ import { Digest } from './digest.ts';
 import { EntranceTable } from './entrances.ts';
 import { EventLog } from './events.ts';
 import { Jobs } from './jobs.ts';
-import { Lockouts } from './lockouts.ts';
+import { Guesses } from './guesses.ts';
 import { Journal } from './journal.ts';
 import { Meta } from './meta.ts';
 import type { Migration } from './migrations.ts';
@@ -56,7 +56,7 @@ export class Store {
   readonly meta: Meta;
   readonly digest: Digest;
   readonly jobs: Jobs;
-  readonly lockouts: Lockouts;
+  readonly guesses: Guesses;
   readonly readerKeys: ReaderKeyTable;
   readonly #db: Db;
   readonly #transactions: Transactions;
@@ -87,7 +87,7 @@ export class Store {
     this.controllers = new ControllerTable(db);
     this.tombstones = new Tombstones(db);
     this.jobs = new Jobs(db);
-    this.lockouts = new Lockouts(db);
+    this.guesses = new Guesses(db);
     this.readerKeys = new ReaderKeyTable(db, opened.secrets, (fn) => this.now(fn));
   }
 

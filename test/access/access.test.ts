@@ -323,14 +323,22 @@ describe('a code', () => {
     expect(last(here)).toBe('lock.access_denied locked_out');
     here.card();
     expect(last(here)).toBe('lock.unlocked');
-    expect(here.store.lockouts.get('lobby-reader')?.locked_until).toBe(here.clock.nowMs() + 60_000);
+    const untilOf = (): unknown =>
+      JSON.parse(
+        here.store.events.after(0, 100).findLast((event) => event.event_type === 'acs_entrance.locked_out')?.body ??
+          '{}',
+      );
+    expect(untilOf()).toMatchObject({ locked: 'reader', why: 'attempts', until: '2026-03-02T09:01:00.000Z' });
     await here.clock.advance(60_000);
     here.digits('4711');
     expect(last(here)).toBe('lock.unlocked');
     for (let i = 0; i < 5; i++) here.digits('9999');
-    await here.clock.advance(60_000);
+    expect(untilOf(), 'nobody’s right code makes the next lock short again').toMatchObject({
+      until: '2026-03-02T09:03:00.000Z',
+    });
+    await here.clock.advance(120_000);
     here.digits('4711');
-    expect(last(here), 'the right code ended the row').toBe('lock.unlocked');
+    expect(last(here)).toBe('lock.unlocked');
   });
 
   it('counts wrong codes over its window only', async () => {

@@ -53,7 +53,15 @@ describe('a facility file that says only what it must', () => {
       clockGraceMs: 86_400_000,
       offlineGraceMs: null,
       storeDamaged: 'refuse',
-      lockout: { attempts: 5, windowMs: 60_000, firstMs: 60_000, maxMs: 900_000 },
+      lockout: {
+        attempts: 5,
+        windowMs: 60_000,
+        firstMs: 60_000,
+        maxMs: 900_000,
+        perDay: 50,
+        perDayCard: 20,
+        perDayFacility: 200,
+      },
       pinSpace: 'enforce',
       pinQuality: 'warn',
       preloadMs: 72 * 3_600_000,
@@ -134,7 +142,7 @@ clock: {trust: rtc}
   clock_untrusted: deny_windows
   clock_grace: 0ms
   offline: {grace: 72h}
-  lockout: {attempts: 3, max: 1h}
+  lockout: {attempts: 3, max: 1h, per_day: 30}
   pin_space: warn
   pin_quality: refuse
 `,
@@ -161,7 +169,7 @@ clock: {trust: rtc}
         defaultCardFormat: { format: 'H10301', facility_code: 123 },
         clockGraceMs: 0,
         offlineGraceMs: 72 * 3_600_000,
-        lockout: { attempts: 3, windowMs: 60_000, firstMs: 60_000, maxMs: 3_600_000 },
+        lockout: { attempts: 3, windowMs: 60_000, firstMs: 60_000, maxMs: 3_600_000, perDay: 30, perDayCard: 20 },
         pinSpace: 'warn',
         pinQuality: 'refuse',
       },
