@@ -68,6 +68,8 @@ export type EntranceSetup = {
   contact: ContactSetup | null;
   rex: RexSetup | null;
   factors: Factors;
+  /** What cards shown here may be: by the readers of the entrance, or by the table of the controller that decides. */
+  cardFormats: readonly string[];
   encoder: { acsEncoderId: string; reader: string } | null;
   feedback: { granted: FeedbackSetting; denied: FeedbackSetting };
 };

@@ -43,7 +43,7 @@ export function buildFacility(understood: Understood): Facility {
     store: storeSettings(site, dirname(file)),
     buses,
     controllers,
-    entrances: entrances.map((entrance) => entranceSetup(entrance, capabilities)),
+    entrances: entrances.map((entrance) => entranceSetup(entrance, capabilities, controllers)),
     policy: policyOf(site),
   };
 }
@@ -107,7 +107,11 @@ function policyOf({ policy }: Site): Policy {
 const PULSE_MS = 5_000;
 const HELD_AFTER_MS = 30_000;
 
-function entranceSetup({ kind, name, value }: UnderstoodEntrance, capabilities: KnownControllers): EntranceSetup {
+function entranceSetup(
+  { kind, name, value }: UnderstoodEntrance,
+  capabilities: KnownControllers,
+  controllers: readonly ControllerSetup[],
+): EntranceSetup {
   const { strike, contact, rex } = channelsOf(value, ['entrances', name], capabilities);
   const { encoder } = value;
   const decider = kind === 'controller' ? value.controller : null;
@@ -132,10 +136,19 @@ function entranceSetup({ kind, name, value }: UnderstoodEntrance, capabilities: 
     },
     rex: rex && { controller: rex.controller, input: rex.channel },
     factors: value.factors,
+    cardFormats:
+      kind === 'controller'
+        ? (capabilities.get(value.controller)?.slots?.cardFormats ?? [])
+        : formatsOf(value.readers, controllers),
     encoder: encoder === undefined ? null : { acsEncoderId: encoder.acs_encoder_id, reader: encoder.reader },
     feedback: value.feedback,
   };
 }
+
+/** Formats that any of these readers reads, each once. */
+const formatsOf = (readers: readonly string[], controllers: readonly ControllerSetup[]): string[] => [
+  ...new Set(controllers.filter(({ name }) => readers.includes(name)).flatMap(({ cardFormats }) => cardFormats)),
+];
 
 /** The usual pulse, as near as the output can do it: some devices know one only. */
 function usualPulseMs(

@@ -1,6 +1,7 @@
 // What is allowed and yet probably not meant, or not ready: warnings, which never stop a start.
 
 import { statSync } from 'node:fs';
+import type { Facility } from '../domain/facility.ts';
 import type { Report } from './report.ts';
 import { whyUnread } from './file-errors.ts';
 import { openToOthers, secretPath } from './secret.ts';
@@ -47,6 +48,21 @@ export function checkGuessing(root: Root, report: Report): void {
     const remedy = 'Write `pin_quality: warn` or `refuse`, or leave it out.';
     report.warn(['policy', 'pin_quality'], 'PINs such as 0000 and 1234 are taken without a word', remedy);
   }
+}
+
+/** A card number without its format is read by a default: one that no door reads makes cards that open nothing. */
+export function checkBareNumbers({ entrances, policy }: Pick<Facility, 'entrances' | 'policy'>, report: Report): void {
+  const read = [
+    ...new Set(entrances.filter(({ factors }) => factors !== 'code').flatMap(({ cardFormats }) => cardFormats)),
+  ];
+  const { format } = policy.defaultCardFormat;
+  if (read.length === 0 || read.includes(format) || (format === 'uid' && read.includes('uid-reversed'))) return;
+  report.warn(
+    ['policy', 'default_card_format'],
+    `a card number that comes without its format is taken for ${format}, which no entrance reads: they read ${read.join(', ')}`,
+    `Write default_card_format with one of them, for example \`{format: ${read[0] ?? 'uid'}${read[0] === 'H10301' ? ', facility_code: 123' : ''}}\`, or have every number sent with its format.`,
+    'key',
+  );
 }
 
 function collectTexts(value: unknown, into: Set<string>): void {

@@ -8,14 +8,14 @@ import type { DriverModule, PreparedController } from '../domain/driver-module.t
 import type { ControllerSetup, Facility } from '../domain/facility.ts';
 import type { ConfigProblem } from '../domain/ports.ts';
 import { buildFacility } from './build.ts';
-import { checkGuessing, checkSecrets, checkUse } from './doubts.ts';
+import { checkBareNumbers, checkGuessing, checkSecrets, checkUse } from './doubts.ts';
 import { checkEntrances, kindOf, whichName, type KnownControllers } from './entrance-check.ts';
 import { entranceSchemas, type UnderstoodEntrance } from './entrance-schema.ts';
 import { checkMqtt } from './mqtt-check.ts';
 import { Report, type ShownProblem } from './report.ts';
 import { controllerShape, siteSchema } from './schema.ts';
 import { whyUnread } from './file-errors.ts';
-import { isMapping, readShape, section, valueAt } from './shape.ts';
+import { assumedShape, isMapping, readShape, section, valueAt } from './shape.ts';
 import { NAME_FORM, NAME_WORDS } from './values.ts';
 import { nearest, printable } from '../domain/words.ts';
 import { readYaml, type KeyPath } from './yaml-source.ts';
@@ -84,7 +84,7 @@ class Reader {
     checkUse(root, this.#report);
     checkGuessing(root, this.#report);
     if (site === null) return null;
-    return buildFacility({
+    const facility = buildFacility({
       file: this.#file,
       site,
       buses: [...buses.values()].flatMap((bus) =>
@@ -93,6 +93,8 @@ class Reader {
       controllers: [...controllers.values()].filter((controller) => controller !== null),
       entrances: understood,
     });
+    checkBareNumbers(facility, this.#report);
+    return facility;
   }
 
   // ---- buses --------------------------------------------------------------------------------------------------------------------------------
@@ -111,7 +113,7 @@ class Reader {
   }
 
   #bus(name: string, value: unknown, path: KeyPath): Bus {
-    const unknown: Bus = { name, module: null, config: null };
+    const unknown: Bus = { name, module: null, config: null, assumed: null };
     if (!isMapping(value)) {
       this.#report.error(path, 'a bus needs its keys', 'Write for example `{driver: …, port: /dev/serial/by-id/…}`.');
       return unknown;
@@ -122,7 +124,8 @@ class Reader {
       this.#unknownDriver(driver, [...path, 'driver']);
       return unknown;
     }
-    return { name, module, config: readShape(module.busSchema, own, path, this.#report, { keys: ['driver'] }) };
+    const config = readShape(module.busSchema, own, path, this.#report, { keys: ['driver'] });
+    return { name, module, config, assumed: config ?? assumedShape(module.busSchema, own) };
   }
 
   #unknownDriver(driver: unknown, path: KeyPath): void {
@@ -180,8 +183,8 @@ class Reader {
       const understood = onBus.get(bus.name) ?? [];
       const isEmpty = !Object.values(stated).some((controller) => valueAt(controller, ['bus']) === bus.name);
       // A bus none of whose controllers could be understood is not an empty one.
-      if (bus.module === null || bus.config === null || (understood.length === 0 && !isEmpty)) continue;
-      this.#place(bus.module.checkBus(bus.name, bus.config, understood), []);
+      if (bus.module === null || bus.assumed === null || (understood.length === 0 && !isEmpty)) continue;
+      this.#place(certain(bus, bus.module.checkBus(bus.name, bus.assumed, understood)), []);
     }
     return controllers;
   }
@@ -208,9 +211,10 @@ class Reader {
     const config = readShape(bus.module.controllerSchema, own, path, this.#report, {
       keys: Object.keys(controllerShape),
     });
-    if (config === null || bus.config === null) return null;
-    const { problems, controller } = bus.module.prepare(name, bus.config, config, this.#folder);
-    this.#place(problems, path);
+    const understood = config ?? assumedShape(bus.module.controllerSchema, own);
+    if (understood === null || bus.assumed === null) return null;
+    const { problems, controller } = bus.module.prepare(name, bus.assumed, understood, this.#folder);
+    if (config !== null) this.#place(certain(bus, problems), path);
     if (controller === null) return null;
     this.#checkUseless(value, path, controller);
     return {
@@ -315,7 +319,12 @@ function deviceBehind(line: string): string {
 
 const shownPort = (port: unknown): string => (typeof port === 'number' ? String(port) : 'its usual port');
 
-type Bus = { name: string; module: DriverModule | null; config: unknown };
+/** `assumed`: the configuration, or what it may have been meant to be, to check by what stands on the bus. */
+type Bus = { name: string; module: DriverModule | null; config: unknown; assumed: unknown };
+
+/** Of a bus that is only assumed, mistakes alone are told: whether it is fast enough, say, nobody knows yet. */
+const certain = (bus: Bus, problems: readonly ConfigProblem[]): readonly ConfigProblem[] =>
+  bus.config === null ? problems.filter(({ severity }) => severity === 'error') : problems;
 
 const controllerCommon = z.strictObject(controllerShape);
 

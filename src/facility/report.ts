@@ -58,7 +58,7 @@ export class Report {
     const hidden = this.#hiddenSpans();
     const broken = Math.min(...this.#source.findings.filter((f) => f.syntax).map((f) => f.offset));
     const ofText = this.#source.findings.map((finding) =>
-      this.#problem({ ...finding, severity: 'error' }, finding.offset, hidden),
+      this.#problem({ ...finding, severity: finding.doubt === true ? 'warning' : 'error' }, finding.offset, hidden),
     );
     const ofContent = this.#findings.flatMap((finding) => {
       const offset = this.#source.offsetOf(finding.path, finding.at);

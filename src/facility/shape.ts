@@ -41,6 +41,44 @@ export function readShape<S extends z.ZodType>(
   return known.success ? known.data : null;
 }
 
+/**
+ * What `value` would mean with its wrong parts left to their defaults or examples: good enough to go on checking what depends on it, never to run on. Null when even
+ * that cannot be told.
+ */
+export function assumedShape<S extends z.ZodType>(schema: S, value: unknown): z.output<S> | null {
+  const assumed = structuredClone(isMapping(value) ? { ...value } : {}) as Record<string, unknown>;
+  const replaced = new Set<string>();
+  for (let round = 0; round < MOST_ASSUMED; round++) {
+    const result = schema.safeParse(assumed);
+    if (result.success) return result.data;
+    for (const issue of result.error.issues) assumeFor(schema, assumed, issue, replaced);
+  }
+  return null;
+}
+
+const MOST_ASSUMED = 6;
+
+/** Takes a wrong key away at first; where it cannot be absent, puts an example in its place. */
+function assumeFor(schema: z.ZodType, assumed: Record<string, unknown>, issue: Issue, replaced: Set<string>): void {
+  const wrong =
+    issue.code === 'unrecognized_keys' && issue.path.length === 0 ? issue.keys : [String(issue.path[0] ?? '')];
+  for (const key of wrong) {
+    if (Object.hasOwn(assumed, key) && !replaced.has(key)) {
+      Reflect.deleteProperty(assumed, key);
+    } else {
+      const sample = sampleOf(nodeAt(writtenForm(schema), [key], assumed));
+      if (sample !== undefined) assumed[key] = sample;
+    }
+    replaced.add(key);
+  }
+}
+
+function sampleOf(node: SchemaNode | null): unknown {
+  if (node === null) return undefined;
+  const [given] = Array.isArray(node['examples']) ? (node['examples'] as readonly unknown[]) : [];
+  return given ?? node.default ?? node.const ?? node.enum?.[0];
+}
+
 type Section = { node: SchemaNode; value: unknown; path: KeyPath; report: Report; hints: KeyHints };
 
 function reportIssue(section: Section, issue: Issue, prefix: KeyPath): void {

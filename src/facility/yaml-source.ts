@@ -2,7 +2,7 @@
 // means plain: no tags, no merge keys, no second document; aliases are followed within bounds.
 
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import type { Document, ErrorCode, Node, ScalarTag, YAMLError } from 'yaml';
+import type { Document, ErrorCode, Node, Scalar, ScalarTag, YAMLError } from 'yaml';
 
 export type KeyPath = readonly (string | number)[];
 export type Span = { start: number; end: number };
@@ -12,8 +12,15 @@ type Tree =
   | { kind: 'list'; span: Span; items: Tree[] }
   | { kind: 'scalar'; span: Span; value: unknown };
 
-/** Something wrong with the text itself. `syntax` ones make what follows unreliable. */
-export type TextFinding = { offset: number; path: KeyPath; message: string; remedy: string; syntax: boolean };
+/** Something wrong with the text itself. `syntax` ones make what follows unreliable; a `doubt` is a question, and stops nothing. */
+export type TextFinding = {
+  offset: number;
+  path: KeyPath;
+  message: string;
+  remedy: string;
+  syntax: boolean;
+  doubt?: boolean;
+};
 
 export type YamlSource = {
   text: string;
@@ -97,7 +104,22 @@ class TreeBuilder {
     if (isSeq<Node | null>(node)) {
       return { kind: 'list', span, items: node.items.map((item, i) => this.build(item, [...path, i], span)) };
     }
+    if (isScalar(node)) this.#askLeadingZero(node, path, span);
     return { kind: 'scalar', span, value: isScalar(node) ? plainScalar(node.value, node.source) : null };
+  }
+
+  /** Eight to older parsers and to whoever set a switch by octal digits, ten here. */
+  #askLeadingZero({ value, source = '' }: Scalar, path: KeyPath, span: Span): void {
+    if (typeof value !== 'number' || !/^[-+]?0[0-9]+$/.test(source)) return;
+    const octal = /^[-+]?0[0-7]+$/.test(source) ? `, or ${Number.parseInt(source, 8)} if octal was meant` : '';
+    this.#findings.push({
+      offset: span.start,
+      path,
+      message: `${source.slice(0, 20)} is read as ${value}: a leading zero means nothing here`,
+      remedy: `Write ${value}${octal}.`,
+      syntax: false,
+      doubt: true,
+    });
   }
 
   #map(node: { items: { key: Node; value: Node | null }[] }, path: KeyPath, span: Span): Tree {

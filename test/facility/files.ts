@@ -11,7 +11,7 @@ time_zone: Europe/Oslo
   north: {driver: fake, port: /dev/ttyUSB0}
 `,
   controllers: `controllers:
-  reader: {bus: north, unit: 1, model: keypad-reader}
+  reader: {bus: north, unit: 1, model: keypad-reader, card_formats: [H10301, H10302, uid]}
   relays: {bus: north, unit: 2}
   panel: {bus: north, unit: 3, model: panel}
 `,

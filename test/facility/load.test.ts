@@ -76,6 +76,7 @@ describe('a facility file that says only what it must', () => {
       acsEntranceId: '55555555-5555-5555-5555-555555555555',
       displayName: 'lobby',
       decidedBy: 'gateway',
+      cardFormats: ['H10301', 'H10302', 'uid'],
       readers: ['reader'],
       controller: null,
       door: null,
@@ -230,9 +231,12 @@ clock: {trust: rtc}
   });
 });
 
+/** Bare card numbers are read as every reader here reads them. */
+const READ_BY_ALL = 'policy: {default_card_format: {format: H10301, facility_code: 1}}\n';
+
 describe('a warning never stops a start', () => {
   const warned = (sections: Sections): string[] => {
-    const { facility, problems } = load(sections);
+    const { facility, problems } = load({ policy: READ_BY_ALL, ...sections });
     expect(facility).not.toBeNull();
     return problems.map(({ severity, key, message }) => `${severity} ${key}: ${message}`);
   };

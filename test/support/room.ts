@@ -70,6 +70,7 @@ const entrance = (name: string, acsEntranceId: string, more: Partial<EntranceSet
   contact: null,
   rex: null,
   factors: 'card_or_code',
+  cardFormats: ['H10301', 'H10302', 'uid'],
   encoder: null,
   feedback: { granted: { led: 'green', beep: 1 }, denied: { led: 'red', beep: 3 } },
   ...more,
