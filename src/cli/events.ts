@@ -10,6 +10,8 @@ import { entrancesOf, resourceProgram } from './resource.ts';
 import { untilSignal } from './signals.ts';
 import { DONE, type Terminal, UsageError } from './terminal.ts';
 import { OperatingError } from '../domain/errors.ts';
+import { EVENT_TYPES } from '../domain/event-types.ts';
+import { nearest, printable } from '../domain/words.ts';
 
 const USAGE = 'lintel events [--follow] [--from N] [--type TYPE,…]';
 const OPTIONS: readonly Option[] = [
@@ -40,6 +42,7 @@ export const eventsProgram: Program = {
     const given = readOptions(argv, [...OPTIONS, ...CHANNEL_OPTIONS], 'lintel events --help');
     noMoreWords(given.words, 0, USAGE);
     if (given.has('from') && given.has('last')) throw new UsageError('either --from or --last');
+    for (const type of typesOf(given)) checkType(type);
     const channel = await openChannel(given, terminal);
     try {
       return await show(channel, given, terminal);
@@ -78,7 +81,7 @@ async function printer(
   terminal: Terminal,
   timeoutMs: number,
 ): Promise<(event: Fields) => void> {
-  const wanted = given.all('type').flatMap((text) => text.split(','));
+  const wanted = typesOf(given);
   const isWanted = ({ event_type: type }: Fields): boolean =>
     wanted.length === 0 ||
     (typeof type === 'string' && wanted.some((one) => type === one || (one.endsWith('.') && type.startsWith(one))));
@@ -94,6 +97,19 @@ async function printer(
     const entrance = typeof id === 'string' ? (nameOf.get(id) ?? id) : null;
     if (isWanted(event)) terminal.out(eventLine({ ...event, entrance }, terminal, timeZone));
   };
+}
+
+const typesOf = (given: Given): string[] => given.all('type').flatMap((text) => text.split(','));
+
+/** A misspelt type would show nothing, for ever. */
+function checkType(type: string): void {
+  const isKnown = type.endsWith('.') ? EVENT_TYPES.some((one) => one.startsWith(type)) : EVENT_TYPES.includes(type);
+  if (isKnown) return;
+  const families = [...new Set(EVENT_TYPES.map((one) => one.slice(0, one.indexOf('.') + 1)))];
+  const meant = nearest(type.slice(0, 64), [...EVENT_TYPES, ...families]);
+  throw new UsageError(
+    `--type: no event is called ${printable(type.slice(0, 64))}${meant === null ? `; all of a kind are ${families.join(', ')}` : `: did you mean ${meant}?`}`,
+  );
 }
 
 async function lastSequence(channel: Channel, timeoutMs: number): Promise<number> {

@@ -3,9 +3,11 @@
 
 import { z } from 'zod';
 import { CARD_FORMATS } from '../domain/card-formats.ts';
+import { EVENT_TYPES } from '../domain/event-types.ts';
 import { COMMAND_ID_FORM, UUID_FORM } from '../domain/ids.ts';
 import { PIN_FORM } from '../domain/pin.ts';
 import { MOST_RANGES, parseRanges, WEEKDAYS } from '../domain/schedule.ts';
+import { nearest } from '../domain/words.ts';
 import { holidaysOf, weekOf } from './schedule-params.ts';
 
 // ---- fields ------------------------------------------------------------------------------------------------------------------------------------
@@ -111,6 +113,17 @@ const onHolidays = z
 const scheduleId = id('The weekly schedule that it follows, within its window');
 const DATE_WANTED = 'a date as 2026-12-25';
 const date = z.iso.date(DATE_WANTED);
+
+/** A misspelt type would never be found, and nothing would say so. */
+const eventType = z.string().max(100).superRefine((type, context) => {
+  if (EVENT_TYPES.includes(type)) return;
+  const meant = nearest(type.slice(0, 64), EVENT_TYPES);
+  context.addIssue({
+    code: 'custom',
+    message: `no such type of event${meant === null ? '; docs/mqtt-api.md lists them' : `: did you mean ${meant}?`}`,
+    input: type,
+  });
+});
 
 const brandMetadata = metadata.optional();
 
@@ -567,7 +580,7 @@ export const COMMANDS = {
     params: z.strictObject({
       acs_system_id: system,
       from_sequence: z.int().min(0).default(1).describe('The first wanted'),
-      event_types: z.array(z.string().max(100)).max(50).optional().describe('Only these'),
+      event_types: z.array(eventType).max(50).optional().describe('Only these'),
       limit,
     }),
     result: '`events`, `first_sequence` and `last_sequence` kept, `next_sequence`',
