@@ -1,6 +1,7 @@
 // Lists come in pages: at most `limit` items and at most what a reply may weigh. The cursor is opaque to callers and only says behind which row to go on.
 
 import { OperatingError } from '../domain/errors.ts';
+import { fold } from '../domain/fold.ts';
 
 /** Room left for the envelope of a reply of 128 KiB. */
 const MOST_PAGE_BYTES = 120 * 1024;
@@ -17,6 +18,9 @@ export function readPage(cursor: string | undefined): number {
   }
   return Number(text);
 }
+
+/** What is searched for, as names are compared. */
+export const folded = (search: string | undefined): string | null => (search === undefined ? null : fold(search));
 
 /** `rows` holds one more than `limit` when there is a next page. */
 export function writePage<R>(

@@ -139,7 +139,7 @@ export class CredentialTable {
     this.#list = db.prepare<[CredentialFilter], CredentialRow>(
       `SELECT * FROM credentials WHERE credential_key > :after AND (:userKey IS NULL OR user_key = :userKey)
          AND (:identity IS NULL OR json_extract(opaque, '$.user_identity_id') = :identity)
-         AND (:search IS NULL OR instr(lower(display_name), :search) OR acs_credential_id = :search)
+         AND (:search IS NULL OR (display_name IS NOT NULL AND instr(fold(display_name), :search)) OR acs_credential_id = :search)
          AND (:createdBefore IS NULL OR created_at < :createdBefore)
        ORDER BY credential_key LIMIT :limit`,
     );

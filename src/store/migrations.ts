@@ -355,4 +355,12 @@ INSERT INTO guesses SELECT 'reader ' || name, 0, failed, level, min(86400000, ma
 DROP TABLE lockouts;
 `,
   },
+  {
+    version: 6,
+    sql: `
+-- Name and e-mail address as people search for them: without case and without marks, in any script.
+ALTER TABLE users ADD COLUMN folded TEXT;
+UPDATE users SET folded = fold(coalesce(full_name, '') || char(10) || coalesce(email_address, ''));
+`,
+  },
 ];

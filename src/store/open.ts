@@ -6,6 +6,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeF
 import { basename, dirname, join } from 'node:path';
 import { assert, OperatingError } from '../domain/errors.ts';
 import type { SecretSource } from '../domain/facility.ts';
+import { teachFolding } from './fold.ts';
 import { MIGRATIONS, type Migration } from './migrations.ts';
 import { loadMasterKey, Secrets } from './secrets.ts';
 
@@ -56,6 +57,7 @@ export function openDatabase(options: OpenOptions): Opened {
     const tightened = [path, `${path}-wal`, `${path}-shm`, ...listBackups(path)].filter(tighten);
     db = new Database(path);
     compileOnce(db);
+    teachFolding(db);
     prepareConnection(db);
     const backups = migrate(db, path, options.migrations ?? MIGRATIONS, exists ? options.nowMs : null);
     matchKey(db, path, secrets);

@@ -47,7 +47,7 @@ export class ScheduleTable {
     );
     this.#delete = db.prepare<[number]>('DELETE FROM schedules WHERE schedule_key = ?');
     this.#list = db.prepare<[PageFilter], ScheduleRow>(
-      `SELECT * FROM schedules WHERE schedule_key > :after AND (:search IS NULL OR instr(lower(name), :search) OR schedule_id = :search)
+      `SELECT * FROM schedules WHERE schedule_key > :after AND (:search IS NULL OR instr(fold(name), :search) OR schedule_id = :search)
        ORDER BY schedule_key LIMIT :limit`,
     );
     this.#all = db.prepare<[], ScheduleRow>('SELECT * FROM schedules ORDER BY schedule_key');
@@ -116,7 +116,7 @@ export class HolidayTable {
     );
     this.#delete = db.prepare<[number]>('DELETE FROM holidays WHERE holiday_key = ?');
     this.#list = db.prepare<[PageFilter], HolidayRow>(
-      `SELECT * FROM holidays WHERE holiday_key > :after AND (:search IS NULL OR instr(lower(name), :search) OR holiday_id = :search)
+      `SELECT * FROM holidays WHERE holiday_key > :after AND (:search IS NULL OR instr(fold(name), :search) OR holiday_id = :search)
        ORDER BY holiday_key LIMIT :limit`,
     );
     this.#isHoliday = db.prepare<[string, string], { found: number }>(

@@ -17,6 +17,9 @@ export type UserRow = {
 };
 export type NewUser = Omit<UserRow, 'user_key'>;
 
+/** Name and e-mail address as people search for them. */
+const FOLDED = `fold(coalesce(:full_name, '') || char(10) || coalesce(:email_address, ''))`;
+
 export class UserTable {
   readonly #byId;
   readonly #byKey;
@@ -33,12 +36,12 @@ export class UserTable {
       'SELECT * FROM users WHERE user_identity_id = ? ORDER BY user_key LIMIT 1',
     );
     this.#insert = db.prepare<[NewUser]>(
-      `INSERT INTO users (acs_user_id, full_name, email_address, phone_number, user_identity_id, starts_at, ends_at, is_suspended, metadata, created_at)
-       VALUES (:acs_user_id, :full_name, :email_address, :phone_number, :user_identity_id, :starts_at, :ends_at, :is_suspended, :metadata, :created_at)`,
+      `INSERT INTO users (acs_user_id, full_name, email_address, phone_number, user_identity_id, starts_at, ends_at, is_suspended, metadata, created_at, folded)
+       VALUES (:acs_user_id, :full_name, :email_address, :phone_number, :user_identity_id, :starts_at, :ends_at, :is_suspended, :metadata, :created_at, ${FOLDED})`,
     );
     this.#update = db.prepare<[UserRow]>(
       `UPDATE users SET full_name = :full_name, email_address = :email_address, phone_number = :phone_number, user_identity_id = :user_identity_id,
-         starts_at = :starts_at, ends_at = :ends_at, is_suspended = :is_suspended, metadata = :metadata WHERE user_key = :user_key`,
+         starts_at = :starts_at, ends_at = :ends_at, is_suspended = :is_suspended, metadata = :metadata, folded = ${FOLDED} WHERE user_key = :user_key`,
     );
     this.#delete = db.prepare<[number]>('DELETE FROM users WHERE user_key = ?');
     this.#list = db.prepare<
@@ -46,7 +49,7 @@ export class UserTable {
       UserRow
     >(
       `SELECT * FROM users WHERE user_key > :after
-         AND (:search IS NULL OR instr(lower(full_name), :search) OR instr(lower(email_address), :search) OR acs_user_id = :search)
+         AND (:search IS NULL OR instr(folded, :search) OR acs_user_id = :search)
          AND (:identity IS NULL OR user_identity_id = :identity)
        ORDER BY user_key LIMIT :limit`,
     );
