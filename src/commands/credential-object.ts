@@ -6,6 +6,7 @@ import type { Store } from '../store/store.ts';
 import type { TargetRow } from '../store/targets.ts';
 import type { UserRow } from '../store/users.ts';
 import type { Room } from './room.ts';
+import { uselessness } from './useless.ts';
 import { iso } from './users.ts';
 
 type Notice = { created_at: string | null; message: string } & Record<string, unknown>;
@@ -67,7 +68,13 @@ export function credentialObject(
       error: target.error_type === null ? null : { type: target.error_type, message: target.error_message },
     })),
     errors: targets.filter((target) => target.state === 'failed').map((target) => failure(target, row)),
-    warnings: [...warnings(row, targets), ...useless(room, row, entranceIds ?? [])],
+    warnings: [
+      ...warnings(row, targets),
+      ...uselessness(room, row, canonical, entranceIds ?? []).map((found) => ({
+        ...found,
+        created_at: iso(row.created_at),
+      })),
+    ],
     pending_mutations: mutations(row, targets),
   };
 }
@@ -119,23 +126,6 @@ function warnings(row: CredentialRow, targets: readonly TargetRow[]): Notice[] {
     });
   }
   return found;
-}
-
-/** Entrances of its own that never ask for what it is: no mistake of the form, and yet nobody would get in. */
-function useless({ site }: Room, row: CredentialRow, entranceIds: readonly string[]): Notice[] {
-  const other = row.access_method === 'card' ? 'code' : 'card';
-  const closed = entranceIds.map((id) => site.byId(id)).filter((entrance) => entrance?.factors === other);
-  if (closed.length === 0) return [];
-  const names = closed.map((entrance) => entrance?.displayName).join(', ');
-  const takes = `${closed.length === 1 ? 'takes' : 'take'} ${other}s only`;
-  return [
-    {
-      warning_code: 'factor_not_accepted',
-      message: `${names} ${takes}: this ${row.access_method} opens nothing there.`,
-      acs_entrance_ids: closed.map((entrance) => entrance?.acsEntranceId),
-      created_at: iso(row.created_at),
-    },
-  ];
 }
 
 function mutations(row: CredentialRow, targets: readonly TargetRow[]): Notice[] {

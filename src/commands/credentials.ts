@@ -13,7 +13,7 @@ import type { UserRow } from '../store/users.ts';
 import type { ParamsOf } from './contract.ts';
 import { cardContext, codeContext, credentialObject } from './credential-object.ts';
 import { entranceObject } from './entrance-object.ts';
-import { readPage, writePage } from './paging.ts';
+import { folded, readPage, writePage } from './paging.ts';
 import { checkPinQuality, withPinWarning } from './pin-quality.ts';
 import { findSchedule } from './schedules.ts';
 import type { Call, Outcome, Room } from './room.ts';
@@ -26,6 +26,8 @@ type UpdateParams = ParamsOf<'credentials/update'>;
 
 const PREFERRED_DIGITS = 6;
 const GENERATING_TRIES = 200;
+/** A start of just now was meant to be now: the command took a moment. */
+const JUST_NOW_MS = 60_000;
 
 export function createCredential(room: Room, params: CreateParams, call: Call): Outcome {
   const { store } = room;
@@ -85,7 +87,8 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
     display_name: params.display_name ?? null,
     metadata: params.metadata === undefined ? null : JSON.stringify(params.metadata),
     opaque: opaque(params),
-    schedule_modified: window.starts !== null && window.starts < call.nowMs && room.time().trusted ? 1 : 0,
+    schedule_modified:
+      window.starts !== null && window.starts < call.nowMs - JUST_NOW_MS && room.time().trusted ? 1 : 0,
     issued_at: null,
     synced_at: null,
     created_at: call.nowMs,
@@ -300,7 +303,7 @@ export function listCredentials(room: Room, params: ParamsOf<'credentials/list'>
     after: readPage(params.page_cursor),
     userKey,
     identity: params.user_identity_id ?? null,
-    search: params.search?.toLowerCase() ?? null,
+    search: folded(params.search),
     createdBefore: params.created_before ?? null,
     limit: params.limit + 1,
   });

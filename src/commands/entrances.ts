@@ -2,11 +2,12 @@
 
 import { canonicalCard } from '../domain/card-formats.ts';
 import { OperatingError, type ApiError } from '../domain/errors.ts';
+import { fold } from '../domain/fold.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { ParamsOf } from './contract.ts';
 import { findCredential } from './credentials.ts';
 import { entranceObject } from './entrance-object.ts';
-import { readPage, writePage } from './paging.ts';
+import { folded, readPage, writePage } from './paging.ts';
 import type { Asked, Call, Outcome, Room } from './room.ts';
 import { findUser } from './users.ts';
 
@@ -18,13 +19,13 @@ export function listEntrances(room: Room, params: ParamsOf<'entrances/list'>): O
   const opened =
     params.acs_credential_id === undefined ? null : new Set(entranceKeysOf(room, params.acs_credential_id));
   const after = readPage(params.page_cursor);
-  const search = params.search?.toLowerCase();
+  const search = folded(params.search);
   const rows = room.site.entrances
     .filter((entrance) => entrance.entranceKey > after && (opened === null || opened.has(entrance.entranceKey)))
     .filter(
       (entrance) =>
-        search === undefined ||
-        entrance.displayName.toLowerCase().includes(search) ||
+        search === null ||
+        fold(entrance.displayName).includes(search) ||
         entrance.name.includes(search) ||
         entrance.acsEntranceId === search,
     )

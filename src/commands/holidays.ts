@@ -5,7 +5,7 @@ import { daysBetween } from '../domain/local-time.ts';
 import { holidaysFitting } from '../store/schedule-fit.ts';
 import type { HolidayRow, NewHoliday } from '../store/schedules.ts';
 import type { ParamsOf } from './contract.ts';
-import { readPage, writePage } from './paging.ts';
+import { folded, readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import { changedFields, recordChange } from './trace.ts';
 import { iso } from './users.ts';
@@ -49,7 +49,7 @@ export function getHoliday(room: Room, params: ParamsOf<'holidays/get'>): Outcom
 export function listHolidays(room: Room, params: ParamsOf<'holidays/list'>): Outcome {
   const rows = room.store.holidays.list({
     after: readPage(params.page_cursor),
-    search: params.search?.toLowerCase() ?? null,
+    search: folded(params.search),
     limit: params.limit + 1,
   });
   return {

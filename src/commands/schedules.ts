@@ -6,7 +6,7 @@ import { rangeText, scheduleFrom, scheduleText, WEEKDAYS, type Schedule } from '
 import { refusesSchedule, zonesFor } from '../store/schedule-fit.ts';
 import type { ScheduleRow } from '../store/schedules.ts';
 import type { ParamsOf } from './contract.ts';
-import { readPage, writePage } from './paging.ts';
+import { folded, readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import { changedFields, recordChange } from './trace.ts';
 import { iso } from './users.ts';
@@ -38,7 +38,7 @@ export function getSchedule(room: Room, params: ParamsOf<'schedules/get'>): Outc
 export function listSchedules(room: Room, params: ParamsOf<'schedules/list'>): Outcome {
   const rows = room.store.schedules.list({
     after: readPage(params.page_cursor),
-    search: params.search?.toLowerCase() ?? null,
+    search: folded(params.search),
     limit: params.limit + 1,
   });
   return {

@@ -4,7 +4,7 @@ import { OperatingError } from '../domain/errors.ts';
 import { release, retarget } from '../store/retarget.ts';
 import type { NewUser, UserRow } from '../store/users.ts';
 import type { ParamsOf } from './contract.ts';
-import { readPage, writePage } from './paging.ts';
+import { folded, readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import { attribution, changedFields, recordChange } from './trace.ts';
 
@@ -55,7 +55,7 @@ export function getUser(room: Room, params: ParamsOf<'users/get'>): Outcome {
 export function listUsers(room: Room, params: ParamsOf<'users/list'>): Outcome {
   const rows = room.store.users.list({
     after: readPage(params.page_cursor),
-    search: params.search?.toLowerCase() ?? null,
+    search: folded(params.search),
     identity: params.user_identity_id ?? null,
     limit: params.limit + 1,
   });

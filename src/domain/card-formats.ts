@@ -153,6 +153,8 @@ export type DefaultCardFormat = { format: string; facility_code?: number | undef
  * Throws `invalid_input` with what would be right.
  */
 export function canonicalCard(value: string, format: string | null, fallback: DefaultCardFormat): string {
+  if ((format === null || format === 'uid') && SPACED_UID.test(value))
+    return parseCanonical(`uid:${value.replaceAll(/[^0-9A-Fa-f]/g, '')}`);
   if (/^[A-Za-z][A-Za-z0-9-]*:/.test(value)) {
     const canonical = parseCanonical(value);
     if (format !== null && canonical.split(':')[0] !== format) {
@@ -165,9 +167,15 @@ export function canonicalCard(value: string, format: string | null, fallback: De
   }
   const name = format ?? fallback.format;
   if (name === 'uid' || name === 'raw') return parseCanonical(`${name}:${value}`);
-  const layout = WIEGAND_FORMATS[name];
+  const layout = Object.hasOwn(WIEGAND_FORMATS, name) ? WIEGAND_FORMATS[name] : undefined;
   if (layout === undefined)
     throw new OperatingError('invalid_input', `card format ${name} is not known; known are ${CARD_FORMATS.join(', ')}`);
+  if (format === null && layout.facilityCode === null && TWO_NUMBERS.test(value)) {
+    throw new OperatingError(
+      'invalid_input',
+      `${name} has no facility code, and this number has one. Remedy: say how the card is read, as H10301:${value}, or in card_format: one of ${WITH_FACILITY_CODE.join(', ')}`,
+    );
+  }
   const facilityCode = name === fallback.format ? fallback.facility_code : undefined;
   if (layout.facilityCode !== null && !value.includes(':')) {
     if (facilityCode === undefined) {
@@ -180,6 +188,13 @@ export function canonicalCard(value: string, format: string | null, fallback: De
   }
   return parseCanonical(`${name}:${value}`);
 }
+
+/** Bytes as phones and desk readers show them: `DD:17:38:0A`, `dd-17-38-0a`. */
+const SPACED_UID = /^[0-9A-Fa-f]{2}([:\- ][0-9A-Fa-f]{2}){2,9}$/;
+const TWO_NUMBERS = /^[0-9]{1,10}:[0-9]{1,10}$/;
+const WITH_FACILITY_CODE = Object.entries(WIEGAND_FORMATS)
+  .filter(([, { facilityCode }]) => facilityCode !== null)
+  .map(([name]) => name);
 
 /** Checks a canonical number and gives it back in its one spelling (no leading zeros, hex in upper case). */
 export function parseCanonical(value: string): string {

@@ -1,0 +1,85 @@
+// What is well formed and yet opens nothing: a credential without entrances, one whose entrances ask for something else, a card that no reader there reads. Nobody
+// is refused for it, for files and readers change; everybody is told.
+
+import { presentCard } from '../domain/card-formats.ts';
+import type { SiteEntrance } from '../domain/site.ts';
+import type { CredentialRow } from '../store/credentials.ts';
+import type { Room } from './room.ts';
+
+export type Warning = { warning_code: string; message: string; created_at: string | null } & Record<string, unknown>;
+type Kept = Pick<CredentialRow, 'access_method' | 'has_own_entrances'>;
+type Found = Omit<Warning, 'created_at'>;
+
+/** `card` is canonical, null for a code; `entranceIds` are those that it names itself. */
+export function uselessness(
+  { site }: Pick<Room, 'site'>,
+  row: Kept,
+  card: string | null,
+  entranceIds: readonly string[],
+): Found[] {
+  if (row.has_own_entrances !== 1) return [FOLLOWS_ITS_USER];
+  if (entranceIds.length === 0) return [NO_ENTRANCES];
+  const gone = entranceIds.filter((id) => site.byId(id) === undefined);
+  const here = entranceIds.flatMap((id) => site.byId(id) ?? []);
+  const other = row.access_method === 'card' ? 'code' : 'card';
+  const closed = here.filter((entrance) => entrance.factors === other);
+  const unread = card === null ? [] : here.filter((entrance) => !closed.includes(entrance) && !isRead(card, entrance));
+  return [
+    ...(gone.length === 0 ? [] : [leftTheFile(gone, here.length)]),
+    ...(closed.length === 0 ? [] : [takesOther(closed, row.access_method, other)]),
+    ...(card === null || unread.length === 0 ? [] : [notRead(unread, card)]),
+  ];
+}
+
+const NO_ENTRANCES: Found = {
+  warning_code: 'no_entrances',
+  message: 'It names no entrance: it opens nothing. Remedy: credentials/update with allowed_acs_entrance_ids.',
+};
+
+const FOLLOWS_ITS_USER: Found = {
+  warning_code: 'no_entrances',
+  message:
+    'It names no entrances and follows its user, who has none in this version: it opens nothing. Remedy: credentials/update with allowed_acs_entrance_ids.',
+};
+
+const leftTheFile = (gone: readonly string[], left: number): Found => ({
+  warning_code: 'entrance_left_facility',
+  message: `${gone.length} of its entrances ${gone.length === 1 ? 'is' : 'are'} not in the facility file any more${left === 0 ? ': it opens nothing' : ''}.`,
+  acs_entrance_ids: gone,
+});
+
+const takesOther = (closed: readonly SiteEntrance[], method: string, other: string): Found => ({
+  warning_code: 'factor_not_accepted',
+  message: `${namesOf(closed)} ${closed.length === 1 ? 'takes' : 'take'} ${other}s only: this ${method} opens nothing there.`,
+  acs_entrance_ids: idsOf(closed),
+});
+
+/** A UID may have been printed in decimal, and then stands here as another number: the one mistake that is worth a question. */
+function notRead(unread: readonly SiteEntrance[], card: string): Found {
+  const { card_format: format, card_number: number } = presentCard(card);
+  const read = [...new Set(unread.flatMap(({ cardFormats }) => cardFormats))];
+  const readsUids = read.includes('uid') || read.includes('uid-reversed');
+  const uid = readsUids && /^[0-9]+$/.test(number) ? uidOfDecimal(BigInt(number)) : null;
+  const question = uid === null ? '' : ` If ${number} is the serial number of the card in decimal, it is ${uid}.`;
+  return {
+    warning_code: 'card_format_not_read',
+    message: `${namesOf(unread)} ${unread.length === 1 ? 'does' : 'do'} not read ${format}, but ${read.length === 0 ? 'no cards' : read.join(', ')}: this card opens nothing there.${question}`,
+    acs_entrance_ids: idsOf(unread),
+  };
+}
+
+/** The UID of 4 or 5 bytes that is written so in decimal, most significant byte first; null for what is too large for one. */
+function uidOfDecimal(value: bigint): string | null {
+  const hex = value.toString(16).toUpperCase();
+  if (hex.length > 10) return null;
+  return `uid:${hex.padStart(hex.length > 8 ? 10 : 8, '0')}`;
+}
+
+function isRead(card: string, { cardFormats }: SiteEntrance): boolean {
+  const { card_format: format } = presentCard(card);
+  return cardFormats.includes(format) || (format === 'uid' && cardFormats.includes('uid-reversed'));
+}
+
+const namesOf = (entrances: readonly SiteEntrance[]): string =>
+  entrances.map(({ displayName }) => displayName).join(', ');
+const idsOf = (entrances: readonly SiteEntrance[]): string[] => entrances.map(({ acsEntranceId }) => acsEntranceId);
