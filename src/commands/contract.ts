@@ -115,15 +115,18 @@ const DATE_WANTED = 'a date as 2026-12-25';
 const date = z.iso.date(DATE_WANTED);
 
 /** A misspelt type would never be found, and nothing would say so. */
-const eventType = z.string().max(100).superRefine((type, context) => {
-  if (EVENT_TYPES.includes(type)) return;
-  const meant = nearest(type.slice(0, 64), EVENT_TYPES);
-  context.addIssue({
-    code: 'custom',
-    message: `no such type of event${meant === null ? '; docs/mqtt-api.md lists them' : `: did you mean ${meant}?`}`,
-    input: type,
+const eventType = z
+  .string()
+  .max(100)
+  .superRefine((type, context) => {
+    if (EVENT_TYPES.includes(type)) return;
+    const meant = nearest(type.slice(0, 64), EVENT_TYPES);
+    context.addIssue({
+      code: 'custom',
+      message: `no such type of event${meant === null ? '; docs/mqtt-api.md lists them' : `: did you mean ${meant}?`}`,
+      input: type,
+    });
   });
-});
 
 const brandMetadata = metadata.optional();
 

@@ -3,7 +3,7 @@
 import type { ParamsOf } from './contract.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import { forgetStream } from './streams.ts';
-import { attribution } from './trace.ts';
+import { recordChange } from './trace.ts';
 
 export function digestFacility(room: Room): Outcome {
   return { result: { revision: room.store.revision(), ...room.store.digest.read() } };
@@ -13,8 +13,7 @@ export function resetStream(room: Room, params: ParamsOf<'facility/reset_stream'
   const { stream_id: id } = params;
   const last = forgetStream(room.store, id);
   if (last !== null) {
-    const body = { stream_id: id, last_seq: last, ...attribution(call) };
-    room.store.events.add({ event_type: 'agent.stream_reset', body }, call.nowMs);
+    recordChange(room, call, { eventType: 'agent.stream_reset', ids: { stream_id: id, last_seq: last } });
   }
   return { result: { stream_id: id, last_seq: last } };
 }

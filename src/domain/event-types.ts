@@ -10,9 +10,9 @@ const FAMILIES = {
   access_code:
     'scheduled_on_device set_on_device removed_from_device failed_to_set_on_device failed_to_remove_from_device failed_to_expire modified_externally',
   device:
-    'connected disconnected power tampered identity_changed secure_channel_lost clear_text_card install_window_opened key_installed address_changed file_sent slot_adopted slot_emptied',
+    'connected disconnected power tampered identity_changed secure_channel_lost clear_text_card install_window_opened key_installed address_changed file_sent slot_adopted slot_emptied presentations_dropped events_dropped',
   agent:
-    'started stopped clock_trusted clock_untrusted command_rejected commands_missing events_dropped storage_damaged storage_low',
+    'started stopped clock_trusted clock_untrusted command_rejected commands_missing stream_reset events_dropped storage_damaged storage_low',
 } as const;
 
 export const EVENT_TYPES: readonly string[] = Object.entries(FAMILIES).flatMap(([family, names]) =>

@@ -110,6 +110,11 @@ const STORY: readonly Step[] = [
     event: { event_type: 'acs_credential.deleted', acs_credential_id: ID, acs_user_id: null },
   },
   {
+    command: 'facility/reset_stream',
+    params: { stream_id: 'tower-1' },
+    event: { event_type: 'agent.stream_reset', stream_id: 'tower-1', last_seq: 7 },
+  },
+  {
     command: 'users/delete',
     params: { acs_user_id: USER },
     event: { event_type: 'acs_user.deleted', acs_user_id: USER },
@@ -137,7 +142,8 @@ describe('what a command changes', () => {
     const { caller, room } = setUp();
     for (const [i, { command, params, event }] of STORY.entries()) {
       const commandId = `story-${i}`;
-      const reply = await caller.call(command, params, { command_id: commandId, sender: 'frontdesk' });
+      const stream = command === 'users/suspend' ? { stream: { id: 'tower-1', seq: 7 } } : {};
+      const reply = await caller.call(command, params, { command_id: commandId, sender: 'frontdesk', ...stream });
       expect(reply, command).toMatchObject({ ok: true });
       const found = eventsOf(room, commandId);
       expect(found, command).toEqual([
