@@ -1,14 +1,13 @@
 // The composition root: builds every part from a Facility, starts store -> access -> drivers -> sync -> mqtt, stops in reverse, and hands each part what it needs
 // as a port. Driver events are routed here and nowhere else.
 
-import { dirname, join } from 'node:path';
 import { Access } from './access/access.ts';
 import { Recorder } from './access/recorder.ts';
 import { controllerObject } from './commands/controllers.ts';
 import { Dispatcher } from './commands/dispatcher.ts';
 import { entranceObject } from './commands/entrance-object.ts';
 import type { ControllerView, Room } from './commands/room.ts';
-import { OperatingError } from './domain/errors.ts';
+import { OperatingError, type ErrorType } from './domain/errors.ts';
 import type { Facility } from './domain/facility.ts';
 import type { DriverModule, PreparedController } from './domain/driver-module.ts';
 import type { Clock, Device, Driver, DriverEvent, Log, OpenPort, Random, SlotContent } from './domain/ports.ts';
@@ -18,10 +17,14 @@ import type { StateSource } from './mqtt/state.ts';
 import { Topics } from './mqtt/topics.ts';
 import { ClockTrust, type BootRecord, type Voucher } from './ops/clock-trust.ts';
 import { Health } from './ops/health.ts';
+import { StorageWatch } from './storage-watch.ts';
+import { explainOpening } from './store/open.ts';
 import { Store } from './store/store.ts';
+import { isStorageError } from './store/transactions.ts';
+import { Survival } from './survival.ts';
 import { Sync } from './sync/sync.ts';
 import { Upkeep } from './upkeep.ts';
-import { Uplink } from './uplink.ts';
+import { Uplink, type UplinkOptions } from './uplink.ts';
 
 export type AgentOptions = {
   facility: Facility;
@@ -57,15 +60,18 @@ export class Agent {
   #uplink: Uplink | null = null;
   #upkeep: Upkeep | null = null;
   #offlineSince: number | null;
-  #damage: readonly string[] = [];
+  readonly #survival: Survival;
+  #storageWatch: StorageWatch | null = null;
   #stopped: Promise<void> | null = null;
   /** Whether the loop turns in time and the database answers; the watchdog is kicked on its word. */
   readonly health: Health;
-  /** Why the database was refused; the doors' egress goes on without it. */
+  /** Why the database is refused, since the start or since it was found damaged; the doors' egress goes on without it. */
   refusal: string | null = null;
+  #refusalType: ErrorType = 'internal';
 
   constructor(options: AgentOptions) {
-    this.#options = options;
+    this.#survival = new Survival(options.clock, options.log);
+    this.#options = { ...options, clock: this.#survival.clock };
     this.#topics = new Topics(options.facility.mqtt.topicPrefix, options.facility.name);
     this.#startedAtMs = options.clock.nowMs();
     this.health = new Health(options.clock, options.log, [{ name: 'database', check: () => this.#databaseProblem() }]);
@@ -78,10 +84,9 @@ export class Agent {
   async start(): Promise<void> {
     const { facility, clock, random, log } = this.#options;
     this.health.start();
-    this.#openStore();
+    const site = this.#openStore();
     const store = this.#store;
     this.#startClock(store);
-    const site = this.#buildSite(store);
     this.#site = site;
     this.#recorder = new Recorder(store, clock, log);
     this.#access = new Access({
@@ -106,7 +111,11 @@ export class Agent {
     });
     this.#buildDrivers();
     for (const driver of this.#drivers) driver.start();
-    if (store === null) return;
+    if (store === null) {
+      await this.#startUplink(site, this.#access, null);
+      return;
+    }
+    this.#watchStorage(store, this.#recorder, this.#access);
     this.#sync = new Sync({
       store,
       site,
@@ -122,24 +131,26 @@ export class Agent {
     this.#sync.start();
     const room = this.#buildRoom(store, site, this.#access, this.#sync);
     this.#dispatcher = new Dispatcher(room, { replyTopicFor: (commandId) => this.#topics.reply(commandId) });
-    this.#dispatcher.recover();
-    store.now(() =>
-      store.events.add(
-        { event_type: 'agent.started', body: { version: this.#options.version, was_unclean: store.wasUnclean } },
-        clock.nowMs(),
-      ),
-    );
+    this.#survival.try(() => this.#dispatcher?.recover());
+    const body = { version: this.#options.version, was_unclean: store.wasUnclean };
+    this.#recorder.record([{ event_type: 'agent.started', body }]);
     this.#startUpkeep(store);
+    await this.#startUplink(site, this.#access, { store, dispatcher: this.#dispatcher });
+  }
+
+  async #startUplink(site: Site, access: Access, served: UplinkOptions['served']): Promise<void> {
+    const { facility, clock, random, log, env } = this.#options;
     this.#uplink = new Uplink({
       facility,
       clock,
       random,
       log,
-      env: this.#options.env,
-      store,
+      env,
+      survival: this.#survival,
       topics: this.#topics,
-      dispatcher: this.#dispatcher,
-      states: this.#states(store, site, room),
+      served,
+      refusal: () => (this.refusal === null ? null : { type: this.#refusalType, message: this.refusal }),
+      states: this.#states(site, access),
       onListening: (isListening) => (this.#offlineSince = isListening ? null : clock.monotonicMs()),
     });
     await this.#uplink.start();
@@ -152,15 +163,10 @@ export class Agent {
   }
 
   async #stop(): Promise<void> {
-    const { clock, log } = this.#options;
     this.#dispatcher?.stop();
-    const store = this.#store;
-    try {
-      store?.now(() => store.events.add({ event_type: 'agent.stopped', body: {} }, clock.nowMs()));
-      this.#uplink?.saveDelivered();
-    } catch (error) {
-      log.error('the last events could not be stored', { error: String(error) });
-    }
+    this.#storageWatch?.stop();
+    this.#recorder?.record([{ event_type: 'agent.stopped', body: {} }]);
+    this.#survival.try(() => this.#uplink?.saveDelivered());
     await this.#uplink?.stop();
     await this.#upkeep?.stop();
     await this.#sync?.stop();
@@ -169,14 +175,16 @@ export class Agent {
     this.#recorder?.stop();
     this.#clockTrust?.stop();
     this.health.stop();
-    store?.close();
+    this.#survival.try(() => this.#store?.close());
     await this.#uplink?.stopBroker();
   }
 
-  #openStore(): void {
+  /** The building, with the database that knows it where that can be used. */
+  #openStore(): Site {
     const { facility, clock, random, env, log } = this.#options;
+    let store: Store | null = null;
     try {
-      this.#store = new Store({
+      store = new Store({
         path: facility.store.path,
         masterKey: facility.store.masterKey,
         env,
@@ -184,17 +192,49 @@ export class Agent {
         random,
         clockState: () => (this.#clockTrust?.state().trusted === true ? 'trusted' : 'untrusted'),
       });
-      for (const file of this.#store.tightened) log.warn('others could read this file until now', { file });
-      for (const backup of this.#store.backups)
+      for (const file of store.tightened) log.warn('others could read this file until now', { file });
+      for (const backup of store.backups)
         log.info('the database was brought forward; before that it was backed up', { backup });
+      const site = this.#buildSite(store);
+      // What the doors read when they start: damage there is a refusal like any other.
+      store.guesses.all();
+      this.#store = store;
+      return site;
     } catch (error) {
-      if (!(error instanceof OperatingError)) throw error;
+      const refusal = store === null ? error : explainOpening(store.path, error);
+      if (!(refusal instanceof OperatingError)) throw error;
+      store?.close();
       // Nobody is let in, but whoever is inside gets out: the doors start without it.
-      this.refusal = error.message;
+      this.refusal = refusal.message;
+      this.#refusalType = refusal.type;
       log.error(
-        `${error.message.replace(/\.?$/, '.')} Until then: no access is granted and no command is taken; request-to-exit works, but for buttons at OSDP readers under a key.`,
+        `${refusal.message.replace(/\.?$/, '.')} Until then: no access is granted and no command is taken; request-to-exit works, but for buttons at OSDP readers under a key.`,
       );
+      return this.#buildSite(null);
     }
+  }
+
+  /** Damage that shows itself while doors are served leads to what damage at the start leads to. */
+  #watchStorage(store: Store, recorder: Recorder, access: Access): void {
+    const { clock, log, facility } = this.#options;
+    this.#storageWatch = new StorageWatch({
+      store,
+      recorder,
+      clock,
+      log,
+      acsSystemId: facility.acsSystemId,
+      onDamage: (problem) => {
+        this.refusal = problem;
+        this.#refusalType = 'storage_damaged';
+        access.refuse('store_unavailable');
+      },
+      afterDamage: () => {
+        void this.#sync?.stop();
+        void this.#upkeep?.stop();
+      },
+      onChange: () => this.#touchState(),
+    });
+    this.#storageWatch.start();
   }
 
   #startClock(store: Store | null): void {
@@ -205,7 +245,7 @@ export class Agent {
       vouchers,
       bootRecord,
       floor: {
-        load: () => store?.meta.number(FLOOR_KEY) ?? null,
+        load: () => this.#survival.try(() => store?.meta.number(FLOOR_KEY)) ?? null,
         save: (floorMs) => store?.group(() => store.meta.set(FLOOR_KEY, floorMs)),
       },
     });
@@ -214,7 +254,7 @@ export class Agent {
         event_type: state.trusted ? 'agent.clock_trusted' : 'agent.clock_untrusted',
         body: { reason: state.reason },
       };
-      store?.group(() => store.events.add(event, clock.nowMs()));
+      this.#survival.try(() => store?.group(() => store.events.add(event, clock.nowMs())));
       // What waited for a trustworthy time: starts that came meanwhile, ends that are overdue.
       this.#sync?.wake(facility.controllers.map((controller) => controller.name));
       this.#touchState();
@@ -284,7 +324,7 @@ export class Agent {
         random,
         log: log.child({ bus: bus.name }),
         openPort,
-        emit: (event) => this.#onDriverEvent(event),
+        emit: (event) => this.#survival.try(() => this.#onDriverEvent(event)),
         ...(this.#store === null ? {} : { readerKeys: this.#store.readerKeys }),
       });
       this.#drivers.push(driver);
@@ -378,13 +418,14 @@ export class Agent {
     if (first !== undefined) device?.slots?.image(first, content);
   }
 
-  /** Null while the database refuses: no command is taken then. */
+  /** Null while the database is refused: no command is taken then. */
   get dispatcher(): Dispatcher | null {
-    return this.#dispatcher;
+    return this.refusal === null ? this.#dispatcher : null;
   }
 
+  /** Null while the database is refused. */
   get store(): Store | null {
-    return this.#store;
+    return this.refusal === null ? this.#store : null;
   }
 
   get access(): Access | null {
@@ -417,8 +458,8 @@ export class Agent {
       const device = this.#devices.get(controller.name);
       if (device === undefined) return [];
       const { slots } = device.capabilities;
-      const load = slots === null || this.#store === null ? null : this.#store.targets.loadOf(controller.name);
-      const foreign = this.#store?.targets.foreign(controller.name).length ?? 0;
+      const load = slots === null ? null : this.#ask((store) => store.targets.loadOf(controller.name));
+      const foreign = this.#ask((store) => store.targets.foreign(controller.name).length) ?? 0;
       return [
         {
           name: controller.name,
@@ -440,9 +481,20 @@ export class Agent {
     return this.#clockTrust;
   }
 
-  /** A refused database was said at the start, and is no hang. */
+  /** What the database says; null where there is none that could. */
+  #ask<T>(question: (store: Store) => T): T | null {
+    const { store } = this;
+    return store === null ? null : (this.#survival.try(() => question(store)) ?? null);
+  }
+
+  /** A refused database, or a disk that fails, is said elsewhere and is no hang: a restart would mend neither. */
   #databaseProblem(): string | null {
-    return this.#store === null || this.#store.isAlive() ? null : 'the database is closed';
+    try {
+      return this.#store === null || this.#store.isAlive() ? null : 'the database is closed';
+    } catch (error) {
+      if (!isStorageError(error)) throw error;
+      return null;
+    }
   }
 
   // ---- state ----
@@ -451,17 +503,18 @@ export class Agent {
     this.#uplink?.touch();
   }
 
-  #states(store: Store, site: Site, room: Room): StateSource[] {
+  #states(site: Site, doors: Access): StateSource[] {
+    const { acsSystemId } = this.#options.facility;
     return [
       {
         topic: this.#topics.state('agent'),
         read: () => this.#agentState(),
         restless: ['outbox_depth', 'sequence', 'revision'],
       },
-      { topic: this.#topics.state('sync'), read: () => this.#syncState(store), restless: [] },
+      { topic: this.#topics.state('sync'), read: () => this.#ask((store) => this.#syncState(store)), restless: [] },
       ...site.entrances.map((entrance) => ({
         topic: this.#topics.state(`entrances/${entrance.name}`),
-        read: () => entranceObject(room, entrance),
+        read: () => entranceObject({ site, doors, acsSystemId }, entrance),
         restless: [],
       })),
       ...this.#options.facility.controllers.map((controller) => ({
@@ -474,7 +527,7 @@ export class Agent {
 
   #agentState(): Record<string, unknown> {
     const { version, facility } = this.#options;
-    const outbox = this.#uplink?.outbox();
+    const outbox = this.#ask(() => this.#uplink?.outbox());
     return {
       online: true,
       version,
@@ -483,11 +536,18 @@ export class Agent {
       clock: this.time().trusted ? 'trusted' : 'untrusted',
       outbox_depth: outbox?.depth ?? 0,
       outbox_blocked: outbox?.blocked ?? null,
-      sequence: this.#store?.events.lastSequence() ?? 0,
-      revision: this.#store?.revision() ?? 0,
-      storage:
-        this.#damage.length > 0 ? 'storage_damaged' : this.#recorder?.isDegraded === true ? 'storage_degraded' : 'ok',
+      sequence: this.#ask((store) => store.events.lastSequence()) ?? 0,
+      revision: this.#ask((store) => store.revision()) ?? 0,
+      storage: this.#storageWord(),
+      storage_problem: this.refusal,
     };
+  }
+
+  #storageWord(): string {
+    if (this.refusal !== null) return this.#refusalType === 'internal' ? 'storage_refused' : this.#refusalType;
+    const condition = this.#store?.condition ?? 'ok';
+    if (condition !== 'ok') return `storage_${condition}`;
+    return this.#recorder?.isDegraded === true ? 'storage_degraded' : 'ok';
   }
 
   #syncState(store: Store): Record<string, unknown> {
@@ -540,16 +600,12 @@ export class Agent {
     this.#upkeep.start();
   }
 
-  /** Found by the check behind the doors: decisions stop, leaving does not. */
+  /** Found by the check behind the doors, while the file still answers: its last event is that of its damage. */
   #onDamage(store: Store, problems: readonly string[]): void {
-    const { log, clock } = this.#options;
-    this.#damage = problems;
-    log.error(
-      `the database is damaged: nobody is let in. Remedy: restore a backup from ${join(dirname(store.path), 'backups')}`,
-      { problems },
-    );
-    this.#access?.refuse('store_unavailable');
-    store.group(() => store.events.add({ event_type: 'agent.storage_damaged', body: { problems } }, clock.nowMs()));
-    this.#touchState();
+    const { facility, clock } = this.#options;
+    const body = { acs_system_id: facility.acsSystemId, how: 'damaged', problems };
+    const event = { event_type: 'agent.storage_damaged', body };
+    this.#survival.try(() => store.now(() => store.events.add(event, clock.nowMs())));
+    store.condemn(problems);
   }
 }

@@ -7,6 +7,7 @@ import { schedule, type ScheduledTask } from 'node-cron';
 import type { Clock, Log, Random, Timer } from './domain/ports.ts';
 import { backUpInBackground, checkInBackground } from './store/background.ts';
 import type { Store } from './store/store.ts';
+import { isStorageError } from './store/transactions.ts';
 
 export type UpkeepOptions = {
   store: Store;
@@ -84,11 +85,22 @@ export class Upkeep {
   async #runDue(jobs: readonly Job[]): Promise<void> {
     const { store, clock } = this.#options;
     for (const job of jobs) {
-      const last = store.jobs.completedAtMs(job.name);
+      if (this.#isStopped || store.condition === 'damaged') return;
+      const last = this.#completedAtMs(job.name);
       const sinceMs = last === null ? Infinity : clock.nowMs() - last;
       // Half a period of slack: night to night is not to the minute. A clock that was set back makes everything due.
       if (sinceMs >= 0 && sinceMs < job.everyMs / 2) continue;
       await this.#run(job);
+    }
+  }
+
+  /** A disk that does not answer makes it due: the job finds out for itself. */
+  #completedAtMs(name: string): number | null {
+    try {
+      return this.#options.store.jobs.completedAtMs(name);
+    } catch (error) {
+      if (!isStorageError(error)) throw error;
+      return null;
     }
   }
 

@@ -3,16 +3,18 @@
 
 import { dirname } from 'node:path';
 import type { Dispatcher } from './commands/dispatcher.ts';
-import { OperatingError } from './domain/errors.ts';
+import { refuseCommand } from './commands/refused.ts';
+import { OperatingError, type ApiError } from './domain/errors.ts';
 import type { Facility, SecretSource } from './domain/facility.ts';
 import type { Clock, Log, Random, Timer } from './domain/ports.ts';
 import { readSecret, secretText } from './facility/secret.ts';
 import { EmbeddedBroker } from './mqtt/broker.ts';
-import { MqttLink } from './mqtt/link.ts';
+import { MqttLink, type LinkPorts } from './mqtt/link.ts';
 import { Outbox } from './mqtt/outbox.ts';
 import { RetainedState, type StateSource } from './mqtt/state.ts';
 import type { Topics } from './mqtt/topics.ts';
 import type { Store } from './store/store.ts';
+import type { Survival } from './survival.ts';
 
 export type UplinkOptions = {
   facility: Facility;
@@ -20,9 +22,12 @@ export type UplinkOptions = {
   random: Random;
   log: Log;
   env: NodeJS.ProcessEnv;
-  store: Store;
+  survival: Survival;
   topics: Topics;
-  dispatcher: Dispatcher;
+  /** Null when the database was refused at the start: then the states are all that leaves. */
+  served: { store: Store; dispatcher: Dispatcher } | null;
+  /** Why the database is refused; null while it is not. */
+  refusal: () => ApiError | null;
   /** Published anew at every connection, and when they change. */
   states: readonly StateSource[];
   /** Whether commands reach us: without them nobody can take a right away from above. */
@@ -72,7 +77,7 @@ export class Uplink {
   }
 
   async #open(): Promise<void> {
-    const { facility, clock, random, log, env, store, topics, dispatcher, states } = this.#options;
+    const { facility, clock, random, log, env, served, survival, topics, states } = this.#options;
     const { mqtt } = facility;
     const read = (source: SecretSource | null): Buffer | null =>
       source === null ? null : readSecret(source, dirname(facility.file), env).bytes;
@@ -85,7 +90,7 @@ export class Uplink {
     const url = mqtt.embeddedPort === null ? mqtt.url : await this.#startBroker(mqtt.embeddedPort);
     if (this.#isStopped) return;
     if (url === null) throw new Error('a checked facility file names a broker');
-    const outbox = new Outbox(store, clock, log);
+    const outbox = served === null ? null : (survival.try(() => new Outbox(served.store, clock, log)) ?? null);
     const link = new MqttLink(
       {
         url,
@@ -100,19 +105,26 @@ export class Uplink {
         clock,
         random,
         log,
-        dispatch: (message, answer, failed) => dispatcher.dispatch(message, answer, failed),
-        flush: () => store.flush(),
+        dispatch: this.#dispatch,
+        flush: () => served?.store.flush(),
         delivered: (commandId) => this.#noteDelivered(commandId),
-        onConnected: () => this.#onConnected(),
-        onDisconnected: () => this.#onDisconnected(),
+        onConnected: () => survival.try(() => this.#onConnected()),
+        onDisconnected: () => survival.try(() => this.#onDisconnected()),
       },
     );
     this.#state = new RetainedState(clock, states, (topic, json) => link.publishState(topic, json));
-    outbox.onChange(() => this.touch());
+    outbox?.onChange(() => this.touch());
     this.#outbox = outbox;
     this.#link = link;
     link.start();
   }
+
+  readonly #dispatch: LinkPorts['dispatch'] = (message, answer, failed) => {
+    const { served, refusal, topics } = this.#options;
+    const error = refusal();
+    if (error !== null) return refuseCommand(message, error, (commandId) => topics.reply(commandId), answer);
+    return served === null ? 'held' : served.dispatcher.dispatch(message, answer, failed);
+  };
 
   async #startBroker(port: number): Promise<string> {
     const broker = new EmbeddedBroker(port);
@@ -148,10 +160,11 @@ export class Uplink {
   }
 
   #onConnected(): void {
-    const { clock, dispatcher, onListening } = this.#options;
+    const { clock, served, refusal, onListening } = this.#options;
     onListening(true);
     this.#state?.connected();
-    for (const reply of dispatcher.undelivered(clock.nowMs() - REPLIES_KEPT_MS, MOST_KEPT_REPLIES))
+    if (refusal() !== null) return;
+    for (const reply of served?.dispatcher.undelivered(clock.nowMs() - REPLIES_KEPT_MS, MOST_KEPT_REPLIES) ?? [])
       this.#link?.reply(reply);
     if (this.#link !== null) this.#outbox?.connected(this.#link.publishEvent);
   }
@@ -173,9 +186,10 @@ export class Uplink {
 
   saveDelivered(): void {
     this.#deliveredTimer = null;
-    const { store, clock } = this.#options;
+    const { served, clock } = this.#options;
     const some = this.#delivered.splice(0, 200);
-    if (some.length === 0) return;
+    if (served === null || some.length === 0) return;
+    const { store } = served;
     store.group(() => {
       for (const commandId of some) store.journal.markDelivered(commandId);
     });

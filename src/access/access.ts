@@ -12,6 +12,7 @@ import type { TimeWitness } from '../domain/window.ts';
 import type { CredentialForDecision } from '../store/credentials.ts';
 import type { NewEvent } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
+import { isStorageError } from '../store/transactions.ts';
 import { CodeGate, type CodePlace, type Lock } from './code-gate.ts';
 import { judgeAll, reasonCodeOf, type Calendar, type Detail, type Step, type Verdict } from './decide.ts';
 import { Door } from './door.ts';
@@ -124,7 +125,7 @@ export class Access {
     }
     const { kind } = event.presentation;
     if (!this.#presentations.admits(event.device, kind, this.#base(door.entrance))) return;
-    const judged = this.#judge(door.entrance, event.device, event.presentation);
+    const judged = this.#judgeSafely(door.entrance, event.device, event.presentation);
     if (judged === 'waits_for_code') {
       this.#feedback(door.entrance, event, 'prompt_pin');
       return;
@@ -181,7 +182,7 @@ export class Access {
 
   explain(entrance: SiteEntrance, asked: Asked, time: TimeWitness): Explanation {
     const { store } = this.#options;
-    if (store === null)
+    if (store === null || this.#refusal !== null)
       return { outcome: 'denied', reason: 'store_unavailable', acsCredentialId: null, acsUserId: null, steps: [] };
     const factor: Step = this.#factorStep(entrance, 'code' in asked ? 'keycode' : 'card');
     const verdict = judgeAll(this.#askedFor(store, entrance, asked), time, this.#calendar(store), true);
@@ -218,16 +219,29 @@ export class Access {
 
   // ---- judging ----
 
-  #judge(entrance: SiteEntrance, reader: string, presentation: Presentation): Judged | 'waits_for_code' {
-    const { store } = this.#options;
-    const method: Method = presentation.kind === 'digits' ? 'keycode' : 'card';
-    const refuse = (detail: Detail): Judged => ({
+  /** A database that does not answer lets nobody in; the door and its exit go on. */
+  #judgeSafely(entrance: SiteEntrance, reader: string, presentation: Presentation): Judged | 'waits_for_code' {
+    try {
+      return this.#judge(entrance, reader, presentation);
+    } catch (error) {
+      if (!isStorageError(error)) throw error;
+      return this.#refused(presentation, 'store_unavailable');
+    }
+  }
+
+  #refused(presentation: Presentation, detail: Detail): Judged {
+    return {
       verdict: { outcome: 'denied', detail, credential: null, steps: [] },
-      method,
+      method: presentation.kind === 'digits' ? 'keycode' : 'card',
       second: null,
       readAs: null,
       code: null,
-    });
+    };
+  }
+
+  #judge(entrance: SiteEntrance, reader: string, presentation: Presentation): Judged | 'waits_for_code' {
+    const { store } = this.#options;
+    const refuse = (detail: Detail): Judged => this.#refused(presentation, detail);
     if (store === null) return refuse('store_unavailable');
     if (this.#refusal !== null) return refuse(this.#refusal);
     if (this.#offlineStep().some((step) => !step.passed)) return refuse('offline_too_long');

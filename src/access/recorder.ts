@@ -99,7 +99,7 @@ export class Recorder {
 
   #commit(events: readonly NewEvent[], change: () => void, nowMs: number): boolean {
     const store = this.#store;
-    if (store === null || this.#kept.length > 0) return false;
+    if (store === null || !this.#isUsable || this.#kept.length > 0) return false;
     const startedMs = this.#clock.monotonicMs();
     try {
       store.now(() => {
@@ -121,7 +121,12 @@ export class Recorder {
       this.#dropped += 1;
     }
     this.#kept.push(event);
-    if (this.#store !== null && this.#retryTimer === null) this.#tryLater();
+    if (this.#isUsable && this.#retryTimer === null) this.#tryLater();
+  }
+
+  /** To where there is no way any more nothing is tried. */
+  get #isUsable(): boolean {
+    return this.#store !== null && this.#store.condition !== 'damaged';
   }
 
   #tryLater(): void {
@@ -131,7 +136,7 @@ export class Recorder {
   #writeKept(): void {
     this.#retryTimer = null;
     const store = this.#store;
-    if (store === null || this.#kept.length === 0) return;
+    if (store === null || !this.#isUsable || this.#kept.length === 0) return;
     try {
       store.now(() => {
         for (const event of this.#kept) store.events.add(event, this.#clock.nowMs());

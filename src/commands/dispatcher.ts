@@ -4,6 +4,7 @@
 import type { ApiError } from '../domain/errors.ts';
 import { assert } from '../domain/errors.ts';
 import { quoted } from '../domain/outside-text.ts';
+import type { Log } from '../domain/ports.ts';
 import { isStorageError, type GroupHooks } from '../store/transactions.ts';
 import type { Answer, JournalRow, NewEntry } from '../store/journal.ts';
 import { apiErrorOf, bounded, errorJson, failure } from './answers.ts';
@@ -315,7 +316,7 @@ export class Dispatcher {
     work: () => Promise<{ result: Record<string, unknown> } | { error: ApiError }>,
   ): Promise<void> {
     const { store, clock, log } = this.#room;
-    const done = await work().catch((error: unknown) => ({ error: apiErrorOf(error, this.#room.log) }));
+    const done = await work().catch((error: unknown) => ({ error: outcomeError(error, log) }));
     const json =
       'error' in done
         ? errorJson(commandId, done.error)
@@ -325,6 +326,7 @@ export class Dispatcher {
       for (const { incoming, answer } of waiters) answer(this.#replyTo(incoming, commandId, json, true));
     };
     try {
+      // Behind this the answer leaves whether or not it could be kept: what moved has moved.
       store.group(
         () => store.journal.finish(commandId, { json, isSecret: false, codeShownUntilMs: null }, clock.nowMs()),
         { committed: finish, rolledBack: finish },
@@ -332,6 +334,7 @@ export class Dispatcher {
       store.flush();
     } catch (error) {
       log.error('the outcome of a command could not be stored', { command_id: commandId, error: String(error) });
+      if (this.#running.has(commandId)) finish();
     }
   }
 
@@ -441,6 +444,13 @@ export class Dispatcher {
       isKept: isKept && incoming.source === 'mqtt',
     };
   }
+}
+
+/** What became of work that was accepted: a disk that failed in its middle is an outcome like any other. */
+function outcomeError(error: unknown, log: Log): ApiError {
+  return isStorageError(error)
+    ? { type: 'internal', message: `the disk failed: ${error instanceof Error ? error.message : String(error)}` }
+    : apiErrorOf(error, log);
 }
 
 type WithCode = { acs_credential?: { code?: unknown } };

@@ -35,6 +35,7 @@ export const ERROR_TYPES = [
   'controller_offline',
   'timed_out',
   'storage_full',
+  'storage_damaged',
   'internal',
 ] as const;
 

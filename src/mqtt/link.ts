@@ -44,12 +44,15 @@ export type LinkPorts = {
   clock: Clock;
   random: Random;
   log: Log;
-  /** Carries a command; a promise means that the next one must wait. */
+  /**
+   * Carries a command; a promise means that the next one must wait. `held`: it is not acknowledged, and those behind it go on; the broker delivers it again at the next
+   * connection.
+   */
   dispatch: (
     message: IncomingMessage,
     answer: (reply: OutgoingReply) => void,
     failed: (error: Error) => void,
-  ) => Promise<void> | null;
+  ) => Promise<void> | 'held' | null;
   /** Commits the open group; throws what COMMIT threw. */
   flush: () => void;
   /** The broker has acknowledged this kept reply. */
@@ -173,6 +176,11 @@ export class MqttLink {
       return;
     }
     client.publish(topic, json, { qos: 1, retain: true }, () => done());
+  }
+
+  /** A new connection: the broker delivers again whatever was not acknowledged. */
+  redeliver(): void {
+    this.#client?.stream.destroy();
   }
 
   // ---- connecting ----
@@ -313,7 +321,7 @@ export class MqttLink {
     const batch = this.#batch ?? this.#begin(client.stream);
     batch.commands += 1;
     const abandon = (error: Error): void => this.#abandon(client, error);
-    let waiting: Promise<void> | null;
+    let waiting: Promise<void> | 'held' | null;
     try {
       waiting = this.#ports.dispatch(message, (reply) => this.reply(reply), abandon);
     } catch (error) {
@@ -321,7 +329,9 @@ export class MqttLink {
       if (isStorage(error)) return;
       throw error;
     }
-    if (waiting !== null) {
+    // To mqtt.js an error here means: no PUBACK, and on with the next packet. The broker counts it as under way until the connection ends.
+    const finish = (): void => (waiting === 'held' ? done(new Error('held back')) : done());
+    if (waiting !== null && waiting !== 'held') {
       // A long command goes on between turns: what is ready leaves now, its own acknowledgement when it is done.
       this.#end(client, batch);
       void waiting.then(() => {
@@ -330,12 +340,12 @@ export class MqttLink {
       return;
     }
     if (batch.commands < BATCH_COMMANDS && clock.monotonicMs() - batch.startedMs < BATCH_MS) {
-      done();
+      finish();
       return;
     }
     if (this.#end(client, batch)) {
       // The acknowledgement of this last one is on its own; the next packet is read on the next turn, so that doors come in between.
-      clock.immediate(() => done());
+      clock.immediate(finish);
     }
   }
 

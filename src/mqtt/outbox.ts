@@ -3,7 +3,8 @@
 
 import type { Clock, Log, Timer } from '../domain/ports.ts';
 import type { Store } from '../store/store.ts';
-import { eventJson } from '../store/events.ts';
+import { eventJson, type StoredEvent } from '../store/events.ts';
+import { isStorageError } from '../store/transactions.ts';
 
 /** Publishes one event and says what became of it: acknowledged, refused by the broker (with its reason), or lost with the connection. */
 export type PublishEvent = (
@@ -95,12 +96,22 @@ export class Outbox {
     const room = WINDOW - (this.#sent - this.#acknowledged);
     if (room <= 0) return;
     const generation = this.#generation;
-    for (const event of this.#store.events.durableAfter(this.#sent, room)) {
+    for (const event of this.#read(room)) {
       this.#sent = event.sequence;
       publish(event.event_type, eventJson(event), (outcome, reason) => {
         if (generation === this.#generation) this.#answer(event.sequence, outcome, reason);
       });
       if (generation !== this.#generation) return;
+    }
+  }
+
+  /** What the disk does not give now is offered at the next event or connection. */
+  #read(room: number): StoredEvent[] {
+    try {
+      return this.#store.events.durableAfter(this.#sent, room);
+    } catch (error) {
+      if (!isStorageError(error)) throw error;
+      return [];
     }
   }
 
@@ -140,8 +151,15 @@ export class Outbox {
   #save(): void {
     if (this.#saved === this.#acknowledged) return;
     const acknowledged = this.#acknowledged;
-    this.#store.group(() => this.#store.events.acknowledge(acknowledged));
     this.#saved = acknowledged;
+    try {
+      // Undone, it is written with the next one: until then a restart repeats these events, each with its event_id.
+      const again = (): void => void (this.#saved = -1);
+      this.#store.group(() => this.#store.events.acknowledge(acknowledged), { rolledBack: again });
+    } catch (error) {
+      this.#saved = -1;
+      if (!isStorageError(error)) throw error;
+    }
     this.#onChange();
   }
 }

@@ -4,7 +4,8 @@ import type { Clock, Timer } from '../domain/ports.ts';
 
 export type StateSource = {
   topic: string;
-  read: () => Record<string, unknown>;
+  /** Null: nobody knows at the moment, and what was published last stays. */
+  read: () => Record<string, unknown> | null;
   /** Members that move all the time (counters): alone they are published once a minute only. */
   restless: readonly string[];
 };
@@ -54,6 +55,7 @@ export class RetainedState {
   #publishAll(withRestless: boolean): void {
     for (const source of this.#sources) {
       const state = source.read();
+      if (state === null) continue;
       const calm = JSON.stringify(
         Object.fromEntries(Object.entries(state).filter(([key]) => !source.restless.includes(key))),
       );

@@ -2,9 +2,9 @@
 // the kernel lets go of it when its holder dies, however it dies.
 
 import Database from 'better-sqlite3';
-import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { OperatingError } from '../domain/errors.ts';
+import { makeFolders } from './folders.ts';
 
 export type Hold = { release(): void };
 
@@ -12,7 +12,7 @@ export type Hold = { release(): void };
 export function holdDatabase(path: string): Hold | null {
   let db: Database.Database | null = null;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolders(dirname(path));
     db = new Database(`${path}.lock`, { timeout: 0 });
     db.exec('BEGIN EXCLUSIVE');
     const held = db;

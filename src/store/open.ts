@@ -2,11 +2,23 @@
 // remedy; an existing building never starts empty.
 
 import Database from 'better-sqlite3';
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { assert, OperatingError } from '../domain/errors.ts';
+import { assert, OperatingError, type ErrorType } from '../domain/errors.ts';
 import type { SecretSource } from '../domain/facility.ts';
 import { teachFolding } from './fold.ts';
+import { makeFolders } from './folders.ts';
+import { conditionAfter, type Damage } from './guard.ts';
 import { MIGRATIONS, type Migration } from './migrations.ts';
 import { loadMasterKey, Secrets } from './secrets.ts';
 
@@ -34,11 +46,22 @@ export type Opened = {
 const CACHE_KIB = 8 * 1024;
 const WAL_LIMIT_BYTES = 16 * 1024 * 1024;
 
-/** Throws an OperatingError of type `internal` that says what is wrong, and names the newest backup where one exists. */
+/** Throws an OperatingError (`internal`, `storage_damaged`, `storage_full`) that says what is wrong, and names the newest backup where one exists. */
 export function openDatabase(options: OpenOptions): Opened {
   const { path } = options;
+  makeFolder(path, dirname(path));
+  try {
+    return openThere(options);
+  } catch (error) {
+    throw explainOpening(path, error);
+  }
+}
+
+function openThere(options: OpenOptions): Opened {
+  const { path } = options;
   const folder = dirname(path);
-  makeFolder(path, folder);
+  // A folder that may be entered and not written to answers, and would keep nothing.
+  accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   const exists = existsSync(path) && statSync(path).size > 0;
   const isFirstStart = !exists && newestBackup(path) === null && !existsSync(join(folder, 'master.key'));
   if (!exists && !isFirstStart) {
@@ -59,15 +82,35 @@ export function openDatabase(options: OpenOptions): Opened {
     compileOnce(db);
     teachFolding(db);
     prepareConnection(db);
+    lookAfterDamage(db, path);
     const backups = migrate(db, path, options.migrations ?? MIGRATIONS, exists ? options.nowMs : null);
     matchKey(db, path, secrets);
     return { db, secrets, wasUnclean, backups, tightened };
   } catch (error) {
     db?.close();
     if (isFirstStart) forget(path);
-    if (error instanceof OperatingError) throw error;
-    throw explain(path, error);
+    throw error;
   }
+}
+
+/** Where damage is noted that showed itself while the database was in use: the next start must not take the file for sound. */
+const damageNote = (path: string): string => `${path}.damaged`;
+
+/** Leaves word for the next start; the reason is said elsewhere. A disk that takes no file any more is found out by itself. */
+export function noteDamage(path: string, problems: readonly string[]): void {
+  try {
+    writeFileSync(damageNote(path), `${problems.join('\n')}\n`, { mode: OURS_ALONE });
+  } catch {
+    // Nothing more can be done: the check behind the doors finds it again.
+  }
+}
+
+/** After damage the whole file is read before anybody is let in by it; a backup that was put back ends the matter. */
+function lookAfterDamage(db: Db, path: string): void {
+  if (!existsSync(damageNote(path))) return;
+  const rows = db.pragma('quick_check(1)') as { quick_check: string }[];
+  if (rows.some((row) => row.quick_check !== 'ok')) throw refusal(path, 'is damaged', '', 'storage_damaged');
+  rmSync(damageNote(path), { force: true });
 }
 
 /** What a first start made before it failed. Left there, the key alone would pass for that of a building whose database was lost. */
@@ -95,7 +138,7 @@ function tighten(file: string): boolean {
 /** A folder that cannot be made is one more reason to refuse, and none to leave the doors without their agent. */
 function makeFolder(path: string, folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder);
   } catch (error) {
     throw new OperatingError(
       'internal',
@@ -177,6 +220,13 @@ function matchKey(db: Db, path: string, secrets: Secrets): void {
 
 /** A consistent copy beside the database, in `backups/`; returns its path. */
 export function backUp(db: Db, path: string, reason: string, nowMs: number): string {
+  const target = backupTarget(path, reason, nowMs);
+  copyInto(db, target);
+  return target;
+}
+
+/** Where a backup may be written that overwrites none; its folder is there. */
+export function backupTarget(path: string, reason: string, nowMs: number): string {
   mkdirSync(backupFolder(path), { recursive: true, mode: 0o700 });
   const stamp = new Date(nowMs)
     .toISOString()
@@ -185,7 +235,6 @@ export function backUp(db: Db, path: string, reason: string, nowMs: number): str
   let target = join(backupFolder(path), `${basename(path, '.db')}-${stamp}-${reason}.db`);
   for (let i = 2; existsSync(target); i++)
     target = join(backupFolder(path), `${basename(path, '.db')}-${stamp}-${reason}-${i}.db`);
-  copyInto(db, target);
   return target;
 }
 
@@ -215,32 +264,51 @@ export function listBackups(path: string): string[] {
 
 const newestBackup = (path: string): string | null => listBackups(path)[0] ?? null;
 
-function refusal(path: string, what: string, alternative: string): OperatingError {
+function refusal(path: string, what: string, alternative: string, type: ErrorType = 'internal'): OperatingError {
   const backup = newestBackup(path);
   const restore =
     backup === null
       ? 'No backup is beside it; restore one from elsewhere.'
       : `Newest backup: ${backup}. To restore it: stop Lintel, move ${path} and its -wal and -shm files away, copy the backup to ${path}, start Lintel.`;
-  return new OperatingError('internal', `the database ${path} ${what}. ${restore} ${alternative}`.trim());
+  return new OperatingError(type, `the database ${path} ${what}. ${restore} ${alternative}`.trim());
 }
 
-const CANNOT_OPEN = /^(SQLITE_(CANTOPEN|READONLY$|PERM)|(EACCES|EPERM|EROFS|EISDIR|ENOENT|ENOTDIR)$)/;
+/** Why a database that was in use is not used any more, with the remedy as it is now. */
+export const damageText = (path: string, { how }: Damage): string =>
+  refusal(
+    path,
+    how === 'damaged'
+      ? 'is damaged'
+      : 'was taken away while it was in use (deleted, renamed, replaced, or its folder unmounted)',
+    how === 'damaged' ? '' : 'Or put the very file back that was there, with Lintel stopped.',
+  ).message;
 
-function explain(path: string, error: unknown): Error {
-  const code = error instanceof Database.SqliteError ? error.code : ((error as NodeJS.ErrnoException).code ?? '');
-  if (code === 'SQLITE_NOTADB' || code.startsWith('SQLITE_CORRUPT')) return refusal(path, 'is damaged', '');
-  if (CANNOT_OPEN.test(code)) {
-    return new OperatingError(
-      'internal',
-      `the database ${path} cannot be opened (${code}). Remedy: check that its folder exists and belongs to Lintel's user`,
-    );
-  }
-  if (code.startsWith('SQLITE_FULL') || code === 'ENOSPC')
+const NO_ACCESS =
+  /^(SQLITE_(CANTOPEN|READONLY|PERM)|(EACCES|EPERM|EROFS|EISDIR|ENOENT|ENOTDIR|EEXIST|ELOOP|ENAMETOOLONG)$)/;
+const FULL = /^(SQLITE_FULL|SQLITE_IOERR_SHM|(ENOSPC|EDQUOT)$)/;
+const DISK_FAILS = /^(SQLITE_IOERR|SQLITE_PROTOCOL|(EIO|EUCLEAN|ESTALE|ENXIO|ENODEV)$)/;
+
+/** What the system or SQLite said when the database was opened, in words that name the place and the remedy; anything else is a mistake of ours. */
+export function explainOpening(path: string, error: unknown): Error {
+  if (error instanceof OperatingError) return error;
+  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
+  if (conditionAfter(error) === 'damaged') return refusal(path, 'is damaged', '', 'storage_damaged');
+  if (FULL.test(code))
     return new OperatingError(
       'storage_full',
       `the disk that holds ${path} is full. Remedy: free space, then start Lintel`,
     );
-  if (code.startsWith('SQLITE_IOERR'))
+  if (code === 'EROFS' || code.startsWith('SQLITE_READONLY'))
+    return new OperatingError(
+      'internal',
+      `the folder ${dirname(path)} of the database ${basename(path)} cannot be written to (${code}). Remedy: mount it writable (a disk that fails is often made read-only: look at dmesg), give it to Lintel's user, then start Lintel`,
+    );
+  if (NO_ACCESS.test(code))
+    return new OperatingError(
+      'internal',
+      `the database ${path} cannot be opened (${code}). Remedy: check that ${dirname(path)} is a folder that belongs to Lintel's user, and ${basename(path)} a file that does`,
+    );
+  if (DISK_FAILS.test(code))
     return new OperatingError(
       'internal',
       `the disk that holds ${path} fails (${code}). Remedy: look at the disk and the log of the kernel (dmesg), then start Lintel`,

@@ -13,7 +13,10 @@ import { Guesses } from './guesses.ts';
 import { Journal } from './journal.ts';
 import { Meta } from './meta.ts';
 import type { Migration } from './migrations.ts';
-import { openDatabase, type Db } from './open.ts';
+import { Guard, StorageRefused, type Condition, type Damage } from './guard.ts';
+import { HeldFiles, renewCompanions } from './held-files.ts';
+import { damageText, explainOpening, noteDamage, openDatabase, type Db } from './open.ts';
+import { rescue } from './rescue.ts';
 import { ReaderKeyTable } from './reader-keys.ts';
 import { HolidayTable, ScheduleTable } from './schedules.ts';
 import type { Secrets } from './secrets.ts';
@@ -59,36 +62,57 @@ export class Store {
   readonly guesses: Guesses;
   readonly readerKeys: ReaderKeyTable;
   readonly #db: Db;
+  readonly #clock: Clock;
+  readonly #guard = new Guard();
+  readonly #files: HeldFiles;
   readonly #transactions: Transactions;
   #listeners: (() => void)[] = [];
+  #onRenewed: (files: readonly string[]) => void = () => undefined;
 
   /** Opens or makes the database; throws an OperatingError that names the remedy (open.ts). */
   constructor(options: StoreOptions) {
     const opened = openDatabase({ ...options, nowMs: options.clock.nowMs() });
     const { db } = opened;
     this.#db = db;
+    this.#clock = options.clock;
     this.path = options.path;
     this.secrets = opened.secrets;
     this.wasUnclean = opened.wasUnclean;
     this.backups = opened.backups;
     this.tightened = opened.tightened;
-    this.#transactions = new Transactions(db, options.clock, () => this.#announce());
-    this.meta = new Meta(db);
-    this.digest = new Digest(db, this.meta);
-    this.users = new UserTable(db);
-    this.credentials = new CredentialTable(db);
-    this.entrances = new EntranceTable(db);
-    this.journal = new Journal(db, opened.secrets);
-    this.events = new EventLog(db, this.meta, options.random, options.clockState);
-    this.targets = new TargetTable(db);
-    this.schedules = new ScheduleTable(db);
-    this.holidays = new HolidayTable(db);
-    this.zones = new ZoneTable(db);
-    this.controllers = new ControllerTable(db);
-    this.tombstones = new Tombstones(db);
-    this.jobs = new Jobs(db);
-    this.guesses = new Guesses(db);
-    this.readerKeys = new ReaderKeyTable(db, opened.secrets, (fn) => this.now(fn));
+    this.#files = new HeldFiles(options.path, options.clock);
+    this.#guard.watch(db);
+    this.#guard.onChange(() => {
+      const { damage } = this.#guard;
+      if (damage?.how === 'damaged') noteDamage(options.path, damage.problems);
+    });
+    try {
+      this.#transactions = new Transactions(
+        db,
+        options.clock,
+        () => this.#look(false),
+        () => this.#announce(),
+      );
+      this.meta = new Meta(db);
+      this.digest = new Digest(db, this.meta);
+      this.users = new UserTable(db);
+      this.credentials = new CredentialTable(db);
+      this.entrances = new EntranceTable(db);
+      this.journal = new Journal(db, opened.secrets);
+      this.events = new EventLog(db, this.meta, options.random, options.clockState);
+      this.targets = new TargetTable(db);
+      this.schedules = new ScheduleTable(db);
+      this.holidays = new HolidayTable(db);
+      this.zones = new ZoneTable(db);
+      this.controllers = new ControllerTable(db);
+      this.tombstones = new Tombstones(db);
+      this.jobs = new Jobs(db);
+      this.guesses = new Guesses(db);
+      this.readerKeys = new ReaderKeyTable(db, opened.secrets, (fn) => this.now(fn));
+    } catch (error) {
+      db.close();
+      throw explainOpening(options.path, error);
+    }
   }
 
   /** Joins the open group commit. */
@@ -134,16 +158,88 @@ export class Store {
     return this.meta.increment(REVISION);
   }
 
+  // ---- how the file is ----
+
+  get condition(): Condition {
+    return this.#guard.condition;
+  }
+
+  /** Why it is not used any more, with the remedy, for people; null while it is. */
+  problem(): string | null {
+    const { damage } = this.#guard;
+    return damage === null ? null : damageText(this.path, damage);
+  }
+
+  get damage(): Damage | null {
+    return this.#guard.damage;
+  }
+
+  /** Told in the turn in which it is found, perhaps in the middle of a transaction: nothing may be asked of the store there. */
+  onCondition(listener: (condition: Condition) => void): void {
+    this.#guard.onChange(listener);
+  }
+
+  /** Files beside the database had been deleted under us and were made anew; nothing was lost. */
+  onRenewed(listener: (files: readonly string[]) => void): void {
+    this.#onRenewed = listener;
+  }
+
+  /** What somebody else found (the check behind the doors): believed as if a statement had met it. */
+  condemn(problems: readonly string[]): void {
+    this.#guard.condemn({ how: 'damaged', problems });
+  }
+
+  /** Looks whether the files are still the ones that are open; to be called now and then, for nothing may be written for long. Never throws. */
+  look(): void {
+    if (this.#guard.damage !== null || this.#transactions.isInside) return;
+    try {
+      // What is to be made anew must be committed.
+      this.flush();
+      this.#look(true);
+    } catch (error) {
+      this.#guard.note(error);
+    }
+  }
+
+  /** Behind each commit: throws when what was written would be gone with this process. */
+  #look(isUrgent: boolean): void {
+    const missing = this.#files.look(isUrgent);
+    if (missing === null) return;
+    const what = missing.files.join(' and ');
+    if (missing.database) {
+      this.#guard.condemn({ how: 'lost', problems: [`${what} is not the file any more that was opened`] });
+      throw new StorageRefused({ how: 'lost', problems: [`${what} was taken away`] });
+    }
+    if (!renewCompanions(this.#db)) throw new DiskFailure(`${what} was taken away and cannot be made anew yet`);
+    this.#files.hold();
+    this.#onRenewed(missing.files);
+  }
+
+  /** A copy of what is still open, after the file was taken away; its path, or null where there is no place for it. */
+  async rescue(): Promise<string | null> {
+    if (this.#guard.damage?.how !== 'lost' || !this.#files.isFolderThere) return null;
+    return await rescue(this.#db, this.path, this.#clock.nowMs());
+  }
+
   /** True when the file answers a read. */
   isAlive(): boolean {
     if (!this.#db.open) return false;
-    this.meta.number(REVISION);
+    if (this.#guard.damage === null) this.meta.number(REVISION);
     return true;
   }
 
   close(): void {
-    this.flush();
-    this.#db.pragma('wal_checkpoint(TRUNCATE)');
-    this.#db.close();
+    try {
+      if (this.#guard.damage !== null) return;
+      this.flush();
+      this.#db.pragma('wal_checkpoint(TRUNCATE)');
+    } finally {
+      this.#db.close();
+    }
   }
+}
+
+/** What SQLite has not noticed, in its own form. */
+class DiskFailure extends Error {
+  readonly code = 'SQLITE_IOERR';
 }

@@ -38,9 +38,12 @@ export class Transactions {
   /** Commits so far, for measurements. */
   commits = 0;
 
+  readonly #confirm: () => void;
   readonly #afterCommit: () => void;
 
-  constructor(db: Db, clock: Clock, afterCommit: () => void) {
+  /** `confirm` runs behind each COMMIT and throws when what was committed is not where the next start would look for it: then nobody is told that it is durable. */
+  constructor(db: Db, clock: Clock, confirm: () => void, afterCommit: () => void) {
+    this.#confirm = confirm;
     this.#afterCommit = afterCommit;
     this.#db = db;
     this.#clock = clock;
@@ -115,6 +118,7 @@ export class Transactions {
       const result = fn();
       this.#commit.run();
       this.commits += 1;
+      this.#confirm();
       return result;
     } catch (error) {
       if (this.#db.inTransaction) this.#rollback.run();
@@ -134,6 +138,7 @@ export class Transactions {
     try {
       this.#commit.run();
       this.commits += 1;
+      this.#confirm();
     } catch (error) {
       if (this.#db.inTransaction) this.#rollback.run();
       const cause = error instanceof Error ? error : new Error(String(error));
@@ -142,6 +147,11 @@ export class Transactions {
     }
     for (const hook of hooks) hook.committed?.();
     this.#afterCommit();
+  }
+
+  /** True in the middle of a transaction. */
+  get isInside(): boolean {
+    return this.#isInside;
   }
 
   get isGroupOpen(): boolean {

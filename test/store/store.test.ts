@@ -16,7 +16,8 @@ import {
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { MIGRATIONS } from '../../src/store/migrations.ts';
-import { openDatabase } from '../../src/store/open.ts';
+import { holdDatabase } from '../../src/store/lock.ts';
+import { explainOpening, openDatabase } from '../../src/store/open.ts';
 import { checkInBackground, backUpInBackground } from '../../src/store/background.ts';
 import { Store } from '../../src/store/store.ts';
 import { TargetTable } from '../../src/store/targets.ts';
@@ -176,6 +177,37 @@ describe('opening the database', () => {
     const folder = join(temporaryFolder(), 'state');
     writeFileSync(folder, 'a file');
     expect(refusalOf(folder)).toMatch(/the folder .* cannot be made \(EEXIST\)\. Remedy: /);
+  });
+
+  it.each(['/proc/x/lintel', '/proc/1/nothing/here', '/dev/null/lintel'])(
+    'refuses a folder that cannot exist (%s), and does not hang over it',
+    (folder) => {
+      expect(refusalOf(folder)).toMatch(/the folder .* cannot be made \(E[A-Z]+\)\. Remedy: /);
+      expect(holdDatabase(join(folder, 'lintel.db'))).toBeNull();
+    },
+  );
+
+  it('refuses a folder that cannot be written to, with a database in it or without', () => {
+    // Under /proc nothing is writable, also to root; a file system that is mounted read-only answers the same.
+    expect(refusalOf('/proc/self')).toMatch(/Remedy: /);
+    expect(
+      explainOpening('/state/lintel.db', Object.assign(new Error('read-only'), { code: 'EROFS' })).message,
+    ).toMatch(/the folder \/state .* cannot be written to \(EROFS\)\. Remedy: mount it writable/);
+    for (const code of [
+      'SQLITE_READONLY_DIRECTORY',
+      'SQLITE_READONLY_RECOVERY',
+      'SQLITE_CANTOPEN_ISDIR',
+      'EACCES',
+      'EIO',
+    ])
+      expect(explainOpening('/state/lintel.db', Object.assign(new Error('no'), { code })).message).toMatch(/Remedy: /);
+  });
+
+  it('refuses a path whose file is a folder', () => {
+    const folder = temporaryFolder();
+    mkdirSync(join(folder, 'lintel.db'));
+    writeFileSync(join(folder, 'master.key'), `${'ab'.repeat(32)}\n`);
+    expect(refusalOf(folder)).toMatch(/Remedy: /);
   });
 
   it('refuses a damaged file and names the newest backup, and restoring that backup works', async () => {

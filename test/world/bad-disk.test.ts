@@ -1,0 +1,225 @@
+// The database on a bad day, while doors are served: nobody in, everybody out, the process lives, and it says what is wrong and what to do.
+
+import { copyFileSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Agent } from '../../src/agent.ts';
+import { allOnline, raiseBuilding, type Building } from '../support/building.ts';
+import { overwrite, PAGE_BYTES, placesOf, settle } from '../support/damage.ts';
+import { until } from '../support/ports.ts';
+import { LOBBY, USER, type ParsedReply } from '../support/room.ts';
+
+const CARD = '00666666-0000-4000-8000-000000000001';
+/** A 125 kHz tag that prints as 123,45678. */
+const TAG = '00007BB26E';
+/** Whatever else there is, is looked at less often or by the same statements. */
+const WANTED =
+  /^(users|credentials|credential_entrances|journal|meta|targets|target_counts|jobs|controllers|credentials_by_card|journal_unanswered)$/;
+const CARD_PARAMS = { acs_user_id: USER, access_method: 'card', allowed_acs_entrance_ids: [LOBBY] };
+
+let count = 0;
+async function send(building: Building, name: string, params: Record<string, unknown>): Promise<string> {
+  const command_id = `bad-${process.pid}-${++count}`;
+  await building.tower.publish(name, { command_id, params });
+  return command_id;
+}
+
+const replyTo = (building: Building, commandId: string): ParsedReply | undefined =>
+  building.tower.replies().find((reply) => reply.command_id === commandId);
+
+async function command(building: Building, name: string, params: Record<string, unknown>): Promise<ParsedReply> {
+  const commandId = await send(building, name, params);
+  await until(() => replyTo(building, commandId) !== undefined, `a reply to ${name}`, 15_000);
+  const reply = replyTo(building, commandId);
+  if (reply === undefined) throw new Error('it was there a moment ago');
+  return reply;
+}
+
+async function enrol(building: Building): Promise<void> {
+  expect((await command(building, 'users/create', { acs_user_id: USER, full_name: 'Jane Doe' })).ok).toBe(true);
+  const card = { ...CARD_PARAMS, acs_credential_id: CARD, card_number: '45678' };
+  expect((await command(building, 'credentials/create', card)).ok).toBe(true);
+}
+
+const state = (building: Building): Record<string, unknown> => {
+  const last = building.tower.heard.filter((message) => message.topic.endsWith('/state/agent')).at(-1);
+  return last === undefined ? {} : (JSON.parse(last.payload) as Record<string, unknown>);
+};
+
+const pulses = (building: Building): number =>
+  building.relays.outputChanges.filter((change) => change.energised).length;
+
+/** Presses the button at the exit; the strike must follow. */
+async function leave(building: Building): Promise<void> {
+  const before = pulses(building);
+  building.relays.setInput(1, false);
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  building.relays.setInput(1, true);
+  await until(() => pulses(building) > before, 'REX drives the strike');
+  await until(() => !building.relays.output(0), 'the strike falls back');
+}
+
+async function serveSettled(building: Building): Promise<Agent> {
+  const agent = await building.serve();
+  await allOnline(agent);
+  await until(() => state(building)['online'] === true, 'the broker has its state');
+  return agent;
+}
+
+describe('a database that is damaged while doors are served', () => {
+  it.each(['entrances', 'events', 'foreign_slots', '16 KiB'])(
+    'at %s lets nobody in and everybody out, and says so',
+    async (where) => {
+      const building = await raiseBuilding();
+      const agent = await serveSettled(building);
+      await enrol(building);
+      const path = join(building.folder, 'lintel.db');
+      settle(path);
+      const page = placesOf(path).find((place) => place.name === where)?.page ?? 3;
+      overwrite(path, (page - 1) * PAGE_BYTES, where === '16 KiB' ? 16 * 1024 : PAGE_BYTES);
+      // Whatever comes next meets it: a card, a command, a look at the states.
+      await building.reader.present(TAG);
+      await send(building, 'users/suspend', { acs_user_id: USER });
+      await send(building, 'events/list', { from_sequence: 1 });
+      await send(building, 'credentials/create', { ...CARD_PARAMS, card_number: '45679' });
+      await send(building, 'entrances/list', {});
+      await send(building, 'controllers/list', {});
+      await until(() => agent.refusal !== null, 'it is noticed', 20_000);
+      await until(() => state(building)['storage'] === 'storage_damaged', 'the state says so', 10_000);
+      expect(agent.refusal).toContain('is damaged');
+      expect(agent.status()).toMatchObject({ storage: 'storage_damaged', storage_problem: agent.refusal });
+      expect(agent.health.healthy()).toBe(true);
+      await until(() => !building.relays.output(0), 'at rest');
+      const before = pulses(building);
+      await building.reader.present(TAG);
+      await leave(building);
+      expect(pulses(building)).toBe(before + 1);
+      expect((await command(building, 'users/list', {})).error).toMatchObject({ type: 'storage_damaged' });
+      await agent.stop();
+      // The next start does not take it for sound, however cleanly this one ended.
+      const second = await building.serve();
+      expect(second.refusal).toContain('is damaged');
+      await until(() => state(building)['storage'] === 'storage_damaged', 'the state says so again', 10_000);
+      await leave(building);
+    },
+  );
+
+  it('at any table or index of people, doors and events goes on serving the exit', async () => {
+    const building = await raiseBuilding();
+    const first = await serveSettled(building);
+    await enrol(building);
+    await first.stop();
+    const path = join(building.folder, 'lintel.db');
+    const sound = readFileSync(path);
+    const places = placesOf(path).filter(({ name }) => WANTED.test(name));
+    expect(places.length).toBeGreaterThan(8);
+    for (const { name, page } of places) {
+      for (const file of readdirSync(building.folder))
+        if (/lintel\.db.+/.test(file)) rmSync(join(building.folder, file));
+      writeFileSync(path, sound);
+      const agent = await building.serve();
+      settle(path);
+      overwrite(path, (page - 1) * PAGE_BYTES, PAGE_BYTES);
+      const atMonotonicMs = performance.now();
+      agent.access?.presented({
+        type: 'presented',
+        device: 'lobby-reader',
+        reader: 0,
+        presentation: { kind: 'card', reading: { kind: 'uid', bytes: Buffer.from(TAG, 'hex') } },
+        atMonotonicMs,
+      });
+      const commandId = await send(building, 'users/list', {});
+      await send(building, 'users/suspend', { acs_user_id: USER });
+      await send(building, 'credentials/delete', { acs_credential_id: CARD });
+      await until(() => replyTo(building, commandId) !== undefined, `an answer with ${name} damaged`, 10_000);
+      agent.status();
+      agent.access?.input({ type: 'input', device: 'relay-board', input: 1, active: true, atMonotonicMs });
+      expect(agent.health.healthy()).toBe(true);
+      await agent.stop();
+    }
+  }, 180_000);
+
+  it('keeps what it could not store at the broker, which delivers it once a backup is in its place', async () => {
+    const building = await raiseBuilding();
+    const agent = await serveSettled(building);
+    await enrol(building);
+    const path = join(building.folder, 'lintel.db');
+    settle(path);
+    const sound = readFileSync(path);
+    overwrite(path, ((placesOf(path).find((place) => place.name === 'users')?.page ?? 0) - 1) * PAGE_BYTES, PAGE_BYTES);
+    expect((await command(building, 'users/list', {})).ok).toBe(false);
+    const held = await send(building, 'users/suspend', { acs_user_id: USER });
+    await command(building, 'users/list', {});
+    expect(replyTo(building, held)).toBeUndefined();
+    await agent.stop();
+    for (const suffix of ['-wal', '-shm']) rmSync(path + suffix, { force: true });
+    renameSync(path, `${path}.bad`);
+    writeFileSync(path, sound);
+    const second = await serveSettled(building);
+    expect(second.refusal).toBeNull();
+    await until(() => replyTo(building, held)?.ok === true, 'the suspension is carried out', 15_000);
+  });
+});
+
+describe('files of the database that are taken away while doors are served', () => {
+  const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+  const addUser = async (building: Building, n: number): Promise<ParsedReply> =>
+    await command(building, 'users/create', { acs_user_id: uuid(n), full_name: `User ${n}` });
+
+  it('beside it are made anew before anything more is acknowledged, and a kill loses nothing', async () => {
+    const building = await raiseBuilding();
+    const agent = await building.spawn();
+    await until(() => state(building)['online'] === true, 'the agent is there', 20_000);
+    await enrol(building);
+    const path = join(building.folder, 'lintel.db');
+    for (const suffix of ['-wal', '-shm']) rmSync(path + suffix);
+    for (let n = 1; n <= 5; n++) expect((await addUser(building, n)).ok).toBe(true);
+    expect(existsSync(`${path}-wal`)).toBe(true);
+    await agent.kill();
+    await building.spawn();
+    const users = (await command(building, 'users/list', {})).result as { acs_users?: unknown[] } | undefined;
+    expect(users?.acs_users).toHaveLength(6);
+    await until(
+      () => building.tower.heard.some((message) => message.topic.endsWith('/event/agent.storage_files_renewed')),
+      'the event tells',
+      10_000,
+    );
+    expect(agent.output()).toContain('files of the database were deleted while it was in use');
+  }, 120_000);
+
+  it.each([
+    ['renamed', (path: string) => renameSync(path, `${path}.moved`)],
+    ['deleted', (path: string) => rmSync(path)],
+    [
+      'replaced',
+      (path: string) => {
+        writeFileSync(`${path}.new`, readFileSync(path));
+        renameSync(`${path}.new`, path);
+      },
+    ],
+  ])('themselves (%s) stop acknowledgements, are told within seconds, and are saved', async (_how, take) => {
+    const building = await raiseBuilding();
+    const agent = await serveSettled(building);
+    await enrol(building);
+    const path = join(building.folder, 'lintel.db');
+    take(path);
+    const held = await send(building, 'users/suspend', { acs_user_id: USER });
+    await until(() => state(building)['storage'] === 'storage_damaged', 'the state says so', 10_000);
+    expect(String(state(building)['storage_problem'])).toContain('was taken away while it was in use');
+    const rescued = (): string | undefined =>
+      existsSync(join(building.folder, 'backups'))
+        ? readdirSync(join(building.folder, 'backups')).find((name) => name.endsWith('-rescued.db'))
+        : undefined;
+    await until(() => rescued() !== undefined, 'what was open is saved', 10_000);
+    await until(() => agent.refusal?.includes('-rescued.db') === true, 'the remedy names the copy', 10_000);
+    expect(replyTo(building, held)).toBeUndefined();
+    await leave(building);
+    await agent.stop();
+    for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true });
+    copyFileSync(join(building.folder, 'backups', rescued() ?? ''), path);
+    const second = await serveSettled(building);
+    expect(second.refusal).toBeNull();
+    await until(() => replyTo(building, held)?.ok === true, 'the broker delivers what was held', 15_000);
+    await until(() => state(building)['storage'] === 'ok', 'all is well');
+  });
+});
