@@ -36,7 +36,7 @@ export function renderHelp(page: HelpPage, terminal: Terminal): string {
       .map(({ title, rows }) => `${paint('bold', `${title}:`)}\n${columns(rows, terminal.width)}`),
     ...(page.examples === undefined || page.examples.length === 0
       ? []
-      : [`${paint('bold', 'Examples:')}\n${page.examples.map((line) => `  ${line}`).join('\n')}`]),
+      : [`${paint('bold', 'Examples:')}\n${page.examples.map((line) => commandLines(line, 2, terminal)).join('\n')}`]),
     ...(page.notes ?? []).map((note) => wrap(note, terminal.width).join('\n')),
   ];
   return `${blocks.join('\n\n')}\n`;
@@ -55,6 +55,21 @@ function columns(rows: readonly (readonly [string, string])[], width: number): s
       return lines.map((line, i) => `${i === 0 ? `  ${name.padEnd(left)}  ` : indent}${line}`).join('\n');
     })
     .join('\n');
+}
+
+/** A command to copy: on a screen that is too narrow for it, continued from line to line as a shell reads it, and never broken inside a word. */
+export function commandLines(command: string, indent: number, terminal: Terminal): string {
+  const margin = ' '.repeat(indent);
+  if (!terminal.isTty || command.length + indent <= terminal.width) return margin + command;
+  const lines: string[] = [];
+  for (const part of command.split(/ (?=--)/)) {
+    const last = lines.at(-1);
+    // Two for the backslash and what stands before it.
+    const isRoom = last !== undefined && indent + 2 + last.length + 1 + part.length + 2 <= terminal.width;
+    if (isRoom) lines[lines.length - 1] = `${last} ${part}`;
+    else lines.push(part);
+  }
+  return margin + lines.join(` \\\n${margin}  `);
 }
 
 export function wrap(text: string, width: number): string[] {

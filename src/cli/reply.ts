@@ -1,8 +1,11 @@
 // A reply on the screen: for people as they need it, for machines as it came.
 
 import type { Channel, Reply } from './channel.ts';
-import { cell, isFields, showResult, type Fields } from './show.ts';
+import { entrancesOf } from './names.ts';
+import { cell, isFields, showResult, type Fields, type Names } from './show.ts';
 import { DONE, FAILED, painter, type Terminal } from './terminal.ts';
+
+const NAMES_MS = 5_000;
 
 /** Prints a reply; resolves with the exit code. */
 export async function printReply(
@@ -28,10 +31,19 @@ async function forPeople(result: Fields, terminal: Terminal, channel: Channel): 
   if (Array.isArray(result['steps'])) return explanation(result, terminal);
   const { action_attempt: attempt } = result;
   if (isFields(attempt)) return actionText(attempt);
-  const text = showResult(result, terminal, await channel.timeZone());
+  const names = showsDoors(result) ? await doorNames(channel) : undefined;
+  const text = showResult(result, terminal, await channel.timeZone(), names);
   const { acs_credential: credential } = result;
   const showsCode = isFields(credential) && typeof credential['code'] === 'string';
   return showsCode ? `${text}\nThe code is shown this once and never again.\n` : text;
+}
+
+const showsDoors = (result: Fields): boolean => 'acs_credential' in result || 'acs_credentials' in result;
+
+/** What the entrances are called; none where they cannot be asked: ids say enough then. */
+async function doorNames(channel: Channel): Promise<Names> {
+  const known = await entrancesOf(channel, NAMES_MS).catch(() => []);
+  return new Map(known.map(({ id, name }) => [id, name]));
 }
 
 function actionText(attempt: Fields): string {

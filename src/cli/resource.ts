@@ -2,10 +2,9 @@
 // checked before anything is sent all come from there.
 
 import { mustExpire, COMMANDS, isCommandName, PLANNED_COMMANDS, type CommandName } from '../commands/contract.ts';
-import { UUID_FORM } from '../domain/ids.ts';
 import { nearest } from '../domain/words.ts';
 import { systemClock } from '../ops/clock.ts';
-import { CHANNEL_OPTIONS, readInput, timeoutOf, type Channel, type Envelope } from './channel.ts';
+import { CHANNEL_OPTIONS, readInput, timeoutOf, type Envelope } from './channel.ts';
 import { openChannel } from './open-channel.ts';
 import {
   checkParams,
@@ -18,6 +17,7 @@ import {
 } from './contract-options.ts';
 import { optionRows, type HelpPage, type Program } from './help.ts';
 import { mintCommandId } from './local-channel.ts';
+import { ENTRANCE, ENTRANCES, resolveNames, USER, withoutNames } from './names.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import { printReply } from './reply.ts';
 import { FROM_INPUT, readSecretLine } from './secret-line.ts';
@@ -66,11 +66,11 @@ async function run(resource: string, argv: readonly string[], terminal: Terminal
   const stated = paramsOf(name, params, given);
   const asked = secret === null ? stated : await withSecret(stated, secret, terminal);
   const timeoutMs = timeoutOf(given, COMMANDS[name].kind === 'works' ? WORK_MS : REPLY_MS);
-  const unnamed = withoutNames(asked);
+  const unnamed = withoutNames(name, asked);
   checkParams(name, unnamed);
   const channel = await openChannel(given, terminal);
   try {
-    const sent = unnamed === asked ? asked : await resolveNames(asked, channel, timeoutMs);
+    const sent = unnamed === asked ? asked : await resolveNames(name, asked, channel, timeoutMs);
     const reply = await channel.command(name, envelopeOf(name, sent, given, timeoutMs), timeoutMs);
     return await printReply(reply, { terminal, channel, json: given.has('json') });
   } finally {
@@ -159,77 +159,6 @@ function asParams(value: unknown, where: string): Record<string, unknown> {
   throw new UsageError(`${where}: parameters are one JSON object, {"name": value, …}`);
 }
 
-// ---- names for ids -----------------------------------------------------------------------------------------------------------------------------
-
-/** An entrance may be given by its name in the facility file: its id is asked for before the command is sent. */
-const ENTRANCE = 'acs_entrance_id';
-const ENTRANCES = 'allowed_acs_entrance_ids';
-/** Stands for the id of a name while the rest is checked. */
-const ANY_ID = '00000000-0000-0000-0000-000000000000';
-
-const isName = (value: unknown): value is string => typeof value === 'string' && !UUID_FORM.test(value.toLowerCase());
-
-/** The same object where there are no names. */
-function withoutNames(params: Record<string, unknown>): Record<string, unknown> {
-  const one = params[ENTRANCE];
-  const many = params[ENTRANCES];
-  const hasMany = Array.isArray(many) && many.some(isName);
-  if (!isName(one) && !hasMany) return params;
-  return {
-    ...params,
-    ...(isName(one) ? { [ENTRANCE]: ANY_ID } : {}),
-    ...(hasMany ? { [ENTRANCES]: many.map((value: unknown) => (isName(value) ? ANY_ID : value)) } : {}),
-  };
-}
-
-async function resolveNames(
-  params: Record<string, unknown>,
-  channel: Channel,
-  timeoutMs: number,
-): Promise<Record<string, unknown>> {
-  const known = await entrancesOf(channel, timeoutMs);
-  const idOf = (value: unknown): unknown => (isName(value) ? entranceNamed(value, known).id : value);
-  const many = params[ENTRANCES];
-  return {
-    ...params,
-    ...(ENTRANCE in params ? { [ENTRANCE]: idOf(params[ENTRANCE]) } : {}),
-    ...(Array.isArray(many) ? { [ENTRANCES]: many.map(idOf) } : {}),
-  };
-}
-
-export type NamedEntrance = { id: string; name: string; displayName: string };
-
-export async function entrancesOf(channel: Channel, timeoutMs: number): Promise<NamedEntrance[]> {
-  const found: NamedEntrance[] = [];
-  let cursor: unknown = null;
-  do {
-    const params = { limit: 500, ...(typeof cursor === 'string' ? { page_cursor: cursor } : {}) };
-    const reply = await channel.command('entrances/list', { command_id: mintCommandId(), params }, timeoutMs);
-    if (!reply.ok) throw new UsageError(`the entrances cannot be listed: ${reply.error.message}`);
-    const { acs_entrances: entrances, pagination } = reply.result;
-    for (const entrance of Array.isArray(entrances) ? entrances.filter(isFields) : []) {
-      const { acs_entrance_id: id, name, display_name: displayName } = entrance;
-      if (typeof id === 'string' && typeof name === 'string')
-        found.push({ id, name, displayName: typeof displayName === 'string' ? displayName : name });
-    }
-    cursor = isFields(pagination) ? pagination['next_page_cursor'] : null;
-  } while (typeof cursor === 'string');
-  return found;
-}
-
-export function entranceNamed(name: string, known: readonly NamedEntrance[]): NamedEntrance {
-  const found = known.find((entrance) => entrance.name === name || entrance.id === name.toLowerCase());
-  const shown = known.filter((entrance) => entrance.displayName === name);
-  const [only] = shown;
-  if (found !== undefined) return found;
-  if (only !== undefined && shown.length === 1) return only;
-  const names = known.map((entrance) => entrance.name);
-  const meant = nearest(name, names);
-  throw new UsageError(
-    `there is no entrance ${name}.${meant === null ? '' : ` Did you mean ${meant}?`} There are ${names.join(', ')}`,
-  );
-}
-
 // ---- envelope ----------------------------------------------------------------------------------------------------------------------------------
 
 /** What moves a door expires with our patience: nobody stands there any more when it is answered later. */
@@ -281,6 +210,7 @@ function commandHelp(name: CommandName): HelpPage {
   const options = paramOptions(name);
   const word = wordOption(options);
   const takesEntrances = options.some((option) => option.param === ENTRANCE || option.param === ENTRANCES);
+  const takesUser = options.some((option) => option.param === USER);
   return {
     usage: [usageOf(resource, verb, options)],
     about: spec.summary,
@@ -294,6 +224,7 @@ function commandHelp(name: CommandName): HelpPage {
       `Answers ${spec.result.replaceAll('`', '')}.`,
       ...(word === null ? [] : [`${wordText(word)} is --${word.name}, which may be given as a bare word.`]),
       ...(takesEntrances ? ['Entrances may be given by their id or by their name in the facility file.'] : []),
+      ...(takesUser ? ['A person may be given by id, name or e-mail address, where only one has it.'] : []),
       ...(options.some((option) => option.kind === 'instant')
         ? ['TIME is RFC 3339 with an offset, now, or +2h from now.']
         : []),

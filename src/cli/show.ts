@@ -1,6 +1,7 @@
 // Replies for people: one object as `key: value`, many as a table with the columns that matter. What is null or empty is not shown; `--json` shows everything.
 
 import { printable } from '../domain/words.ts';
+import { wrap } from './help.ts';
 import { painter, type Terminal } from './terminal.ts';
 import { localTimeOf } from './times.ts';
 
@@ -12,7 +13,10 @@ export const isFields = (value: unknown): value is Fields =>
 /** Columns of lists, by the member of the result that holds them. */
 const COLUMNS: Readonly<Record<string, readonly string[]>> = {
   acs_users: ['acs_user_id', 'full_name', 'is_suspended', 'access_schedule'],
-  acs_credentials: ['acs_credential_id', 'access_method', 'card_number', 'starts_at', 'ends_at', 'is_issued', 'states'],
+  acs_credentials: [
+    ...['acs_credential_id', 'display_name', 'card_number', 'opens', 'starts_at', 'ends_at'],
+    ...['is_issued', 'states', 'warnings'],
+  ],
   acs_entrances: ['name', 'display_name', 'acs_entrance_id', 'decided_by', 'locked', 'open', 'online'],
   controllers: ['controller', 'driver', 'bus', 'online', 'since', 'slots', 'pending_writes', 'problem'],
   events: ['sequence', 'occurred_at', 'event_type', 'what'],
@@ -20,7 +24,10 @@ const COLUMNS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Columns that are made of several members, or of one that needs words. */
-const CELLS: Readonly<Record<string, (row: Fields, timeZone: string | null) => unknown>> = {
+const CELLS: Readonly<Record<string, (row: Fields, timeZone: string | null, names: Names) => unknown>> = {
+  opens: ({ allowed_acs_entrance_ids: ids }, _timeZone, names) => (Array.isArray(ids) ? doorNames(ids, names) : null),
+  warnings: ({ warnings }) =>
+    Array.isArray(warnings) ? warnings.filter(isFields).map((warning) => cell(warning['warning_code'])) : null,
   access_schedule: ({ access_schedule: window }, timeZone) =>
     isFields(window) ? `${cell(window['starts_at'], timeZone)} to ${cell(window['ends_at'], timeZone)}` : null,
   states: ({ controller_states: states }) =>
@@ -36,17 +43,28 @@ const CELLS: Readonly<Record<string, (row: Fields, timeZone: string | null) => u
   what: (event, timeZone) => eventDetails(event, timeZone),
 };
 
+/** Entrances by their ids, for ids that people know by a name. */
+export type Names = ReadonlyMap<string, string>;
+const NO_NAMES: Names = new Map();
+const doorNames = (ids: readonly unknown[], names: Names): string[] =>
+  ids.map((id) => (typeof id === 'string' ? (names.get(id) ?? id) : ''));
+
 /** The result of a command, for people. `timeZone` is the facility's; null: the machine's own. */
-export function showResult(result: Fields, terminal: Terminal, timeZone: string | null): string {
+export function showResult(
+  result: Fields,
+  terminal: Terminal,
+  timeZone: string | null,
+  names: Names = NO_NAMES,
+): string {
   const blocks: string[] = [];
   const plain: [string, unknown][] = [];
   for (const [name, value] of Object.entries(result)) {
     const columns = COLUMNS[name];
     if (columns !== undefined && Array.isArray(value)) {
       const rows = value.filter(isFields).map((row, position) => ({ position, ...row }));
-      blocks.push(rows.length === 0 ? noneOf(name) : table(rows, columns, terminal, timeZone));
+      blocks.push(rows.length === 0 ? noneOf(name) : table(rows, columns, { terminal, timeZone, names }));
     } else if (isFields(value) && name !== 'pagination') {
-      blocks.push(keyValues(Object.entries(value), terminal, timeZone));
+      blocks.push(keyValues(Object.entries(withDoorNames(value, names)), terminal, timeZone));
     } else if (name !== 'pagination') {
       plain.push([name, value]);
     }
@@ -74,28 +92,49 @@ export function keyValues(entries: readonly [string, unknown][], terminal: Termi
   return shown
     .map(([name, value]) => {
       const label = paint('dim', `${name}:`.padEnd(width));
-      if (!Array.isArray(value) || !value.some(isFields)) return `${label} ${cell(value, timeZone)}\n`;
-      return `${paint('dim', `${name}:`)}\n${value.map((item) => `  ${cell(item, timeZone)}\n`).join('')}`;
+      if (!Array.isArray(value) || !value.some(isFields))
+        return `${label} ${hanging(cell(value, timeZone), width + 1, terminal)}\n`;
+      const items = value.map((item) => `  ${hanging(cell(item, timeZone), 2, terminal)}\n`);
+      return `${paint('dim', `${name}:`)}\n${items.join('')}`;
     })
     .join('');
 }
+
+/** On a screen, wrapped between words behind a margin of `indent`; in a pipe as it is. */
+const hanging = (text: string, indent: number, terminal: Terminal): string =>
+  terminal.isTty ? wrap(text, Math.max(30, terminal.width - indent)).join(`\n${' '.repeat(indent)}`) : text;
 
 const isNothing = (value: unknown): boolean =>
   value === null || value === undefined || (Array.isArray(value) && value.length === 0) || isEmptyFields(value);
 const isEmptyFields = (value: unknown): boolean => isFields(value) && Object.values(value).every(isNothing);
 
-function table(
-  rows: readonly Fields[],
-  columns: readonly string[],
-  terminal: Terminal,
-  timeZone: string | null,
-): string {
+/** A credential says the names of its entrances beside their ids. */
+const withDoorNames = (value: Fields, names: Names): Fields =>
+  Array.isArray(value['allowed_acs_entrance_ids']) && names.size > 0
+    ? { ...value, opens: doorNames(value['allowed_acs_entrance_ids'], names) }
+    : value;
+
+type Shown = { terminal: Terminal; timeZone: string | null; names: Names };
+
+/** A line a row where the screen is wide enough; else a block of lines a row, so that nothing breaks inside a word or an id. */
+function table(rows: readonly Fields[], columns: readonly string[], { terminal, timeZone, names }: Shown): string {
   const cells = rows.map((row) =>
-    columns.map((column) => cell(CELLS[column]?.(row, timeZone) ?? row[column], timeZone)),
+    columns.map((column) => cell(CELLS[column]?.(row, timeZone, names) ?? row[column], timeZone)),
   );
   // A column in which nobody has anything says nothing.
   const kept = columns.map((_, i) => i).filter((i) => cells.some((row) => row[i] !== ''));
   const widths = kept.map((i) => Math.max((columns[i] ?? '').length, ...cells.map((row) => (row[i] ?? '').length)));
+  const total = widths.reduce((sum, width) => sum + width + 2, -2);
+  if (terminal.isTty && total > terminal.width)
+    return cells
+      .map((row) =>
+        keyValues(
+          kept.map((i) => [columns[i] ?? '', row[i] ?? '']),
+          terminal,
+          null,
+        ),
+      )
+      .join('\n');
   const line = (row: readonly string[]): string =>
     kept
       .map((i, at) => (row[i] ?? '').padEnd(widths[at] ?? 0))

@@ -9,7 +9,7 @@ import { optionRows, type Program } from './help.ts';
 import { mintCommandId, openLocalChannel } from './local-channel.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import { explanation } from './reply.ts';
-import { entranceNamed, entrancesOf } from './resource.ts';
+import { entranceNamed, entrancesOf } from './names.ts';
 import { FROM_INPUT, readSecretLine } from './secret-line.ts';
 import { cell, eventLine, isFields, type Fields } from './show.ts';
 import { DONE, FAILED, painter, type Terminal, UsageError } from './terminal.ts';

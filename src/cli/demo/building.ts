@@ -100,7 +100,7 @@ async function putUp(
     relayBoard: devices.relays.unit(1),
     storePanel: devices.store.unit(1),
     places: [
-      ['broker', `mqtt://127.0.0.1:${brokerPort}`, 'built in; the service above is a client of it'],
+      ['broker', `mqtt://127.0.0.1:${brokerPort}`, 'built in, MQTT 3.1.1; the service above is a client of it'],
       ['lobby', devices.deskPort, 'card reader on a UART; Lintel decides'],
       ['', devices.plantPort, 'its strike, contact and exit button: a relay board, Modbus RTU'],
       ['store room', `127.0.0.1:${devices.store.port}`, 'a controller with a table of its own, Modbus TCP; it decides'],

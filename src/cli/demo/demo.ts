@@ -5,7 +5,7 @@ import { copyFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OperatingError } from '../../domain/errors.ts';
-import { optionRows, type Program } from '../help.ts';
+import { commandLines, optionRows, type Program } from '../help.ts';
 import { noMoreWords, readOptions, type Option } from '../options.ts';
 import { shellWord } from '../resource.ts';
 import { untilSignal } from '../signals.ts';
@@ -93,7 +93,8 @@ function suggest({ socket, brokerPort }: Building, terminal: Terminal): void {
     ],
   ] as const;
   terminal.out(`\n${paint('bold', 'It stays up. From another terminal:')}\n`);
-  for (const [about, command] of commands) terminal.out(`\n   ${paint('dim', `# ${about}`)}\n   ${command}\n`);
+  for (const [about, command] of commands)
+    terminal.out(`\n   ${paint('dim', `# ${about}`)}\n${commandLines(command, 3, terminal)}\n`);
   terminal.out(`\n${paint('dim', 'Ctrl-C ends it.')}\n\n`);
 }
 
