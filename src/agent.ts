@@ -126,6 +126,7 @@ export class Agent {
       time: () => this.time(),
       preloadMs: facility.policy.preloadMs,
       acsSystemId: facility.acsSystemId,
+      eventBudgets: this.#recorder.budgets,
       onChange: () => this.#touchState(),
     });
     this.#sync.start();
@@ -459,7 +460,7 @@ export class Agent {
       if (device === undefined) return [];
       const { slots } = device.capabilities;
       const load = slots === null ? null : this.#ask((store) => store.targets.loadOf(controller.name));
-      const foreign = this.#ask((store) => store.targets.foreign(controller.name).length) ?? 0;
+      const foreign = this.#ask((store) => store.targets.foreignCount(controller.name)) ?? 0;
       return [
         {
           name: controller.name,

@@ -10,7 +10,7 @@ import { iso } from './users.ts';
 
 export function getController(room: Room, params: ParamsOf<'controllers/get'>): Outcome {
   const view = findController(room, params.controller);
-  const foreign = view.slots === null ? [] : room.store.targets.foreign(view.name).slice(0, MOST_FOREIGN_SHOWN);
+  const foreign = view.slots === null ? [] : room.store.targets.foreign(view.name, MOST_FOREIGN_SHOWN);
   const foreignSlots = foreign.map(({ slot, first_seen_at: at }) => ({ slot, first_seen_at: iso(at) }));
   return {
     result: {
@@ -46,7 +46,7 @@ export function adoptSlot(room: Room, params: ParamsOf<'controllers/adopt_slot'>
       'controller',
     ]);
   if (!store.targets.isForeign(controller, slot)) {
-    const known = store.targets.foreign(controller).slice(0, MOST_FOREIGN_NAMED);
+    const known = store.targets.foreign(controller, MOST_FOREIGN_NAMED);
     throw new OperatingError(
       'invalid_input',
       `params.slot: slot ${slot} of ${controller} is not foreign; ${known.length === 0 ? 'none is' : `foreign are ${known.map((one) => one.slot).join(', ')}`}`,

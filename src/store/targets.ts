@@ -102,6 +102,7 @@ export class TargetTable {
   readonly #bounds;
   readonly #states;
   readonly #foreign;
+  readonly #foreignCount;
   readonly #foreignAt;
   readonly #addForeign;
   readonly #removeForeign;
@@ -200,8 +201,11 @@ export class TargetTable {
          count(*) FILTER (WHERE state = 'failed') AS failed, min(erase_since) AS oldest_pending_erasure_at FROM targets
          WHERE state = 'writing' OR state = 'removing' OR state = 'unconfirmed' OR state = 'failed'`,
     );
-    this.#foreign = db.prepare<[string], { slot: number; first_seen_at: number }>(
-      'SELECT slot, first_seen_at FROM foreign_slots WHERE controller = ? ORDER BY slot',
+    this.#foreign = db.prepare<[string, number], { slot: number; first_seen_at: number }>(
+      'SELECT slot, first_seen_at FROM foreign_slots WHERE controller = ? ORDER BY slot LIMIT ?',
+    );
+    this.#foreignCount = db.prepare<[string], { count: number }>(
+      'SELECT count(*) AS count FROM foreign_slots WHERE controller = ?',
     );
     this.#foreignAt = db.prepare<[string, number], { slot: number }>(
       'SELECT slot FROM foreign_slots WHERE controller = ? AND slot = ?',
@@ -412,8 +416,13 @@ export class TargetTable {
     return this.#controllers.all().map((row) => row.controller);
   }
 
-  foreign(controller: string): { slot: number; first_seen_at: number }[] {
-    return this.#foreign.all(controller);
+  /** At most `limit` of them, the lowest first. */
+  foreign(controller: string, limit = Number.MAX_SAFE_INTEGER): { slot: number; first_seen_at: number }[] {
+    return this.#foreign.all(controller, limit);
+  }
+
+  foreignCount(controller: string): number {
+    return this.#foreignCount.get(controller)?.count ?? 0;
   }
 
   isForeign(controller: string, slot: number): boolean {

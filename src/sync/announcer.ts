@@ -1,6 +1,7 @@
 // What the synchronisation says in events, always inside the transaction that changes the row: per controller Seam's access_code.*, and over all controllers of a
 // credential acs_credential.issued and reissued.
 
+import type { EventBudgets } from '../domain/event-budget.ts';
 import type { Site } from '../domain/site.ts';
 import type { Store } from '../store/store.ts';
 import type { TargetRow } from '../store/targets.ts';
@@ -14,15 +15,24 @@ export type TargetEvent =
   | 'access_code.failed_to_expire'
   | 'access_code.modified_externally';
 
+/** What a controller causes by itself, again and again if it will; what commands cause is always told. */
+const CAUSED_BY_CONTROLLER: readonly TargetEvent[] = [
+  'access_code.failed_to_set_on_device',
+  'access_code.failed_to_remove_from_device',
+  'access_code.modified_externally',
+];
+
 export class Announcer {
   readonly #store: Store;
   readonly #site: Site;
   readonly #acsSystemId: string;
+  readonly #budgets: EventBudgets;
 
-  constructor(store: Store, site: Site, acsSystemId: string) {
+  constructor(store: Store, site: Site, acsSystemId: string, budgets: EventBudgets) {
     this.#store = store;
     this.#site = site;
     this.#acsSystemId = acsSystemId;
+    this.#budgets = budgets;
   }
 
   add(eventType: TargetEvent, target: TargetRow, nowMs: number): void {
@@ -30,20 +40,21 @@ export class Announcer {
       target.error_type !== null && eventType.startsWith('access_code.failed')
         ? { error: { type: target.error_type, message: target.error_message } }
         : {};
-    this.#store.events.add(
-      {
-        event_type: eventType,
-        body: {
-          acs_system_id: this.#acsSystemId,
-          acs_credential_id: target.acs_credential_id,
-          ...this.#userOf(target.credential_key),
-          controller: target.controller,
-          slot: target.slot,
-          ...error,
-        },
-      },
-      nowMs,
-    );
+    const body = {
+      acs_system_id: this.#acsSystemId,
+      acs_credential_id: target.acs_credential_id,
+      ...this.#userOf(target.credential_key),
+      controller: target.controller,
+      slot: target.slot,
+      ...error,
+    };
+    const event = { event_type: eventType, body };
+    if (this.#admits(event, target.controller)) this.#store.events.add(event, nowMs);
+  }
+
+  #admits(event: { event_type: TargetEvent; body: Readonly<Record<string, unknown>> }, device: string): boolean {
+    const source = { acs_system_id: this.#acsSystemId, acs_entrance_id: null, device };
+    return !CAUSED_BY_CONTROLLER.includes(event.event_type) || this.#budgets.admits(source, event);
   }
 
   /** A slot of somebody else was emptied, as was asked. */

@@ -2,6 +2,7 @@
 // the two makes the device tell them again; the cursor of the last stored one says which are known.
 
 import type { Clock, ControllerEvent, Device, EventDevice, Log, Timer } from '../domain/ports.ts';
+import type { EventBudgets } from '../domain/event-budget.ts';
 import { withDeadline } from '../domain/deadline.ts';
 import { OperatingError } from '../domain/errors.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
@@ -26,9 +27,15 @@ export type CollectorOptions = {
   clock: Clock;
   log: Log;
   acsSystemId: string;
+  /** How much of what controllers record is told one by one. */
+  eventBudgets: EventBudgets;
   /** Rows of these controllers changed: a one-time credential was used. */
   wake: (controllers: readonly string[]) => void;
 };
+
+/** An event of the device, what it is in our words, and whether that is told; null and false: it is passed over or only counted. */
+type Collected = { event: ControllerEvent; stored: Stored | null; isTold: boolean };
+type Stored = { event: NewEvent; credential: CredentialRow | undefined };
 
 export class Collector {
   readonly #options: CollectorOptions;
@@ -99,7 +106,11 @@ export class Collector {
       log.warn('the controller had more events than it could keep: some are lost', { controller: device.name });
     const last = read.events[read.events.length - 1];
     if (last === undefined) return false;
-    const touched = store.now(() => this.#storeNew(read.events, read.lost, last.cursor));
+    const fresh = this.#fresh(read.events).map((event) => this.#collect(event));
+    const lost = read.lost ? this.#lostEvent(last.cursor) : null;
+    const write = (): string[] => this.#storeNew(fresh, lost, last.cursor);
+    // What is only counted costs no flush of the disk: there may be no end of it.
+    const touched = lost !== null || fresh.some(isWorthFlush) ? store.now(write) : store.group(write);
     if (touched.length > 0) this.#options.wake(touched);
     await withDeadline(clock, CALL_MS, `${device.name}: freeing events`, events.acknowledge(last.cursor));
     this.#stopIfAsked();
@@ -108,28 +119,40 @@ export class Collector {
     return read.events.length === PER_READ;
   }
 
-  #storeNew(events: readonly ControllerEvent[], isLost: boolean, cursor: string): string[] {
-    const { store, device, clock, acsSystemId } = this.#options;
-    const known = store.controllers.get(device.name);
-    const seen =
-      known.is_cursor_acknowledged === 1 ? -1 : events.findIndex((event) => event.cursor === known.event_cursor);
+  #fresh(events: readonly ControllerEvent[]): readonly ControllerEvent[] {
+    const known = this.#options.store.controllers.get(this.#options.device.name);
+    if (known.is_cursor_acknowledged === 1) return events;
+    return events.slice(events.findIndex((event) => event.cursor === known.event_cursor) + 1);
+  }
+
+  #collect(event: ControllerEvent): Collected {
+    const stored = this.#toEvent(event);
+    return { event, stored, isTold: stored !== null && this.#admits(stored.event) };
+  }
+
+  #admits(event: NewEvent): boolean {
+    const { device, acsSystemId, eventBudgets } = this.#options;
+    const entrance = event.body['acs_entrance_id'];
+    const acs_entrance_id = typeof entrance === 'string' ? entrance : null;
+    return eventBudgets.admits({ acs_system_id: acsSystemId, device: device.name, acs_entrance_id }, event);
+  }
+
+  #lostEvent(cursor: string): NewEvent | null {
+    const { store, device, acsSystemId } = this.#options;
+    if (store.controllers.get(device.name).event_cursor === cursor) return null;
+    const why = 'the controller had more events than it could keep';
+    const body = { acs_system_id: acsSystemId, controller: device.name, why };
+    const event = { event_type: 'agent.events_dropped', body };
+    return this.#admits(event) ? event : null;
+  }
+
+  #storeNew(collected: readonly Collected[], lost: NewEvent | null, cursor: string): string[] {
+    const { store, device, clock } = this.#options;
     const nowMs = clock.nowMs();
-    if (isLost && known.event_cursor !== cursor)
-      store.events.add(
-        {
-          event_type: 'agent.events_dropped',
-          body: {
-            acs_system_id: acsSystemId,
-            controller: device.name,
-            why: 'the controller had more events than it could keep',
-          },
-        },
-        nowMs,
-      );
+    if (lost !== null) store.events.add(lost, nowMs);
     const touched = new Set<string>();
-    for (const event of events.slice(seen + 1)) {
-      const stored = this.#toEvent(event);
-      if (stored !== null) store.events.add(stored.event, nowMs);
+    for (const { event, stored, isTold } of collected) {
+      if (isTold && stored !== null) store.events.add(stored.event, nowMs);
       for (const controller of this.#useUp(event, stored?.credential, nowMs)) touched.add(controller);
     }
     store.controllers.change(device.name, { event_cursor: cursor, is_cursor_acknowledged: 0 });
@@ -156,7 +179,7 @@ export class Collector {
 
   // ---- from the device's words to ours ----
 
-  #toEvent(event: ControllerEvent): { event: NewEvent; credential: CredentialRow | undefined } | null {
+  #toEvent(event: ControllerEvent): Stored | null {
     const { device, acsSystemId } = this.#options;
     const eventType = EVENT_TYPES[event.kind];
     if (eventType === null) return null;
@@ -210,6 +233,9 @@ export class Collector {
     return door === null && own.length === 1 ? own[0] : own.find((entrance) => entrance.door === door);
   }
 }
+
+const isWorthFlush = ({ event, stored, isTold }: Collected): boolean =>
+  isTold || (event.kind === 'granted' && stored?.credential?.is_one_time_use === 1);
 
 const EVENT_TYPES: Readonly<Record<ControllerEvent['kind'], string | null>> = {
   granted: 'lock.unlocked',

@@ -144,7 +144,7 @@ export async function sampleDiffers(
 /** Empties foreign slots: all of them where the facility file says so, else those of which somebody has asked it. A message when it could not be done. */
 export async function eraseForeign(post: Post, most: number): Promise<{ left: boolean; problem: string | null }> {
   const { store, controller, map } = post;
-  const all = foreignToErase(post);
+  const all = foreignToErase(post, most + 1);
   const slots =
     controller.foreignSlots === 'erase' ? all.slice(0, most) : await stillUnwanted(post, all.slice(0, most));
   if (typeof slots === 'string') return { left: true, problem: slots };
@@ -168,9 +168,9 @@ export async function eraseForeign(post: Post, most: number): Promise<{ left: bo
   return { left: all.length > slots.length || problem !== null, problem };
 }
 
-export function foreignToErase({ store, controller }: Post): number[] {
+export function foreignToErase({ store, controller }: Post, limit: number): number[] {
   const { name, foreignSlots } = controller;
-  const rows = foreignSlots === 'erase' ? store.targets.foreign(name) : store.targets.unwanted(name);
+  const rows = foreignSlots === 'erase' ? store.targets.foreign(name, limit) : store.targets.unwanted(name);
   return rows.map(({ slot }) => slot);
 }
 

@@ -2,6 +2,7 @@
 // credentials. Commands and drivers wake it; it never asks them.
 
 import type { Clock, Device, Log, Random } from '../domain/ports.ts';
+import type { EventBudgets } from '../domain/event-budget.ts';
 import { OperatingError } from '../domain/errors.ts';
 import type { Site } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
@@ -25,6 +26,8 @@ export type SyncOptions = {
   time: () => TimeWitness;
   preloadMs: number;
   acsSystemId: string;
+  /** How much of what controllers cause is told one by one. */
+  eventBudgets: EventBudgets;
   /** Something that the controller's state shows has changed. */
   onChange: (controller: string) => void;
 };
@@ -54,12 +57,12 @@ export class Sync {
   }
 
   #employ(device: Device): void {
-    const { store, site, clock, log, acsSystemId } = this.#options;
+    const { store, site, clock, log, acsSystemId, eventBudgets } = this.#options;
     const ownLog = log.child({ controller: device.name });
     if (device.events !== null) {
       const wake = (controllers: readonly string[]): void => this.wake(controllers);
       const options = { store, site, device, events: device.events, clock, log: ownLog, acsSystemId, wake };
-      this.#collectors.set(device.name, new Collector(options));
+      this.#collectors.set(device.name, new Collector({ ...options, eventBudgets }));
     }
     const controller = site.slotController(device.name);
     if (controller === undefined || device.slots === null) return;
@@ -69,7 +72,7 @@ export class Sync {
       device,
       slots: device.slots,
       log: ownLog,
-      announcer: new Announcer(store, site, acsSystemId),
+      announcer: new Announcer(store, site, acsSystemId, eventBudgets),
       drainEvents: async () => await this.#collectors.get(device.name)?.drain(),
       onChange: () => this.#options.onChange(device.name),
     });
@@ -127,7 +130,7 @@ export class Sync {
     const { compared_at: atMs, compared, differing } = store.controllers.get(controller);
     return {
       ...store.targets.loadOf(controller),
-      foreign: store.targets.foreign(controller).length,
+      foreign: store.targets.foreignCount(controller),
       isComparing: worker.isComparing,
       compared: atMs === null ? null : { atMs, compared: compared ?? 0, differing: differing ?? 0 },
       problem: worker.problem,

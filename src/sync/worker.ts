@@ -492,7 +492,7 @@ export class Worker {
 
   async #emptyForeign(post: Post): Promise<boolean> {
     const { clock, controller, log } = post;
-    if (clock.monotonicMs() < this.#foreignAtMs || foreignToErase(post).length === 0) return false;
+    if (clock.monotonicMs() < this.#foreignAtMs || foreignToErase(post, 1).length === 0) return false;
     const { left, problem } = await eraseForeign(post, this.#pace.size());
     if (problem !== null) {
       this.#foreignAtMs = clock.monotonicMs() + FOREIGN_AGAIN_MS;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import ModbusRTU from 'modbus-serial';
 import { modbusDriver } from '../../drivers/modbus/driver.ts';
 import { portOpener } from '../../drivers/serial-port.ts';
+import { EventBudgets } from '../../src/domain/event-budget.ts';
 import type { Device, SlotContent } from '../../src/domain/ports.ts';
 import { Site } from '../../src/domain/site.ts';
 import { systemClock } from '../../src/ops/clock.ts';
@@ -472,6 +473,7 @@ async function inHouse<T>(device: Device, work: (house: BenchHouse) => Promise<T
     time: () => ({ trusted: true, nowMs: Date.now(), floorMs: null, isGraceLeft: true }),
     preloadMs: 72 * 3_600_000,
     acsSystemId: SYSTEM,
+    eventBudgets: new EventBudgets(systemClock, () => undefined),
     onChange: () => undefined,
   });
   try {

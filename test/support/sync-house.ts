@@ -4,6 +4,7 @@ import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { EntranceSetup } from '../../src/domain/facility.ts';
+import { EventBudgets } from '../../src/domain/event-budget.ts';
 import type { SlotCapabilities, SlotContent } from '../../src/domain/ports.ts';
 import { Site } from '../../src/domain/site.ts';
 import { createCredential, deleteCredential, updateCredential } from '../../src/commands/credentials.ts';
@@ -121,6 +122,10 @@ export class House {
       time: () => this.time(),
       preloadMs: 72 * HOUR,
       acsSystemId: SYSTEM,
+      eventBudgets: new EventBudgets(
+        this.clock,
+        (event) => void this.store.now(() => this.store.events.add(event, this.clock.nowMs())),
+      ),
       onChange: () => undefined,
     });
   }

@@ -188,3 +188,46 @@ test('a device that never runs dry, on a slow line, does not hold up what is to 
   expect(house.state(id)).toBe('set');
   expect(cursor).toBeGreaterThan(0);
 });
+
+test('a controller that records without end is read on, told up to its budget, then counted, without a flush for each', async () => {
+  const house = await opened();
+  let cursor = 0;
+  const refill = (count: number): void => {
+    for (let n = 0; n < count; n++) house.device.recorded.push(event(++cursor, { kind: 'denied', detail: 'unknown' }));
+  };
+  while (cursor < 3600) {
+    refill(300);
+    await house.pass(1000);
+  }
+  await house.pass(2000);
+  const told = doorEvents(house).length;
+  const before = house.store.commits;
+  for (let n = 0; n < 10; n++) {
+    refill(300);
+    await house.pass(1000);
+  }
+  expect(house.device.recorded).toEqual([]);
+  expect(doorEvents(house).length - told).toBeLessThan(60);
+  // What little comes back of the budget is told, and flushed; the rest shares the commits of bookkeeping.
+  expect(house.store.commits - before).toBeLessThan(250);
+  await house.pass(30_000);
+  const dropped = house.store.events
+    .after(0, 1_000_000)
+    .filter(({ event_type: type }) => type === 'device.events_dropped')
+    .map(({ body }) => JSON.parse(body) as { count: number });
+  expect(dropped).not.toEqual([]);
+  expect(dropped.reduce((sum, { count }) => sum + count, doorEvents(house).length)).toBe(cursor);
+});
+
+test('a credential that works once is used up by a grant that is only counted', async () => {
+  const house = await opened({ slots: without({ oneTimeUse: true }) });
+  const id = house.create({ code: '4711', is_one_time_use: true });
+  await house.settle();
+  for (let cursor = 1; cursor <= 3700; cursor++) house.device.recorded.push(event(cursor, {}));
+  for (let n = 0; n < 60 && house.device.recorded.length > 0; n++) await house.pass(1000);
+  house.device.recorded.push(event(5000, { slot: 0 }));
+  await house.pass(2000);
+  await house.settle();
+  expect(house.store.credentials.byId(id)?.used_at).not.toBeNull();
+  expect(house.device.held().size).toBe(0);
+});

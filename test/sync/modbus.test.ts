@@ -3,6 +3,7 @@
 import { afterEach, expect, test } from 'vitest';
 import type { DriverEvent, OpenPort, Port } from '../../drivers/driver.ts';
 import type { EntranceSetup } from '../../src/domain/facility.ts';
+import { EventBudgets } from '../../src/domain/event-budget.ts';
 import { Site } from '../../src/domain/site.ts';
 import { createCredential, deleteCredential } from '../../src/commands/credentials.ts';
 import type { Outcome, Room } from '../../src/commands/room.ts';
@@ -75,6 +76,7 @@ async function building(transport: Transport, open: OpenPort = openPort): Promis
     time: room.time,
     preloadMs: 72 * 3_600_000,
     acsSystemId: SYSTEM,
+    eventBudgets: new EventBudgets(systemClock, () => undefined),
     onChange: () => undefined,
   });
   const call = () => ({ nowMs: Date.now(), commandId: systemRandom.uuid(), asker: TEST_ASKER });

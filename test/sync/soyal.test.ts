@@ -2,6 +2,7 @@
 
 import { afterEach, expect, test } from 'vitest';
 import type { EntranceSetup } from '../../src/domain/facility.ts';
+import { EventBudgets } from '../../src/domain/event-budget.ts';
 import { Site } from '../../src/domain/site.ts';
 import { createCredential, deleteCredential } from '../../src/commands/credentials.ts';
 import { COMMANDS, type ParamsOf } from '../../src/commands/contract.ts';
@@ -85,6 +86,7 @@ async function building(
     time: room.time,
     preloadMs: 72 * 3_600_000,
     acsSystemId: SYSTEM,
+    eventBudgets: new EventBudgets(systemClock, () => undefined),
     onChange: () => undefined,
   });
   const call = () => ({ nowMs: Date.now(), commandId: systemRandom.uuid(), asker: TEST_ASKER });
