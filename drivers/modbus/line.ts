@@ -26,6 +26,8 @@ const SERIAL_SILENCE_MS = 30;
 const CONVERTER_SILENCE_MS = 150;
 /** More than two of the longest frames is noise: only the end of it can still become an answer. */
 const BUFFER_BOUND = 1024;
+/** Bytes that nobody asked for are looked through so often at most: noise comes in pieces of a byte or two, and each look costs the whole of it. */
+const STRAY_LOOK_MS = 50;
 /** Time for every unit to carry out a broadcast (serial line guide 2.4.1: 100 to 200 ms). */
 const BROADCAST_MS = 150;
 
@@ -38,6 +40,10 @@ type Exchange = {
   sent: Buffer;
   sentAtMs: number;
   received: Buffer;
+  /** How many bytes came before those of `received`, and before the first that may still begin an answer. */
+  forgotten: number;
+  judged: number;
+  damaged: boolean;
   deadline: Timer;
   latestEndMs: number;
   silence: Timer | null;
@@ -63,6 +69,7 @@ export class RtuLine implements Line {
   #activeUntilMs = 0;
   #quietUntilMs = 0;
   #stray = Buffer.alloc(0);
+  #strayTimer: Timer | null = null;
   /** Whether the adapter hands our own bytes back; null until a read has shown it. */
   #echo: boolean | null = null;
 
@@ -88,6 +95,7 @@ export class RtuLine implements Line {
 
   async stop(): Promise<void> {
     this.#port = null;
+    this.#strayTimer?.cancel();
     this.#finish({ result: 'lost', message: 'the line is being closed' });
     await this.#steady.stop();
   }
@@ -129,6 +137,7 @@ export class RtuLine implements Line {
 
   /** With an answer owed that would look the same, another question goes first whose answer cannot be mistaken. */
   async #exchangeSafely(unit: LineUnit, request: Request, options: SendOptions): Promise<Attempt> {
+    this.#lookAtStray();
     if (this.#lateness.isAmbiguous(unit, request)) {
       const probe = this.#lateness.probeFor(unit);
       if (probe !== null) {
@@ -161,6 +170,9 @@ export class RtuLine implements Line {
         sent,
         sentAtMs,
         received: Buffer.alloc(0),
+        forgotten: 0,
+        judged: 0,
+        damaged: false,
         deadline: this.#clock.after(timeoutMs, () => this.#expire()),
         latestEndMs: sentAtMs + 2 * timeoutMs,
         silence: null,
@@ -217,7 +229,9 @@ export class RtuLine implements Line {
       return;
     }
     exchange.unit.counters.bytesReceived += bytes.length;
-    exchange.received = Buffer.concat([exchange.received, bytes]).subarray(-BUFFER_BOUND);
+    const received = Buffer.concat([exchange.received, bytes]);
+    exchange.forgotten += Math.max(0, received.length - BUFFER_BOUND);
+    exchange.received = received.subarray(-BUFFER_BOUND);
     exchange.silence?.cancel();
     exchange.silence = null;
     this.#look(exchange);
@@ -228,9 +242,12 @@ export class RtuLine implements Line {
     const received = this.#withoutEcho(exchange);
     if (received === null) return;
     const { unit, request } = exchange;
-    const search = findReply(unit.settings.unit, request, received);
+    const begins = exchange.forgotten + exchange.received.length - received.length;
+    const search = findReply(unit.settings.unit, request, received, Math.max(0, exchange.judged - begins));
     if (!search.found) {
-      if (search.damaged) exchange.silence = this.#clock.after(this.#silenceMs, () => this.#giveUpDamaged(exchange));
+      exchange.judged = begins + search.next;
+      exchange.damaged ||= search.damaged;
+      if (exchange.damaged) exchange.silence = this.#clock.after(this.#silenceMs, () => this.#giveUpDamaged(exchange));
       return;
     }
     const { decoded } = search;
@@ -240,6 +257,7 @@ export class RtuLine implements Line {
       // From this unit, whole, and no answer to this: a former question's. The right one may follow.
       this.#lateness.notice(received.subarray(search.start, search.end));
       exchange.received = Buffer.from(received.subarray(search.end));
+      exchange.forgotten = begins + search.end;
       exchange.sent = Buffer.alloc(0);
       if (exchange.received.length > 0) this.#look(exchange);
       return;
@@ -322,7 +340,13 @@ export class RtuLine implements Line {
     this.#stray = Buffer.concat([this.#stray, bytes]).subarray(-BUFFER_BOUND);
     const nowMs = this.#clock.monotonicMs();
     this.#quietUntilMs = Math.max(this.#quietUntilMs, nowMs + this.#silenceMs);
-    if (this.#lateness.notice(this.#stray)) this.#stray = Buffer.alloc(0);
+    this.#strayTimer ??= this.#clock.after(STRAY_LOOK_MS, () => this.#lookAtStray());
+  }
+
+  #lookAtStray(): void {
+    this.#strayTimer?.cancel();
+    this.#strayTimer = null;
+    if (this.#stray.length > 0 && this.#lateness.notice(this.#stray)) this.#stray = Buffer.alloc(0);
   }
 }
 

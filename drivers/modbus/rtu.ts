@@ -43,27 +43,34 @@ export type Search =
       found: false;
       /** A frame with the right head and length, and a wrong CRC: the reply came, but damaged. */
       damaged: boolean;
+      /** Nothing before this begins an answer, whatever follows. */
+      next: number;
     };
 
 /**
  * Looks through everything that has arrived for the answer to `request` from `unit`: noise before it (a driver switching on), a foreign frame or a fragment of one
- * is stepped over.
+ * is stepped over. `from`: where to begin, as the search before said; so each place is looked at once, however the bytes come.
  */
-export function findReply(unit: number, request: Request, received: Buffer): Search {
+export function findReply(unit: number, request: Request, received: Buffer, from = 0): Search {
   const full = replyFrameLength(request);
   let damaged = false;
-  for (let start = 0; start + EXCEPTION_FRAME_LENGTH <= received.length; start++) {
+  let next: number | null = null;
+  for (let start = from; start + EXCEPTION_FRAME_LENGTH <= received.length; start++) {
     if (received[start] !== unit) continue;
     const fc = received[start + 1];
     const length = fc === request.fc ? full : fc === (request.fc | 0x80) ? EXCEPTION_FRAME_LENGTH : null;
-    if (length === null || start + length > received.length) continue;
+    if (length === null) continue;
+    if (start + length > received.length) {
+      next ??= start;
+      continue;
+    }
     const candidate = received.subarray(start, start + length);
     if (hasGoodCrc(candidate)) {
       return { found: true, decoded: decodeReply(request, candidate.subarray(1, -2)), start, end: start + length };
     }
     damaged = true;
   }
-  return { found: false, damaged };
+  return { found: false, damaged, next: next ?? Math.max(from, received.length - EXCEPTION_FRAME_LENGTH + 1) };
 }
 
 /** Start, data, parity and stop bits of one character. */

@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net';
 import modbusSerial from 'modbus-serial';
 import type { Attempt, Line, LineEvents, LineUnit, SendOptions } from './bus.ts';
 import { decodeReply, encodeRequest, type Request } from './codec.ts';
+import { Budget } from '../../src/domain/budget.ts';
 import { assert } from '../../src/domain/errors.ts';
 import type { Clock, Log, Random, Timer } from '../../src/domain/ports.ts';
 
@@ -16,6 +17,9 @@ const KEEP_ALIVE_MS = 10_000;
 /** What a network and a gateway's own queue may add to a device's turnaround. */
 const NETWORK_SLACK_MS = 250;
 const MBAP_BYTES = 7;
+/** So much is taken in one turn of the loop, and in all: far more than a device answers to so few questions. What it sends beyond that waits on its side. */
+const READ_BYTES = 2048;
+const INTAKE = { atOnce: 256 * 1024, perSecond: 256 * 1024 } as const;
 
 export type TcpAddress = { host: string; port: number };
 export type TcpContext = { clock: Clock; random: Random; log: Log };
@@ -135,11 +139,23 @@ export class TcpLine implements Line {
   // ---- the connection ----------------------------------------------------------------------------------------------------------------------------
 
   #open(): void {
-    const socket = connect({
+    const intake = new Budget(INTAKE);
+    const socket: Socket = connect({
       ...this.#address,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MS,
+      // By small reads of our own, handed on as the socket itself would: it would take megabytes in one turn.
+      onread: {
+        buffer: Buffer.allocUnsafe(READ_BYTES),
+        callback: (count, bytes) => {
+          socket.emit('data', Buffer.from(bytes.subarray(0, count)));
+          const restMs = intake.spend(this.#clock.monotonicMs(), count);
+          if (restMs === 0) this.#clock.immediate(() => socket.resume());
+          else this.#clock.after(restMs, () => socket.resume());
+          return false;
+        },
+      },
     });
     this.#opening = socket;
     let reason = `no connection to ${this.#address.host}:${this.#address.port} within ${CONNECT_MS} ms: check its power, cable and address`;

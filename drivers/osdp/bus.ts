@@ -42,6 +42,8 @@ const STRAY_PAUSE_MS = 20;
 const COUNTED_MS = 1.2;
 /** A timer may fire this much early, for the loop keeps its time in whole milliseconds. */
 const TIMER_EARLY_MS = 1;
+/** A line that has not fallen silent for so long is waited for by timer only: noise without end must not keep the loop turning. */
+const NOISY_AFTER_MS = 50;
 
 type Exchange = {
   station: Station;
@@ -69,6 +71,8 @@ export class OsdpBus {
   #quietAtMs = 0;
   /** The next turn of the loop looks again. */
   #turning = false;
+  /** Since when the line has been waited for to fall silent. */
+  #noisySinceMs: number | null = null;
   #wake: Timer | null = null;
   #visited: Station | null = null;
   #visitExchanges = 0;
@@ -171,7 +175,9 @@ export class OsdpBus {
     this.#wake = null;
     if (this.#port === null || this.#exchange !== null) return;
     const nowMs = this.#clock.monotonicMs();
-    const station = nowMs < this.#quietAtMs ? null : this.#choose(nowMs);
+    const isQuiet = nowMs >= this.#quietAtMs;
+    this.#noisySinceMs = isQuiet ? null : (this.#noisySinceMs ?? nowMs);
+    const station = isQuiet ? this.#choose(nowMs) : null;
     if (station !== null) this.#transmit(station, this.#port, nowMs);
     else this.#waitForNext(nowMs);
   }
@@ -245,7 +251,8 @@ export class OsdpBus {
     if (dueMs === Infinity) return;
     const leftMs = Math.max(dueMs, this.#quietAtMs) - nowMs;
     const isPressed = this.#stations.some((station) => station.isPressed(nowMs));
-    if (!isPressed) this.#wake = this.#clock.after(leftMs + TIMER_EARLY_MS, () => this.#step());
+    const isNoisy = this.#noisySinceMs !== null && nowMs - this.#noisySinceMs > NOISY_AFTER_MS;
+    if (!isPressed || isNoisy) this.#wake = this.#clock.after(leftMs + TIMER_EARLY_MS, () => this.#step());
     else if (leftMs > COUNTED_MS) this.#wake = this.#clock.after(leftMs - COUNTED_MS, () => this.#step());
     else this.#stepNextTurn();
   }

@@ -90,6 +90,8 @@ const BUSY_PAUSE_MS = 20;
 /** Old answers, out of a converter's buffer or a reader's, pass by before a link begins anew: none has come for this long, or they never end. */
 const OLD_ANSWER_GAP_MS = 50;
 const OLD_ANSWERS_LIMIT_MS = 2_000;
+/** More than waits in any reader after an outage. */
+const REPORTS_IN_ROW = 32;
 /** A reader that is busy for longer is stuck. */
 const BUSY_LIMIT_MS = 5_000;
 const MAX_DAMAGED = 3;
@@ -126,6 +128,7 @@ export class Station {
   readonly #lanes: Readonly<Record<Lane, Job[]>> = { strike: [], feedback: [], request: [], connect: [], probe: [] };
   #polling = false;
   #held = false;
+  #reportsInRow = 0;
   /** Until a poll has found nothing waiting in the reader. */
   #clearing = true;
   #flight: Flight | null = null;
@@ -409,7 +412,8 @@ export class Station {
     this.#readyAtMs = 0;
     if (this.#owed && job?.lane === 'probe') this.#letOldAnswersPass();
     this.#owed = false;
-    this.draining = job === null && answer.code !== REPLIES.ACK.code && answer.code !== REPLIES.NAK.code;
+    if (job === null) this.#noteReport(answer.code !== REPLIES.ACK.code && answer.code !== REPLIES.NAK.code);
+    else this.draining = false;
     if (job !== null || this.draining) this.#pace.stir(atMonotonicMs);
     if (answer.code === REPLIES.NAK.code) {
       this.counters.exceptions++;
@@ -422,6 +426,12 @@ export class Station {
       if (answer.code === REPLIES.ACK.code) this.#clearing = false;
       else this.#events.report({ ...answer, old: this.#clearing, atMonotonicMs });
     }
+  }
+
+  /** A reader with something to say is asked again at once; one that always has something waits for its turn like the others. */
+  #noteReport(isReport: boolean): void {
+    this.#reportsInRow = isReport ? this.#reportsInRow + 1 : 0;
+    this.draining = isReport && this.#reportsInRow <= REPORTS_IN_ROW;
   }
 
   /** The link begins anew. A strike or feedback that was under way goes back to the head of its lane: the deadline still guards it. */

@@ -155,7 +155,7 @@ describe('RTU frames', () => {
   it('are damaged when the CRC is wrong, and then worth nothing', () => {
     const wrong = Buffer.from(reply);
     wrong.writeUInt8(wrong.readUInt8(4) ^ 0x10, 4);
-    expect(findReply(1, request, wrong)).toEqual({ found: false, damaged: true });
+    expect(findReply(1, request, wrong)).toMatchObject({ found: false, damaged: true });
   });
 
   it('take the time of their bits', () => {
