@@ -11,6 +11,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   start: () => import('./start.ts'),
   osdp: () => import('./osdp.ts'),
   sync: () => import('./sync.ts'),
+  flood: () => import('./flood.ts'),
 };
 
 const args = process.argv.slice(2);
