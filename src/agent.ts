@@ -1,6 +1,7 @@
 // The composition root: builds every part from a Facility, starts store -> access -> drivers -> sync -> mqtt, stops in reverse, and hands each part what it needs
 // as a port. Driver events are routed here and nowhere else.
 
+import { hostname } from 'node:os';
 import { Access } from './access/access.ts';
 import { Recorder } from './access/recorder.ts';
 import { controllerObject } from './commands/controllers.ts';
@@ -72,7 +73,8 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#survival = new Survival(options.clock, options.log);
     this.#options = { ...options, clock: this.#survival.clock };
-    this.#topics = new Topics(options.facility.mqtt.topicPrefix, options.facility.name);
+    const { mqtt, name } = options.facility;
+    this.#topics = new Topics(mqtt.topicPrefix, name, mqtt.eventTopics);
     this.#startedAtMs = options.clock.nowMs();
     this.health = new Health(options.clock, options.log, [{ name: 'database', check: () => this.#databaseProblem() }]);
     this.#offlineSince = options.clock.monotonicMs();
@@ -131,7 +133,10 @@ export class Agent {
     });
     this.#sync.start();
     const room = this.#buildRoom(store, site, this.#access, this.#sync);
-    this.#dispatcher = new Dispatcher(room, { replyTopicFor: (commandId) => this.#topics.reply(commandId) });
+    this.#dispatcher = new Dispatcher(room, {
+      replyTopicFor: (commandId) => this.#topics.reply(commandId),
+      mostReplyBytes: () => this.#uplink?.mostReplyBytes() ?? Infinity,
+    });
     this.#survival.try(() => this.#dispatcher?.recover());
     const body = { version: this.#options.version, was_unclean: store.wasUnclean };
     this.#recorder.record([{ event_type: 'agent.started', body }]);
@@ -152,6 +157,7 @@ export class Agent {
       served,
       refusal: () => (this.refusal === null ? null : { type: this.#refusalType, message: this.refusal }),
       states: this.#states(site, access),
+      identity: this.#identity(),
       onListening: (isListening) => (this.#offlineSince = isListening ? null : clock.monotonicMs()),
     });
     await this.#uplink.start();
@@ -510,7 +516,7 @@ export class Agent {
       {
         topic: this.#topics.state('agent'),
         read: () => this.#agentState(),
-        restless: ['outbox_depth', 'sequence', 'revision'],
+        restless: ['outbox_depth', 'sequence', 'revision', 'broker_counts'],
       },
       { topic: this.#topics.state('sync'), read: () => this.#ask((store) => this.#syncState(store)), restless: [] },
       ...site.entrances.map((entrance) => ({
@@ -529,14 +535,17 @@ export class Agent {
   #agentState(): Record<string, unknown> {
     const { version, facility } = this.#options;
     const outbox = this.#ask(() => this.#uplink?.outbox());
+    const broker = this.#uplink?.report();
     return {
       online: true,
       version,
-      started_at: new Date(this.#startedAtMs).toISOString(),
+      ...this.#identity(),
       time_zone: facility.timeZone,
       clock: this.time().trusted ? 'trusted' : 'untrusted',
       outbox_depth: outbox?.depth ?? 0,
       outbox_blocked: outbox?.blocked ?? null,
+      broker_problem: broker?.problem ?? broker?.warnings[0] ?? null,
+      broker_counts: broker?.counts ?? {},
       sequence: this.#ask((store) => store.events.lastSequence()) ?? 0,
       revision: this.#ask((store) => store.revision()) ?? 0,
       storage: this.#storageWord(),
@@ -549,6 +558,11 @@ export class Agent {
     const condition = this.#store?.condition ?? 'ok';
     if (condition !== 'ok') return `storage_${condition}`;
     return this.#recorder?.isDegraded === true ? 'storage_degraded' : 'ok';
+  }
+
+  /** Tells this agent from another one under the same name, to people and to that other. */
+  #identity(): { started_at: string; host: string } {
+    return { started_at: new Date(this.#startedAtMs).toISOString(), host: hostname() };
   }
 
   #syncState(store: Store): Record<string, unknown> {
@@ -575,7 +589,7 @@ export class Agent {
       facility: this.#options.facility.name,
       ...this.#agentState(),
       refusal: this.refusal,
-      broker: this.#uplink?.report() ?? { connected: false, problem: null },
+      broker: this.#uplink?.report() ?? { connected: false, problem: null, warnings: [] },
       health: this.health.report(),
       clock_reason: this.#clockTrust?.state().reason ?? null,
       controllers: this.controllers().map(controllerObject),

@@ -7,8 +7,9 @@ import { refuseCommand } from './commands/refused.ts';
 import { OperatingError, type ApiError } from './domain/errors.ts';
 import type { Facility, SecretSource } from './domain/facility.ts';
 import type { Clock, Log, Random, Timer } from './domain/ports.ts';
-import { readSecret, secretText } from './facility/secret.ts';
+import { readSecret, secretText, type Secret } from './facility/secret.ts';
 import { EmbeddedBroker } from './mqtt/broker.ts';
+import type { LinkSecrets } from './mqtt/client-options.ts';
 import { MqttLink, type LinkPorts } from './mqtt/link.ts';
 import { Outbox } from './mqtt/outbox.ts';
 import { RetainedState, type StateSource } from './mqtt/state.ts';
@@ -30,6 +31,8 @@ export type UplinkOptions = {
   refusal: () => ApiError | null;
   /** Published anew at every connection, and when they change. */
   states: readonly StateSource[];
+  /** By what our state is told from that of another agent under the same name. */
+  identity: { started_at: string; host: string };
   /** Whether commands reach us: without them nobody can take a right away from above. */
   onListening: (isListening: boolean) => void;
 };
@@ -77,29 +80,22 @@ export class Uplink {
   }
 
   async #open(): Promise<void> {
-    const { facility, clock, random, log, env, served, survival, topics, states } = this.#options;
+    const { facility, clock, random, log, served, survival, topics, states, identity, onListening } = this.#options;
     const { mqtt } = facility;
-    const read = (source: SecretSource | null): Buffer | null =>
-      source === null ? null : readSecret(source, dirname(facility.file), env).bytes;
-    const secrets = {
-      password: mqtt.password === null ? null : secretText(readSecret(mqtt.password, dirname(facility.file), env)),
-      ca: read(mqtt.ca),
-      cert: read(mqtt.cert),
-      key: read(mqtt.key),
-    };
     const url = mqtt.embeddedPort === null ? mqtt.url : await this.#startBroker(mqtt.embeddedPort);
     if (this.#isStopped) return;
     if (url === null) throw new Error('a checked facility file names a broker');
-    const outbox = served === null ? null : (survival.try(() => new Outbox(served.store, clock, log)) ?? null);
+    const outbox = served === null ? null : (survival.try(() => new Outbox(served.store, clock, random, log)) ?? null);
     const link = new MqttLink(
       {
         url,
         clientId: mqtt.clientId,
         username: mqtt.username,
-        ...secrets,
+        secrets: () => this.#secrets(),
         replyTopics: mqtt.replyTopics,
         topics,
         protocol: mqtt.embeddedPort === null ? 'auto' : 4,
+        identity,
       },
       {
         clock,
@@ -110,6 +106,8 @@ export class Uplink {
         delivered: (commandId) => this.#noteDelivered(commandId),
         onConnected: () => survival.try(() => this.#onConnected()),
         onDisconnected: () => survival.try(() => this.#onDisconnected()),
+        onListening,
+        onChange: () => this.touch(),
       },
     );
     this.#state = new RetainedState(clock, states, (topic, json) => link.publishState(topic, json));
@@ -125,6 +123,20 @@ export class Uplink {
     if (error !== null) return refuseCommand(message, error, (commandId) => topics.reply(commandId), answer);
     return served === null ? 'held' : served.dispatcher.dispatch(message, answer, failed);
   };
+
+  #secrets(): LinkSecrets {
+    const { facility, env } = this.#options;
+    const { mqtt, file } = { mqtt: facility.mqtt, file: facility.file };
+    const read = (source: SecretSource | null): Secret | null =>
+      source === null ? null : readSecret(source, dirname(file), env);
+    const password = read(mqtt.password);
+    return {
+      password: password === null ? null : secretText(password),
+      ca: read(mqtt.ca)?.bytes ?? null,
+      cert: read(mqtt.cert)?.bytes ?? null,
+      key: read(mqtt.key)?.bytes ?? null,
+    };
+  }
 
   async #startBroker(port: number): Promise<string> {
     const broker = new EmbeddedBroker(port);
@@ -160,8 +172,7 @@ export class Uplink {
   }
 
   #onConnected(): void {
-    const { clock, served, refusal, onListening } = this.#options;
-    onListening(true);
+    const { clock, served, refusal } = this.#options;
     this.#state?.connected();
     if (refusal() !== null) return;
     for (const reply of served?.dispatcher.undelivered(clock.nowMs() - REPLIES_KEPT_MS, MOST_KEPT_REPLIES) ?? [])
@@ -170,7 +181,6 @@ export class Uplink {
   }
 
   #onDisconnected(): void {
-    this.#options.onListening(false);
     this.#state?.disconnected();
     this.#outbox?.disconnected();
   }
@@ -212,7 +222,13 @@ export class Uplink {
     this.#outbox?.skipTo(sequence);
   }
 
-  report(): Record<string, unknown> {
-    return { connected: this.#link?.isConnected ?? false, problem: this.#link?.problem ?? this.#problem };
+  report(): { connected: boolean; problem: string | null; warnings: string[]; counts: Record<string, unknown> } {
+    const report = this.#link?.report() ?? { problem: this.#problem, warnings: [], counts: {} };
+    return { connected: this.#link?.isConnected ?? false, ...report };
+  }
+
+  /** Most bytes that a reply should have to get through; Infinity while no bound is known. */
+  mostReplyBytes(): number {
+    return this.#link?.mostReplyBytes() ?? Infinity;
   }
 }

@@ -39,6 +39,11 @@ export const statusProgram: Program = {
   },
 };
 
-const brokerLine = ({ connected, problem }: Fields): Fields => ({
-  broker: connected === true ? 'connected' : `not connected${typeof problem === 'string' ? `: ${problem}` : ''}`,
+/** What is wrong with a connection is shown although it is there. */
+const brokerLine = ({ connected, problem, warnings }: Fields): Fields => ({
+  broker: [
+    connected === true ? 'connected' : 'not connected',
+    ...(typeof problem === 'string' ? [problem] : []),
+    ...(Array.isArray(warnings) ? warnings.map(String) : []),
+  ].join(': '),
 });

@@ -13,7 +13,7 @@ import type { UserRow } from '../store/users.ts';
 import type { ParamsOf } from './contract.ts';
 import { cardContext, codeContext, credentialObject } from './credential-object.ts';
 import { entranceObject } from './entrance-object.ts';
-import { folded, readPage, writePage } from './paging.ts';
+import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import { checkPinQuality, withPinWarning } from './pin-quality.ts';
 import { findSchedule } from './schedules.ts';
 import type { Call, Outcome, Room } from './room.ts';
@@ -297,7 +297,7 @@ export function getCredential(room: Room, params: ParamsOf<'credentials/get'>): 
   return { result: { acs_credential: credentialObject(room, findCredential(room, params.acs_credential_id)) } };
 }
 
-export function listCredentials(room: Room, params: ParamsOf<'credentials/list'>): Outcome {
+export function listCredentials(room: Room, params: ParamsOf<'credentials/list'>, call: Call): Outcome {
   const userKey = params.acs_user_id === undefined ? null : findUser(room, params.acs_user_id).user_key;
   const rows = room.store.credentials.list({
     after: readPage(params.page_cursor),
@@ -311,7 +311,7 @@ export function listCredentials(room: Room, params: ParamsOf<'credentials/list'>
     result: writePage(
       'acs_credentials',
       rows,
-      params.limit,
+      { items: params.limit, bytes: pageBytes(call.mostReplyBytes) },
       (row) => credentialObject(room, row),
       (row) => row.credential_key,
     ),

@@ -47,7 +47,11 @@ export type Answerer = (reply: Reply) => void;
 /** Told when the whole group was rolled back: nothing happened, nothing may be acknowledged. */
 export type Failure = (error: Error) => void;
 
-export type DispatcherOptions = { replyTopicFor: (commandId: string) => string };
+export type DispatcherOptions = {
+  replyTopicFor: (commandId: string) => string;
+  /** What the broker carries, as far as is known. */
+  mostReplyBytes?: () => number;
+};
 
 /** How long a generated code may be shown again to whoever repeats the command. */
 const CODE_SHOWN_MS = 10 * 60_000;
@@ -57,6 +61,7 @@ type Waiter = { incoming: Incoming; answer: Answerer };
 export class Dispatcher {
   readonly #room: Room;
   readonly #replyTopicFor: (commandId: string) => string;
+  readonly #mostReplyBytes: () => number;
   /** Commands under way in this process, each with the repeats that wait for the same reply. */
   readonly #running = new Map<string, Waiter[]>();
   readonly #rejections: RejectionBudget;
@@ -65,6 +70,7 @@ export class Dispatcher {
   constructor(room: Room, options: DispatcherOptions) {
     this.#room = room;
     this.#replyTopicFor = options.replyTopicFor;
+    this.#mostReplyBytes = options.mostReplyBytes ?? (() => Infinity);
     this.#rejections = new RejectionBudget(room.clock.monotonicMs());
   }
 
@@ -252,7 +258,8 @@ export class Dispatcher {
     const { store, clock } = this.#room;
     const commandId = envelope.command_id;
     const nowMs = clock.nowMs();
-    const call = { nowMs, commandId, asker: askerOf(incoming, envelope) };
+    const mostReplyBytes = incoming.source === 'local' ? Infinity : this.#mostReplyBytes();
+    const call = { nowMs, commandId, asker: askerOf(incoming, envelope), mostReplyBytes };
     try {
       const run = NOW[name];
       assert(run !== undefined, `${name} has a handler`);

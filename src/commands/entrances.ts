@@ -7,7 +7,7 @@ import type { SiteEntrance } from '../domain/site.ts';
 import type { ParamsOf } from './contract.ts';
 import { findCredential } from './credentials.ts';
 import { entranceObject } from './entrance-object.ts';
-import { folded, readPage, writePage } from './paging.ts';
+import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import type { Asked, Call, Outcome, Room } from './room.ts';
 import { findUser } from './users.ts';
 
@@ -15,7 +15,7 @@ export function getEntrance(room: Room, params: ParamsOf<'entrances/get'>): Outc
   return { result: { acs_entrance: entranceObject(room, findEntrance(room, params.acs_entrance_id)) } };
 }
 
-export function listEntrances(room: Room, params: ParamsOf<'entrances/list'>): Outcome {
+export function listEntrances(room: Room, params: ParamsOf<'entrances/list'>, call: Call): Outcome {
   const opened =
     params.acs_credential_id === undefined ? null : new Set(entranceKeysOf(room, params.acs_credential_id));
   const after = readPage(params.page_cursor);
@@ -34,7 +34,7 @@ export function listEntrances(room: Room, params: ParamsOf<'entrances/list'>): O
     result: writePage(
       'acs_entrances',
       rows,
-      params.limit,
+      { items: params.limit, bytes: pageBytes(call.mostReplyBytes) },
       (row) => entranceObject(room, row),
       (row) => row.entranceKey,
     ),

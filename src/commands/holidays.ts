@@ -5,7 +5,7 @@ import { daysBetween } from '../domain/local-time.ts';
 import { holidaysFitting } from '../store/schedule-fit.ts';
 import type { HolidayRow, NewHoliday } from '../store/schedules.ts';
 import type { ParamsOf } from './contract.ts';
-import { folded, readPage, writePage } from './paging.ts';
+import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import { changedFields, recordChange } from './trace.ts';
 import { iso } from './users.ts';
@@ -46,7 +46,7 @@ export function getHoliday(room: Room, params: ParamsOf<'holidays/get'>): Outcom
   return { result: { holiday: holidayObject(room, findHoliday(room, params.holiday_id)) } };
 }
 
-export function listHolidays(room: Room, params: ParamsOf<'holidays/list'>): Outcome {
+export function listHolidays(room: Room, params: ParamsOf<'holidays/list'>, call: Call): Outcome {
   const rows = room.store.holidays.list({
     after: readPage(params.page_cursor),
     search: folded(params.search),
@@ -56,7 +56,7 @@ export function listHolidays(room: Room, params: ParamsOf<'holidays/list'>): Out
     result: writePage(
       'holidays',
       rows,
-      params.limit,
+      { items: params.limit, bytes: pageBytes(call.mostReplyBytes) },
       (row) => holidayObject(room, row),
       (row) => row.holiday_key,
     ),

@@ -1,10 +1,17 @@
-// Lists come in pages: at most `limit` items and at most what a reply may weigh. The cursor is opaque to callers and only says behind which row to go on.
+// Lists come in pages: at most so many items and at most what a reply may weigh. The cursor is opaque to callers and only says behind which row to go on.
 
 import { OperatingError } from '../domain/errors.ts';
 import { fold } from '../domain/fold.ts';
 
 /** Room left for the envelope of a reply of 128 KiB. */
 const MOST_PAGE_BYTES = 120 * 1024;
+/** Below this the pages of a building would be without end. */
+const LEAST_PAGE_BYTES = 512;
+const ENVELOPE_BYTES = 512;
+
+/** What the items of a page may weigh in a reply of so many bytes. */
+export const pageBytes = (mostReplyBytes = Infinity): number =>
+  Math.floor(Math.max(LEAST_PAGE_BYTES, Math.min(MOST_PAGE_BYTES, mostReplyBytes - ENVELOPE_BYTES)));
 
 export function readPage(cursor: string | undefined): number {
   if (cursor === undefined) return 0;
@@ -22,21 +29,21 @@ export function readPage(cursor: string | undefined): number {
 /** What is searched for, as names are compared. */
 export const folded = (search: string | undefined): string | null => (search === undefined ? null : fold(search));
 
-/** `rows` holds one more than `limit` when there is a next page. */
+/** `rows` holds one more than `most.items` when there is a next page. */
 export function writePage<R>(
   name: string,
   rows: readonly R[],
-  limit: number,
+  most: { items: number; bytes: number },
   present: (row: R) => unknown,
   keyOf: (row: R) => number,
 ): Record<string, unknown> {
   const items: unknown[] = [];
   let bytes = 0;
   let last: R | null = null;
-  for (const row of rows.slice(0, limit)) {
+  for (const row of rows.slice(0, most.items)) {
     const item = present(row);
     bytes += Buffer.byteLength(JSON.stringify(item)) + 1;
-    if (bytes > MOST_PAGE_BYTES && items.length > 0) break;
+    if (bytes > most.bytes && items.length > 0) break;
     items.push(item);
     last = row;
   }

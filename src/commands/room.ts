@@ -83,7 +83,13 @@ export type Room = {
 export type Asker = { source: 'mqtt' | 'local'; sender: string | null };
 
 /** One command on its way through a handler. */
-export type Call = { nowMs: number; commandId: string; asker: Asker };
+export type Call = {
+  nowMs: number;
+  commandId: string;
+  asker: Asker;
+  /** What the reply may weigh to get through to whoever asks; no bound known: as much as any reply. */
+  mostReplyBytes?: number;
+};
 
 /** What a handler hands back; `after` runs once it is durable. */
 export type Outcome = {

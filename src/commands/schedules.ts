@@ -6,7 +6,7 @@ import { rangeText, scheduleFrom, scheduleText, WEEKDAYS, type Schedule } from '
 import { refusesSchedule, zonesFor } from '../store/schedule-fit.ts';
 import type { ScheduleRow } from '../store/schedules.ts';
 import type { ParamsOf } from './contract.ts';
-import { folded, readPage, writePage } from './paging.ts';
+import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import { changedFields, recordChange } from './trace.ts';
 import { iso } from './users.ts';
@@ -35,7 +35,7 @@ export function getSchedule(room: Room, params: ParamsOf<'schedules/get'>): Outc
   return { result: { schedule: scheduleObject(room, findSchedule(room, params.schedule_id)) } };
 }
 
-export function listSchedules(room: Room, params: ParamsOf<'schedules/list'>): Outcome {
+export function listSchedules(room: Room, params: ParamsOf<'schedules/list'>, call: Call): Outcome {
   const rows = room.store.schedules.list({
     after: readPage(params.page_cursor),
     search: folded(params.search),
@@ -45,7 +45,7 @@ export function listSchedules(room: Room, params: ParamsOf<'schedules/list'>): O
     result: writePage(
       'schedules',
       rows,
-      params.limit,
+      { items: params.limit, bytes: pageBytes(call.mostReplyBytes) },
       (row) => scheduleObject(room, row),
       (row) => row.schedule_key,
     ),

@@ -4,7 +4,7 @@ import { OperatingError } from '../domain/errors.ts';
 import { release, retarget } from '../store/retarget.ts';
 import type { NewUser, UserRow } from '../store/users.ts';
 import type { ParamsOf } from './contract.ts';
-import { folded, readPage, writePage } from './paging.ts';
+import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import { attribution, changedFields, recordChange } from './trace.ts';
 
@@ -52,7 +52,7 @@ export function getUser(room: Room, params: ParamsOf<'users/get'>): Outcome {
   return { result: { acs_user: userObject(room, findUser(room, params.acs_user_id)) } };
 }
 
-export function listUsers(room: Room, params: ParamsOf<'users/list'>): Outcome {
+export function listUsers(room: Room, params: ParamsOf<'users/list'>, call: Call): Outcome {
   const rows = room.store.users.list({
     after: readPage(params.page_cursor),
     search: folded(params.search),
@@ -63,7 +63,7 @@ export function listUsers(room: Room, params: ParamsOf<'users/list'>): Outcome {
     result: writePage(
       'acs_users',
       rows,
-      params.limit,
+      { items: params.limit, bytes: pageBytes(call.mostReplyBytes) },
       (row) => userObject(room, row),
       (row) => row.user_key,
     ),

@@ -12,6 +12,7 @@ export const ERROR_TYPES = [
   'stale_revision',
   'not_permitted',
   'interrupted',
+  'reply_too_large',
   'acs_system_not_found',
   'acs_user_not_found',
   'acs_credential_not_found',

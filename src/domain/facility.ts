@@ -20,6 +20,8 @@ export type MqttSettings = {
   cert: SecretSource | null;
   key: SecretSource | null;
   replyTopics: readonly string[];
+  /** How the type of an event stands in its topic. */
+  eventTopics: 'dots' | 'slashes';
 };
 
 export type StoreSettings = {

@@ -63,6 +63,7 @@ function mqttSettings({ site, file }: Understood): MqttSettings {
     cert: secret(mqtt.cert, dirname(file)),
     key: secret(mqtt.key, dirname(file)),
     replyTopics: mqtt.reply_topics.map((topic) => filled(topic, site)),
+    eventTopics: mqtt.event_topics,
   };
 }
 

@@ -115,6 +115,11 @@ const mqttSchema = z.strictObject({
       description:
         'Topic filters that a Response Topic must match. A command that wants its reply elsewhere is refused, so that nobody can make the agent publish where it should not.',
     }),
+  event_topics: z.enum(['dots', 'slashes']).default('dots').meta({
+    title: 'Event topics',
+    description:
+      'How the type of an event stands in its topic. `dots`: `event/lock.unlocked`; `slashes`: `event/lock/unlocked`, for brokers that take no dot in a topic (NATS before 2.10). In the event itself it is always `lock.unlocked`.',
+  }),
 });
 
 const storeSchema = z.strictObject({

@@ -1,27 +1,32 @@
 // Events to the broker in sequence: a bounded window in flight, the cursor advanced over the contiguous acknowledged prefix only, resumed after a restart without
 // a gap. The database is the queue; nothing waits in memory but the window.
 
-import type { Clock, Log, Timer } from '../domain/ports.ts';
+import type { Clock, Log, Random, Timer } from '../domain/ports.ts';
+import { eventJson, eventStub, type StoredEvent } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
-import { eventJson, type StoredEvent } from '../store/events.ts';
 import { isStorageError } from '../store/transactions.ts';
+import { Pace } from './pace.ts';
+import type { Outcome } from './sending.ts';
 
-/** Publishes one event and says what became of it: acknowledged, refused by the broker (with its reason), or lost with the connection. */
+/** Publishes one event, or its stub where it does not fit whole, and says what became of it. */
 export type PublishEvent = (
-  eventType: string,
+  event: { sequence: number; event_type: string },
   json: string,
-  done: (outcome: 'acknowledged' | 'refused' | 'lost', reason: string) => void,
+  stub: () => string,
+  done: (outcome: Outcome) => void,
 ) => void;
 
 const WINDOW = 64;
 /** The cursor is written at most this often; a crash in between repeats events with the same event_id. */
 const SAVE_EVERY_MS = 200;
-const RETRY_REFUSED_MS = 30_000;
+const RETRY_FIRST_MS = 15_000;
+const RETRY_MOST_MS = 900_000;
 
 export class Outbox {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #pace: Pace;
   #publish: PublishEvent | null = null;
   /** Up to where the broker has acknowledged. */
   #acknowledged: number;
@@ -32,13 +37,19 @@ export class Outbox {
   #saveTimer: Timer | null = null;
   #retryTimer: Timer | null = null;
   #blocked: string | null = null;
+  /** After a refusal one event goes alone, until one is acknowledged. */
+  #isProbing = false;
+  #said: string | null = null;
+  /** It was answered no, and the connection held. */
+  #isHarmless = false;
   #generation = 0;
   #onChange: () => void = () => undefined;
 
-  constructor(store: Store, clock: Clock, log: Log) {
+  constructor(store: Store, clock: Clock, random: Random, log: Log) {
     this.#store = store;
     this.#clock = clock;
     this.#log = log;
+    this.#pace = new Pace(random, RETRY_FIRST_MS, RETRY_MOST_MS);
     this.#acknowledged = store.events.acknowledged();
     this.#saved = this.#acknowledged;
     this.#sent = this.#acknowledged;
@@ -49,13 +60,20 @@ export class Outbox {
     this.#onChange = listener;
   }
 
-  /** A connection is up: everything not acknowledged goes out again, in order. */
+  /** A connection is up: everything not acknowledged goes out again, in order. Where each try costs a connection, the pause is kept. */
   connected(publish: PublishEvent): void {
-    this.#generation += 1;
     this.#publish = publish;
+    if (this.#isHarmless) {
+      this.#retryTimer?.cancel();
+      this.#blocked = null;
+    }
+    this.#restart();
+  }
+
+  #restart(): void {
+    this.#generation += 1;
     this.#sent = this.#acknowledged;
     this.#answered.clear();
-    this.#blocked = null;
     this.#pump();
   }
 
@@ -64,13 +82,13 @@ export class Outbox {
     this.#publish = null;
     this.#answered.clear();
     this.#sent = this.#acknowledged;
-    this.#retryTimer?.cancel();
     this.#save();
   }
 
   /** Writes the cursor; at a stop. */
   stop(): void {
     this.disconnected();
+    this.#retryTimer?.cancel();
     this.#saveTimer?.cancel();
     this.#saveTimer = null;
   }
@@ -79,7 +97,7 @@ export class Outbox {
     return {
       depth: Math.max(0, this.#store.events.lastSequence() - this.#acknowledged),
       acknowledged: this.#acknowledged,
-      blocked: this.#blocked,
+      blocked: this.#isProbing ? this.#said : null,
     };
   }
 
@@ -93,14 +111,19 @@ export class Outbox {
   #pump(): void {
     const publish = this.#publish;
     if (publish === null || this.#blocked !== null) return;
-    const room = WINDOW - (this.#sent - this.#acknowledged);
+    const room = (this.#isProbing ? 1 : WINDOW) - (this.#sent - this.#acknowledged);
     if (room <= 0) return;
     const generation = this.#generation;
     for (const event of this.#read(room)) {
       this.#sent = event.sequence;
-      publish(event.event_type, eventJson(event), (outcome, reason) => {
-        if (generation === this.#generation) this.#answer(event.sequence, outcome, reason);
-      });
+      publish(
+        event,
+        eventJson(event),
+        () => eventStub(event),
+        (outcome) => {
+          if (generation === this.#generation) this.#answer(event.sequence, outcome);
+        },
+      );
       if (generation !== this.#generation) return;
     }
   }
@@ -115,16 +138,18 @@ export class Outbox {
     }
   }
 
-  #answer(sequence: number, outcome: 'acknowledged' | 'refused' | 'lost', reason: string): void {
-    if (outcome === 'lost') return;
-    if (outcome === 'refused') {
-      this.#block(sequence, reason);
+  #answer(sequence: number, outcome: Outcome): void {
+    if (outcome.type === 'lost') return;
+    if (outcome.type !== 'acknowledged') {
+      this.#isHarmless = outcome.type === 'refused';
+      this.#block(sequence, outcome.reason);
       return;
     }
     this.#answered.add(sequence);
     const before = this.#acknowledged;
     while (this.#answered.delete(this.#acknowledged + 1)) this.#acknowledged += 1;
     if (this.#acknowledged === before) return;
+    if (this.#isProbing) this.#unblocked();
     this.#saveTimer ??= this.#clock.after(SAVE_EVERY_MS, () => {
       this.#saveTimer = null;
       this.#save();
@@ -132,20 +157,26 @@ export class Outbox {
     this.#pump();
   }
 
-  /** The broker refuses an event (an ACL, a quota): nothing is skipped, it is offered again later. */
+  /** The broker refuses an event (an ACL, a quota, its topic): nothing is skipped, it is offered again later. */
   #block(sequence: number, reason: string): void {
     if (this.#blocked !== null) return;
     this.#blocked = reason;
-    this.#log.error(
-      'the broker refuses an event: events wait. Remedy: allow this client to publish to its event topics',
-      { sequence, reason },
-    );
+    this.#isProbing = true;
+    if (this.#said !== reason) this.#log.error(`events wait: ${reason}`, { sequence });
+    this.#said = reason;
     this.#onChange();
-    this.#retryTimer = this.#clock.after(RETRY_REFUSED_MS, () => {
-      const publish = this.#publish;
-      if (publish !== null) this.connected(publish);
-      this.#onChange();
+    this.#retryTimer = this.#clock.after(this.#pace.next(), () => {
+      this.#blocked = null;
+      this.#restart();
     });
+  }
+
+  #unblocked(): void {
+    this.#isProbing = false;
+    this.#said = null;
+    this.#pace.proved();
+    this.#log.info('events go out again');
+    this.#onChange();
   }
 
   #save(): void {

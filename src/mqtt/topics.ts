@@ -1,9 +1,15 @@
 // Topics of one facility, and whether a Response Topic is one that the facility lets commands name.
 
+/** `event/lock.unlocked`, or `event/lock/unlocked` for brokers that take no dot. */
+export type EventTopics = 'dots' | 'slashes';
+
 export class Topics {
   readonly base: string;
 
-  constructor(prefix: string, facility: string) {
+  readonly #eventTopics: EventTopics;
+
+  constructor(prefix: string, facility: string, eventTopics: EventTopics = 'dots') {
+    this.#eventTopics = eventTopics;
     this.base = `${prefix}/${facility}`;
   }
 
@@ -16,7 +22,7 @@ export class Topics {
   }
 
   event(eventType: string): string {
-    return `${this.base}/event/${eventType}`;
+    return `${this.base}/event/${this.#eventTopics === 'dots' ? eventType : eventType.replaceAll('.', '/')}`;
   }
 
   state(name: string): string {

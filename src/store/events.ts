@@ -133,3 +133,10 @@ export class EventLog {
 export function eventJson(event: StoredEvent): string {
   return `{"sequence":${event.sequence},${event.body.slice(1)}`;
 }
+
+/** Stands for an event where it does not fit whole: its number and what it is, so that there is no gap. */
+export function eventStub(event: StoredEvent): string {
+  const { event_id, occurred_at, created_at, clock } = JSON.parse(event.body) as Record<string, unknown>;
+  const { sequence, event_type } = event;
+  return JSON.stringify({ sequence, event_id, event_type, occurred_at, created_at, clock, is_stub: true });
+}

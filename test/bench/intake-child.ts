@@ -83,7 +83,7 @@ async function inProcess(): Promise<void> {
 
 function throughLink(isSingle: boolean): void {
   const { store, dispatcher, topics } = prepare();
-  const outbox = new Outbox(store, systemClock, silentLog);
+  const outbox = new Outbox(store, systemClock, systemRandom, silentLog);
   const before = store.commits;
   let startedMs = 0;
   let delivered = 0;
@@ -95,7 +95,7 @@ function throughLink(isSingle: boolean): void {
   };
   const link: MqttLink = new MqttLink(
     {
-      url, clientId: 'lintel-bench', username: null, password: null, ca: null, cert: null, key: null, replyTopics: [], topics, protocol: 5,
+      url, clientId: 'lintel-bench', username: null, secrets: () => ({ password: null, ca: null, cert: null, key: null }), replyTopics: [], topics, protocol: 5, identity: { started_at: '', host: '' },
     },
     {
       clock: systemClock,
@@ -116,6 +116,8 @@ function throughLink(isSingle: boolean): void {
       },
       onConnected: () => outbox.connected(link.publishEvent),
       onDisconnected: () => fail(new Error('the broker went away')),
+      onListening: () => undefined,
+      onChange: () => undefined,
     },
   ); // prettier-ignore
   link.start();

@@ -1,77 +1,17 @@
 import { connectAsync } from 'mqtt';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { MqttLink, type LinkOptions } from '../../src/mqtt/link.ts';
 import { EmbeddedBroker } from '../../src/mqtt/broker.ts';
 import { Outbox } from '../../src/mqtt/outbox.ts';
-import { matchesFilter, Topics } from '../../src/mqtt/topics.ts';
+import { matchesFilter } from '../../src/mqtt/topics.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import type { Store } from '../../src/store/store.ts';
+import { linkAgent } from '../support/link-agent.ts';
 import { startMosquitto } from '../support/mosquitto.ts';
 import { until } from '../support/ports.ts';
-import { buildRoom, Caller, LOBBY, silentLog, USER, type TestRoom } from '../support/room.ts';
+import { LOBBY, silentLog, USER } from '../support/room.ts';
 import { sender, type Heard } from '../support/sender.ts';
 import { openStore, temporaryFolder } from '../support/store.ts';
-
-const topics = new Topics('lintel/v1', 'riverside');
-
-type Agent = {
-  link: MqttLink;
-  outbox: Outbox;
-  room: TestRoom;
-  store: Store;
-  stop: () => Promise<void>;
-  connections: number;
-};
-
-/** The agent's half of the link: store, dispatcher, outbox and link, as the composition root wires them. */
-function agentAt(url: string, folder: string, more: Partial<LinkOptions> = {}): Agent {
-  const store = openStore(folder, systemClock);
-  const room = buildRoom(store, systemClock);
-  const { dispatcher } = new Caller(room);
-  dispatcher.recover();
-  const outbox = new Outbox(store, systemClock, silentLog);
-  const agent: Agent = { link: undefined as never, outbox, room, store, connections: 0, stop: () => Promise.resolve() };
-  const link = new MqttLink(
-    {
-      url,
-      clientId: 'lintel-riverside',
-      username: null,
-      password: null,
-      ca: null,
-      cert: null,
-      key: null,
-      replyTopics: ['lintel/v1/riverside/reply/#'],
-      topics,
-      protocol: 'auto',
-      ...more,
-    },
-    {
-      clock: systemClock,
-      random: systemRandom,
-      log: silentLog,
-      dispatch: (message, answer, failed) => dispatcher.dispatch(message, answer, failed),
-      flush: () => store.flush(),
-      delivered: (commandId) => store.group(() => store.journal.markDelivered(commandId)),
-      onConnected: () => {
-        agent.connections += 1;
-        link.publishState(topics.state('agent'), '{"online":true}');
-        for (const reply of dispatcher.undelivered(0, 1000)) link.reply(reply);
-        outbox.connected(link.publishEvent);
-      },
-      onDisconnected: () => outbox.disconnected(),
-    },
-  );
-  agent.link = link;
-  agent.stop = async () => {
-    outbox.stop();
-    await link.stop(1000);
-    if (store.isAlive()) store.close();
-  };
-  onTestFinished(agent.stop);
-  link.start();
-  return agent;
-}
 
 const user = (id = USER, commandId = 'u1'): unknown => ({
   command_id: commandId,
@@ -104,7 +44,7 @@ describe('topics', () => {
 describe('the link', () => {
   it('answers on the Response Topic with its Correlation Data, and on the default topic without', async () => {
     const broker = await startMosquitto();
-    const agent = agentAt(broker.url, temporaryFolder());
+    const agent = linkAgent(broker.url, temporaryFolder());
     await until(() => agent.link.isConnected, 'the link is up');
     const tower = await sender(broker.url);
     await tower.publish('users/create', user(), {
@@ -120,7 +60,7 @@ describe('the link', () => {
 
   it('refuses a Response Topic outside the allowed ones, on the default topic, with no effect', async () => {
     const broker = await startMosquitto();
-    const agent = agentAt(broker.url, temporaryFolder());
+    const agent = linkAgent(broker.url, temporaryFolder());
     await until(() => agent.link.isConnected, 'the link is up');
     const tower = await sender(broker.url, {}, ['#']);
     await tower.publish('users/create', user(), { properties: { responseTopic: 'someone/elses/topic' } });
@@ -134,7 +74,7 @@ describe('the link', () => {
     const broker = await startMosquitto();
     const tower = await sender(broker.url);
     await tower.publish('users/create', user(uuid(1), 'before'), { retain: true });
-    const agent = agentAt(broker.url, temporaryFolder());
+    const agent = linkAgent(broker.url, temporaryFolder());
     await until(() => agent.link.isConnected, 'the link is up');
     await tower.publish('users/create', user(uuid(2), 'live'), { retain: true });
     await until(() => tower.replies().some((reply) => reply.command_id === 'live'), 'a reply');
@@ -146,21 +86,21 @@ describe('the link', () => {
   it('lets a broker drop what has expired by its Message Expiry Interval', async () => {
     const broker = await startMosquitto();
     const folder = temporaryFolder();
-    const first = agentAt(broker.url, folder);
+    const first = linkAgent(broker.url, folder);
     await until(() => first.link.isConnected, 'the link is up');
     await first.stop();
     const tower = await sender(broker.url);
     await tower.publish('users/create', user(uuid(1), 'short'), { properties: { messageExpiryInterval: 1 } });
     await tower.publish('users/create', user(uuid(2), 'long'));
     await new Promise((resolve) => setTimeout(resolve, 2100));
-    const second = agentAt(broker.url, folder);
+    const second = linkAgent(broker.url, folder);
     await until(() => second.store.users.byId(uuid(2)) !== undefined, 'the queued command');
     expect(second.store.users.byId(uuid(1))).toBeUndefined();
   });
 
   it('takes a batch in few commits and acknowledges only what is committed', async () => {
     const broker = await startMosquitto();
-    const agent = agentAt(broker.url, temporaryFolder());
+    const agent = linkAgent(broker.url, temporaryFolder());
     await until(() => agent.link.isConnected, 'the link is up');
     const tower = await sender(broker.url);
     await tower.publish('users/create', user());
@@ -175,7 +115,7 @@ describe('the link', () => {
 
   it('acknowledges nothing when COMMIT fails, and takes the same commands again on a new connection', async () => {
     const broker = await startMosquitto();
-    const agent = agentAt(broker.url, temporaryFolder());
+    const agent = linkAgent(broker.url, temporaryFolder());
     await until(() => agent.link.isConnected, 'the link is up');
     const tower = await sender(broker.url);
     await tower.publish('users/create', user());
@@ -202,7 +142,7 @@ describe('the link', () => {
   it('answers everything that waited for it while it was away', async () => {
     const broker = await startMosquitto();
     const folder = temporaryFolder();
-    const first = agentAt(broker.url, folder);
+    const first = linkAgent(broker.url, folder);
     await until(() => first.link.isConnected, 'the link is up');
     const tower = await sender(broker.url);
     await tower.publish('users/create', user());
@@ -215,7 +155,7 @@ describe('the link', () => {
         tower.publish('users/get', { command_id: `g${i}`, params: { acs_user_id: USER } }),
       ),
     );
-    agentAt(broker.url, folder);
+    linkAgent(broker.url, folder);
     await until(
       () => new Set(tower.replies().map((reply) => reply.command_id)).size === total + 1,
       'every reply',
@@ -225,7 +165,7 @@ describe('the link', () => {
 
   it('survives the broker being killed in the middle of a batch: every command once, every reply there', async () => {
     const broker = await startMosquitto();
-    const agent = agentAt(broker.url, temporaryFolder());
+    const agent = linkAgent(broker.url, temporaryFolder());
     await until(() => agent.link.isConnected, 'the link is up');
     const tower = await sender(broker.url, {
       clean: false,
@@ -251,7 +191,7 @@ describe('the link', () => {
   it('starts with no broker at all, and connects when there is one', async () => {
     const broker = await startMosquitto();
     await broker.kill();
-    const agent = agentAt(broker.url, temporaryFolder());
+    const agent = linkAgent(broker.url, temporaryFolder());
     await until(() => agent.link.problem !== null, 'a first try has failed');
     agent.store.now(() => agent.store.events.add({ event_type: 'lock.unlocked', body: {} }, 1));
     await broker.start();
@@ -266,24 +206,28 @@ describe('the link', () => {
 
   it('leaves a last will, and publishes its birth at every connect', async () => {
     const broker = await startMosquitto();
-    const agent = agentAt(broker.url, temporaryFolder());
+    const agent = linkAgent(broker.url, temporaryFolder());
     await until(() => agent.link.isConnected, 'the link is up');
     const tower = await sender(broker.url);
     const states = (): string[] =>
       tower.heard.filter((message) => message.topic.endsWith('/state/agent')).map((message) => message.payload);
-    await until(() => states().includes('{"online":true}'), 'the birth');
+    await until(() => states().some((state) => state.startsWith('{"online":true')), 'the birth');
     // Another client with the same id takes the session over: to the broker that is a lost connection of the first.
     const thief = await connectAsync(broker.url, { clientId: 'lintel-riverside', protocolVersion: 5 });
     await until(() => states().includes('{"online":false}'), 'the will');
     await thief.endAsync();
-    await until(() => states().filter((state) => state === '{"online":true}').length >= 2, 'the birth anew', 20_000);
+    await until(
+      () => states().filter((state) => state.startsWith('{"online":true')).length >= 2,
+      'the birth anew',
+      20_000,
+    );
   });
 
   it('speaks 3.1.1 with a broker that knows no better', async () => {
     const embedded = new EmbeddedBroker(0);
     const port = await embedded.start();
     onTestFinished(() => embedded.stop());
-    const agent = agentAt(`mqtt://127.0.0.1:${port}`, temporaryFolder());
+    const agent = linkAgent(`mqtt://127.0.0.1:${port}`, temporaryFolder());
     await until(() => agent.link.isConnected, 'the link is up', 20_000);
     expect(agent.link.protocol).toBe(4);
     const tower = await sender(`mqtt://127.0.0.1:${port}`, { protocolVersion: 4 });
@@ -308,11 +252,11 @@ describe('the outbox', () => {
     const broker = await startMosquitto();
     const folder = temporaryFolder();
     const tower = await sender(broker.url);
-    const agent = agentAt(broker.url, folder);
+    const agent = linkAgent(broker.url, folder);
     add(agent.store, 300);
     await until(() => agent.outbox.state().depth === 0, 'all are acknowledged');
     await agent.stop();
-    const again = agentAt(broker.url, folder);
+    const again = linkAgent(broker.url, folder);
     expect(again.outbox.state().acknowledged).toBe(300);
     add(again.store, 10);
     await until(() => sequences(tower.heard).includes(310), 'the last event');
@@ -322,11 +266,11 @@ describe('the outbox', () => {
 
   it('publishes nothing of a transaction that may still be undone', () => {
     const store = openStore(temporaryFolder());
-    const outbox = new Outbox(store, systemClock, silentLog);
+    const outbox = new Outbox(store, systemClock, systemRandom, silentLog);
     const published: string[] = [];
     add(store, 2);
     store.group(() => store.events.add({ event_type: 'acs_entrance.closed', body: {} }, 1));
-    outbox.connected((eventType) => void published.push(eventType));
+    outbox.connected((event) => void published.push(event.event_type));
     expect(published).toEqual(['acs_entrance.opened', 'acs_entrance.opened']);
     store.flush();
     expect(published).toHaveLength(3);
@@ -335,7 +279,7 @@ describe('the outbox', () => {
 
   it('keeps what happens while the broker is away and delivers it in order', async () => {
     const broker = await startMosquitto();
-    const agent = agentAt(broker.url, temporaryFolder());
+    const agent = linkAgent(broker.url, temporaryFolder());
     await until(() => agent.link.isConnected, 'the link is up');
     await broker.kill();
     await until(() => !agent.link.isConnected, 'the link is down');
@@ -354,7 +298,7 @@ describe('the outbox', () => {
         .join(''),
     });
     const tower = await sender(broker.url, {}, ['lintel/v1/riverside/event/acs_entrance.opened']);
-    const agent = agentAt(broker.url, temporaryFolder());
+    const agent = linkAgent(broker.url, temporaryFolder());
     await until(() => agent.link.isConnected, 'the link is up');
     add(agent.store, 3);
     await until(() => agent.outbox.state().depth === 0, 'what is allowed goes out');

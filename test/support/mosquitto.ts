@@ -1,6 +1,6 @@
 // A real Mosquitto on loopback, which can be killed and started again on the same port, with the sessions it would keep.
 
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect as dial } from 'node:net';
 import { join } from 'node:path';
@@ -10,16 +10,33 @@ import { temporaryFolder } from './store.ts';
 
 export type Broker = { port: number; url: string; start: () => Promise<void>; kill: () => Promise<void> };
 
-/** `acl`: the text of an ACL file (Mosquitto 2.0 has no deny rules: what no line allows is refused). */
-export async function startMosquitto({ acl = null }: { acl?: string | null } = {}): Promise<Broker> {
+/**
+ * `acl`: the text of an ACL file (Mosquitto 2.0 has no deny rules: what no line allows is refused). `users`: passwords by name; nobody else gets in then.
+ * `settings`: further lines of its configuration.
+ */
+export async function startMosquitto({
+  acl = null,
+  users = null,
+  settings = '',
+}: { acl?: string | null; users?: Record<string, string> | null; settings?: string } = {}): Promise<Broker> {
   const folder = temporaryFolder();
   const port = await freePort();
   const data = join(folder, 'data');
   mkdirSync(data);
   if (acl !== null) writeFileSync(join(folder, 'acl'), acl);
+  const passwords = join(folder, 'passwords');
+  if (users !== null) {
+    writeFileSync(
+      passwords,
+      Object.entries(users)
+        .map(([name, password]) => `${name}:${password}\n`)
+        .join(''),
+    );
+    execFileSync('mosquitto_passwd', ['-U', passwords]);
+  }
   writeFileSync(
     join(folder, 'mosquitto.conf'),
-    `listener ${port} 127.0.0.1\nallow_anonymous true\nuser root\npersistence true\npersistence_location ${data}/\nautosave_interval 1\nmax_queued_messages 100000\nmax_inflight_messages 1000\nset_tcp_nodelay true\n${acl === null ? '' : `acl_file ${join(folder, 'acl')}`}\n`,
+    `listener ${port} 127.0.0.1\nallow_anonymous ${users === null}\nuser root\npersistence true\npersistence_location ${data}/\nautosave_interval 1\nmax_queued_messages 100000\nmax_inflight_messages 1000\nset_tcp_nodelay true\n${acl === null ? '' : `acl_file ${join(folder, 'acl')}`}\n${users === null ? '' : `password_file ${passwords}`}\n${settings}\n`,
   );
   let child: ChildProcess | null = null;
   const broker: Broker = {
