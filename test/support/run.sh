@@ -3,8 +3,5 @@
 set -eu
 
 cd "$(dirname "$0")/../.."
-PATH=$PWD/node_modules/.bin:$PATH
-export PATH
-
 sh test/support/debian.sh
-exec vitest run "$@"
+exec sh bin/with-node vitest run "$@"

@@ -8,7 +8,7 @@ if (reason !== null) console.warn(`the unit is not tried by a running systemd he
 const DROP_IN = `[Service]
 RestartSec=200ms
 ExecStart=
-ExecStart=/usr/lib/lintel/systemd/with-notify-socket /usr/lib/lintel/node_modules/.bin/node --disable-warning=ExperimentalWarning /usr/lib/lintel/test/systemd/daemon.ts --config /etc/lintel/%i.yaml
+ExecStart=/usr/lib/lintel/systemd/with-notify-socket /usr/lib/lintel/bin/with-node node --disable-warning=ExperimentalWarning /usr/lib/lintel/test/systemd/daemon.ts --config /etc/lintel/%i.yaml
 ExecStopPost=+/bin/sh -c 'echo $SERVICE_RESULT >> /run/test/%i.results'
 StandardError=append:/run/test/%i.log
 `;
