@@ -41,6 +41,8 @@ export type AgentOptions = {
   bootRecord: BootRecord | null;
 };
 
+/** How long a stop, a crash included, may take until every output is at rest, as far as its device answers. */
+export const REST_MS = 3000;
 const DRIVER_STOP_MS = 3000;
 const FLOOR_KEY = 'clock_floor';
 
@@ -163,18 +165,27 @@ export class Agent {
     await this.#uplink.start();
   }
 
-  /** Everything in reverse; outputs are driven to their rest state, the database is closed. Once only; a second call waits for the first. */
+  /** Every output to rest, within `REST_MS`, and none is driven from now on: what every stop begins with, and all that a crash still does. Never rejects. */
+  async rest(): Promise<void> {
+    const { log } = this.#options;
+    this.#dispatcher?.stop();
+    this.#access?.rest();
+    const failed = (error: unknown): void => log.error('outputs may not be at rest', { error: String(error) });
+    await Promise.all(this.#drivers.map((driver) => driver.rest(REST_MS).catch(failed)));
+  }
+
+  /** Outputs first are driven to their rest state, then everything ends in reverse and the database is closed. Once only; a second call waits for the first. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
 
   async #stop(): Promise<void> {
-    this.#dispatcher?.stop();
+    const resting = this.rest();
     this.#storageWatch?.stop();
     this.#recorder?.record([{ event_type: 'agent.stopped', body: {} }]);
     this.#survival.try(() => this.#uplink?.saveDelivered());
-    await this.#uplink?.stop();
+    await Promise.all([resting, this.#uplink?.stop()]);
     await this.#upkeep?.stop();
     await this.#sync?.stop();
     await Promise.all(this.#drivers.map((driver) => driver.stop(DRIVER_STOP_MS)));

@@ -69,6 +69,9 @@ export class ModbusDevice implements Device {
   #state: 'offline' | 'coming' | 'ready' | 'closed' = 'offline';
   #sinceMs: number | null = null;
   #identity: string | null = null;
+  /** Since it was last met, it has shown that it is the one that is meant. */
+  #isIdentified = false;
+  #resting: Promise<void> | null = null;
   #problem: string | null = 'not reached yet';
   /** A setting of the device with which its outputs must not be driven. */
   #configFault: string | null = null;
@@ -122,12 +125,20 @@ export class ModbusDevice implements Device {
     };
   }
 
-  /** Outputs to rest; whatever is said afterwards is about the line, not the device. */
-  async stop(): Promise<void> {
+  /** Outputs to rest, for good. The line goes on: a device that comes back meanwhile is brought to rest as well. */
+  rest(): Promise<void> {
+    this.#resting ??= this.#outputs.rest(this.#state === 'ready' || (this.#state === 'coming' && this.#isIdentified));
+    return this.#resting;
+  }
+
+  /** What is still to be said to it, apart from its outputs. */
+  async leave(): Promise<void> {
     this.#pollTimer?.cancel();
-    const isReached = this.#state === 'ready' || this.#state === 'coming';
-    // Both go to the line in this turn, the outputs first.
-    await Promise.all([isReached ? this.#outputs.rest() : null, this.#reader?.stop()]);
+    await this.#reader?.stop();
+  }
+
+  /** Whatever is said afterwards is about the line, not the device. */
+  close(): void {
     this.#state = 'closed';
     this.#life++;
     this.#pollTimer?.cancel();
@@ -140,6 +151,7 @@ export class ModbusDevice implements Device {
   async #bringUp(): Promise<void> {
     if (this.#state === 'closed') return;
     this.#state = 'coming';
+    this.#isIdentified = false;
     const life = ++this.#life;
     const stale = (): boolean => life !== this.#life || this.#state === 'closed';
     const again = (problem: string): void => {
@@ -154,6 +166,7 @@ export class ModbusDevice implements Device {
       again(stranger);
       return;
     }
+    this.#isIdentified = true;
     const failure = (await this.#checkConfig()) ?? (await this.#checkRestart());
     if (stale()) return;
     if (failure !== null) {

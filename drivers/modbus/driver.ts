@@ -34,6 +34,7 @@ class ModbusDriver implements Driver {
   readonly #devices: readonly ModbusDevice[];
   readonly #bus: Bus;
   readonly #context: DriverContext;
+  #resting: Promise<void> | null = null;
 
   constructor(busName: string, busConfig: unknown, controllers: readonly PreparedController[], context: DriverContext) {
     this.bus = busName;
@@ -76,12 +77,26 @@ class ModbusDriver implements Driver {
     this.#bus.start();
   }
 
+  rest(timeoutMs: number): Promise<void> {
+    const resting = this.#devices.map((device) => device.rest());
+    this.#resting ??= this.#within(timeoutMs, 'bringing outputs to rest', resting);
+    return this.#resting;
+  }
+
+  /** All of it goes to the line in this turn, the outputs first. */
   async stop(timeoutMs: number): Promise<void> {
-    const resting = Promise.all(this.#devices.map((device) => device.stop()));
-    await withDeadline(this.#context.clock, timeoutMs, 'bringing outputs to rest', resting).catch((error: unknown) => {
-      this.#context.log.warn('an output may not be at rest', { reason: String(error) });
-    });
+    const resting = this.rest(timeoutMs);
+    const leaving = this.#devices.map((device) => device.leave());
+    await Promise.all([resting, this.#within(timeoutMs, 'letting go of readers', leaving)]);
+    for (const device of this.#devices) device.close();
     await this.#bus.stop();
+  }
+
+  async #within(timeoutMs: number, what: string, work: readonly Promise<void>[]): Promise<void> {
+    const { clock, log } = this.#context;
+    await withDeadline(clock, timeoutMs, what, Promise.all(work)).catch((error: unknown) => {
+      log.warn('the end is not clean: an output may not be at rest', { reason: String(error) });
+    });
   }
 }
 

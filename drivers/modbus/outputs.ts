@@ -19,6 +19,8 @@ const OFF_AGAIN_LAST_MS = 2_000;
 /** Just before its end a pulse is not looked for any more. */
 const PULSE_END_MARGIN_MS = 50;
 
+const STOPPING = { error: 'controller_offline', message: 'Lintel is stopping' } as const;
+
 export type OutputContext = {
   talk: Talk;
   clock: Clock;
@@ -49,9 +51,9 @@ export class Outputs implements OutputDevice {
     return results.every((good) => good);
   }
 
-  /** Every output de-energised, whatever it was set to before. */
-  async rest(): Promise<void> {
-    await Promise.all(this.#outputs.map((output) => output.rest()));
+  /** Every output de-energised, whatever it was set to before, and none energised from now on. `isReached`: the device is there, and it is the one that is meant. */
+  async rest(isReached: boolean): Promise<void> {
+    await Promise.all(this.#outputs.map((output) => output.rest(isReached)));
   }
 
   close(): void {
@@ -79,6 +81,8 @@ class Output {
   #offTimer: Timer | null = null;
   /** Counts commands: what an earlier one began (turning off, again and again) ends with the next. */
   #command = 0;
+  /** For good: nothing energises it any more. */
+  #isResting = false;
   #closed = false;
 
   constructor(index: number, spec: OutputSpec, context: OutputContext, words: Map<number, SharedWord>) {
@@ -89,7 +93,7 @@ class Output {
   }
 
   async pulse(durationMs: number, notAfterMs: number, onSent?: () => void): Promise<OutputOutcome> {
-    const refusal = this.#context.refusal();
+    const refusal = this.#isResting ? STOPPING : this.#context.refusal();
     if (refusal !== null) return { outcome: 'failed', ...refusal };
     // Held open already: a pulse would end that.
     if (this.#wanted) return { outcome: 'done', confirmed: (await this.#isOn()) === true };
@@ -109,7 +113,7 @@ class Output {
   }
 
   async set(energised: boolean): Promise<OutputOutcome> {
-    const refusal = this.#context.refusal();
+    const refusal = this.#isResting && energised ? STOPPING : this.#context.refusal();
     // Rest is remembered even when it cannot be commanded now: it is what the device gets when it is back.
     if (!energised) this.#wanted = false;
     if (refusal !== null && (energised || refusal.error === 'controller_offline')) {
@@ -131,14 +135,12 @@ class Output {
     return (await this.#switch(this.#wanted, { priority: 'strike' })).ok;
   }
 
-  async rest(): Promise<void> {
+  /** Off until the device shows it; who called ends that with `close` when there is no more time. */
+  async rest(isReached: boolean): Promise<void> {
+    this.#isResting = true;
     this.#wanted = false;
     this.#cancelOff();
-    for (let attempt = 0; attempt < STRIKE_ATTEMPTS && !this.#closed; attempt++) {
-      const result = await this.#switch(false, { priority: 'strike' });
-      if (result.ok && (await this.#isOn()) !== true) return;
-      if (!result.ok && result.failure.kind === 'unsent') return;
-    }
+    if (isReached) await this.#turnOff();
   }
 
   close(): void {
@@ -159,7 +161,8 @@ class Output {
     const { clock, talk } = this.#context;
     const startedAtMs = clock.monotonicMs();
     let failure: Failure | null = null;
-    for (let attempt = 0; attempt < STRIKE_ATTEMPTS && clock.monotonicMs() <= notAfterMs; attempt++) {
+    const isOver = (): boolean => clock.monotonicMs() > notAfterMs || (energised && this.#isResting);
+    for (let attempt = 0; attempt < STRIKE_ATTEMPTS && !isOver(); attempt++) {
       const result = await send({
         priority: 'strike',
         notAfterMonotonicMs: notAfterMs,

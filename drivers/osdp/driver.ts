@@ -113,6 +113,7 @@ class OsdpBusDriver implements OsdpDriver {
   readonly #line: OsdpBus;
   readonly #readers: readonly OsdpReader[];
   readonly #context: DriverContext;
+  #resting: Promise<void> | null = null;
 
   constructor(bus: string, config: BusConfig, controllers: readonly PreparedController[], context: DriverContext) {
     this.bus = bus;
@@ -138,9 +139,18 @@ class OsdpBusDriver implements OsdpDriver {
     for (const reader of this.#readers) reader.start();
   }
 
-  async stop(timeoutMs: number): Promise<void> {
+  rest(timeoutMs: number): Promise<void> {
     const notAfterMs = this.#context.clock.monotonicMs() + timeoutMs;
+    this.#resting ??= this.#rest(notAfterMs);
+    return this.#resting;
+  }
+
+  async #rest(notAfterMs: number): Promise<void> {
     await Promise.all(this.#readers.flatMap(({ outputs }) => (outputs === null ? [] : [outputs.rest(notAfterMs)])));
+  }
+
+  async stop(timeoutMs: number): Promise<void> {
+    await this.rest(timeoutMs);
     for (const reader of this.#readers) reader.stop();
     await this.#line.stop('stopped');
   }

@@ -18,6 +18,8 @@ export class Outputs implements OutputDevice {
   readonly #isOnline: () => boolean;
   /** Null until Lintel has said something about it: at the first contact it is driven to rest, with whatever pulse was running. */
   readonly #wanted: (boolean | null)[];
+  /** For good: nothing is energised any more. */
+  #isResting = false;
 
   /** `isOnline` stays true while a lost session is being mended: a strike waits for that, within its deadline. */
   constructor(station: Station, clock: Clock, count: number, isOnline: () => boolean) {
@@ -30,12 +32,14 @@ export class Outputs implements OutputDevice {
   async pulse(output: number, durationMs: number, notAfterMonotonicMs: number): Promise<OutputOutcome> {
     assert(output >= 0 && output < this.#wanted.length, 'the output is one of those configured');
     assert(durationMs > 0 && durationMs <= MAX_TIMER_MS, 'a pulse ends by the reader’s own timer');
+    if (this.#isResting) return STOPPING;
     this.#wanted[output] ??= false;
     return await this.#send(out(output, OUT_CONTROL.temporaryOn, durationMs), output, true, notAfterMonotonicMs);
   }
 
   async set(output: number, energised: boolean): Promise<OutputOutcome> {
     assert(output >= 0 && output < this.#wanted.length, 'the output is one of those configured');
+    if (energised && this.#isResting) return STOPPING;
     this.#wanted[output] = energised;
     const control = energised ? OUT_CONTROL.permanentOnAbortTimed : OUT_CONTROL.permanentOffAbortTimed;
     return await this.#send(out(output, control, 0), output, energised, this.#clock.monotonicMs() + SET_DEADLINE_MS);
@@ -51,8 +55,10 @@ export class Outputs implements OutputDevice {
     });
   }
 
-  /** De-energises everything, as far as the reader can be reached. */
+  /** De-energises everything, for good, as far as the reader can be reached; one that comes back meanwhile is met as at the first contact. */
   async rest(notAfterMonotonicMs: number): Promise<void> {
+    this.#isResting = true;
+    this.#wanted.fill(null);
     if (!this.#station.isOpen) return;
     const off = this.#wanted.map((_, output) => out(output, OUT_CONTROL.permanentOffAbortTimed, 0));
     await Promise.all(off.map((wire) => this.#station.submit('strike', wire, { notAfterMs: notAfterMonotonicMs })));
@@ -69,6 +75,7 @@ export class Outputs implements OutputDevice {
 }
 
 const OSTAT = command('OSTAT', {});
+const STOPPING: OutputOutcome = { outcome: 'failed', error: 'controller_offline', message: 'Lintel is stopping' };
 
 const out = (output: number, control: number, durationMs: number): WireCommand =>
   command('OUT', { records: [{ output, control, timerUnits: units(durationMs) }] });

@@ -85,6 +85,9 @@ export class SoyalDevice implements Device {
   /** A round of polls or a meeting is on its way. */
   #busy = false;
   #relayOn = false;
+  /** Commands to switch the relay on that are on their way. */
+  #energising = 0;
+  #resting: Promise<void> | null = null;
   #relayResetDone = false;
   /** Null until it was read. */
   #doorRelayTimeMs: number | null = null;
@@ -107,7 +110,13 @@ export class SoyalDevice implements Device {
     this.#context = context;
     const talk: Talk = (request, options) => this.#talk(request, options);
     this.slots = slotDevice(talk, this.#table());
-    this.outputs = outputDevice(talk, context.clock, () => this.#doorRelayTimeMs === 0);
+    this.outputs = outputDevice({
+      talk,
+      clock: context.clock,
+      endless: () => this.#doorRelayTimeMs === 0,
+      isResting: () => this.#resting !== null,
+      energising: (more) => (this.#energising += more),
+    });
     this.events = eventDevice(talk, settings.time_zone, () => this.#cardZeroOpened());
     this.maintenance = maintenance(talk, () => this.#closed());
     this.schedules = settings.schedule_zones === null ? null : scheduleDevice(this.maintenance);
@@ -128,12 +137,20 @@ export class SoyalDevice implements Device {
     this.#state = 'absent';
   }
 
-  /** Switches the door relay off where it is on, and says nothing more. */
-  async stop(): Promise<void> {
-    const rest = this.#state === 'online' && this.#relayOn ? this.outputs.set(0, false) : Promise.resolve();
+  /** Switches the door relay off where it is on or about to be, for good. */
+  rest(): Promise<void> {
+    this.#resting ??= this.#rest();
+    return this.#resting;
+  }
+
+  async #rest(): Promise<void> {
+    if (this.#state === 'online' && (this.#relayOn || this.#energising > 0)) await this.outputs.set(0, false);
+  }
+
+  /** Nothing more is said. */
+  stop(): void {
     this.#state = 'stopped';
     this.#timer?.cancel();
-    await rest;
   }
 
   lineUp(): void {

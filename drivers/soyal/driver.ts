@@ -23,6 +23,7 @@ class SoyalDriver implements Driver {
   readonly #byAddress: ReadonlyMap<number, SoyalDevice>;
   readonly #line: SoyalLine;
   readonly #context: DriverContext;
+  #resting: Promise<void> | null = null;
 
   constructor(busName: string, busConfig: unknown, controllers: readonly PreparedController[], context: DriverContext) {
     const bus = busSettings(busConfig);
@@ -53,14 +54,23 @@ class SoyalDriver implements Driver {
     this.#line.start();
   }
 
+  rest(timeoutMs: number): Promise<void> {
+    this.#resting ??= this.#rest(timeoutMs);
+    return this.#resting;
+  }
+
   async stop(timeoutMs: number): Promise<void> {
-    const resting = Promise.all([...this.#byAddress.values()].map((device) => device.stop()));
-    await withDeadline(this.#context.clock, timeoutMs, 'switching the door relays off', resting).catch(
-      (error: unknown) => {
-        this.#context.log.warn('a door relay may still be on', { bus: this.bus, reason: String(error) });
-      },
-    );
+    await this.rest(timeoutMs);
+    this.#eachDevice((device) => device.stop());
     await this.#line.stop();
+  }
+
+  async #rest(timeoutMs: number): Promise<void> {
+    const { clock, log } = this.#context;
+    const all = Promise.all([...this.#byAddress.values()].map((device) => device.rest()));
+    await withDeadline(clock, timeoutMs, 'switching the door relays off', all).catch((error: unknown) => {
+      log.warn('a door relay may still be on', { bus: this.bus, reason: String(error) });
+    });
   }
 
   #eachDevice(tell: (device: SoyalDevice) => void): void {

@@ -10,26 +10,46 @@ import type { Talk } from './talk.ts';
 /** A relay that somebody asked to switch without a time limit of his own must be switched within this. */
 const SET_WITHIN_MS = 2_000;
 
-/** `endless` says whether the controller would never end a pulse by itself. */
-export function outputDevice(talk: Talk, clock: Clock, endless: () => boolean): OutputDevice {
+export type RelayPorts = {
+  talk: Talk;
+  clock: Clock;
+  /** Would the controller never end a pulse by itself? */
+  endless: () => boolean;
+  /** Lintel is stopping: the relay is not switched on any more. */
+  isResting: () => boolean;
+  /** One command more (1) or less (-1) that may switch the relay on is on its way. */
+  energising: (more: 1 | -1) => void;
+};
+
+export function outputDevice({ talk, clock, endless, isResting, energising }: RelayPorts): OutputDevice {
   /** Every 21H is answered with the state of the relay, so its answer is the read-back; one that came before the relay moved is asked for once more. */
   const relay = async (
     request: Request,
     notAfterMs: number,
     reached: (status: DoorStatus) => boolean,
     onSent?: () => void,
-  ) => {
+  ): Promise<OutputOutcome> => {
     const sent = onSent === undefined ? {} : { onSent };
     const result = await talk(request, { priority: 'strike', notAfterMs, ...sent });
     if (result.outcome !== 'answered') return relayFailure(result);
-    if (reached(statusOf(result))) return { outcome: 'done', confirmed: true } as const;
+    if (reached(statusOf(result))) return { outcome: 'done', confirmed: true };
     const again = await talk(REQUESTS.doorStatus(), { priority: 'strike', retries: 1 });
-    return { outcome: 'done', confirmed: again.outcome === 'answered' && reached(statusOf(again)) } as const;
+    return { outcome: 'done', confirmed: again.outcome === 'answered' && reached(statusOf(again)) };
+  };
+
+  const switchOn = async (...args: Parameters<typeof relay>): Promise<OutputOutcome> => {
+    energising(1);
+    try {
+      return await relay(...args);
+    } finally {
+      energising(-1);
+    }
   };
 
   return {
     async pulse(output, _durationMs, notAfterMonotonicMs, onSent): Promise<OutputOutcome> {
       assert(output === 0, 'the controller has one output, number 0');
+      if (isResting()) return STOPPING;
       if (endless()) {
         return {
           outcome: 'failed',
@@ -37,16 +57,20 @@ export function outputDevice(talk: Talk, clock: Clock, endless: () => boolean): 
           message: 'the door relay time stored in the controller is 0, so a pulse would leave the door open',
         };
       }
-      return await relay(REQUESTS.doorPulse(), notAfterMonotonicMs, (status) => status.relayOn, onSent);
+      return await switchOn(REQUESTS.doorPulse(), notAfterMonotonicMs, (status) => status.relayOn, onSent);
     },
     async set(output, energised): Promise<OutputOutcome> {
       assert(output === 0, 'the controller has one output, number 0');
-      const request = energised ? REQUESTS.doorOn() : REQUESTS.doorOff();
+      if (energised && isResting()) return STOPPING;
       const notAfterMs = clock.monotonicMs() + SET_WITHIN_MS;
-      return await relay(request, notAfterMs, (status) => status.relayOn === energised);
+      return energised
+        ? await switchOn(REQUESTS.doorOn(), notAfterMs, (status) => status.relayOn)
+        : await relay(REQUESTS.doorOff(), notAfterMs, (status) => !status.relayOn);
     },
   };
 }
+
+const STOPPING: OutputOutcome = { outcome: 'failed', error: 'controller_offline', message: 'Lintel is stopping' };
 
 function statusOf(result: Extract<ExchangeResult, { outcome: 'answered' }>): DoorStatus {
   assert(result.reply.kind === 'echo', 'the relay’s state comes as an echo');

@@ -148,6 +148,10 @@ class UartBus implements Driver {
   }
 
   /** A push reader has no outputs to bring to rest. */
+  async rest(): Promise<void> {
+    await Promise.resolve();
+  }
+
   async stop(timeoutMs: number): Promise<void> {
     this.#setOnline(false);
     await withDeadline(this.#context.clock, timeoutMs, `closing bus ${this.bus}`, this.#line.stop());

@@ -81,6 +81,7 @@ export class Access {
   readonly #unrecorded = new Set<() => void>();
   /** Why nobody is let in at all; null: decisions are made. */
   #refusal: Detail | null = null;
+  #isResting = false;
 
   constructor(options: AccessOptions) {
     this.#options = options;
@@ -100,6 +101,12 @@ export class Access {
     this.#refusal = detail;
   }
 
+  /** The stop has begun: nothing that is presented is decided any more (it would use up what it cannot open), and no strike is commanded. */
+  rest(): void {
+    this.#isResting = true;
+    for (const door of this.#doors.values()) door.rest();
+  }
+
   stop(): void {
     for (const record of [...this.#unrecorded]) record();
     for (const waiting of this.#waiting.values()) waiting.timer.cancel();
@@ -116,6 +123,7 @@ export class Access {
   }
 
   presented(event: DriverEvent & { type: 'presented' }): void {
+    if (this.#isResting) return;
     const door = this.#byReader.get(event.device);
     if (door === undefined) {
       this.#options.log.warn('something was presented at a reader that belongs to no entrance', {

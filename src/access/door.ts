@@ -43,6 +43,7 @@ export class Door {
   #warnTimer: Timer | null = null;
   #awaitTimer: Timer | null = null;
   #lockTimer: Timer | null = null;
+  #isResting = false;
 
   constructor(entrance: SiteEntrance, ports: DoorPorts) {
     this.entrance = entrance;
@@ -64,6 +65,8 @@ export class Door {
    * after it nothing is commanded. `onSent`: the request has been handed to the line.
    */
   strike(decidedAt: number, onSent?: () => void): Promise<OutputOutcome> {
+    if (this.#isResting)
+      return Promise.resolve({ outcome: 'failed', error: 'controller_offline', message: 'Lintel is stopping' });
     const { strike } = this.entrance;
     const outputs = strike === null ? null : (this.#ports.device(strike.controller)?.outputs ?? null);
     if (strike === null || outputs === null) {
@@ -117,6 +120,12 @@ export class Door {
     if (contact?.controller === controller && contact.input === input) this.#contact(active);
   }
 
+  /** From now on its strike is not commanded; what its contact says still counts. */
+  rest(): void {
+    this.#isResting = true;
+    this.#rexTimer?.cancel();
+  }
+
   stop(): void {
     for (const timer of [this.#heldTimer, this.#warnTimer, this.#awaitTimer, this.#lockTimer, this.#rexTimer])
       timer?.cancel();
@@ -125,7 +134,7 @@ export class Door {
   /** Nothing suppresses this: no mode, no lockout, no store that refuses. Free exit itself is wired in hardware. */
   #requestToExit(): void {
     const now = this.#ports.clock.monotonicMs();
-    if (this.entrance.strike !== null) {
+    if (this.entrance.strike !== null && !this.#isResting) {
       const waitMs = this.#lastRexStrike + REX_STRIKE_EVERY_MS - now;
       if (waitMs <= 0) this.#letOut();
       else this.#rexTimer ??= this.#ports.clock.after(waitMs, () => this.#letOut());

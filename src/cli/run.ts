@@ -2,6 +2,7 @@
 // end every output is brought to rest within a bound.
 
 import { basename } from 'node:path';
+import { REST_MS } from '../agent.ts';
 import { DRIVERS } from '../drivers.ts';
 import type { Facility } from '../domain/facility.ts';
 import type { Log } from '../domain/ports.ts';
@@ -10,11 +11,11 @@ import { loadFacility } from '../facility/load.ts';
 import { systemClock } from '../ops/clock.ts';
 import { openLog } from '../ops/log.ts';
 import { openNotifier, type Notifier } from '../ops/systemd.ts';
+import { watchExits, type Exits } from './exits.ts';
 import { optionRows, type Program } from './help.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import { serve, type Serving } from './serve.ts';
 import { isFields } from './show.ts';
-import { untilSignal } from './signals.ts';
 import { complain, DONE, FAILED, UsageError, WRONG_USE, type Terminal } from './terminal.ts';
 import { version } from './version.ts';
 
@@ -54,10 +55,13 @@ export const runProgram: Program = {
     }
     checkInstance(facility, terminal.env);
     const logging = openLog(systemClock, logEnvironment(given, terminal), { json: given.has('json') });
+    // A log that nobody reads any more is no reason to leave the doors.
+    terminal.whenUnread(() => undefined);
+    const exits = watchExits({ clock: systemClock, log: logging.log, restMs: REST_MS, lastWords: logging.flush });
     for (const { line, column, key, message, remedy } of problems)
       logging.log.warn(`${file}:${line}:${column}: ${message}`, { setting: key, remedy });
     try {
-      return await live(facility, given, terminal, logging.log);
+      return await live(facility, given, terminal, logging.log, exits);
     } catch (error) {
       return complain(terminal, error);
     } finally {
@@ -66,18 +70,23 @@ export const runProgram: Program = {
   },
 };
 
-async function live(facility: Facility, given: Given, terminal: Terminal, log: Log): Promise<number> {
-  const { env } = terminal;
-  const ended = untilSignal();
+async function live(
+  facility: Facility,
+  given: Given,
+  { env }: Terminal,
+  log: Log,
+  { asked, restBy }: Exits,
+): Promise<number> {
   const notifier = openNotifier(systemClock, log, env, process.pid);
   log.info('starting', { facility: facility.name, version: version(), notify: notifier.via() });
   notifier.extendTimeout(START_MS);
-  const serving = await serve({ facility, version: version(), log, env, socket: given.text('socket') });
+  const socket = given.text('socket');
+  const serving = await serve({ facility, version: version(), log, env, socket, onBuilt: restBy });
   notifier.ready(statusLine(serving));
   notifier.startWatchdog(() => serving.agent.health.healthy());
   log.info('doors are served', { facility: facility.name, socket: serving.socket });
   const stopTelling = tell(serving, notifier);
-  const signal = await ended;
+  const signal = await asked;
   log.info('stopping', { signal });
   stopTelling();
   notifier.stopping('bringing every output to rest');

@@ -26,6 +26,8 @@ export type ServeOptions = {
   /** Where the control socket is wanted; null: where it belongs. */
   socket: string | null;
   presenter?: Presenter;
+  /** Called before anything is opened: how to bring every output to rest from then on. */
+  onBuilt?: (rest: () => Promise<void>) => void;
 };
 
 export type Serving = {
@@ -54,6 +56,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     vouchers: vouchersFor(facility.clockTrust, systemClock),
     bootRecord: bootRecordFile(join(dirname(path), 'clock.json')),
   });
+  options.onBuilt?.(() => agent.rest());
   const started = Promise.withResolvers<undefined>();
   const answers = new Console({
     agent,
@@ -77,7 +80,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     agent,
     socket: opened?.path ?? null,
     async stop() {
+      const resting = agent.rest();
       await opened?.close();
+      await resting;
       await withDeadline(systemClock, STOP_MS, 'stopping the agent', agent.stop());
       hold?.release();
     },

@@ -15,6 +15,8 @@ export type Terminal = {
   /** Columns to wrap help to. */
   width: number;
   env: NodeJS.ProcessEnv;
+  /** What to do once nobody reads any more, in place of ending at once. */
+  whenUnread(then: () => void): void;
 };
 
 export const DONE = 0;
@@ -41,9 +43,8 @@ export function complain(terminal: Terminal, error: unknown): number {
 export function processTerminal(): Terminal {
   const { stdout, stderr, env } = process;
   // Whoever read us has gone (`lintel events --follow | head`): there is nobody left to tell.
-  for (const stream of [stdout, stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? DONE : FAILED));
-  }
+  let unread = (error: NodeJS.ErrnoException): void => process.exit(error.code === 'EPIPE' ? DONE : FAILED);
+  for (const stream of [stdout, stderr]) stream.on('error', (error: NodeJS.ErrnoException) => unread(error));
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
@@ -51,6 +52,7 @@ export function processTerminal(): Terminal {
     colour: stdout.isTTY && (env['NO_COLOR'] ?? '') === '',
     width: Math.max(60, Math.min(stdout.isTTY ? stdout.columns : 100, 120)),
     env,
+    whenUnread: (then) => (unread = then),
   };
 }
 

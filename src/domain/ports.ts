@@ -325,7 +325,9 @@ export type Driver = {
   readonly devices: ReadonlyMap<string, Device>;
   /** Begins to open the line and talk, again and again until it works; resolves at once, never rejects because a device is off. */
   start(): void;
-  /** Drives every output to its rest state (de-energised), within `timeoutMs`, and closes the line. */
+  /** Drives every output to its rest state (de-energised), within `timeoutMs`; from this call on none is energised any more. Never rejects. */
+  rest(timeoutMs: number): Promise<void>;
+  /** Sees to it that every output is at rest, within `timeoutMs`, and closes the line. */
   stop(timeoutMs: number): Promise<void>;
 };
 

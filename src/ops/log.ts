@@ -49,7 +49,7 @@ export function openLog(
   clock: Clock,
   env: Readonly<Record<string, string | undefined>>,
   options: { json: boolean },
-): { log: Log; flush(): void } {
+): { log: Log; flush: () => void } {
   const sink = pino.destination({ fd: 2, sync: false, maxLength: MAX_BUFFERED });
   const { level, problem } = levelFrom(env['LINTEL_LOG']);
   const terminal = process.stderr.isTTY && !options.json;
@@ -62,7 +62,16 @@ export function openLog(
   });
   countLost(sink, log);
   if (problem !== null) log.warn(problem);
-  return { log, flush: () => sink.flushSync() };
+  return { log, flush: () => flushed(sink) };
+}
+
+/** Whoever read the log may have gone: then its last lines are lost, and nothing else. */
+function flushed(sink: ReturnType<typeof pino.destination>): void {
+  try {
+    sink.flushSync();
+  } catch {
+    return;
+  }
 }
 
 const MAX_BUFFERED = 4 * 1024 * 1024;

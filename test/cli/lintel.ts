@@ -32,6 +32,8 @@ export type Running = {
   /** Waits for this in what it says, on either stream. */
   says: (pattern: RegExp, timeoutMs?: number) => Promise<RegExpExecArray>;
   type: (line: string) => void;
+  /** Whoever read what it says has gone. */
+  stopReading: () => void;
   signal: (signal: NodeJS.Signals) => Promise<number | null>;
   ended: Promise<number | null>;
 };
@@ -76,6 +78,10 @@ export function launch(args: readonly string[], { input, env, cwd, isAtTerminal 
     type: (line) => {
       child.stdin?.write(`${line}\n`);
     },
+    stopReading: () => {
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    },
     signal: end,
     ended,
   };
@@ -91,6 +97,7 @@ export async function say(...args: readonly string[]): Promise<Ended> {
     colour: false,
     width: 100,
     env: {},
+    whenUnread: () => undefined,
   };
   const code = await main(args, terminal);
   return { code, stdout, stderr };

@@ -12,6 +12,7 @@ const terminal = (more: Partial<Terminal> = {}): Terminal => ({
   colour: false,
   width: 80,
   env: {},
+  whenUnread: () => undefined,
   ...more,
 });
 

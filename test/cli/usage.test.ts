@@ -105,7 +105,15 @@ describe('what an answer says to people', () => {
   const shown = (result: Record<string, unknown>): string =>
     showResult(
       result,
-      { out: () => undefined, err: () => undefined, isTty: false, colour: false, width: 80, env: {} },
+      {
+        out: () => undefined,
+        err: () => undefined,
+        isTty: false,
+        colour: false,
+        width: 80,
+        env: {},
+        whenUnread: () => undefined,
+      },
       null,
     );
 

@@ -137,6 +137,11 @@ s.sendall(b'{"id":1,"kind":"${kind}"}\\n'); print(s.makefile().readline())`,
     await becomes('lintel@annex', 'NRestarts', (count) => count === '1');
     expect((await run('tail', '-n', '1', '/run/test/annex.results')).stdout.trim()).toBe('watchdog');
     await becomes('lintel@annex', 'ActiveState', (state) => state === 'active');
+    // One that does not turn at all, as SIGSTOP leaves it, does not kick either.
+    await run('kill', '-STOP', await property('lintel@annex', 'MainPID'));
+    await becomes('lintel@annex', 'NRestarts', (count) => count === '2');
+    expect((await run('tail', '-n', '1', '/run/test/annex.results')).stdout.trim()).toBe('watchdog');
+    await becomes('lintel@annex', 'ActiveState', (state) => state === 'active');
   });
 
   test('stops cleanly and removes its runtime directory', async () => {

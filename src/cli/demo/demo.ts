@@ -37,6 +37,7 @@ export const demoProgram: Program = {
     const wantedPort = given.whole('port', 0, 65_535) ?? BROKER_PORT;
     const ended = new AbortController();
     void untilSignal().then(() => ended.abort());
+    terminal.whenUnread(() => ended.abort());
     // Events come before there is a building to speak of; they are told once the story has begun.
     let story: Story | null = null;
     const building = await build({
