@@ -2,6 +2,7 @@
 // through the constructor: global timers, `Date.now` and `Math.random` belong to the few adapters named below.
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
+import { ownMembers } from './eslint-own-members.js';
 
 const timeAndChance = [
   ...['setTimeout', 'setInterval', 'setImmediate'].map((name) => ({
@@ -29,6 +30,12 @@ export default tseslint.config(
         { selector: 'ExportDefaultDeclaration', message: 'No default exports.' },
       ],
     },
+  },
+  {
+    files: ['src/**/*.ts', 'drivers/**/*.ts'],
+    ignores: ['src/domain/named.ts'],
+    plugins: { lintel: { rules: { 'own-members': ownMembers } } },
+    rules: { 'lintel/own-members': 'error' },
   },
   {
     files: ['src/**/*.ts', 'drivers/**/*.ts'],

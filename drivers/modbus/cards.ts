@@ -3,6 +3,7 @@
 
 import { decodeWiegand, encodeWiegand, WIEGAND_FORMATS } from '../../src/domain/card-formats.ts';
 import { assert } from '../../src/domain/errors.ts';
+import { memberOf } from '../../src/domain/named.ts';
 
 export type CardLayout = {
   /** Canonical formats (card-formats.ts) that it can hold. */
@@ -17,7 +18,7 @@ export type CardLayout = {
 
 /** Facility code above the number, without parity, as most devices show it. */
 function fields(name: string): CardLayout {
-  const format = WIEGAND_FORMATS[name];
+  const format = memberOf(WIEGAND_FORMATS, name);
   assert(format !== undefined, `card format ${name} exists`);
   const numberBits = BigInt(format.number.bits);
   const facilityBits = format.facilityCode?.bits ?? 0;
@@ -41,7 +42,7 @@ function fields(name: string): CardLayout {
 
 /** Every bit that the reader saw, parity and all, as one number. */
 function bits(name: string): CardLayout {
-  const format = WIEGAND_FORMATS[name];
+  const format = memberOf(WIEGAND_FORMATS, name);
   assert(format !== undefined, `card format ${name} exists`);
   return {
     formats: [name],

@@ -7,6 +7,7 @@ import { toError, valueOf, type Talk } from './talk.ts';
 import { TIME_FORMS, windowFromRaw } from './times.ts';
 import { OperatingError } from '../../src/domain/errors.ts';
 import type { Clock, ControllerEvent, EventDevice } from '../../src/domain/ports.ts';
+import { memberOf } from '../../src/domain/named.ts';
 
 type EventsSpec = NonNullable<Profile['events']>;
 type Place = { area: 'holding' | 'input'; at: number };
@@ -79,7 +80,7 @@ function decode(
 ): ControllerEvent {
   const { record } = spec;
   const code = getBits(registers, record.code);
-  const [kind, ...detail] = (record.code.map[String(code)] ?? 'other').split('-');
+  const [kind, ...detail] = (memberOf(record.code.map, String(code)) ?? 'other').split('-');
   const atMs = timeOf(spec, context, registers);
   const slot = record.slot === undefined ? null : getBits(registers, record.slot);
   const door = record.door === undefined ? null : getBits(registers, record.door);

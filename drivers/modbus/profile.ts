@@ -16,7 +16,8 @@ import { FEEDBACK_SIGNALS, type ReaderSpec } from './reader-schema.ts';
 import type { Area } from './schema-parts.ts';
 import type { ConfigProblem } from '../../src/domain/ports.ts';
 import { complaintsOf, UNWORDED, valueAt, type Complaint } from '../../src/domain/wording.ts';
-import { nearest, printable, shown } from '../../src/domain/words.ts';
+import { cut, quoted, readText } from '../../src/domain/outside-text.ts';
+import { nearest, shown } from '../../src/domain/words.ts';
 
 type Path = ProfileProblem['path'];
 export type ProfileResult = {
@@ -44,16 +45,26 @@ export const profileFile = (name: string, baseFolder: string): string =>
       : resolve(baseFolder, name)
     : join(SHIPPED_PROFILES, `${name}.yaml`);
 
+const MOST_BYTES = 1024 * 1024;
+
 /** Loads a profile; null together with at least one error. Paths of problems start with `profile`, their messages name file and line. */
 export function loadProfile(name: string, baseFolder: string): ProfileResult {
   const file = profileFile(name, baseFolder);
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = readFileSync(file, 'utf8');
+    bytes = readFileSync(file);
   } catch (error) {
     return { problems: [unreadable(name, file, baseFolder, error)], profile: null, file, isRead: false };
   }
-  return { ...parseProfile(text, basename(file)), file, isRead: true };
+  const { text, flaw } = readText(bytes);
+  const wrong =
+    bytes.length > MOST_BYTES
+      ? { line: 1, problem: 'is larger than 1 MiB, and no profile', remedy: 'name a profile' }
+      : flaw !== undefined && { ...flaw, remedy: 'save it as UTF-8' };
+  if (wrong === false) return { ...parseProfile(text, basename(file)), file, isRead: true };
+  const message = `${basename(file)}:${wrong.line}: the file ${wrong.problem}`;
+  const problem: ConfigProblem = { severity: 'error', path: ['profile'], message, remedy: wrong.remedy };
+  return { problems: [problem], profile: null, file, isRead: true };
 }
 
 function unreadable(name: string, file: string, baseFolder: string, error: unknown): ConfigProblem {
@@ -86,19 +97,19 @@ export function parseProfile(text: string, fileName: string): { problems: Config
   const located = ({ severity, path, message, remedy }: ProfileProblem): ConfigProblem => ({
     severity,
     path: ['profile'],
-    message: `${fileName}:${lineOf(path)}: ${path.length === 0 ? '' : `${path.join('.')}: `}${message}`,
+    message: `${fileName}:${lineOf(path)}: ${path.length === 0 ? '' : `${cut(path.join('.'), 200)}: `}${message}`,
     remedy,
   });
   if (yaml.errors.length > 0) {
     const problems = yaml.errors.map((error) => ({
       severity: 'error' as const,
       path: ['profile'],
-      message: `${fileName}:${lines.linePos(error.pos[0]).line}: ${error.message}`,
+      message: `${fileName}:${lines.linePos(error.pos[0]).line}: ${cut(error.message, 200)}`,
       remedy: 'correct the YAML there: indentation, colons, quotes',
     }));
     return { problems, profile: null };
   }
-  const document: unknown = yaml.toJS();
+  const document = plainDocument(yaml);
   if (typeof document !== 'object' || document === null || Array.isArray(document)) {
     const message = `${fileName}: this is no profile`;
     return { problems: [{ severity: 'error', path: ['profile'], message, remedy: NO_PROFILE }], profile: null };
@@ -113,6 +124,16 @@ export function parseProfile(text: string, fileName: string): { problems: Config
   const problems = [...addressProblems, ...lintProfile(profile)];
   const bad = problems.some((problem) => problem.severity === 'error');
   return { problems: problems.map(located), profile: bad ? null : profile };
+}
+
+/** Null for aliases that repeat each other until nothing could hold it. */
+function plainDocument(yaml: Document): unknown {
+  try {
+    return yaml.toJS({ maxAliasCount: 100 }) as unknown;
+  } catch (error) {
+    if (error instanceof ReferenceError || error instanceof RangeError) return null;
+    throw error;
+  }
 }
 
 /** Where a path stands in the file, or where the nearest thing above it does. */
@@ -142,7 +163,7 @@ function explain(complaint: Complaint, document: unknown): ProfileProblem {
     case 'unknown_key': {
       const meant = nearest(complaint.key, complaint.known);
       const remedy = meant === null ? `keys here: ${complaint.known.join(', ')}` : `did you mean ${meant}?`;
-      return problem(`${printable(complaint.key)} is not known here`, `remove it, or correct its spelling: ${remedy}`);
+      return problem(`${quoted(complaint.key)} is not known here`, `remove it, or correct its spelling: ${remedy}`);
     }
     case 'missing':
       return problem('it is missing', `add it: ${complaint.expected}`);

@@ -4,6 +4,7 @@ import type { Priority } from './bus.ts';
 import type { Step } from './credential-schema.ts';
 import type { Failure, Talk } from './talk.ts';
 import type { Clock, SlotRefusal } from '../../src/domain/ports.ts';
+import { memberOf } from '../../src/domain/named.ts';
 
 export type StepValues = { slot: number; count: number };
 type StepTrouble = { refusal: SlotRefusal | null; message: string };
@@ -46,7 +47,7 @@ async function runPoll(
     if (!result.ok) return toTrouble(result.failure);
     const value = result.value[0] ?? 0;
     if (value === done) return null;
-    const refusal = poll.error[String(value)];
+    const refusal = memberOf(poll.error, String(value));
     if (refusal !== undefined) return { refusal, message: `the device answered ${value}: ${refusal}` };
     if (poll.busy !== undefined && !poll.busy.includes(value)) {
       return { refusal: 'device_error', message: `the device answered ${value}, which its profile does not name` };

@@ -9,6 +9,7 @@ import { decodeReply, encodeRequest, type Request } from './codec.ts';
 import { Budget } from '../../src/domain/budget.ts';
 import { assert } from '../../src/domain/errors.ts';
 import type { Clock, Log, Random, Timer } from '../../src/domain/ports.ts';
+import { memberOf } from '../../src/domain/named.ts';
 
 const CONNECT_MS = 5_000;
 const RETRY_FIRST_MS = 500;
@@ -234,4 +235,4 @@ const CONNECT_REMEDIES: Readonly<Record<string, string>> = {
 };
 
 const explain = (address: TcpAddress, error: NodeJS.ErrnoException): string =>
-  `cannot connect to ${address.host}:${address.port}: ${CONNECT_REMEDIES[error.code ?? ''] ?? error.message}`;
+  `cannot connect to ${address.host}:${address.port}: ${memberOf(CONNECT_REMEDIES, error.code ?? '') ?? error.message}`;

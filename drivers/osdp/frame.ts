@@ -57,6 +57,14 @@ export const frameLength = (fields: FrameFields): number =>
   (carriesMac(fields.block) ? MAC_BYTES : 0) +
   (fields.crc ? 2 : 1);
 
+/** What fits into one frame of so many bytes, with a CRC; under Secure Channel data are padded to whole blocks, and a MAC follows. */
+export const mostDataBytes = (frameBytes: number, isSecured: boolean): number =>
+  isSecured
+    ? Math.floor((frameBytes - HEADER_BYTES - 2 - 1 - MAC_BYTES - 2) / CIPHER_BLOCK_BYTES) * CIPHER_BLOCK_BYTES - 1
+    : frameBytes - HEADER_BYTES - 1 - 2;
+
+const CIPHER_BLOCK_BYTES = 16;
+
 /**
  * The bytes of a frame. `mac` is asked for SCS_15..18 with everything before the MAC (LEN being final already) and gives the full MAC, of which the first
  * four bytes are sent. `markBytes` marks are put in front.

@@ -19,6 +19,7 @@ import type { WireCommand } from './commands.ts';
 import { ACTIVE, KeyRing } from './key-ring.ts';
 import type { Unlocked } from './key-ring.ts';
 import { MAX_FRAME_BYTES } from './frame.ts';
+import { refuseTooLong } from './limits.ts';
 import { Outputs } from './outputs.ts';
 import { readCapabilities } from './pdcap.ts';
 import type { PdCapabilities } from './pdcap.ts';
@@ -167,6 +168,7 @@ export class OsdpReader implements Device {
   async ask(wire: WireCommand): Promise<JobResult> {
     if (!this.#online)
       throw new OperatingError('controller_offline', `${this.name} is offline: ${this.#problem ?? ''}`);
+    refuseTooLong(this.name, wire, this.#pd, this.settings.secure);
     return await this.station.submit('request', wire);
   }
 

@@ -1,8 +1,10 @@
 // From the contract to options and back: each parameter of a command is an option of the CLI, with its description, and what was typed becomes the parameters
 // that the command takes. Nothing about a single command stands here.
 
+import { flawOf, MOST_DEPTH, problemAt } from '../domain/outside-json.ts';
+import { readText } from '../domain/outside-text.ts';
 import { complaintText } from '../commands/complaints.ts';
-import { COMMANDS, type CommandName } from '../commands/contract.ts';
+import { COMMANDS, MOST_APPLY_VALUES, type CommandName } from '../commands/contract.ts';
 import { DURATION_FORM, parseDuration } from '../domain/duration.ts';
 import { complaintsOf, UNWORDED, type Complaint } from '../domain/wording.ts';
 import { asNode, formsOf, textOf, writtenForm, type SchemaNode } from '../domain/words.ts';
@@ -126,10 +128,19 @@ function instantText(text: string, where: string, nowMs: number): string {
   );
 }
 
-/** Where JSON breaks, without the text around it, which may hold a PIN. */
-export function readJson(text: string, where: string): unknown {
+/** JSON of an option or a file, within the bounds of a command. What is wrong with it is said without the text around it, which may hold a PIN. */
+export function readJson(content: string | Buffer, where: string): unknown {
+  const { text, flaw: bad } = readText(Buffer.isBuffer(content) ? content : Buffer.from(content));
+  if (bad !== undefined) throw new UsageError(`${where}: the content ${bad.problem}. Remedy: write it as UTF-8`);
+  const value = parsed(text, where);
+  const flaw = flawOf(value, { depth: MOST_DEPTH, values: MOST_APPLY_VALUES });
+  if (flaw !== null) throw new UsageError(`${where}: ${problemAt('the content', flaw)}`);
+  return value;
+}
+
+function parsed(text: string, where: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text) as unknown;
   } catch (error) {
     const position = /position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
     throw new UsageError(

@@ -13,6 +13,7 @@ import { FROM_INPUT, readSecretLine } from './secret-line.ts';
 import { cell, isFields, keyValues, type Fields } from './show.ts';
 import { untilSignal } from './signals.ts';
 import { DONE, FAILED, painter, type Terminal, UsageError } from './terminal.ts';
+import { memberOf } from '../domain/named.ts';
 
 type Asking = Pick<LocalChannel, 'request' | 'close'>;
 type Call = { channel: Asking; given: Given; terminal: Terminal; words: readonly string[] };
@@ -154,12 +155,12 @@ const VERBS: Readonly<Record<string, Verb>> = {
 
 export const osdpProgram: Program = {
   help: ([name]) => {
-    const verb = name === undefined ? undefined : VERBS[name];
+    const verb = name === undefined ? undefined : memberOf(VERBS, name);
     return verb === undefined ? overview() : verbHelp(verb);
   },
   async run(argv, terminal) {
     const [name = '', ...rest] = argv;
-    const verb = VERBS[name];
+    const verb = memberOf(VERBS, name);
     if (verb === undefined) {
       const problem = name === '' ? 'what about OSDP readers?' : `there is no lintel osdp ${name}.`;
       throw new UsageError(`${problem} There are ${Object.keys(VERBS).join(', ')}; see lintel osdp --help`);

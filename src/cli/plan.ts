@@ -10,6 +10,7 @@ import { progressBar } from './progress.ts';
 import { cell, isFields, type Fields } from './show.ts';
 import { untilSignal } from './signals.ts';
 import { DONE, FAILED, painter, type Terminal } from './terminal.ts';
+import { memberOf } from '../domain/named.ts';
 
 const USAGE = 'lintel plan [--controller NAME] [--watch] [--facility NAME | --socket PATH] [--json]';
 const OPTIONS: readonly Option[] = [
@@ -124,7 +125,7 @@ function controllerText(controller: Controller, terminal: Terminal, zone: string
   const head = `${paint('bold', cell(controller['controller']))}${all === 0 ? ': as it should be' : `: ${summary(counts)}`}${state}\n`;
   const lines = changes.map((change) => {
     const action = cell(change['action']);
-    const text = (WORDS[action] ?? action).padEnd(10);
+    const text = (memberOf(WORDS, action) ?? action).padEnd(10);
     const slot = typeof change['slot'] === 'number' ? `slot ${change['slot']}` : '';
     const at = change['at'] === null ? '' : `  ${action === 'wait' ? 'until' : 'since'} ${cell(change['at'], zone)}`;
     const why = cell(change['why']).replaceAll('_', ' ');
@@ -138,7 +139,7 @@ function controllerText(controller: Controller, terminal: Terminal, zone: string
 
 const summary = (counts: Fields): string =>
   Object.entries(counts)
-    .map(([action, count]) => `${cell(count)} to ${WORDS[action] ?? action}`)
+    .map(([action, count]) => `${cell(count)} to ${memberOf(WORDS, action) ?? action}`)
     .join(', ')
     .replaceAll(/(\d+) to (no room|refused)/g, '$1 $2');
 

@@ -9,6 +9,7 @@ import { WIEGAND_FORMATS } from '../domain/card-formats.ts';
 import { assert } from '../domain/errors.ts';
 import { brokenConstraint } from '../domain/code-constraints.ts';
 import type { Random, SlotCapabilities, SlotContent } from '../domain/ports.ts';
+import { memberOf } from '../domain/named.ts';
 
 type Credentials = NonNullable<Profile['credentials']>;
 
@@ -82,7 +83,7 @@ export class CredentialMint {
         .bytes((layout.bits ?? 32) / 8)
         .toString('hex')
         .toUpperCase()}`;
-    const wiegand = WIEGAND_FORMATS[format];
+    const wiegand = memberOf(WIEGAND_FORMATS, format);
     if (wiegand === undefined) return this.#rawCard(Math.min(63, cardRegisters(card) * 16));
     const number = this.#bits(wiegand.number.bits);
     return wiegand.facilityCode === null

@@ -149,7 +149,7 @@ function fromJson(given: Given): Record<string, unknown> {
 function fromFile(given: Given, options: readonly ParamOption[]): Record<string, unknown> {
   const file = given.text('file');
   if (file === null) return {};
-  const value = readJson(readInput(file, '--file').toString('utf8'), `--file ${file}`);
+  const value = readJson(readInput(file, '--file'), `--file ${file}`);
   const list = options.find((option) => option.required && option.kind === 'json');
   return Array.isArray(value) && list !== undefined ? { [list.param]: value } : asParams(value, `--file ${file}`);
 }

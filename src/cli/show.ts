@@ -4,6 +4,7 @@ import { printable } from '../domain/words.ts';
 import { wrap } from './help.ts';
 import { painter, type Terminal } from './terminal.ts';
 import { localTimeOf } from './times.ts';
+import { memberOf } from '../domain/named.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -59,7 +60,7 @@ export function showResult(
   const blocks: string[] = [];
   const plain: [string, unknown][] = [];
   for (const [name, value] of Object.entries(result)) {
-    const columns = COLUMNS[name];
+    const columns = memberOf(COLUMNS, name);
     if (columns !== undefined && Array.isArray(value)) {
       const rows = value.filter(isFields).map((row, position) => ({ position, ...row }));
       blocks.push(rows.length === 0 ? noneOf(name) : table(rows, columns, { terminal, timeZone, names }));
@@ -119,7 +120,7 @@ type Shown = { terminal: Terminal; timeZone: string | null; names: Names };
 /** A line a row where the screen is wide enough; else a block of lines a row, so that nothing breaks inside a word or an id. */
 function table(rows: readonly Fields[], columns: readonly string[], { terminal, timeZone, names }: Shown): string {
   const cells = rows.map((row) =>
-    columns.map((column) => cell(CELLS[column]?.(row, timeZone, names) ?? row[column], timeZone)),
+    columns.map((column) => cell(memberOf(CELLS, column)?.(row, timeZone, names) ?? memberOf(row, column), timeZone)),
   );
   // A column in which nobody has anything says nothing.
   const kept = columns.map((_, i) => i).filter((i) => cells.some((row) => row[i] !== ''));

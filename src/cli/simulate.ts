@@ -17,6 +17,7 @@ import { untilSignal } from './signals.ts';
 import { silentLog } from './silent-log.ts';
 import type { Played, PlayOptions, Stage } from './simulators/played.ts';
 import { DONE, UsageError, type Terminal } from './terminal.ts';
+import { memberOf } from '../domain/named.ts';
 
 type Device = {
   about: string;
@@ -85,7 +86,7 @@ const OPTIONS: readonly Option[] = [
 
 export const simulateProgram: Program = {
   help: ([name]) => {
-    const device = name === undefined ? undefined : DEVICES[name];
+    const device = name === undefined ? undefined : memberOf(DEVICES, name);
     const known = device === undefined ? OPTIONS : OPTIONS.filter((option) => isFor(device, option.name));
     return {
       usage: [device === undefined ? USAGE : `lintel simulate ${name ?? ''} [OPTIONS]`],
@@ -114,7 +115,7 @@ export const simulateProgram: Program = {
 const isFor = (device: Device, option: string): boolean => option === 'socket' || device.options.includes(option);
 
 function deviceNamed(name: string): Device {
-  const device = DEVICES[name];
+  const device = memberOf(DEVICES, name);
   if (device !== undefined) return device;
   const meant = nearest(name, Object.keys(DEVICES));
   throw new UsageError(
@@ -176,7 +177,7 @@ async function perform(played: Played, line: string): Promise<string> {
     return Object.values(played.actions)
       .map(({ usage, about }) => `  ${usage.padEnd(30)} ${about}`)
       .join('\n');
-  const action = played.actions[word];
+  const action = memberOf(played.actions, word);
   if (action !== undefined) return await action.run(words);
   const known = Object.keys(played.actions);
   const meant = nearest(word, known);
@@ -201,7 +202,7 @@ async function openSocket(name: string, played: Played, given: Given): Promise<C
     async handle({ kind, card, code }) {
       if (kind !== 'present') throw new OperatingError('unknown_command', 'a simulator knows the request `present`');
       const [word, value] = typeof card === 'string' ? ['card', card] : ['code', typeof code === 'string' ? code : ''];
-      const action = played.actions[word];
+      const action = memberOf(played.actions, word);
       if (action === undefined) throw new OperatingError('not_supported', `${name} reads no ${word}`);
       return { said: await action.run([value]) };
     },

@@ -2,6 +2,7 @@
 // field (HID 26/34/35/37/48 bit Wiegand); bit 1 is the first bit read. Parity is checked whenever a format is read.
 
 import { OperatingError } from './errors.ts';
+import { memberOf } from './named.ts';
 
 /** What a reader handed over, before any format is chosen. `bytes` hold the bits left-justified, the last byte padded with zeros. */
 export type CardReading =
@@ -93,7 +94,7 @@ const parityBit = (bytes: Buffer, parity: Parity): number =>
 
 /** The canonical number of these bits read as `name`, or null when the width or a parity bit does not fit. */
 export function decodeWiegand(name: string, widthBits: number, bytes: Buffer): string | null {
-  const format = WIEGAND_FORMATS[name];
+  const format = memberOf(WIEGAND_FORMATS, name);
   if (format?.widthBits !== widthBits) return null;
   if (format.parities.some((parity) => parityBit(bytes, parity) !== bitAt(bytes, parity.at))) return null;
   const number = readField(bytes, format.number);
@@ -107,7 +108,7 @@ export function encodeWiegand(canonical: string): { widthBits: number; bytes: Bu
   const [name = '', ...fields] = parseCanonical(canonical).split(':');
   if (name === 'uid') return null;
   if (name === 'raw') return { widthBits: Number(fields[0]), bytes: Buffer.from(fields[1] ?? '', 'hex') };
-  const format = WIEGAND_FORMATS[name];
+  const format = memberOf(WIEGAND_FORMATS, name);
   if (format === undefined) throw new OperatingError('invalid_input', `card format ${name} is not known`);
   const bytes = Buffer.alloc(Math.ceil(format.widthBits / 8));
   if (format.facilityCode !== null) writeField(bytes, format.facilityCode, BigInt(fields[0] ?? '0'));
@@ -167,7 +168,7 @@ export function canonicalCard(value: string, format: string | null, fallback: De
   }
   const name = format ?? fallback.format;
   if (name === 'uid' || name === 'raw') return parseCanonical(`${name}:${value}`);
-  const layout = Object.hasOwn(WIEGAND_FORMATS, name) ? WIEGAND_FORMATS[name] : undefined;
+  const layout = memberOf(WIEGAND_FORMATS, name);
   if (layout === undefined)
     throw new OperatingError('invalid_input', `card format ${name} is not known; known are ${CARD_FORMATS.join(', ')}`);
   if (format === null && layout.facilityCode === null && TWO_NUMBERS.test(value)) {
@@ -201,7 +202,7 @@ export function parseCanonical(value: string): string {
   const [name = '', ...fields] = value.split(':');
   if (name === 'uid') return parseUid(fields);
   if (name === 'raw') return parseRaw(fields);
-  const format = WIEGAND_FORMATS[name];
+  const format = memberOf(WIEGAND_FORMATS, name);
   if (format === undefined)
     throw new OperatingError('invalid_input', `card format ${name} is not known; known are ${CARD_FORMATS.join(', ')}`);
   const expected = format.facilityCode === null ? [format.number] : [format.facilityCode, format.number];

@@ -1,6 +1,7 @@
 // Why a line could not be opened, in words that name the remedy: an installer reads them on site, with the adapter in hand.
 
 import { OperatingError } from './errors.ts';
+import { memberOf } from './named.ts';
 
 /** What to do about a device that cannot be opened, by what the kernel said of it. */
 const OPENING_REMEDIES: readonly [RegExp, OperatingError['type'], string][] = [
@@ -61,7 +62,10 @@ export function explainConnecting(path: string, error: unknown): OperatingError 
     return new OperatingError(error.type, `${error.message}. Check its power, cable and address`);
   }
   const code = codeOf(error);
-  return new OperatingError('controller_offline', `cannot connect to ${path}: ${CONNECTING_REMEDIES[code] ?? code}`);
+  return new OperatingError(
+    'controller_offline',
+    `cannot connect to ${path}: ${memberOf(CONNECTING_REMEDIES, code) ?? code}`,
+  );
 }
 
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

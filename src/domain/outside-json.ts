@@ -26,8 +26,12 @@ export type JsonProblem = {
 export function readJson(bytes: Buffer): { value: unknown } | JsonProblem {
   const read = readText(bytes);
   const parsed = parse(read.text);
-  if (read.problem !== undefined)
-    return { problem: read.problem, path: [], value: 'value' in parsed ? parsed.value : undefined };
+  if (read.flaw !== undefined)
+    return {
+      problem: `${read.flaw.problem}. Remedy: write it as UTF-8`,
+      path: [],
+      value: 'value' in parsed ? parsed.value : undefined,
+    };
   if ('value' in parsed) return parsed;
   if (parsed.position === null)
     return { problem: 'is not JSON: it ends too early or holds what JSON does not know', path: [], value: undefined };

@@ -23,9 +23,15 @@ const MOST_STEPS = 12;
 /** Cut to `most` characters; for texts of our own that may have grown by what they quote. */
 export const cut = (text: string, most: number): string => (text.length <= most ? text : quoted(text, most));
 
-export type OutsideText = { text: string; hasMark: boolean; problem?: string };
+export type OutsideText = {
+  text: string;
+  hasMark: boolean;
+  /** What is wrong, and the line where it is, counted from 1. */
+  flaw?: { problem: string; line: number };
+};
 
 const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+const NEWLINE = 0x0a;
 
 /** Bytes as text. A byte order mark in front is passed over. What is not UTF-8 is a problem that names the place; its `text` is for finding out whom it came from. */
 export function readText(bytes: Buffer): OutsideText {
@@ -37,11 +43,9 @@ export function readText(bytes: Buffer): OutsideText {
   const key = lastKeyIn(body.toString('utf8', 0, at));
   const near = key === null ? '' : `, behind the key "${quoted(key)}"`;
   const byte = (body[at] ?? 0).toString(16).padStart(2, '0');
-  return {
-    problem: `is not UTF-8: byte 0x${byte} at offset ${at + (hasMark ? MARK.length : 0)}${near}. Remedy: write it as UTF-8`,
-    text,
-    hasMark,
-  };
+  const problem = `is not UTF-8 text: byte 0x${byte} at offset ${at + (hasMark ? MARK.length : 0)}${near}`;
+  const line = body.subarray(0, at).filter((one) => one === NEWLINE).length + 1;
+  return { text, hasMark, flaw: { problem, line } };
 }
 
 /** Where the first sequence of bytes begins that is no character. `back` is `bytes` with every such sequence replaced. */
@@ -53,8 +57,10 @@ function firstBadByte(bytes: Buffer, back: Buffer): number {
   return differs;
 }
 
+/** In JSON or YAML. */
 function lastKeyIn(text: string): string | null {
   let last: string | null = null;
-  for (const [, key] of text.matchAll(/"((?:[^"\\]|\\.)*)"\s*:/g)) last = key ?? last;
+  for (const [, quotedKey, bareKey] of text.matchAll(/"((?:[^"\\]|\\.)*)"\s*:|^[ \t-]*([\w.-]+):/gm))
+    last = quotedKey ?? bareKey ?? last;
   return last;
 }

@@ -3,6 +3,7 @@
 
 import type { z } from 'zod';
 import { asNode, expectation, formsOf, keysOf, nodeAt, type SchemaNode, writtenForm } from './words.ts';
+import { memberOf } from './named.ts';
 
 type Issue = z.core.$ZodIssue;
 export type PlainPath = readonly (string | number)[];
@@ -59,7 +60,7 @@ function choiceAt(root: SchemaNode, path: PlainPath, value: unknown): string | n
   const holder = nodeAt(root, path.slice(0, -1), value);
   if (holder === null || typeof key !== 'string') return null;
   const values = formsOf(holder).flatMap((form) => {
-    const inner = asNode(form.properties?.[key]);
+    const inner = asNode(memberOf(form.properties ?? {}, key));
     return inner?.const === undefined ? [] : [String(inner.const)];
   });
   return values.length > 1 ? `one of ${[...new Set(values)].join(', ')}` : null;
@@ -72,7 +73,7 @@ export function valueAt(value: unknown, path: PlainPath): unknown {
   let inner = value;
   for (const step of path) {
     if (typeof inner !== 'object' || inner === null || !Object.hasOwn(inner, step)) return undefined;
-    inner = (inner as Record<string | number, unknown>)[step];
+    inner = Reflect.get(inner, step) as unknown;
   }
   return inner;
 }

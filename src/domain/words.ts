@@ -2,6 +2,7 @@
 // editor never say different things.
 
 import { z } from 'zod';
+import { memberOf } from './named.ts';
 
 export type SchemaNode = z.core.JSONSchema.BaseSchema;
 
@@ -62,7 +63,7 @@ const itemOf = ({ items }: SchemaNode, place: number): SchemaNode | null =>
 
 function keyOf(node: SchemaNode, key: string): SchemaNode | null {
   const properties = node.properties ?? {};
-  return Object.hasOwn(properties, key) ? asNode(properties[key]) : asNode(node.additionalProperties);
+  return Object.hasOwn(properties, key) ? asNode(memberOf(properties, key)) : asNode(node.additionalProperties);
 }
 
 /** The forms that a value may take: itself, where it has only one. */
@@ -84,7 +85,7 @@ export function expectation(node: SchemaNode | null): string {
   if (forms.length > 1) return [...new Set(forms.map(expectation))].join(', or ');
   if (node.const !== undefined) return String(node.const);
   if (node.enum !== undefined) return node.enum.length === 1 ? String(node.enum[0]) : `one of ${node.enum.join(', ')}`;
-  return EXPECTATIONS[String(node.type)]?.(node) ?? 'something else';
+  return memberOf(EXPECTATIONS, String(node.type))?.(node) ?? 'something else';
 }
 
 const EXPECTATIONS: Readonly<Record<string, (node: SchemaNode) => string>> = {

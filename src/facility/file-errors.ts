@@ -1,5 +1,7 @@
 // What keeps a file from being read or made, and what to do about it. A secret has advice of its own: who may read it matters as much as where it is.
 
+import { memberOf } from '../domain/named.ts';
+
 type Reasons = Readonly<Record<string, string>>;
 
 const READING: Reasons = {
@@ -25,7 +27,7 @@ const MAKING: Reasons = {
 const said = (reasons: Reasons, error: unknown): string => {
   const code =
     error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown error';
-  return reasons[code] ?? `${code}. Remedy: look at the path and its permissions`;
+  return memberOf(reasons, code) ?? `${code}. Remedy: look at the path and its permissions`;
 };
 
 /** Why a file cannot be read, with its remedy. */

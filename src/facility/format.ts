@@ -10,8 +10,13 @@ import { printable } from '../domain/words.ts';
  */
 export function formatProblems(problems: readonly ShownProblem[]): string {
   if (problems.length === 0) return '';
-  return `${problems.map(formatProblem).join('\n')}\n${count(problems)}\n`;
+  const more = problems.length - MOST_SHOWN;
+  const rest = more > 0 ? [`… and ${more} more; correct these first`] : [];
+  return `${[...problems.slice(0, MOST_SHOWN).map(formatProblem), ...rest].join('\n')}\n${count(problems)}\n`;
 }
+
+/** More than anybody reads. */
+const MOST_SHOWN = 200;
 
 export function problemsJson(problems: readonly ShownProblem[]): string {
   const { errors, warnings } = tally(problems);

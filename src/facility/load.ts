@@ -17,7 +17,8 @@ import { controllerShape, siteSchema } from './schema.ts';
 import { whyUnread } from './file-errors.ts';
 import { assumedShape, isMapping, readShape, section, valueAt } from './shape.ts';
 import { NAME_FORM, NAME_WORDS } from './values.ts';
-import { nearest, printable } from '../domain/words.ts';
+import { quoted, readText as readTextOf } from '../domain/outside-text.ts';
+import { nearest } from '../domain/words.ts';
 import { readYaml, type KeyPath } from './yaml-source.ts';
 
 export type Loaded = {
@@ -136,9 +137,7 @@ class Reader {
     }
     const meant = typeof driver === 'string' ? nearest(driver, names) : null;
     const what =
-      typeof driver === 'string'
-        ? `there is no driver "${printable(driver.slice(0, 60))}"`
-        : 'a driver is named by its name';
+      typeof driver === 'string' ? `there is no driver "${quoted(driver)}"` : 'a driver is named by its name';
     this.#report.error(path, what, meant === null ? `Drivers are: ${names.join(', ')}.` : `Did you mean ${meant}?`);
   }
 
@@ -159,7 +158,7 @@ class Reader {
     else
       this.#report.error(
         [...path, typeof port === 'string' ? 'port' : 'host'],
-        `the bus ${first.bus} is on ${printable(line)} already${first.line === line ? '' : `: ${printable(first.line)} is the same device`}`,
+        `the bus ${first.bus} is on ${quoted(line)} already${first.line === line ? '' : `: ${quoted(first.line)} is the same device`}`,
         'Put the controllers of one line on one bus.',
       );
   }
@@ -202,7 +201,7 @@ class Reader {
     if (bus === undefined) {
       this.#report.error(
         [...path, 'bus'],
-        `there is no bus "${printable(busName)}"`,
+        `there is no bus "${quoted(busName)}"`,
         whichName(busName, [...buses.keys()], 'buses'),
       );
       return null;
@@ -259,8 +258,8 @@ class Reader {
       if (shown === undefined || shown === building) continue;
       this.#report.error(
         ['controllers', name, 'schedule_zones'],
-        `the clock of ${name} is to show the time of ${shown}, and schedules are those of ${printable(building)}`,
-        `Write \`time_zone: ${printable(building)}\` at ${name} as well.`,
+        `the clock of ${name} is to show the time of ${shown}, and schedules are those of ${quoted(building)}`,
+        `Write \`time_zone: ${quoted(building)}\` at ${name} as well.`,
       );
     }
   }
@@ -300,7 +299,7 @@ class Reader {
     if (NAME_FORM.test(name)) return;
     this.#report.error(
       path,
-      `"${printable(name.slice(0, 60))}" cannot be a name: it stands in topics and paths`,
+      `"${quoted(name)}" cannot be a name: it stands in topics and paths`,
       `Write ${NAME_WORDS}.`,
       'key',
     );
@@ -362,9 +361,12 @@ function readText(file: string): string | ShownProblem {
   });
   try {
     if (statSync(file).size > MAX_BYTES) return unreadable('the file is larger than 1 MiB', 'Name a facility file.');
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(file));
+    const bytes = readFileSync(file);
+    const { text, flaw } = readTextOf(bytes);
+    return flaw === undefined
+      ? text
+      : { ...unreadable(`the file ${flaw.problem}`, 'Save it as UTF-8.'), line: flaw.line };
   } catch (error) {
-    if (error instanceof TypeError) return unreadable('the file is not UTF-8 text', 'Save it as UTF-8.');
     const [message = '', remedy = ''] = whyUnread(error).split('. Remedy: ');
     return unreadable(`the file cannot be read: ${message}`, `${capital(remedy)}.`);
   }

@@ -4,6 +4,7 @@ import { isMapping, valueAt } from './shape.ts';
 import type { Report } from './report.ts';
 import { DEFAULT_PREFIX, fillNames } from './values.ts';
 import { textOf } from '../domain/words.ts';
+import { memberOf } from '../domain/named.ts';
 
 const PROTOCOLS = ['mqtt:', 'mqtts:', 'ws:', 'wss:'];
 const TLS_KEYS = ['ca', 'cert', 'key'] as const;
@@ -13,7 +14,7 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 export function checkMqtt(root: unknown, report: Report): void {
   const mqtt = valueAt(root, ['mqtt']);
   if (!isMapping(mqtt)) return;
-  const has = (key: string): boolean => mqtt[key] !== undefined && mqtt[key] !== null;
+  const has = (key: string): boolean => (memberOf(mqtt, key) ?? null) !== null;
   if (has('url') && has('embedded')) {
     report.error(
       ['mqtt', 'embedded'],

@@ -1,6 +1,7 @@
 // Collects what is found in a facility file and turns it into problems with places. Here is also what must not be shown: a line of the file that holds a secret
 // by mistake is cut where the secret begins.
 
+import { quotedPath } from '../domain/outside-text.ts';
 import type { Problem } from '../domain/facility.ts';
 import type { KeyPath, Span, YamlSource } from './yaml-source.ts';
 
@@ -92,7 +93,7 @@ export class Report {
       file: this.file,
       line,
       column,
-      key: keyText(finding.path),
+      key: keyText(quotedPath(finding.path)),
       message: finding.message,
       remedy: asSentence(finding.remedy),
     };
@@ -107,6 +108,7 @@ export class Report {
     const covering = hidden.filter((span) => span.start < end && span.end > start);
     const cut = Math.min(end, ...covering.map((span) => Math.max(start, span.start)));
     const line = cutAtSecretKey(text.slice(start, cut).replace(/\r$/, ''));
+    if (line.length > MOST_LINE) return null;
     if (cut < end) return `${line.trimEnd()} …`;
     return line.trim() === '' ? null : line;
   }
@@ -136,6 +138,9 @@ export class Report {
     return false;
   }
 }
+
+/** A line longer than this was written by no person. */
+const MOST_LINE = 4_096;
 
 const SECRET_KEY = /^(.*_)?(pass.*|pwd|secret|token|pin|key|code)$/i;
 

@@ -18,6 +18,7 @@ import {
   timeZone,
   uuid,
 } from './values.ts';
+import { memberOf } from '../domain/named.ts';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -175,7 +176,7 @@ const policySchema = z.strictObject({
         }),
     })
     .superRefine((value, context) => {
-      const field = WIEGAND_FORMATS[value.format]?.facilityCode ?? null;
+      const field = memberOf(WIEGAND_FORMATS, value.format)?.facilityCode ?? null;
       if (value.facility_code === undefined) return;
       const most = field === null ? null : 2 ** field.bits - 1;
       if (most === null || value.facility_code > most) {

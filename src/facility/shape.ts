@@ -4,19 +4,11 @@
 import type { z } from 'zod';
 import { nearestForm, plainPath, UNWORDED } from '../domain/wording.ts';
 import { isSecretPath, type Report } from './report.ts';
-import {
-  example,
-  expectation,
-  keysOf,
-  nearest,
-  nodeAt,
-  printable,
-  shown,
-  textOf,
-  writtenForm,
-} from '../domain/words.ts';
+import { example, expectation, keysOf, nearest, nodeAt, shown, textOf, writtenForm } from '../domain/words.ts';
 import type { SchemaNode } from '../domain/words.ts';
 import type { KeyPath } from './yaml-source.ts';
+import { memberOf } from '../domain/named.ts';
+import { quoted } from '../domain/outside-text.ts';
 
 type Issue = z.core.$ZodIssue;
 /** What a schema does not know about its own section: keys that are read elsewhere, and what to say of keys that belong elsewhere. */
@@ -154,10 +146,10 @@ function reportUnknownKey(section: Section, inner: KeyPath, key: string): void {
   const { keys: more = [], of: hints = {} } = inner.length === 0 ? section.hints : {};
   const keys = [...more, ...keysOf(nodeAt(section.node, inner))];
   const meant = nearest(key, keys);
-  const hint = Object.hasOwn(hints, key) ? hints[key] : undefined;
+  const hint = memberOf(hints, key);
   section.report.unknownKey(
     [...path, key],
-    `unknown key "${printable(key.slice(0, 60))}"`,
+    `unknown key "${quoted(key)}"`,
     hint ?? `${meant === null ? '' : `Did you mean ${meant}? `}Keys here: ${keys.join(', ')}.`,
   );
 }
@@ -176,7 +168,7 @@ export function valueAt(value: unknown, path: KeyPath): unknown {
   let inner = value;
   for (const step of path) {
     if (Array.isArray(inner) && typeof step === 'number') inner = inner[step] as unknown;
-    else if (isMapping(inner) && Object.hasOwn(inner, step)) inner = inner[String(step)];
+    else if (isMapping(inner) && Object.hasOwn(inner, step)) inner = memberOf(inner, String(step));
     else return undefined;
   }
   return inner;
@@ -197,6 +189,6 @@ function withoutUnknownKeys(value: unknown, issues: readonly Issue[]): unknown {
 
 /** A section of the file's top level; empty where it is none. */
 export function section(root: Readonly<Record<string, unknown>>, name: string): Readonly<Record<string, unknown>> {
-  const value = root[name];
+  const value = memberOf(root, name);
   return isMapping(value) ? value : {};
 }

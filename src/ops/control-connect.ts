@@ -2,6 +2,7 @@
 
 import { createConnection, type Socket } from 'node:net';
 import type { Clock } from '../domain/ports.ts';
+import { memberOf } from '../domain/named.ts';
 
 export type ConnectOutcome =
   { state: 'connected'; socket: Socket } | { state: 'nobody' | 'forbidden' | 'busy'; code: string };
@@ -25,7 +26,7 @@ export async function tryConnect(clock: Clock, path: string, timeoutMs: number):
     const failed = (error: NodeJS.ErrnoException): void => {
       timer.cancel();
       const code = error.code ?? 'unknown';
-      resolve({ state: STATES[code] ?? 'busy', code });
+      resolve({ state: memberOf(STATES, code) ?? 'busy', code });
     };
     socket.once('error', failed);
     socket.once('connect', () => {

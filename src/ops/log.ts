@@ -5,6 +5,7 @@ import { fstatSync } from 'node:fs';
 import { pino, symbols, type DestinationStream, type Logger } from 'pino';
 import type { Clock, Log, LogFields } from '../domain/ports.ts';
 import { redactFields } from './redact.ts';
+import { memberOf } from '../domain/named.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFormat = 'human' | 'json' | 'journal';
@@ -116,7 +117,7 @@ function journalListens(env: Readonly<Record<string, string | undefined>>): bool
 /** `said`: the fields that the parents write already. JSON with one name twice is refused by some readers of it. */
 function wrap(logger: Logger, said: Readonly<Record<string, unknown>> = {}): Log {
   const news = (fields: LogFields | undefined): Record<string, unknown> =>
-    Object.fromEntries(Object.entries(safe(fields)).filter(([name, value]) => said[name] !== value));
+    Object.fromEntries(Object.entries(safe(fields)).filter(([name, value]) => memberOf(said, name) !== value));
   return {
     debug: (message, fields) => logger.isLevelEnabled('debug') && logger.debug(news(fields), oneLine(message)),
     info: (message, fields) => logger.isLevelEnabled('info') && logger.info(news(fields), oneLine(message)),

@@ -11,6 +11,7 @@ import type { NewEvent } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
 import { isStorageError } from '../store/transactions.ts';
 import { Stopped } from './post.ts';
+import { memberOf } from '../domain/named.ts';
 
 const POLL_MS = 1000;
 const CALL_MS = 10_000;
@@ -257,7 +258,7 @@ function isSeenByInputs(entrance: SiteEntrance, kind: ControllerEvent['kind']): 
 
 /** Seam's reason code for what a controller says. */
 const reasonOf = (detail: string | null): { reason_code: string; detail: string | null } =>
-  REASONS[detail ?? ''] ?? { reason_code: 'credential_error', detail };
+  memberOf(REASONS, detail ?? '') ?? { reason_code: 'credential_error', detail };
 
 const REASONS: Readonly<Record<string, { reason_code: string; detail: string }>> = {
   unknown: { reason_code: 'unknown_code', detail: 'unknown_credential' },

@@ -36,7 +36,7 @@ describe('a message that breaks a bound is one rejection', () => {
     [
       'users/create',
       Buffer.from('{"command_id":"z","params":{"full_name":"B\xf8e"}}', 'latin1'),
-      'not UTF-8: byte 0xf8 at offset 42',
+      'not UTF-8 text: byte 0xf8 at offset 42',
     ],
   ])('%s %#: answered, told once, and known when it comes again', async (command, payload, why) => {
     const reply = await send(command, payload);
@@ -133,7 +133,7 @@ describe('text', () => {
     const body = (byte: string): Buffer =>
       Buffer.from(`{"command_id":"k","params":{"full_name":"B${byte}e"}}`, 'latin1');
     expect(text(await send('users/create', body('\xf8')))).toBe(
-      'invalid_input: the payload is not UTF-8: byte 0xf8 at offset 42, behind the key "full_name". Remedy: write it as UTF-8',
+      'invalid_input: the payload is not UTF-8 text: byte 0xf8 at offset 42, behind the key "full_name". Remedy: write it as UTF-8',
     );
     expect(text(await send('users/create', body('\xe9')))).toContain('0xe9');
     expect(rejections()).toHaveLength(2);

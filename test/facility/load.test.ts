@@ -382,7 +382,7 @@ describe('a file that is no facility file', () => {
     expect(messages).toEqual([
       'the file cannot be read: there is no such file',
       'the file cannot be read: it is a folder',
-      'the file is not UTF-8 text',
+      'the file is not UTF-8 text: byte 0xe5 at offset 1',
       'the file is larger than 1 MiB',
     ]);
   });

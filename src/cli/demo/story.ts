@@ -8,6 +8,7 @@ import { cell, isFields, type Fields } from '../show.ts';
 import { painter, type Terminal } from '../terminal.ts';
 import { localTime } from '../times.ts';
 import type { Building } from './building.ts';
+import { memberOf } from '../../domain/named.ts';
 
 /** Something that was to happen and was not seen. */
 export class NotSeen extends Error {}
@@ -58,7 +59,7 @@ export class Story {
   showEvent(event: Fields): void {
     const { reason } = event;
     const because = isFields(reason) ? cell(reason['detail']) : '';
-    const where = PLACES[cell(event['acs_entrance_id'])] ?? cell(event['controller'] ?? event['device']);
+    const where = memberOf(PLACES, cell(event['acs_entrance_id'])) ?? cell(event['controller'] ?? event['device']);
     const by = cell(event['method']);
     const details = [where, by === '' ? '' : `by ${by}`, because.replaceAll('_', ' ')].filter((part) => part !== '');
     this.#line('←', `event ${cell(event['sequence'])}  ${cell(event['event_type'])}  ${details.join(', ')}`, 'cyan');

@@ -226,6 +226,30 @@ describe('what a reader offers beyond cards', () => {
     });
   });
 
+  it('and refuses what does not fit into one frame, before it comes near the line', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      const { osdp } = world.driver;
+      const long = Buffer.alloc(1_500);
+      const request = { mode: 1, command: 1, data: long };
+      const match = { reader: 0, type: 0, format: 0, threshold: 0, template: long };
+      for (const asked of [
+        osdp.manufacturer('lobby', hex('1A0B2C'), long),
+        osdp.smartCard('lobby', request),
+        osdp.matchBiometric('lobby', match, 1_000),
+      ])
+        await expect(asked).rejects.toMatchObject({
+          type: 'invalid_input',
+          message: expect.stringMatching(
+            /^lobby takes at most \d+ bytes in one \w+, its own header counted; this one has 150\d$/,
+          ),
+        });
+      world.sim('lobby').presentCard(26, hex('BDD93740'));
+      await world.event('presented');
+      expect(world.count('offline')).toBe(0);
+    });
+  });
+
   it('a smart card’s answer through the transparent mode', async () => {
     await inWorld({ readers: { lobby: {} } }, async (world) => {
       world.sim('lobby').apdu = (request) => Buffer.concat([request.subarray(0, 1), hex('9000')]);
