@@ -71,21 +71,25 @@ describe('hostile input', () => {
     await expectAlive(served, 'after-all-lines');
   }, 180_000);
 
-  it.each(CORPUS)('in a file, $name, is told on the command line and throws nothing', async ({ bytes }) => {
-    const file = join(temporaryFolder(), 'hostile.yaml');
-    writeFileSync(file, bytes);
-    for (const words of [
-      ['credentials', 'apply', '--file', file, '--socket', join(file, 'none')],
-      ['users', 'create', '--file', file, '--socket', join(file, 'none')],
-      ['check', file],
-    ]) {
-      const { code, stderr, stdout } = await say(...words);
-      expect(code).not.toBe(0);
-      expect(`${stderr}${stdout}`).not.toMatch(/\n {4}at |internal error/);
-      expect(stderr.length + stdout.length).toBeLessThan(60_000);
-    }
-    expect(loadProfile(file, '.').profile).toBeNull();
-  }, 120_000);
+  it.each(CORPUS)(
+    'in a file, $name, is told on the command line and throws nothing',
+    async ({ bytes }) => {
+      const file = join(temporaryFolder(), 'hostile.yaml');
+      writeFileSync(file, bytes);
+      for (const words of [
+        ['credentials', 'apply', '--file', file, '--socket', join(file, 'none')],
+        ['users', 'create', '--file', file, '--socket', join(file, 'none')],
+        ['check', file],
+      ]) {
+        const { code, stderr, stdout } = await say(...words);
+        expect(code).not.toBe(0);
+        expect(`${stderr}${stdout}`).not.toMatch(/\n {4}at |internal error/);
+        expect(stderr.length + stdout.length).toBeLessThan(60_000);
+      }
+      expect(loadProfile(file, '.').profile).toBeNull();
+    },
+    120_000,
+  );
 });
 
 describe('hostile input made up from a seed', () => {
