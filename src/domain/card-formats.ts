@@ -3,6 +3,7 @@
 
 import { OperatingError } from './errors.ts';
 import { memberOf } from './named.ts';
+import { quoted } from './outside-text.ts';
 
 /** What a reader handed over, before any format is chosen. `bytes` hold the bits left-justified, the last byte padded with zeros. */
 export type CardReading =
@@ -109,7 +110,7 @@ export function encodeWiegand(canonical: string): { widthBits: number; bytes: Bu
   if (name === 'uid') return null;
   if (name === 'raw') return { widthBits: Number(fields[0]), bytes: Buffer.from(fields[1] ?? '', 'hex') };
   const format = memberOf(WIEGAND_FORMATS, name);
-  if (format === undefined) throw new OperatingError('invalid_input', `card format ${name} is not known`);
+  if (format === undefined) throw new OperatingError('invalid_input', `card format ${quoted(name)} is not known`);
   const bytes = Buffer.alloc(Math.ceil(format.widthBits / 8));
   if (format.facilityCode !== null) writeField(bytes, format.facilityCode, BigInt(fields[0] ?? '0'));
   writeField(bytes, format.number, BigInt(fields.at(-1) ?? '0'));
@@ -170,7 +171,10 @@ export function canonicalCard(value: string, format: string | null, fallback: De
   if (name === 'uid' || name === 'raw') return parseCanonical(`${name}:${value}`);
   const layout = memberOf(WIEGAND_FORMATS, name);
   if (layout === undefined)
-    throw new OperatingError('invalid_input', `card format ${name} is not known; known are ${CARD_FORMATS.join(', ')}`);
+    throw new OperatingError(
+      'invalid_input',
+      `card format ${quoted(name)} is not known; known are ${CARD_FORMATS.join(', ')}`,
+    );
   if (format === null && layout.facilityCode === null && TWO_NUMBERS.test(value)) {
     throw new OperatingError(
       'invalid_input',
@@ -204,7 +208,10 @@ export function parseCanonical(value: string): string {
   if (name === 'raw') return parseRaw(fields);
   const format = memberOf(WIEGAND_FORMATS, name);
   if (format === undefined)
-    throw new OperatingError('invalid_input', `card format ${name} is not known; known are ${CARD_FORMATS.join(', ')}`);
+    throw new OperatingError(
+      'invalid_input',
+      `card format ${quoted(name)} is not known; known are ${CARD_FORMATS.join(', ')}`,
+    );
   const expected = format.facilityCode === null ? [format.number] : [format.facilityCode, format.number];
   if (fields.length !== expected.length) {
     throw new OperatingError(

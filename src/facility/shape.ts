@@ -59,7 +59,8 @@ function assumeFor(schema: z.ZodType, assumed: Record<string, unknown>, issue: I
       Reflect.deleteProperty(assumed, key);
     } else {
       const sample = sampleOf(nodeAt(writtenForm(schema), [key], assumed));
-      if (sample !== undefined) assumed[key] = sample;
+      if (sample !== undefined)
+        Object.defineProperty(assumed, key, { value: sample, enumerable: true, configurable: true });
     }
     replaced.add(key);
   }
