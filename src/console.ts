@@ -230,9 +230,12 @@ export class Console {
     const params = {
       acs_entrance_id: entrance.acsEntranceId,
       ...(typeof card === 'string' ? { card_number: card } : { code }),
+      ...(reader === null ? {} : { reader }),
       ...(typeof cardFormat === 'string' ? { card_format: cardFormat } : {}),
     };
-    const reply = await this.#dispatch('entrances', 'explain', { command_id: 'swipe', params });
+    const { sender } = request;
+    const stated = typeof sender === 'string' ? { sender } : {};
+    const reply = await this.#dispatch('entrances', 'explain', { command_id: 'swipe', ...stated, params });
     return { ...where, reply: JSON.parse(reply.json) as unknown };
   }
 

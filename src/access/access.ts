@@ -16,8 +16,11 @@ import { isStorageError } from '../store/transactions.ts';
 import { CodeGate, type CodePlace, type Lock } from './code-gate.ts';
 import { judgeAll, reasonCodeOf, type Calendar, type Detail, type Step, type Verdict } from './decide.ts';
 import { Door } from './door.ts';
+import { explain, type Asked, type Explanation } from './explain.ts';
+import { firstShut, type GateContext, type Method } from './gates.ts';
 import { PresentationBudgets } from './presentation-budget.ts';
 import type { Recorder } from './recorder.ts';
+import { SecretQuestions, type Questioner } from './secret-questions.ts';
 
 export type AccessOptions = {
   site: Site;
@@ -42,14 +45,8 @@ export type AccessOptions = {
   wake: (controllers: readonly string[]) => void;
 };
 
-export type Asked = { acsCredentialId: string } | { cards: readonly string[] } | { code: string };
-export type Explanation = {
-  outcome: 'granted' | 'denied';
-  reason: string | null;
-  acsCredentialId: string | null;
-  acsUserId: string | null;
-  steps: Step[];
-};
+/** `reader`: at which of the entrance's readers; null: it has none. `isNow`: `time` is this moment. */
+export type How = { time: TimeWitness; isNow: boolean; reader: string | null; asker: Questioner };
 
 /** How long the event of a grant waits for its strike to be handed to a busy bus. */
 const RECORD_WITHIN_MS = 100;
@@ -59,7 +56,6 @@ const CODE_WAIT_MS = 10_000;
 /** How a card was read, for its event: which format took it and how many bits it has. Never its number. */
 type ReadAs = { card_format: string | null; card_width_bits: number };
 type Waiting = { credential: CredentialForDecision; readAs: ReadAs | null; timer: Timer };
-type Method = 'card' | 'keycode';
 type Judged = {
   verdict: Verdict;
   method: Method;
@@ -74,6 +70,7 @@ export class Access {
   readonly #doors: ReadonlyMap<string, Door>;
   readonly #byReader: ReadonlyMap<string, Door>;
   readonly #gate: CodeGate | null;
+  readonly #questions: SecretQuestions;
   readonly #presentations: PresentationBudgets;
   /** Cards that wait for their code, by reader. */
   readonly #waiting = new Map<string, Waiting>();
@@ -93,6 +90,14 @@ export class Access {
     this.#byReader = new Map(doors.flatMap((door) => door.entrance.readers.map((reader) => [reader, door] as const)));
     this.#gate = store === null ? null : new CodeGate(store, clock, policy.lockout);
     const record = (event: NewEvent): void => void recorder.record([event]);
+    this.#questions = new SecretQuestions({
+      clock,
+      policy: policy.explainBySecret,
+      acsSystemId,
+      kept: store?.guesses.all() ?? [],
+      keep: (row) => void recorder.record([], () => store?.guesses.put(row)),
+      record,
+    });
     this.#presentations = new PresentationBudgets(clock, { record, problem: options.problem });
   }
 
@@ -111,6 +116,7 @@ export class Access {
     for (const record of [...this.#unrecorded]) record();
     for (const waiting of this.#waiting.values()) waiting.timer.cancel();
     this.#waiting.clear();
+    this.#questions.stop();
     this.#gate?.touchAll();
     this.#record([]);
     for (const door of this.#doors.values()) door.stop();
@@ -188,24 +194,25 @@ export class Access {
     return { error };
   }
 
-  explain(entrance: SiteEntrance, asked: Asked, time: TimeWitness): Explanation {
-    const { store } = this.#options;
-    if (store === null || this.#refusal !== null)
-      return { outcome: 'denied', reason: 'store_unavailable', acsCredentialId: null, acsUserId: null, steps: [] };
-    const factor: Step = this.#factorStep(entrance, 'code' in asked ? 'keycode' : 'card');
-    const verdict = judgeAll(this.#askedFor(store, entrance, asked), time, this.#calendar(store), true);
-    const controller = verdict.credential === null ? [] : this.#controllerSteps(store, entrance, verdict.credential);
-    const offline = this.#offlineStep();
-    const steps = [...('acsCredentialId' in asked ? [] : [factor]), ...offline, ...verdict.steps, ...controller];
-    const failed = steps.find((step) => !step.passed);
-    const reason = verdict.outcome === 'denied' ? verdict.detail : (failed?.step ?? null);
-    return {
-      outcome: failed === undefined ? 'granted' : 'denied',
-      reason: failed === undefined ? null : reason,
-      acsCredentialId: verdict.credential?.acs_credential_id ?? null,
-      acsUserId: verdict.credential?.acs_user_id ?? null,
-      steps,
-    };
+  explain(entrance: SiteEntrance, asked: Asked, how: How): Explanation {
+    const { store, cardFormatsOf } = this.#options;
+    const isSecret = !('acsCredentialId' in asked);
+    if (isSecret) this.#questions.admit(how.asker);
+    const { reader, isNow } = how;
+    const lockedWith = (card: CredentialForDecision | null): number | null =>
+      isNow && reader !== null ? this.#codeLockedForMs(entrance, reader, card) : null;
+    const explanation = explain(asked, {
+      entrance,
+      reader,
+      cardFormats: reader === null ? [] : cardFormatsOf(reader),
+      find: (one) => (store === null || this.#refusal !== null ? [] : this.#askedFor(store, entrance, one)),
+      judge: (found) => judgeAll(found, how.time, this.#calendar(store), true),
+      gates: (method) => this.#gates(entrance, method, false, method === 'keycode' ? lockedWith(null) : null),
+      lockedWith,
+      atController: (credential) => this.#controllerSteps(store, entrance, credential),
+    });
+    if (isSecret) this.#questions.answered(how.asker, explanation.outcome);
+    return explanation;
   }
 
   state(entrance: SiteEntrance): {
@@ -240,7 +247,7 @@ export class Access {
   #refused(presentation: Presentation, detail: Detail): Judged {
     return {
       verdict: { outcome: 'denied', detail, credential: null, steps: [] },
-      method: presentation.kind === 'digits' ? 'keycode' : 'card',
+      method: methodOf(presentation),
       second: null,
       readAs: null,
       code: null,
@@ -249,24 +256,21 @@ export class Access {
 
   #judge(entrance: SiteEntrance, reader: string, presentation: Presentation): Judged | 'waits_for_code' {
     const { store } = this.#options;
+    const method = methodOf(presentation);
     const refuse = (detail: Detail): Judged => this.#refused(presentation, detail);
-    if (store === null) return refuse('store_unavailable');
-    if (this.#refusal !== null) return refuse(this.#refusal);
-    if (this.#offlineStep().some((step) => !step.passed)) return refuse('offline_too_long');
+    const waiting =
+      method === 'keycode' && entrance.factors === 'card_and_code' ? this.#waiting.get(reader) : undefined;
+    const lockedForMs =
+      method === 'keycode' ? this.#codeLockedForMs(entrance, reader, waiting?.credential ?? null) : null;
+    const shut = firstShut(this.#gates(entrance, method, waiting !== undefined, lockedForMs));
+    if (store === null || shut !== null) return refuse(shut ?? 'store_unavailable');
     if (presentation.kind === 'biometric') return refuse('factor_not_accepted');
     return presentation.kind === 'digits'
-      ? this.#judgeCode(store, entrance, reader, presentation.digits, refuse)
-      : this.#judgeCard(store, entrance, reader, presentation.reading, refuse);
+      ? this.#judgeCode(store, entrance, reader, presentation.digits, waiting)
+      : this.#judgeCard(store, entrance, reader, presentation.reading);
   }
 
-  #judgeCard(
-    store: Store,
-    entrance: SiteEntrance,
-    reader: string,
-    reading: CardReading,
-    refuse: (detail: Detail) => Judged,
-  ): Judged | 'waits_for_code' {
-    if (entrance.factors === 'code') return refuse('factor_not_accepted');
+  #judgeCard(store: Store, entrance: SiteEntrance, reader: string, reading: CardReading): Judged | 'waits_for_code' {
     const read = candidates(reading, this.#options.cardFormatsOf(reader)).map((card) => ({
       format: formatOf(card),
       found: this.#askedFor(store, entrance, { cards: [card] }),
@@ -281,7 +285,7 @@ export class Access {
     const readAs: ReadAs = { card_format: taken?.format ?? null, card_width_bits: widthOf(reading) };
     const judged: Judged = { verdict, method: 'card', second: null, readAs, code: null };
     if (verdict.outcome === 'denied' || entrance.factors !== 'card_and_code') return judged;
-    if (this.#isCodeLocked(entrance, reader, verdict.credential))
+    if (this.#codeLockedForMs(entrance, reader, verdict.credential) > 0)
       return { ...judged, verdict: { ...verdict, outcome: 'denied', detail: 'locked_out' } };
     this.#waiting.get(reader)?.timer.cancel();
     const timer = this.#options.clock.after(CODE_WAIT_MS, () => this.#codeNeverCame(entrance, reader));
@@ -294,13 +298,9 @@ export class Access {
     entrance: SiteEntrance,
     reader: string,
     digits: string,
-    refuse: (detail: Detail) => Judged,
+    waiting: Waiting | undefined,
   ): Judged {
     const { time } = this.#options;
-    if (entrance.factors === 'card') return refuse('factor_not_accepted');
-    const waiting = entrance.factors === 'card_and_code' ? this.#waiting.get(reader) : undefined;
-    if (this.#isCodeLocked(entrance, reader, waiting?.credential ?? null)) return refuse('locked_out');
-    if (entrance.factors === 'card_and_code' && waiting === undefined) return refuse('factor_not_accepted');
     const code = { digits, place: placeOf(entrance, reader, waiting?.credential ?? null) };
     const found = this.#askedFor(store, entrance, { code: digits });
     const judged = { method: 'keycode', second: null, readAs: null, code } as const;
@@ -321,14 +321,21 @@ export class Access {
     return { verdict: again, method: 'card', second: verdict.credential, readAs: waiting.readAs, code: right };
   }
 
-  #isCodeLocked(entrance: SiteEntrance, reader: string, card: CredentialForDecision | null): boolean {
-    return this.#gate !== null && this.#gate.lockedForMs(placeOf(entrance, reader, card)) > 0;
+  #codeLockedForMs(entrance: SiteEntrance, reader: string, card: CredentialForDecision | null): number {
+    return this.#gate?.lockedForMs(placeOf(entrance, reader, card)) ?? 0;
   }
 
-  #calendar(store: Store): Calendar {
+  #gates(entrance: SiteEntrance, method: Method, isCardWaiting: boolean, codeLockedForMs: number | null): GateContext {
+    const { store, policy, offlineForMs } = this.#options;
+    const refusal = store === null ? 'store_unavailable' : this.#refusal;
+    const offline = { offlineForMs: offlineForMs(), offlineGraceMs: policy.offlineGraceMs };
+    return { entrance, method, isCardWaiting, refusal, ...offline, codeLockedForMs };
+  }
+
+  #calendar(store: Store | null): Calendar {
     return {
       moment: (epochMs) => localMoment(epochMs, this.#options.timeZone),
-      isHoliday: (date) => store.holidays.isHoliday(date),
+      isHoliday: (date) => store?.holidays.isHoliday(date) ?? false,
     };
   }
 
@@ -566,27 +573,8 @@ export class Access {
     };
   }
 
-  #factorStep(entrance: SiteEntrance, method: Method): Step {
-    const passed =
-      !(entrance.factors === 'code' && method === 'card') && !(entrance.factors === 'card' && method === 'keycode');
-    return { step: 'factor', passed, detail: `this entrance takes ${entrance.factors.replaceAll('_', ' ')}` };
-  }
-
-  #offlineStep(): Step[] {
-    const { offlineGraceMs } = this.#options.policy;
-    const offlineForMs = this.#options.offlineForMs();
-    if (offlineGraceMs === null || offlineForMs === null) return [];
-    return [
-      {
-        step: 'offline_grace',
-        passed: offlineForMs <= offlineGraceMs,
-        detail: `no broker for ${Math.round(offlineForMs / 1000)} s of ${Math.round(offlineGraceMs / 1000)} s allowed`,
-      },
-    ];
-  }
-
-  #controllerSteps(store: Store, entrance: SiteEntrance, credential: CredentialForDecision): Step[] {
-    if (entrance.decidedBy !== 'controller') return [];
+  #controllerSteps(store: Store | null, entrance: SiteEntrance, credential: CredentialForDecision): Step[] {
+    if (store === null || entrance.decidedBy !== 'controller') return [];
     const target = store.targets
       .ofCredential(credential.credential_key)
       .find((row) => row.controller === entrance.controller);
@@ -600,6 +588,8 @@ export class Access {
     ];
   }
 }
+
+const methodOf = ({ kind }: Presentation): Method => (kind === 'digits' ? 'keycode' : 'card');
 
 /** Codes that nobody has who may enter here at all. One that is only too early or too late was known, and is no guess. */
 const GUESSES: ReadonlySet<Detail> = new Set([

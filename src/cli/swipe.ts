@@ -11,6 +11,7 @@ import { noMoreWords, readOptions, type Given, type Option } from './options.ts'
 import { explanation } from './reply.ts';
 import { entranceNamed, entrancesOf } from './names.ts';
 import { FROM_INPUT, readSecretLine } from './secret-line.ts';
+import { senderHere } from './sender.ts';
 import { cell, eventLine, isFields, type Fields } from './show.ts';
 import { DONE, FAILED, painter, type Terminal, UsageError } from './terminal.ts';
 
@@ -38,7 +39,7 @@ export const swipeProgram: Program = {
   help: () => ({
     usage: [USAGE],
     about:
-      'Explains what would happen if this card or code were presented at this reader now: nothing moves and nothing is recorded. Exit code 1 when it would be denied.',
+      'Explains what would happen if this card or code were presented at this reader now: nothing moves. That it was asked, and by whom, is an event, for the answer tells whether somebody has it; 200 times a day. Exit code 1 when it would be denied.',
     sections: [
       { title: 'Options', rows: optionRows(OPTIONS) },
       { title: 'Where the agent is', rows: optionRows(CHANNEL_OPTIONS) },
@@ -79,6 +80,7 @@ async function swipeHere(what: Shown, given: Given, terminal: Terminal): Promise
       ...what,
       ...(given.has('card-format') ? { card_format: given.text('card-format') } : {}),
       present: given.has('present'),
+      sender: senderHere(false),
     };
     const answer = await channel.request('swipe', fields, timeoutOf(given, REPLY_MS));
     if (!given.has('present')) {

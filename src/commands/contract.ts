@@ -529,7 +529,7 @@ export const COMMANDS = {
   }),
   'entrances/explain': command({
     summary:
-      'What would happen if this credential, card or code were presented now, step by step. Nothing moves and nothing is recorded.',
+      'What would happen if this credential, card or code were presented now, step by step. Nothing moves. By card or code only where `policy.explain_by_secret` of the facility file allows it, 200 times a day, and each burst is an event.',
     params: z.strictObject({
       acs_entrance_id: id('Where'),
       acs_system_id: system,
@@ -537,11 +537,12 @@ export const COMMANDS = {
       card_number: cardNumber.optional(),
       card_format: cardFormat.optional(),
       code: code.optional(),
-      at: instant.optional().describe('At another time than now'),
+      reader: text('At which of its readers; left out, its first', 64).optional(),
+      at: instant.optional().describe('At another time than now; whether the keypad is locked then nobody can tell'),
     }),
     result: '`outcome` (granted or denied), `reason`, `steps`',
     kind: 'reads',
-    example: { acs_entrance_id: ENTRANCE, card_number: 'H10301:123:45678' },
+    example: { acs_entrance_id: ENTRANCE, acs_credential_id: CREDENTIAL },
   }),
   'controllers/get': command({
     summary: 'One controller: online, identity, slots, counters.',

@@ -47,10 +47,18 @@ function entranceKeysOf(room: Room, acsCredentialId: string): number[] {
     .map((entrance) => entrance.entrance_key);
 }
 
-export function explainEntrance(room: Room, params: ParamsOf<'entrances/explain'>): Outcome {
+export function explainEntrance(room: Room, params: ParamsOf<'entrances/explain'>, { asker }: Call): Outcome {
   const entrance = findEntrance(room, params.acs_entrance_id);
   const time = params.at === undefined ? room.time() : { ...room.time(), trusted: true, nowMs: params.at };
-  const explanation = room.doors.explain(entrance, askedOf(room, params), time);
+  const reader = params.reader ?? entrance.readers[0] ?? null;
+  if (params.reader !== undefined && !entrance.readers.includes(params.reader))
+    throw new OperatingError(
+      'acs_encoder_not_found',
+      `params.reader: entrance ${entrance.name} has ${entrance.readers.join(', ') || 'no reader'}`,
+      ['params', 'reader'],
+    );
+  const how = { time, isNow: params.at === undefined, reader, asker };
+  const explanation = room.doors.explain(entrance, askedOf(room, params), how);
   return {
     result: {
       outcome: explanation.outcome,

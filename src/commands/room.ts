@@ -17,6 +17,9 @@ export type Explanation = {
   steps: { step: string; passed: boolean; detail: string }[];
 };
 
+/** `reader`: at which of the entrance's readers; null: it has none. `isNow`: `time` is this moment. */
+export type How = { time: TimeWitness; isNow: boolean; reader: string | null; asker: Asker };
+
 export type EntranceState = {
   mode: string;
   isLocked: boolean;
@@ -40,7 +43,8 @@ export type UnlockRequest = {
 export type Doors = {
   /** Commands the strike once and answers what became of it; its events are recorded by then. */
   unlock(request: UnlockRequest): Promise<{ confirmed: boolean } | { error: ApiError }>;
-  explain(entrance: SiteEntrance, asked: Asked, time: TimeWitness): Explanation;
+  /** Throws `not_permitted` where it must not be asked by card or code. */
+  explain(entrance: SiteEntrance, asked: Asked, how: How): Explanation;
   state(entrance: SiteEntrance): EntranceState;
 };
 

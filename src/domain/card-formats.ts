@@ -118,6 +118,13 @@ export function encodeWiegand(canonical: string): { widthBits: number; bytes: Bu
   return { widthBits: format.widthBits, bytes };
 }
 
+/** What a reader hands over of a card with this canonical number. */
+export function readingOf(canonical: string): CardReading {
+  const bits = encodeWiegand(canonical);
+  if (bits !== null) return { kind: 'wiegand', ...bits };
+  return { kind: 'uid', bytes: Buffer.from(canonical.slice(canonical.indexOf(':') + 1), 'hex') };
+}
+
 /**
  * The canonical numbers that a reading may stand for, by the reader's list of formats and in its order. A 5-byte UID of a 125 kHz tag also answers to a 24-bit
  * format: its last three bytes are facility code and number as printed on such tags (its frame has a checksum instead of parity).

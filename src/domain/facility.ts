@@ -105,7 +105,11 @@ export type Policy = {
   /** What becomes of a chosen PIN that people try first (domain/pin.ts). */
   pinQuality: 'refuse' | 'warn' | 'off';
   preloadMs: number;
+  explainBySecret: ExplainBySecret;
 };
+
+/** By which way `entrances/explain` may be asked by card or code. */
+export type ExplainBySecret = 'local' | 'mqtt' | 'never';
 
 export type Facility = {
   /** Absolute path of the file it was read from. */

@@ -102,6 +102,7 @@ function policyOf({ policy }: Site): Policy {
     pinSpace: policy.pin_space,
     pinQuality: policy.pin_quality,
     preloadMs: policy.preload,
+    explainBySecret: policy.explain_by_secret,
   };
 }
 

@@ -295,6 +295,11 @@ const policySchema = z.strictObject({
       title: 'Preload',
       description: 'How long before its start a credential is written to a controller that keeps windows itself.',
     }),
+  explain_by_secret: z.enum(['local', 'mqtt', 'never']).default('local').meta({
+    title: 'Explain by card or code',
+    description:
+      'By which way `entrances/explain` may be asked what a card or a code would do, which tells whether somebody has it. `local`: by `lintel swipe` on the gateway; `mqtt`: over the broker as well; `never`: by a credential id only. So many a day, and each burst is an event.',
+  }),
 });
 
 /** Everything but buses, controllers and entrances. */

@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3';
 import { describe, expect, it, vi } from 'vitest';
-import { Access } from '../../src/access/access.ts';
+import { Access, type How } from '../../src/access/access.ts';
 import { Recorder } from '../../src/access/recorder.ts';
 import type { Factors, Policy } from '../../src/domain/facility.ts';
 import type { Device, Feedback, OutputOutcome, Presentation } from '../../src/domain/ports.ts';
@@ -141,6 +141,12 @@ const code = (here: World, pin: string, more: Record<string, unknown> = {}): Pro
     allowed_acs_entrance_ids: [LOBBY],
     ...more,
   });
+const asked = (time: TimeWitness): How => ({
+  time,
+  isNow: false,
+  reader: 'lobby-reader',
+  asker: { source: 'local', sender: null },
+});
 const last = (here: World): string => here.events().at(-1) ?? '';
 
 describe('a card at a reader', () => {
@@ -512,7 +518,7 @@ describe('a weekly schedule', () => {
     const explained = here.access.explain(
       buildSite(here.store).entrances[0] ?? fail(),
       { acsCredentialId: ID },
-      { trusted: true, nowMs: Date.parse('2026-03-02T11:30:00Z'), floorMs: null, isGraceLeft: true },
+      asked({ trusted: true, nowMs: Date.parse('2026-03-02T11:30:00Z'), floorMs: null, isGraceLeft: true }),
     );
     expect(explained).toMatchObject({ outcome: 'denied', reason: 'outside_schedule' });
     expect(explained.steps.at(-1)).toEqual({
@@ -668,7 +674,7 @@ describe('explain', () => {
     if (entrance === undefined) throw new Error('the lobby is there');
     const before = here.events().length;
     const now: TimeWitness = { trusted: true, nowMs: here.clock.nowMs(), floorMs: null, isGraceLeft: true };
-    const open = here.access.explain(entrance, { cards: [CARD] }, now);
+    const open = here.access.explain(entrance, { cards: [CARD] }, asked(now));
     expect(open).toMatchObject({ outcome: 'granted', acsCredentialId: ID });
     expect(open.steps.map((step) => step.step)).toEqual([
       'factor',
@@ -682,7 +688,7 @@ describe('explain', () => {
     const late = here.access.explain(
       entrance,
       { cards: [CARD] },
-      { ...now, nowMs: Date.parse('2026-03-02T10:00:00Z') },
+      asked({ ...now, nowMs: Date.parse('2026-03-02T10:00:00Z') }),
     );
     expect(late).toMatchObject({ outcome: 'denied', reason: 'expired' });
     expect(here.pulses).toEqual([]);
@@ -714,7 +720,7 @@ describe('explain', () => {
       isGraceLeft: true,
     };
     const windowAt = (time: TimeWitness): string | undefined =>
-      here.access.explain(entrance, { cards: [CARD] }, time).steps.find(({ step }) => step === 'window')?.detail;
+      here.access.explain(entrance, { cards: [CARD] }, asked(time)).steps.find(({ step }) => step === 'window')?.detail;
     expect(windowAt(at)).toBe(said);
     expect(windowAt({ ...at, trusted: false })).toContain('the clock is not trusted; nothing says how late it is');
   });

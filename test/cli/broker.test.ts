@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { raiseBuilding } from '../support/building.ts';
 import { until } from '../support/ports.ts';
-import { LOBBY } from '../support/room.ts';
+import { LOBBY, USER } from '../support/room.ts';
 import { launch, say, type Ended } from './lintel.ts';
 import { allOnline, serve, serveBuilding, type Served } from './served.ts';
+
+const ID = '66666666-6666-6666-6666-666666666666';
 
 const far =
   ({ building }: Pick<Served, 'building'>) =>
@@ -26,7 +28,7 @@ describe('the command line over a broker', () => {
     expect(reply?.topic).toMatch(/^lintel\/v1\/riverside\/reply\/lintel-cli-[0-9a-f]+$/);
   });
 
-  it('shows states, times in the building’s zone, and explains a card', async () => {
+  it('shows states, times in the building’s zone, and explains a credential, by card or code only on the gateway itself', async () => {
     const served = await serve();
     await allOnline(served);
     const ask = far(served);
@@ -36,8 +38,14 @@ describe('the command line over a broker', () => {
     expect(status.stdout).toMatch(/^store-panel +modbus +lan +yes/m);
     const swipe = await ask('swipe', '--entrance', 'lobby', '--card', 'uid:0000000001');
     expect(swipe.code).toBe(1);
-    expect(swipe.stdout).toMatch(/✗ known +nobody has this card or code/);
-    expect(swipe.stdout).toContain('denied: unknown credential');
+    expect(swipe.stderr).toMatch(/by card or code only on the gateway itself.*Remedy:.*\(not_permitted\)/);
+    const users = ['users', 'create', '--full-name', 'Jane', '--acs-user-id', USER];
+    expect((await served.ask(...users)).code).toBe(0);
+    const card = ['--access-method', 'card', '--card-number', 'uid:0000000001', '--acs-credential-id', ID];
+    await served.ask('credentials', 'create', ...card, '--acs-user-id', USER, '--allowed-acs-entrance-ids', 'lobby');
+    const explained = await ask('entrances', 'explain', 'lobby', '--acs-credential-id', ID);
+    expect(explained).toMatchObject({ code: 0, stderr: '' });
+    expect(explained.stdout).toMatch(/✓ known +1 credential\(s\) have it/);
   });
 
   it('follows events from a number on, across a broker that stops and comes back', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { senderHere } from '../../src/cli/sender.ts';
 import { until } from '../support/ports.ts';
 import { USER } from '../support/room.ts';
 import { launch, lintel } from './lintel.ts';
@@ -14,12 +15,11 @@ async function enrol({ ask }: Served): Promise<void> {
 }
 
 describe('lintel swipe', () => {
-  it('explains step by step what a card would do at a reader, moves nothing and records nothing', async () => {
+  it('explains step by step what a card would do at a reader, moves nothing, and leaves an event of who asked', async () => {
     const served = await serve();
     const { ask, building } = served;
     await allOnline(served);
     await enrol(served);
-    const before = (await ask('status', '--json')).stdout;
     const granted = await ask('swipe', '--reader', 'lobby-reader', '--card', 'H10301:123:45678');
     expect(granted).toMatchObject({ code: 0, stderr: '' });
     expect(granted.stdout).toMatch(/^lobby\n {2}✓ factor/);
@@ -35,9 +35,21 @@ describe('lintel swipe', () => {
       result: { outcome: 'denied', reason: 'user_suspended' },
     });
     expect(building.relays.outputChanges).toEqual([]);
-    const sequence = (text: string): unknown => (JSON.parse(text) as { sequence: unknown }).sequence;
-    expect(sequence((await ask('status', '--json')).stdout)).toBe(sequence(before));
-  });
+    expect((await ask('status', '--json')).stdout).toContain('"storage":"ok"');
+    await until(
+      () => building.tower.heard.some(({ topic }) => topic.endsWith('/event/agent.explained_by_secret')),
+      'the event of the questions',
+      30_000,
+    );
+    const told = building.tower.heard.find(({ topic }) => topic.endsWith('/event/agent.explained_by_secret'));
+    expect(JSON.parse(told?.payload ?? '{}')).toMatchObject({
+      source: 'local',
+      sender: senderHere(false),
+      count: 3,
+      granted: 1,
+      denied: 2,
+    });
+  }, 90_000);
 
   it('takes a code from standard input, so that no shell remembers it', async () => {
     const { socket } = await serve();

@@ -30,6 +30,9 @@ export type Keypads = {
   /** Codes that were looked up and that nobody has. */
   guesses: () => number;
   witness: { time: Partial<TimeWitness>; offlineForMs: number | null };
+  time: () => TimeWitness;
+  /** The finer reasons of all denials so far. */
+  details: string[];
 };
 
 export type Door = { name: string; readers: readonly string[]; factors?: Factors };
@@ -68,6 +71,14 @@ export async function keypads(
       set: () => Promise.resolve({ outcome: 'done', confirmed: true }),
     },
   });
+  const details: string[] = [];
+  const timeOf = (clock: ManualClock) => (): TimeWitness => ({
+    trusted: true,
+    nowMs: clock.nowMs(),
+    floorMs: null,
+    isGraceLeft: true,
+    ...witness.time,
+  });
   const start = (wallMs?: number) => {
     const clock = new ManualClock(wallMs);
     const store = openStore(folder, clock);
@@ -89,16 +100,25 @@ export async function keypads(
           [],
         ),
     );
+    const recorder = new Recorder(store, clock, silentLog);
+    const within = recorder.within.bind(recorder);
+    recorder.within = (source, events) => {
+      for (const { body } of events) {
+        const reason = body['reason'] as { detail: string } | undefined;
+        if (reason !== undefined) details.push(reason.detail);
+      }
+      return within(source, events);
+    };
     const access = new Access({
       site,
       store,
-      recorder: new Recorder(store, clock, silentLog),
+      recorder,
       policy: whole,
       clock,
       log: silentLog,
       device: (name) => device(name) as Device,
       cardFormatsOf: () => cardFormats,
-      time: () => ({ trusted: true, nowMs: clock.nowMs(), floorMs: null, isGraceLeft: true, ...witness.time }),
+      time: timeOf(clock),
       acsSystemId: SYSTEM,
       timeZone: 'Europe/Oslo',
       offlineForMs: () => witness.offlineForMs,
@@ -144,5 +164,7 @@ export async function keypads(
     events,
     guesses: () => guesses,
     witness,
+    time: () => timeOf(running.clock)(),
+    details,
   };
 }

@@ -41,6 +41,7 @@ export const POLICY: Policy = {
   pinSpace: 'enforce',
   pinQuality: 'warn',
   preloadMs: 72 * 3_600_000,
+  explainBySecret: 'local',
 };
 
 export const SLOTS: SlotCapabilities = {
