@@ -40,6 +40,7 @@ describe('a facility file that says only what it must', () => {
       cert: null,
       key: null,
       replyTopics: ['lintel/v1/riverside/reply/#'],
+      eventTopics: 'dots',
     });
     expect(facility.store).toEqual({
       path: '/var/lib/lintel/riverside/lintel.db',
