@@ -96,6 +96,8 @@ export class MqttLink {
   #watch: Timer | null = null;
   #problem: string | null = null;
   #said: string | null = null;
+  /** Connections in a row that were up and did not last. */
+  #unproved = 0;
   #unsubscribed: string | null = null;
   #hasWarnedOf311 = false;
 
@@ -338,9 +340,10 @@ export class MqttLink {
     this.#isConnected = true;
     this.#silentCloses = 0;
     this.#problem = null;
-    this.#said = null;
     this.#rivals.connected();
-    log.info('connected to the broker', { url: this.#options.url, protocol: this.#protocol });
+    // Of connections that come and go one in so many is told.
+    if (this.#unproved % SAY_EVERY === 0)
+      log.info('connected to the broker', { url: this.#options.url, protocol: this.#protocol });
     if (this.#protocol === 4 && !this.#hasWarnedOf311) {
       this.#hasWarnedOf311 = true;
       log.warn(
@@ -381,10 +384,15 @@ export class MqttLink {
     this.#isConnected = false;
     connection.intake.close();
     this.#watch?.cancel();
-    if (connection.isOpen && livedMs >= PROVED_MS && this.#sending.hasAnswered) this.#pace.proved();
+    const isProved = connection.isOpen && livedMs >= PROVED_MS && this.#sending.hasAnswered;
+    if (isProved) {
+      this.#pace.proved();
+      this.#said = null;
+    }
+    this.#unproved = isProved || !wasConnected ? 0 : this.#unproved + 1;
     const how = endOf(connection);
     const { isIdle } = this.#sending;
-    if (this.#sending.closed(how.end)) this.#pace.proved();
+    if (this.#sending.closed(how.end) && this.#sending.hasAnswered) this.#pace.proved();
     if (wasConnected) {
       onListening(false);
       onDisconnected();
@@ -395,11 +403,11 @@ export class MqttLink {
     this.#tryAgain(how.problem, Math.max(this.#pace.next(), theirs));
   }
 
-  /** A connection of 3.1.1 that was up, with nothing in flight, and that the broker ended: it had no reason to. */
+  /** A connection that was up, with nothing in flight, and that the broker ended without a word: it had no reason to. */
   #endedBy({ disconnect, ownEnd, error }: Connection, wasIdle: boolean): Ended {
     if (disconnect === TAKEN_OVER) return 'taken_over';
-    const isCut = ownEnd === null && error !== KEEPALIVE_ERROR;
-    return this.#protocol === 4 && wasIdle && isCut ? 'for_no_reason' : 'otherwise';
+    const isCut = ownEnd === null && disconnect === null && error !== KEEPALIVE_ERROR;
+    return wasIdle && isCut ? 'for_no_reason' : 'otherwise';
   }
 
   /** Said when it changes, and now and then. */

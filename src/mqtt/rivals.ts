@@ -1,5 +1,6 @@
-// Another client with our client id: the broker lets only the newest of the two live, so that each throws the other out. MQTT 5 says so (session taken over), on
-// 3.1.1 it is guessed from connections that end for no reason. Who it is shows where it is a Lintel as well: it publishes the same state as we do.
+// Another client with our client id: the broker lets only the newest of the two live, so that each throws the other out. Brokers of MQTT 5
+// may say so (session taken over; Mosquitto 2.0.11 does not); else it is guessed from connections that end for no reason. Who it is shows where it is a Lintel as
+// well: it publishes the same state as we do.
 
 import type { Clock, Log, Random, Timer } from '../domain/ports.ts';
 import { Pace } from './pace.ts';
@@ -27,7 +28,7 @@ export class Rivals {
   #calm: Timer | null = null;
   #isLooking = false;
   #who: string | null = null;
-  #cause: string | null = null;
+  #cause: 'told' | 'guessed' | null = null;
   /** Connections taken over so far. */
   count = 0;
 
@@ -48,8 +49,9 @@ export class Rivals {
   /** For people; null while nobody is known to be there. */
   get problem(): string | null {
     if (this.#cause === null) return null;
+    const uses = this.#cause === 'told' || this.#who !== null ? 'uses' : 'seems to use';
     const who = this.#who ?? 'it shows no state of a Lintel: another program, or one that we may not see';
-    return `${this.#cause}: ${who}. Remedy: give each its own mqtt.client_id, or stop the other (the broker's log has its address)`;
+    return `another client ${uses} our client id ${this.#clientId} at this broker, and the two throw each other out: ${who}. Remedy: give each its own mqtt.client_id, or stop the other (the broker's log has its address)`;
   }
 
   connected(): void {
@@ -71,9 +73,9 @@ export class Rivals {
     const isGuess = this.#quietEnds >= QUIET_ENDS;
     if (how !== 'taken_over' && !isGuess) return 0;
     this.count += 1;
-    const cause = `another client ${isGuess ? 'seems to use' : 'uses'} our client id ${this.#clientId} at this broker, and the two throw each other out`;
-    const isNew = this.#cause !== cause;
-    this.#cause = cause;
+    const isNew = this.#cause === null;
+    if (how === 'taken_over') this.#cause = 'told';
+    else this.#cause ??= 'guessed';
     if (isNew) this.#onChange();
     this.#find(isNew);
     return this.#pace.next();

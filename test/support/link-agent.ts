@@ -24,7 +24,7 @@ export type LinkAgent = {
   stop: () => Promise<void>;
   connections: number;
   isListening: boolean;
-  /** What was logged from `info` on, as `level message`. */
+  /** What was logged from `info` on, as `level message problem`. */
   said: string[];
 };
 
@@ -102,11 +102,14 @@ export function linkAgent(
 }
 
 function listeningLog(said: string[]): Log {
+  const note = (level: string, message: string, problem: unknown): void => {
+    said.push([level, message, ...(typeof problem === 'string' ? [problem] : [])].join(' '));
+  };
   const log: Log = {
     debug: () => undefined,
-    info: (message) => void said.push(`info ${message}`),
-    warn: (message) => void said.push(`warn ${message}`),
-    error: (message) => void said.push(`error ${message}`),
+    info: (message, fields) => note('info', message, fields?.['problem']),
+    warn: (message, fields) => note('warn', message, fields?.['problem']),
+    error: (message, fields) => note('error', message, fields?.['problem']),
     child: () => log,
   };
   return log;
