@@ -39,6 +39,8 @@ export type AgentOptions = {
   /** Who vouches for the time, and what tells a restart of this process from one of the machine. */
   vouchers: readonly Voucher[];
   bootRecord: BootRecord | null;
+  /** Where members of the group find the password of the built-in broker; null: nowhere but beside the database. */
+  brokerFolder: string | null;
 };
 
 /** How long a stop, a crash included, may take until every output is at rest, as far as its device answers. */
@@ -147,13 +149,14 @@ export class Agent {
   }
 
   async #startUplink(site: Site, access: Access, served: UplinkOptions['served']): Promise<void> {
-    const { facility, clock, random, log, env } = this.#options;
+    const { facility, clock, random, log, env, brokerFolder } = this.#options;
     this.#uplink = new Uplink({
       facility,
       clock,
       random,
       log,
       env,
+      brokerFolder,
       survival: this.#survival,
       topics: this.#topics,
       served,

@@ -8,6 +8,7 @@ import { OperatingError, type ApiError } from './domain/errors.ts';
 import type { Facility, SecretSource } from './domain/facility.ts';
 import type { Clock, Log, Random, Timer } from './domain/ports.ts';
 import { readSecret, secretText, type Secret } from './facility/secret.ts';
+import { BROKER_USER, brokerPassword, layOut } from './mqtt/broker-password.ts';
 import { EmbeddedBroker } from './mqtt/broker.ts';
 import type { LinkSecrets } from './mqtt/client-options.ts';
 import { MqttLink, type LinkPorts } from './mqtt/link.ts';
@@ -33,6 +34,8 @@ export type UplinkOptions = {
   states: readonly StateSource[];
   /** By what our state is told from that of another agent under the same name. */
   identity: { started_at: string; host: string };
+  /** Where the built-in broker's password is laid out for the members of the group; null: nowhere. */
+  brokerFolder: string | null;
   /** Whether commands reach us: without them nobody can take a right away from above. */
   onListening: (isListening: boolean) => void;
 };
@@ -43,10 +46,13 @@ const REPLIES_KEPT_MS = 24 * 3_600_000;
 const DELIVERED_EVERY_MS = 250;
 const STOP_MS = 2000;
 const AGAIN_MS = 30_000;
+const PASSWORD_BYTES = 24;
 
 export class Uplink {
   readonly #options: UplinkOptions;
   #broker: EmbeddedBroker | null = null;
+  /** Of the built-in broker, where the facility file names none. */
+  #brokerPassword: string | null = null;
   #link: MqttLink | null = null;
   #problem: string | null = null;
   #timer: Timer | null = null;
@@ -90,7 +96,7 @@ export class Uplink {
       {
         url,
         clientId: mqtt.clientId,
-        username: mqtt.username,
+        username: mqtt.embeddedPort === null ? mqtt.username : (mqtt.username ?? BROKER_USER),
         secrets: () => this.#secrets(),
         replyTopics: mqtt.replyTopics,
         topics,
@@ -131,7 +137,7 @@ export class Uplink {
       source === null ? null : readSecret(source, dirname(file), env);
     const password = read(mqtt.password);
     return {
-      password: password === null ? null : secretText(password),
+      password: password === null ? this.#brokerPassword : secretText(password),
       ca: read(mqtt.ca)?.bytes ?? null,
       cert: read(mqtt.cert)?.bytes ?? null,
       key: read(mqtt.key)?.bytes ?? null,
@@ -139,10 +145,19 @@ export class Uplink {
   }
 
   async #startBroker(port: number): Promise<string> {
-    const broker = new EmbeddedBroker(port);
-    const url = `mqtt://127.0.0.1:${await broker.start()}`;
+    const { facility, random, log, brokerFolder } = this.#options;
+    const { clientId, username } = facility.mqtt;
+    const make = (): string => random.bytes(PASSWORD_BYTES).toString('base64url');
+    const password = this.#secrets().password ?? brokerPassword(facility.store.path, make);
+    this.#brokerPassword = password;
+    const broker = new EmbeddedBroker({ username: username ?? BROKER_USER, password, owner: clientId });
+    const listening = await broker.start(port);
     this.#broker = broker;
-    return url;
+    if (brokerFolder !== null) {
+      const file = layOut(brokerFolder, password);
+      log.info('the built-in broker listens on this machine', { port: listening, password_file: file });
+    }
+    return `mqtt://127.0.0.1:${listening}`;
   }
 
   /** Says goodbye and closes, within a bound. */

@@ -55,6 +55,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     env,
     vouchers: vouchersFor(facility.clockTrust, systemClock),
     bootRecord: bootRecordFile(join(dirname(path), 'clock.json')),
+    brokerFolder: dirname(path),
   });
   options.onBuilt?.(() => agent.rest());
   const started = Promise.withResolvers<undefined>();

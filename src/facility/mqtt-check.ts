@@ -34,7 +34,7 @@ export function checkMqtt(root: unknown, report: Report): void {
   const url = typeof mqtt['url'] === 'string' ? parseUrl(mqtt['url'], report) : null;
   checkTls(has, url, report);
   checkReplyTopics(root, report);
-  if (has('password') && !has('username')) {
+  if (has('password') && !has('username') && !has('embedded')) {
     report.warn(
       ['mqtt', 'password'],
       'a password without a username',
@@ -43,14 +43,12 @@ export function checkMqtt(root: unknown, report: Report): void {
     );
   }
   if (has('embedded') && !has('url')) {
-    for (const key of ['username', 'password'].filter(has)) {
-      report.warn(
-        ['mqtt', key],
-        'the built-in broker asks for no user name or password',
-        'Leave it out: it listens on 127.0.0.1 only.',
-        'key',
-      );
-    }
+    report.warn(
+      ['mqtt', 'embedded'],
+      'the built-in broker is for this machine alone, unencrypted, and whoever knows its password commands the house',
+      'Write url: for a broker that others reach as well.',
+      'key',
+    );
   }
 }
 

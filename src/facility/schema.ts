@@ -54,7 +54,7 @@ const mqttSchema = z.strictObject({
     .meta({
       title: 'Built-in broker',
       description:
-        'Port on 127.0.0.1 of the built-in broker, for demonstrations and for gateways that are managed on the spot; 0 takes any free port. Give either this or `url`.',
+        'Port on 127.0.0.1 of the built-in broker, for demonstrations and for gateways that are managed on the spot; 0 takes any free port. It speaks MQTT 3.1.1 and wants a password: `password`, or one that it makes and lays out as `broker-password` beside the control socket, for user `lintel`. Give either this or `url`.',
       examples: [1883],
     }),
   topic_prefix: z

@@ -71,6 +71,7 @@ const agent = new Agent({
   env: {},
   vouchers: vouchersFor('always', systemClock),
   bootRecord: null,
+  brokerFolder: null,
 });
 await agent.start();
 if (agent.refusal !== null) throw new Error(agent.refusal);

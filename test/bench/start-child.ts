@@ -62,6 +62,7 @@ const agent = new Agent({
   env: {},
   vouchers: vouchersFor('always', systemClock),
   bootRecord: null,
+  brokerFolder: null,
 });
 await agent.start();
 const readyMs = performance.now() - startedMs;

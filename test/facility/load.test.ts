@@ -260,9 +260,9 @@ describe('a warning never stops a start', () => {
       'mqtt.password: a password without a username',
     ],
     [
-      'the built-in broker is given a user name',
-      { mqtt: 'mqtt: {embedded: 1883, username: x}\n' },
-      'mqtt.username: the built-in broker asks for no user name',
+      'the built-in broker is used',
+      { mqtt: 'mqtt: {embedded: 1883}\n' },
+      'mqtt.embedded: the built-in broker is for this machine alone',
     ],
     [
       'a secret’s file is not there',

@@ -224,13 +224,15 @@ describe('the link', () => {
   });
 
   it('speaks 3.1.1 with a broker that knows no better', async () => {
-    const embedded = new EmbeddedBroker(0);
-    const port = await embedded.start();
+    const embedded = new EmbeddedBroker({ username: 'lintel', password: 'built in', owner: 'lintel-riverside' });
+    const port = await embedded.start(0);
     onTestFinished(() => embedded.stop());
-    const agent = linkAgent(`mqtt://127.0.0.1:${port}`, temporaryFolder());
+    const account = { username: 'lintel', password: 'built in' };
+    const secrets = () => ({ password: account.password, ca: null, cert: null, key: null });
+    const agent = linkAgent(`mqtt://127.0.0.1:${port}`, temporaryFolder(), { username: account.username, secrets });
     await until(() => agent.link.isConnected, 'the link is up', 20_000);
     expect(agent.link.protocol).toBe(4);
-    const tower = await sender(`mqtt://127.0.0.1:${port}`, { protocolVersion: 4 });
+    const tower = await sender(`mqtt://127.0.0.1:${port}`, { protocolVersion: 4, ...account });
     await tower.publish('users/create', user());
     await until(() => tower.replies().length === 1, 'the reply on the default topic');
     expect(tower.replies()[0]?.ok).toBe(true);

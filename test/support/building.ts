@@ -137,6 +137,7 @@ export async function serveFacility(file: string): Promise<Agent> {
     env: {},
     vouchers: vouchersFor('always', systemClock),
     bootRecord: null,
+    brokerFolder: null,
   });
   onTestFinished(() => agent.stop());
   await agent.start();

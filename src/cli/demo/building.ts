@@ -15,14 +15,16 @@ import { OperatingError } from '../../domain/errors.ts';
 import { DRIVERS } from '../../drivers.ts';
 import { formatProblems } from '../../facility/format.ts';
 import { loadFacility } from '../../facility/load.ts';
+import { BROKER_USER, layOut } from '../../mqtt/broker-password.ts';
+import { EmbeddedBroker } from '../../mqtt/broker.ts';
 import { systemClock } from '../../ops/clock.ts';
 import { createLog } from '../../ops/log.ts';
+import { systemRandom } from '../../ops/random.ts';
 import { pause } from '../pause.ts';
 import { serve, type Serving } from '../serve.ts';
 import type { Fields } from '../show.ts';
 import { uidOfCard } from '../simulators/uart-reader.ts';
 import { HOME, version } from '../version.ts';
-import { DemoBroker } from './broker.ts';
 import { openPtyLine } from './pty.ts';
 import { Tower } from './tower.ts';
 
@@ -38,6 +40,8 @@ export type Building = {
   folder: string;
   logFile: string;
   brokerPort: number;
+  /** A file with the password that the broker wants. */
+  passwordFile: string;
   socket: string;
   tower: Tower;
   agent: Agent;
@@ -52,6 +56,7 @@ export type Building = {
   close: () => Promise<void>;
 };
 
+const PASSWORD_BYTES = 24;
 /** The driver's debounce, and a little. */
 const TAG_AWAY_MS = 2_200;
 
@@ -79,20 +84,23 @@ async function putUp(
   undo: (() => Promise<void> | void)[],
   close: () => Promise<void>,
 ): Promise<Building> {
-  const broker = new DemoBroker();
+  const password = systemRandom.bytes(PASSWORD_BYTES).toString('base64url');
+  const passwordFile = layOut(folder, password);
+  const broker = new EmbeddedBroker({ username: BROKER_USER, password, owner: `lintel-${FACILITY}` });
   undo.push(() => broker.stop());
-  const tower = new Tower(TOPICS, options.onEvent);
+  const tower = new Tower(TOPICS, { username: BROKER_USER, password }, options.onEvent);
   undo.push(() => tower.close());
   const brokerPort = await openBroker(broker, tower, options.brokerPort);
 
   const devices = await startDevices(folder, options.isPty, undo);
-  const file = writeFacility(folder, brokerPort, devices);
+  const file = writeFacility(folder, { brokerPort, passwordFile }, devices);
   const logFile = join(folder, 'lintel.log');
   const serving = await serveFacility(file, logFile, devices, undo);
   return {
     folder,
     logFile,
     brokerPort,
+    passwordFile,
     socket: serving.socket ?? '',
     tower,
     agent: serving.agent,
@@ -117,8 +125,8 @@ async function putUp(
 }
 
 /** The service above listens before anybody else can say anything. */
-async function openBroker(broker: DemoBroker, tower: Tower, wanted: number): Promise<number> {
-  await broker.start();
+async function openBroker(broker: EmbeddedBroker, tower: Tower, wanted: number): Promise<number> {
+  await broker.run();
   const backDoor = await broker.listen(0);
   if (backDoor === null) throw new OperatingError('internal', 'no free port on 127.0.0.1');
   await tower.connect(backDoor);
@@ -184,9 +192,14 @@ function presenting(reader: UartReader): (card: string) => Promise<void> {
 }
 
 /** config/demo.yaml with the ports of this time. */
-function writeFacility(folder: string, brokerPort: number, devices: Devices): string {
+function writeFacility(
+  folder: string,
+  { brokerPort, passwordFile }: { brokerPort: number; passwordFile: string },
+  devices: Devices,
+): string {
   const document = parseDocument(readFileSync(join(HOME, 'config', 'demo.yaml'), 'utf8'));
-  document.set('mqtt', document.createNode({ url: `mqtt://127.0.0.1:${brokerPort}` }));
+  const mqtt = { url: `mqtt://127.0.0.1:${brokerPort}`, username: BROKER_USER, password: { file: passwordFile } };
+  document.set('mqtt', document.createNode(mqtt));
   document.setIn(['store', 'path'], join(folder, 'lintel.db'));
   document.setIn(['buses', 'store', 'port'], devices.store.port);
   document.setIn(['buses', 'plant', 'port'], devices.plantPort);

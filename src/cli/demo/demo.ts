@@ -5,6 +5,7 @@ import { copyFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { OperatingError } from '../../domain/errors.ts';
+import { BROKER_USER } from '../../mqtt/broker-password.ts';
 import { commandLines, optionRows, type Program } from '../help.ts';
 import { noMoreWords, readOptions, type Option } from '../options.ts';
 import { shellWord } from '../resource.ts';
@@ -82,7 +83,7 @@ function introduce({ places, brokerPort, logFile }: Building, wantedPort: number
 }
 
 /** Each works as it stands, from any folder. */
-function suggest({ socket, brokerPort }: Building, terminal: Terminal): void {
+function suggest({ socket, brokerPort, passwordFile }: Building, terminal: Terminal): void {
   const paint = painter(terminal);
   const lintel = shellWord(join(HOME, 'bin', 'lintel'));
   const commands = [
@@ -90,7 +91,7 @@ function suggest({ socket, brokerPort }: Building, terminal: Terminal): void {
     ['see what happens, as it happens', `${lintel} events --follow --socket ${socket}`],
     [
       'give Jane another code, over MQTT',
-      `${lintel} credentials create --url mqtt://127.0.0.1:${brokerPort} --facility ${FACILITY} --access-method code --acs-user-id ${GUEST} --allowed-acs-entrance-ids store-room --ends-at +2h`,
+      `${lintel} credentials create --url mqtt://${BROKER_USER}@127.0.0.1:${brokerPort} --password-file ${passwordFile} --facility ${FACILITY} --access-method code --acs-user-id ${GUEST} --allowed-acs-entrance-ids store-room --ends-at +2h`,
     ],
   ] as const;
   terminal.out(`\n${paint('bold', 'It stays up. From another terminal:')}\n`);

@@ -17,13 +17,15 @@ export class Tower {
   /** Every event, in order of arrival; a repeat is here once. */
   readonly events: Fields[] = [];
   readonly #base: string;
+  readonly #account: { username: string; password: string };
   readonly #onEvent: (event: Fields) => void;
   readonly #waiting = new Map<string, (reply: Reply) => void>();
   readonly #ids = new Set<unknown>();
   #client: MqttClient | null = null;
 
-  constructor(base: string, onEvent: (event: Fields) => void) {
+  constructor(base: string, account: { username: string; password: string }, onEvent: (event: Fields) => void) {
     this.#base = base;
+    this.#account = account;
     this.#onEvent = onEvent;
   }
 
@@ -32,6 +34,7 @@ export class Tower {
     const client = connect(`mqtt://127.0.0.1:${port}`, {
       protocolVersion: 4,
       clientId: 'tower',
+      ...this.#account,
       reconnectPeriod: 0,
       connectTimeout: CONNECT_MS,
     });
