@@ -9,7 +9,7 @@ import { Dispatcher } from './commands/dispatcher.ts';
 import { entranceObject } from './commands/entrance-object.ts';
 import type { ControllerView, Room } from './commands/room.ts';
 import { OperatingError, type ErrorType } from './domain/errors.ts';
-import type { Facility } from './domain/facility.ts';
+import type { EntranceSetup, Facility } from './domain/facility.ts';
 import type { DriverModule, PreparedController } from './domain/driver-module.ts';
 import type { Clock, Device, Driver, DriverEvent, Log, OpenPort, Random, SlotContent } from './domain/ports.ts';
 import { Site, type SlotController } from './domain/site.ts';
@@ -19,6 +19,7 @@ import { Topics } from './mqtt/topics.ts';
 import { ClockTrust, type BootRecord, type Voucher } from './ops/clock-trust.ts';
 import { Health } from './ops/health.ts';
 import { StorageWatch } from './storage-watch.ts';
+import { isFull } from './store/guard.ts';
 import { explainOpening } from './store/open.ts';
 import { Store } from './store/store.ts';
 import { isStorageError } from './store/transactions.ts';
@@ -249,6 +250,8 @@ export class Agent {
         this.#refusalType = 'storage_damaged';
         access.refuse('store_unavailable');
       },
+      carryOutHeld: () => this.#survival.try(() => this.#dispatcher?.carryOutHeld()) ?? true,
+      afterRecovery: () => this.#uplink?.redeliver(),
       afterDamage: () => {
         void this.#sync?.stop();
         void this.#upkeep?.stop();
@@ -301,11 +304,8 @@ export class Agent {
 
   #buildSite(store: Store | null): Site {
     const { facility } = this.#options;
-    const declare = (): Site => {
-      const entrances = facility.entrances.map((entrance, i) => ({
-        ...entrance,
-        entranceKey: store?.entrances.declare(entrance.acsEntranceId, entrance.name) ?? i + 1,
-      }));
+    const siteOf = (keyOf: (entrance: EntranceSetup, i: number) => number): Site => {
+      const entrances = facility.entrances.map((entrance, i) => ({ ...entrance, entranceKey: keyOf(entrance, i) }));
       const tables = facility.controllers.flatMap((controller): SlotController[] =>
         controller.capabilities.slots === null
           ? []
@@ -317,7 +317,14 @@ export class Agent {
         tables,
       );
     };
-    return store === null ? declare() : store.now(declare);
+    if (store === null) return siteOf((_entrance, i) => i + 1);
+    try {
+      return store.now(() => siteOf(({ acsEntranceId, name }) => store.entrances.declare(acsEntranceId, name)));
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      // An entrance that is new in the facility file opens for nobody until it can be stored, at the next start.
+      return siteOf(({ acsEntranceId }, i) => store.entrances.byId(acsEntranceId)?.entrance_key ?? -1 - i);
+    }
   }
 
   #buildDrivers(): void {
@@ -622,6 +629,7 @@ export class Agent {
       timeZone: facility.timeZone,
       eventsKeepMs: facility.store.eventsKeepMs,
       eventsMax: facility.store.eventsMax,
+      eventsMaxBytes: facility.store.eventsMaxBytes,
       onEventsTrimmed: () => this.#uplink?.skipTo(store.events.acknowledged()),
       onDamage: (problems) => this.#onDamage(store, problems),
       compareControllers: () => this.#sync?.compareAll(),

@@ -16,15 +16,25 @@ export type StorageWatchOptions = {
   onDamage: (problem: string) => void;
   /** On the next turn: whatever works on the store may be stopped. */
   afterDamage: () => void;
+  /** Stores what waited for room; true when nothing waits any more. */
+  carryOutHeld: () => boolean;
+  /** Once everything that was held back can be taken. */
+  afterRecovery: () => void;
   onChange: () => void;
 };
 
 /** Files may be gone while nobody writes: noticed within this. */
 const LOOK_EVERY_MS = 1000;
+/** A disk that is full or failing is tried so often, and room for the next full one looked for. */
+const TRY_EVERY_LOOKS = 3;
+const RESERVE_EVERY_LOOKS = 60;
 
 export class StorageWatch {
   readonly #options: StorageWatchOptions;
   #timer: Timer | null = null;
+  #looks = 0;
+  /** The disk did not take what it was given, and not everything that waited for it is done. */
+  #isBehind = false;
 
   constructor(options: StorageWatchOptions) {
     this.#options = options;
@@ -33,6 +43,8 @@ export class StorageWatch {
   }
 
   start(): void {
+    if (this.#options.store.condition !== 'ok') this.#changed(this.#options.store.condition);
+    void this.#options.store.keepReserve();
     this.#next();
   }
 
@@ -43,8 +55,23 @@ export class StorageWatch {
   #next(): void {
     this.#timer = this.#options.clock.after(LOOK_EVERY_MS, () => {
       this.#next();
-      this.#options.store.look();
+      this.#look();
     });
+  }
+
+  #look(): void {
+    const { store, carryOutHeld, afterRecovery } = this.#options;
+    store.look();
+    this.#looks += 1;
+    if (this.#isBehind && this.#looks % TRY_EVERY_LOOKS === 0) {
+      const isWell = store.tryAgain();
+      // Also with the room that is kept for it, while the disk is full.
+      if (carryOutHeld() && isWell) {
+        this.#isBehind = false;
+        afterRecovery();
+      }
+    }
+    if (this.#looks % RESERVE_EVERY_LOOKS === 0) void store.keepReserve();
   }
 
   /** Called in the middle of whatever met it: what needs the store waits for the next turn. */
@@ -59,12 +86,11 @@ export class StorageWatch {
       );
       clock.immediate(() => this.#afterDamage());
     } else if (condition !== 'ok') {
-      log.error(
-        condition === 'full' ? 'the disk is full. Remedy: free space' : 'the disk fails. Remedy: look at dmesg',
-        { condition },
-      );
+      this.#isBehind = true;
+      log.error(CONDITIONS[condition], { database: store.path });
     } else {
       log.info('the disk takes again what it is given');
+      void store.keepReserve();
     }
     onChange();
   }
@@ -104,3 +130,9 @@ export class StorageWatch {
     );
   }
 }
+
+const CONDITIONS = {
+  full: 'the disk is full: commands are refused, but for those that take access away; doors go on, and one-time credentials only as far as their use can be stored. Remedy: free space',
+  failing:
+    'the disk fails: commands wait at the broker; doors go on as far as the database can be read, and one-time credentials do not. Remedy: look at the disk and the log of the kernel (dmesg)',
+} as const;

@@ -17,6 +17,8 @@ export type UpkeepOptions = {
   timeZone: string;
   eventsKeepMs: number;
   eventsMax: number;
+  /** Null: by the size of the disk. */
+  eventsMaxBytes: number | null;
   /** The events the broker has not had were forgotten up to here. */
   onEventsTrimmed: () => void;
   onDamage: (problems: readonly string[]) => void;
@@ -34,7 +36,11 @@ const BACKUPS_KEPT = 7;
 const SLICE_ROWS = 50;
 /** Below this much free space people are told, while there is still room to act in. */
 const LOW_SPACE_BYTES = 256 * 1024 * 1024;
-const SPACE_EVERY_MS = 10 * 60_000;
+const SPACE_EVERY_MS = 60_000;
+/** What events may weigh unless the facility file says so: this part of the disk, and no more than this. */
+const EVENT_SHARE = 1 / 8;
+const MOST_EVENT_BYTES = 1024 * 1024 * 1024;
+const LEAST_EVENTS = 1000;
 /** Not every building at the same minute: they may share a converter, a broker, a power supply. */
 const SPREAD_MS = 20 * 60_000;
 
@@ -96,12 +102,7 @@ export class Upkeep {
 
   /** A disk that does not answer makes it due: the job finds out for itself. */
   #completedAtMs(name: string): number | null {
-    try {
-      return this.#options.store.jobs.completedAtMs(name);
-    } catch (error) {
-      if (!isStorageError(error)) throw error;
-      return null;
-    }
+    return this.#try(() => this.#options.store.jobs.completedAtMs(name));
   }
 
   async #run(job: Job): Promise<void> {
@@ -119,19 +120,52 @@ export class Upkeep {
   /** Tells once when the disk runs low, and again when it did and had recovered in between. */
   #watchSpace(): void {
     const { store, clock, log } = this.#options;
-    const { bavail, bsize } = statfsSync(dirname(store.path));
-    const free = bavail * bsize;
+    this.#spaceTimer = clock.after(SPACE_EVERY_MS, () => this.#watchSpace());
+    const disk = this.#disk();
+    if (disk === null || store.condition === 'damaged') return;
+    const { free } = disk;
     const isLow = free < LOW_SPACE_BYTES;
     if (isLow && !this.#isSpaceLow) {
       log.error('the disk runs low. Remedy: free space; when it is full, commands are refused', {
         free_mib: Math.floor(free / 1024 / 1024),
       });
-      store.group(() =>
-        store.events.add({ event_type: 'agent.storage_low', body: { free_bytes: free } }, clock.nowMs()),
+      this.#try(() =>
+        store.group(() =>
+          store.events.add({ event_type: 'agent.storage_low', body: { free_bytes: free } }, clock.nowMs()),
+        ),
       );
     }
     this.#isSpaceLow = isLow;
-    this.#spaceTimer = clock.after(SPACE_EVERY_MS, () => this.#watchSpace());
+    // An hour of a flood may be more than the disk has room for.
+    if ((this.#try(() => store.events.count()) ?? 0) > this.#mostEvents())
+      void this.#run({ name: 'forget_old', everyMs: 0, run: () => this.#forget() });
+  }
+
+  /** Null where the disk is not there. */
+  #disk(): { free: number; total: number } | null {
+    try {
+      const { bavail, blocks, bsize } = statfsSync(dirname(this.#options.store.path));
+      return { free: bavail * bsize, total: blocks * bsize };
+    } catch {
+      return null;
+    }
+  }
+
+  #try<T>(run: () => T): T | null {
+    try {
+      return run();
+    } catch (error) {
+      if (!isStorageError(error)) throw error;
+      return null;
+    }
+  }
+
+  /** By number, and by what they weigh on the average. */
+  #mostEvents(): number {
+    const { store, eventsMax, eventsMaxBytes } = this.#options;
+    const most = eventsMaxBytes ?? Math.min(MOST_EVENT_BYTES, (this.#disk()?.total ?? Infinity) * EVENT_SHARE);
+    const each = this.#try(() => store.events.averageBytes()) ?? 0;
+    return each === 0 ? eventsMax : Math.min(eventsMax, Math.max(LEAST_EVENTS, Math.floor(most / each)));
   }
 
   async #check(): Promise<void> {
@@ -148,7 +182,8 @@ export class Upkeep {
   }
 
   async #forget(): Promise<void> {
-    const { store, clock, eventsKeepMs, eventsMax, onEventsTrimmed } = this.#options;
+    const { store, clock, eventsKeepMs, onEventsTrimmed } = this.#options;
+    const eventsMax = this.#mostEvents();
     const nowMs = clock.nowMs();
     let unsent = 0;
     for (;;) {

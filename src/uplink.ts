@@ -232,6 +232,11 @@ export class Uplink {
     return this.#outbox?.state() ?? null;
   }
 
+  /** What the broker holds for us comes again: what could not be stored can be now. */
+  redeliver(): void {
+    this.#link?.redeliver();
+  }
+
   /** Retention has taken events that were never sent. */
   skipTo(sequence: number): void {
     this.#outbox?.skipTo(sequence);

@@ -315,7 +315,11 @@ export class Access {
     }
     // The card is judged again: seconds have passed, and a revocation may have come.
     const card = store.credentials.forDecision(waiting.credential.credential_key, entrance.entranceKey);
-    const again = judgeAll(card === undefined ? [] : [card], time(), this.#calendar(store));
+    const again = judgeAll(
+      card === undefined || store.withdrawn.has(card) ? [] : [card],
+      time(),
+      this.#calendar(store),
+    );
     // The code was right: what became of the card is no guess.
     const right = again.outcome === 'granted' ? code : null;
     return { verdict: again, method: 'card', second: verdict.credential, readAs: waiting.readAs, code: right };
@@ -350,7 +354,12 @@ export class Access {
     this.#options.device(reader)?.readers?.feedback(0, 'denied', entrance.feedback.denied);
   }
 
+  /** Without those that were taken away by a command that is still to be stored. */
   #askedFor(store: Store, entrance: SiteEntrance, asked: Asked): CredentialForDecision[] {
+    return this.#stored(store, entrance, asked).filter((one) => !store.withdrawn.has(one));
+  }
+
+  #stored(store: Store, entrance: SiteEntrance, asked: Asked): CredentialForDecision[] {
     if ('code' in asked) return store.credentials.byCode(store.secrets.codeHash(asked.code), entrance.entranceKey);
     if ('cards' in asked)
       return asked.cards.flatMap((card) =>

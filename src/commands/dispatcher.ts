@@ -5,14 +5,17 @@ import type { ApiError } from '../domain/errors.ts';
 import { assert } from '../domain/errors.ts';
 import { quoted } from '../domain/outside-text.ts';
 import type { Log } from '../domain/ports.ts';
+import { isFull } from '../store/guard.ts';
 import { isStorageError, type GroupHooks } from '../store/transactions.ts';
+import type { Store } from '../store/store.ts';
 import type { Answer, JournalRow, NewEntry } from '../store/journal.ts';
 import { apiErrorOf, bounded, errorJson, failure } from './answers.ts';
 import { Apply } from './apply.ts';
-import { COMMANDS, type Envelope } from './contract.ts';
+import { COMMANDS, mustExpire, type Envelope } from './contract.ts';
 import { timeRefusal } from './expiry.ts';
 import { LATER, NOW } from './handlers.ts';
 import { readCommand, type Parsed, type Payload, type Rejected } from './intake.ts';
+import { DISK_FAILS, HeldCommands, NOT_DONE_YET, STORAGE_FULL, takesAway, type HeldCommand } from './no-room.ts';
 import { RejectionBudget } from './rejections.ts';
 import type { Asker, Outcome, Room } from './room.ts';
 import { followStream, streamMayRefuse, streamRefusal } from './streams.ts';
@@ -65,26 +68,30 @@ export class Dispatcher {
   /** Commands under way in this process, each with the repeats that wait for the same reply. */
   readonly #running = new Map<string, Waiter[]>();
   readonly #rejections: RejectionBudget;
+  /** What takes access away, in force and not stored: the disk was full. */
+  readonly #held: HeldCommands;
   #stopping = false;
 
   constructor(room: Room, options: DispatcherOptions) {
     this.#room = room;
     this.#replyTopicFor = options.replyTopicFor;
     this.#mostReplyBytes = options.mostReplyBytes ?? (() => Infinity);
+    this.#held = new HeldCommands(room.store);
     this.#rejections = new RejectionBudget(room.clock.monotonicMs());
   }
 
   /**
    * Carries one command as far as it goes now. `answer` is called once, behind the commit (for what takes time: when it is done). Returns a promise only when the
-   * next command must wait for this one (a long apply).
+   * next command must wait for this one (a long apply); `held` when it may not be acknowledged now.
    */
-  dispatch(incoming: Incoming, answer: Answerer, failed: Failure): Promise<void> | null {
+  dispatch(incoming: Incoming, answer: Answerer, failed: Failure): Promise<void> | 'held' | null {
     const state = { isAnswered: false };
     const once: Answerer = (reply) => {
       state.isAnswered = true;
       answer(reply);
     };
     let commandId: string | null = null;
+    let parsed: Parsed | null = null;
     try {
       const read = readCommand(incoming, this.#room.store.secrets);
       commandId = 'error' in read ? read.commandId : read.envelope.command_id;
@@ -92,8 +99,11 @@ export class Dispatcher {
         this.#reject(incoming, read, once, failed);
         return null;
       }
-      return this.#carry(incoming, read, once, failed);
+      parsed = read;
+      return this.#carryThrough({ incoming, parsed, answer: once }, failed);
     } catch (error) {
+      if (parsed !== null && !state.isAnswered && isFull(error))
+        return this.#noRoom({ incoming, parsed, answer: once });
       // The disk's errors are the link's business: nothing is acknowledged then. A mistake of our own would come again for ever if it were not answered.
       if (state.isAnswered || isStorageError(error)) throw error;
       const internal = apiErrorOf(error, this.#room.log);
@@ -102,7 +112,83 @@ export class Dispatcher {
     }
   }
 
-  #carry(incoming: Incoming, parsed: Parsed, answer: Answerer, failed: Failure): Promise<void> | null {
+  /** As `#carry`, and what the disk has no room for is answered or held back, be it found out now or at the commit. */
+  #carryThrough(command: HeldCommand, failed: Failure): Promise<void> | 'held' | null {
+    const { incoming, parsed, answer } = command;
+    const { store } = this.#room;
+    const turn = { isOver: false, isHeld: false };
+    const undone: Failure = (error) => {
+      if (!isFull(error)) failed(error);
+      else if (this.#noRoom(command) !== 'held') return;
+      else if (turn.isOver) failed(error);
+      else turn.isHeld = true;
+    };
+    const result = this.#carry(incoming, parsed, answer, undone);
+    // On a full disk each command finds out for itself: given up with its connection, it would come again and again.
+    if (store.condition === 'full') flushWhatGoes(store);
+    turn.isOver = true;
+    return turn.isHeld ? 'held' : result;
+  }
+
+  /** What was held back comes before whatever came later. Nothing is held any more when it returns true. */
+  carryOutHeld(): boolean {
+    const { store, log } = this.#room;
+    for (const { incoming, parsed, answer } of this.#held.list()) {
+      const { command_id: commandId } = parsed.envelope;
+      const done: Answerer = (reply) => {
+        this.#held.settle(commandId);
+        answer(reply);
+      };
+      try {
+        // It was judged when it came: meanwhile it may have expired, and is in force all the same.
+        const known = store.journal.get(commandId);
+        if (known === undefined) this.#store(incoming, parsed, null, this.#room.clock.nowMs(), done, () => undefined);
+        else void this.#repeat(incoming, parsed, known, done, () => undefined);
+        store.flush();
+      } catch (error) {
+        if (!isStorageError(error)) throw error;
+        log.debug('there is still no room for a command', { command_id: commandId });
+        break;
+      }
+    }
+    return this.#held.isEmpty;
+  }
+
+  get isHolding(): boolean {
+    return !this.#held.isEmpty;
+  }
+
+  /** The disk is full, and this was not stored. */
+  #noRoom({ incoming, parsed, answer }: HeldCommand): 'held' | null {
+    const { envelope, name } = parsed;
+    if (COMMANDS[name].kind === 'reads') {
+      this.#read(incoming, parsed, null, this.#room.clock.nowMs(), answer, () => undefined);
+      return null;
+    }
+    const isLocal = incoming.source === 'local';
+    const later: Answerer = isLocal ? () => undefined : answer;
+    const isHeld = takesAway(name) && this.#held.hold({ incoming, parsed, answer: later });
+    if (isHeld && !isLocal) return 'held';
+    const error = isHeld ? NOT_DONE_YET : STORAGE_FULL;
+    answer(this.#replyTo(incoming, envelope.command_id, errorJson(envelope.command_id, error), false));
+    return null;
+  }
+
+  /** Before anything is tried on a disk that takes nothing; undefined: go on. */
+  #refuseUnstored(incoming: Incoming, parsed: Parsed, answer: Answerer): 'held' | null | undefined {
+    const { envelope, name } = parsed;
+    const { condition } = this.#room.store;
+    const isUpToDate = this.#held.isEmpty || this.carryOutHeld();
+    if (condition === 'ok' && isUpToDate) return undefined;
+    if (condition !== 'failing' && takesAway(name))
+      return isUpToDate ? undefined : this.#noRoom({ incoming, parsed, answer });
+    if (condition === 'failing' && incoming.source === 'mqtt' && !mustExpire(name)) return 'held';
+    const error = condition === 'failing' ? DISK_FAILS : STORAGE_FULL;
+    answer(this.#replyTo(incoming, envelope.command_id, errorJson(envelope.command_id, error), false));
+    return null;
+  }
+
+  #carry(incoming: Incoming, parsed: Parsed, answer: Answerer, failed: Failure): Promise<void> | 'held' | null {
     const { store, clock } = this.#room;
     const nowMs = clock.nowMs();
     const { envelope, name } = parsed;
@@ -114,6 +200,8 @@ export class Dispatcher {
       this.#read(incoming, parsed, refusal, nowMs, answer, failed);
       return null;
     }
+    const unstored = this.#refuseUnstored(incoming, parsed, answer);
+    if (unstored !== undefined) return unstored;
     if (refusal === null && name === 'credentials/apply') return this.#apply(incoming, parsed, null, answer, failed);
     if (refusal === null && kind !== 'stores') {
       this.#accept(incoming, parsed, nowMs, answer, failed);
@@ -184,6 +272,10 @@ export class Dispatcher {
       this.#answerLater(this.#replyTo(incoming, commandId, this.#storedReply(known) ?? '', false), answer, failed);
       return;
     }
+    if (store.condition !== 'ok') {
+      answer(this.#replyTo(incoming, commandId, errorJson(commandId, error), false));
+      return;
+    }
     const command = quoted(`${incoming.resource}/${incoming.verb}`);
     const body = { command, command_id: commandId, error, source: incoming.source };
     const keeps = commandId !== null && digest !== null && known === undefined;
@@ -216,7 +308,7 @@ export class Dispatcher {
     const { command_id: commandId, stream } = parsed.envelope;
     const json = refusal === null ? this.#effect(incoming, parsed).json : errorJson(commandId, refusal);
     const reply = this.#replyTo(incoming, commandId, json, false);
-    if (stream === undefined) {
+    if (stream === undefined || store.condition !== 'ok') {
       answer(reply);
       return;
     }
@@ -450,6 +542,15 @@ export class Dispatcher {
       correlation: incoming.correlation,
       isKept: isKept && incoming.source === 'mqtt',
     };
+  }
+}
+
+/** Its members are told by their own hooks. */
+function flushWhatGoes(store: Store): void {
+  try {
+    store.flush();
+  } catch (error) {
+    if (!isStorageError(error)) throw error;
   }
 }
 

@@ -30,6 +30,8 @@ export type StoreSettings = {
   masterKey: SecretSource | null;
   eventsKeepMs: number;
   eventsMax: number;
+  /** Null: by the size of the disk. */
+  eventsMaxBytes: number | null;
 };
 
 export type BusSetup = { name: string; driver: string; config: unknown };

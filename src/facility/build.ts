@@ -79,6 +79,7 @@ function storeSettings(site: Site, folder: string): StoreSettings {
     masterKey: secret(store.master_key, folder),
     eventsKeepMs: store.events.keep,
     eventsMax: store.events.max,
+    eventsMaxBytes: store.events.max_bytes ?? null,
   };
 }
 

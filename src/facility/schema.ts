@@ -152,6 +152,16 @@ const storeSchema = z.strictObject({
         .max(100_000_000)
         .default(2_000_000)
         .meta({ title: 'Keep at most', description: 'Most events kept, the oldest going first, however young.' }),
+      max_bytes: z
+        .int()
+        .min(1_000_000)
+        .optional()
+        .meta({
+          title: 'Keep at most, bytes',
+          description:
+            'What the events kept may weigh, about, the oldest going first. Without it: an eighth of the disk, at most 1 GiB.',
+          examples: [200_000_000],
+        }),
     })
     .prefault({})
     .meta({ title: 'Events', description: 'How many events are kept, and for how long.' }),

@@ -3,6 +3,7 @@
 
 import type { IPublishPacket, MqttClient } from 'mqtt';
 import type { Clock, Log } from '../domain/ports.ts';
+import { isFull } from '../store/guard.ts';
 import { matchesFilter, type Topics } from './topics.ts';
 
 /** Structurally `Incoming` and `Reply` of src/commands: this room knows only topics and bytes. */
@@ -144,10 +145,12 @@ export class Intake {
     try {
       this.#ports.flush();
     } catch (error) {
-      this.#abandon(asError(error));
-      if (isStorage(error)) return false;
-      throw error;
+      // Of a full disk each member of the batch was told, and has been answered or has given the connection up.
+      if (!isFull(error)) this.#abandon(asError(error));
+      if (!isStorage(error)) throw error;
+      if (!isFull(error)) return false;
     }
+    if (this.#isOver) return false;
     if (this.#client.stream === batch.stream && !batch.stream.destroyed) batch.stream.uncork();
     return !batch.stream.destroyed;
   }

@@ -14,6 +14,10 @@ export type NewEvent = {
 };
 export type StoredEvent = { sequence: number; event_type: string; created_at: number; body: string };
 
+/** Rows looked at for what an event weighs, and what a row costs beside its text. */
+const SAMPLES = 256;
+const ROW_BYTES = 24;
+
 const ACKNOWLEDGED = 'outbox_acknowledged';
 
 export class EventLog {
@@ -26,6 +30,7 @@ export class EventLog {
   readonly #expired;
   readonly #deleteUpTo;
   readonly #count;
+  readonly #weight;
   #instant = { atMs: NaN, text: '' };
   #wasAdded = false;
   /** The newest that is committed. */
@@ -52,7 +57,28 @@ export class EventLog {
     this.#count = db.prepare<[], { first: number | null; last: number | null }>(
       'SELECT min(sequence) AS first, max(sequence) AS last FROM events',
     );
+    this.#weight = db.prepare<[number], { bytes: number }>(
+      'SELECT length(event_type) + length(body) AS bytes FROM events WHERE sequence = ?',
+    );
     this.#durable = this.lastSequence();
+  }
+
+  /** How many are kept: their numbers have no gaps. */
+  count(): number {
+    const { first, last } = this.span();
+    return first === null || last === null ? 0 : last - first + 1;
+  }
+
+  /** What an event weighs in the file, by a sample over all that are kept; 0 while there is none. */
+  averageBytes(): number {
+    const { first } = this.span();
+    const count = this.count();
+    if (first === null || count === 0) return 0;
+    const samples = Math.min(count, SAMPLES);
+    let bytes = 0;
+    for (let i = 0; i < samples; i++)
+      bytes += (this.#weight.get(first + Math.floor((i * count) / samples))?.bytes ?? 0) + ROW_BYTES;
+    return bytes / samples;
   }
 
   /** Inside a transaction. Returns the sequence number, which is final once that transaction is. */

@@ -12,7 +12,7 @@ export type Damage = { how: 'damaged' | 'lost'; problems: readonly string[] };
 
 const CODES: readonly (readonly [RegExp, Condition])[] = [
   [/^SQLITE_(CORRUPT|NOTADB|IOERR_CORRUPTFS)/, 'damaged'],
-  [/^SQLITE_FULL/, 'full'],
+  [/^SQLITE_(FULL|IOERR_SHM)/, 'full'],
   [/^SQLITE_(IOERR|READONLY|CANTOPEN|PERM)/, 'failing'],
 ];
 
@@ -23,7 +23,7 @@ export function conditionAfter(error: unknown): Condition | null {
 }
 
 /** True where the only thing wrong is that there is no room. */
-export const isFull = (error: unknown): boolean => codeOf(error).startsWith('SQLITE_FULL');
+export const isFull = (error: unknown): boolean => conditionAfter(error) === 'full';
 
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
@@ -83,6 +83,11 @@ export class Guard {
   /** The disk was seen to take what it is given. */
   recovered(): void {
     if (this.#damage === null) this.#become('ok');
+  }
+
+  /** Found out by whoever opened the file. */
+  become(condition: Exclude<Condition, 'damaged'>): void {
+    this.#become(condition);
   }
 
   #become(condition: Condition): void {

@@ -72,6 +72,7 @@ export function renewCompanions(db: Db): boolean {
   db.pragma('busy_timeout = 0');
   try {
     try {
+      db.pragma('locking_mode = NORMAL');
       db.pragma('journal_mode = DELETE');
       db.pragma('journal_mode = WAL');
       db.pragma('synchronous = FULL');

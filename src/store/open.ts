@@ -19,6 +19,7 @@ import type { SecretSource } from '../domain/facility.ts';
 import { teachFolding } from './fold.ts';
 import { makeFolders } from './folders.ts';
 import { conditionAfter, type Damage } from './guard.ts';
+import { Reserve } from './reserve.ts';
 import { MIGRATIONS, type Migration } from './migrations.ts';
 import { loadMasterKey, Secrets } from './secrets.ts';
 
@@ -41,6 +42,8 @@ export type Opened = {
   backups: string[];
   /** Files that others could read until now. */
   tightened: string[];
+  /** The disk is full: nothing can be counted on being stored. */
+  isFull: boolean;
 };
 
 const CACHE_KIB = 8 * 1024;
@@ -51,13 +54,26 @@ export function openDatabase(options: OpenOptions): Opened {
   const { path } = options;
   makeFolder(path, dirname(path));
   try {
-    return openThere(options);
+    return openThere(options, 'for_writing');
+  } catch (error) {
+    const refusal = explainOpening(path, error);
+    if (!(refusal instanceof OperatingError) || refusal.type !== 'storage_full') throw refusal;
+    return openFull(options);
+  }
+}
+
+/** On a full disk: with the room that was kept for this day, else for reading, so that whoever had access has it. */
+function openFull(options: OpenOptions): Opened {
+  const { path } = options;
+  const wasReleased = new Reserve(path).release();
+  try {
+    return { ...openThere(options, wasReleased ? 'for_writing' : 'for_reading'), isFull: true };
   } catch (error) {
     throw explainOpening(path, error);
   }
 }
 
-function openThere(options: OpenOptions): Opened {
+function openThere(options: OpenOptions, how: 'for_writing' | 'for_reading'): Opened {
   const { path } = options;
   const folder = dirname(path);
   // A folder that may be entered and not written to answers, and would keep nothing.
@@ -81,11 +97,13 @@ function openThere(options: OpenOptions): Opened {
     db = new Database(path);
     compileOnce(db);
     teachFolding(db);
-    prepareConnection(db);
+    const migrations = options.migrations ?? MIGRATIONS;
+    if (how === 'for_reading') prepareReading(db, path, migrations);
+    else prepareConnection(db);
     lookAfterDamage(db, path);
-    const backups = migrate(db, path, options.migrations ?? MIGRATIONS, exists ? options.nowMs : null);
+    const backups = migrate(db, path, migrations, exists ? options.nowMs : null);
     matchKey(db, path, secrets);
-    return { db, secrets, wasUnclean, backups, tightened };
+    return { db, secrets, wasUnclean, backups, tightened, isFull: false };
   } catch (error) {
     db?.close();
     if (isFirstStart) forget(path);
@@ -175,6 +193,26 @@ function prepareConnection(db: Db): void {
   assert(db.pragma('journal_mode', { simple: true }) === 'wal', 'the database is in WAL mode');
   assert(db.pragma('synchronous', { simple: true }) === 2, 'every commit is flushed (synchronous = FULL)');
   assert(db.pragma('foreign_keys', { simple: true }) === 1, 'foreign keys are enforced');
+}
+
+/**
+ * Where there is no room for as much as the index of the log, one connection alone keeps that in memory; nobody else can read then. What this database would have to be
+ * changed for first is refused. With room again it is opened as any other (`renewCompanions`).
+ */
+function prepareReading(db: Db, path: string, migrations: readonly Migration[]): void {
+  db.pragma('locking_mode = EXCLUSIVE');
+  db.pragma('synchronous = FULL');
+  db.pragma('foreign_keys = ON');
+  db.pragma('temp_store = MEMORY');
+  db.pragma(`cache_size = -${CACHE_KIB}`);
+  db.pragma(`journal_size_limit = ${WAL_LIMIT_BYTES}`);
+  db.pragma('secure_delete = FAST');
+  const isCurrent = Number(db.pragma('user_version', { simple: true })) === (migrations.at(-1)?.version ?? 0);
+  if (db.pragma('journal_mode', { simple: true }) !== 'wal' || !isCurrent)
+    throw new OperatingError(
+      'storage_full',
+      `the disk that holds ${path} is full, and the database must be brought forward first. Remedy: free space, then start Lintel`,
+    );
 }
 
 /** `nowMs` is null for a new database: there is nothing in it to back up. */

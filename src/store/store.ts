@@ -16,6 +16,7 @@ import type { Migration } from './migrations.ts';
 import { Guard, StorageRefused, type Condition, type Damage } from './guard.ts';
 import { HeldFiles, renewCompanions } from './held-files.ts';
 import { damageText, explainOpening, noteDamage, openDatabase, type Db } from './open.ts';
+import { Reserve } from './reserve.ts';
 import { rescue } from './rescue.ts';
 import { ReaderKeyTable } from './reader-keys.ts';
 import { HolidayTable, ScheduleTable } from './schedules.ts';
@@ -24,6 +25,7 @@ import { TargetTable } from './targets.ts';
 import { Tombstones } from './tombstones.ts';
 import { Transactions, type GroupHooks } from './transactions.ts';
 import { UserTable } from './users.ts';
+import { Withdrawn } from './withdrawn.ts';
 import { ZoneTable } from './zones.ts';
 
 export type StoreOptions = {
@@ -61,10 +63,14 @@ export class Store {
   readonly jobs: Jobs;
   readonly guesses: Guesses;
   readonly readerKeys: ReaderKeyTable;
+  /** Taken away by commands that are not stored yet. */
+  readonly withdrawn = new Withdrawn();
   readonly #db: Db;
   readonly #clock: Clock;
   readonly #guard = new Guard();
   readonly #files: HeldFiles;
+  readonly #reserve: Reserve;
+  #isForReading: boolean;
   readonly #transactions: Transactions;
   #listeners: (() => void)[] = [];
   #onRenewed: (files: readonly string[]) => void = () => undefined;
@@ -82,8 +88,12 @@ export class Store {
     this.tightened = opened.tightened;
     this.#files = new HeldFiles(options.path, options.clock);
     this.#guard.watch(db);
-    this.#guard.onChange(() => {
+    this.#reserve = new Reserve(options.path);
+    this.#isForReading = opened.isFull;
+    if (opened.isFull) this.#guard.become('full');
+    this.#guard.onChange((condition) => {
       const { damage } = this.#guard;
+      if (condition === 'full') this.#reserve.release();
       if (damage?.how === 'damaged') noteDamage(options.path, damage.problems);
     });
     try {
@@ -213,6 +223,29 @@ export class Store {
     if (!renewCompanions(this.#db)) throw new DiskFailure(`${what} was taken away and cannot be made anew yet`);
     this.#files.hold();
     this.#onRenewed(missing.files);
+  }
+
+  /** Tries a disk that was full or failing; true when it takes again what it is given. */
+  tryAgain(): boolean {
+    const { condition } = this.#guard;
+    if (condition !== 'full' && condition !== 'failing') return condition === 'ok';
+    try {
+      if (condition === 'full' && !this.#reserve.hasRoom()) return false;
+      this.now(() => this.meta.set('tried_at', this.#clock.nowMs()));
+      if (this.#isForReading && !renewCompanions(this.#db)) return false;
+      if (this.#isForReading) this.#files.hold();
+      this.#isForReading = false;
+      this.#guard.recovered();
+      return true;
+    } catch (error) {
+      this.#guard.note(error);
+      return false;
+    }
+  }
+
+  /** Keeps room for a full disk, where there is enough and none is kept; never throws. */
+  async keepReserve(): Promise<void> {
+    if (this.#guard.condition === 'ok') await this.#reserve.keep().catch(() => undefined);
   }
 
   /** A copy of what is still open, after the file was taken away; its path, or null where there is no place for it. */

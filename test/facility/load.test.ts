@@ -47,6 +47,7 @@ describe('a facility file that says only what it must', () => {
       masterKey: null,
       eventsKeepMs: 90 * 86_400_000,
       eventsMax: 2_000_000,
+      eventsMaxBytes: null,
     });
     expect(facility.policy).toEqual({
       defaultCardFormat: { format: 'H10302' },
@@ -167,6 +168,7 @@ clock: {trust: rtc}
         masterKey: { file: '/etc/lintel/master.key' },
         eventsKeepMs: 30 * 86_400_000,
         eventsMax: 250_000,
+        eventsMaxBytes: null,
       },
       policy: {
         defaultCardFormat: { format: 'H10301', facility_code: 123 },

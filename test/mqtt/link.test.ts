@@ -125,7 +125,7 @@ describe('the link', () => {
     agent.store.group = ((fn: () => unknown, hooks: { rolledBack?: (error: Error) => void } = {}) => {
       if (failures < 1) {
         failures += 1;
-        throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
+        throw Object.assign(new Error('disk I/O error'), { code: 'SQLITE_IOERR_WRITE' });
       }
       return group(fn, hooks);
     }) as typeof agent.store.group;

@@ -1,12 +1,15 @@
 // The database on a bad day, while doors are served: nobody in, everybody out, the process lives, and it says what is wrong and what to do.
 
 import { copyFileSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Agent } from '../../src/agent.ts';
 import { allOnline, raiseBuilding, type Building } from '../support/building.ts';
+import { smallDisk } from '../support/small-disk.ts';
 import { overwrite, PAGE_BYTES, placesOf, settle } from '../support/damage.ts';
 import { until } from '../support/ports.ts';
+import { openStore, temporaryFolder } from '../support/store.ts';
 import { LOBBY, USER, type ParsedReply } from '../support/room.ts';
 
 const CARD = '00666666-0000-4000-8000-000000000001';
@@ -51,6 +54,7 @@ const pulses = (building: Building): number =>
 
 /** Presses the button at the exit; the strike must follow. */
 async function leave(building: Building): Promise<void> {
+  await until(() => !building.relays.output(0), 'at rest');
   const before = pulses(building);
   building.relays.setInput(1, false);
   await new Promise((resolve) => setTimeout(resolve, 200));
@@ -168,24 +172,23 @@ describe('files of the database that are taken away while doors are served', () 
 
   it('beside it are made anew before anything more is acknowledged, and a kill loses nothing', async () => {
     const building = await raiseBuilding();
-    const agent = await building.spawn();
-    await until(() => state(building)['online'] === true, 'the agent is there', 20_000);
+    const agent = await serveSettled(building);
     await enrol(building);
     const path = join(building.folder, 'lintel.db');
     for (const suffix of ['-wal', '-shm']) rmSync(path + suffix);
     for (let n = 1; n <= 5; n++) expect((await addUser(building, n)).ok).toBe(true);
-    expect(existsSync(`${path}-wal`)).toBe(true);
-    await agent.kill();
-    await building.spawn();
-    const users = (await command(building, 'users/list', {})).result as { acs_users?: unknown[] } | undefined;
-    expect(users?.acs_users).toHaveLength(6);
+    // What a kill would leave: the files as they stand, copied by another process.
+    const left = temporaryFolder();
+    spawnSync('cp', ['-a', path, `${path}-wal`, join(building.folder, 'master.key'), left]);
     await until(
       () => building.tower.heard.some((message) => message.topic.endsWith('/event/agent.storage_files_renewed')),
       'the event tells',
       10_000,
     );
-    expect(agent.output()).toContain('files of the database were deleted while it was in use');
-  }, 120_000);
+    expect(agent.status()).toMatchObject({ storage: 'ok' });
+    const again = openStore(left);
+    for (let n = 1; n <= 5; n++) expect(again.users.byId(uuid(n))).toMatchObject({ full_name: `User ${n}` });
+  });
 
   it.each([
     ['renamed', (path: string) => renameSync(path, `${path}.moved`)],
@@ -223,3 +226,102 @@ describe('files of the database that are taken away while doors are served', () 
     await until(() => state(building)['storage'] === 'ok', 'all is well');
   });
 });
+
+describe('a full disk', () => {
+  const SECOND = '00666666-0000-4000-8000-000000000002';
+  const ONCE = '00666666-0000-4000-8000-000000000003';
+
+  it('stores what takes access away and nothing else, answers, opens doors, and goes on when there is room', async () => {
+    const disk = smallDisk(24);
+    const building = await raiseBuilding();
+    moveStore(building, disk.folder);
+    const path = join(disk.folder, 'lintel.db');
+    const agent = await serveSettled(building);
+    await enrol(building);
+    const card = { acs_credential_id: SECOND, ...CARD_PARAMS, card_number: '45679' };
+    expect((await command(building, 'credentials/create', card)).ok).toBe(true);
+    const once = { acs_credential_id: ONCE, ...CARD_PARAMS, card_number: '45680', is_one_time_use: true };
+    expect((await command(building, 'credentials/create', once)).ok).toBe(true);
+    await until(() => existsSync(join(disk.folder, 'lintel.reserve')), 'room is kept', 10_000);
+    settle(path);
+    disk.fill();
+    const user = { acs_user_id: '33333333-0000-4000-8000-000000000009', full_name: 'Joe' };
+    expect((await command(building, 'users/create', user)).error).toMatchObject({ type: 'storage_full' });
+    expect(existsSync(join(disk.folder, 'lintel.reserve'))).toBe(false);
+    await until(() => state(building)['storage'] === 'storage_full', 'the state says so', 10_000);
+    expect(state(building)['online']).toBe(true);
+    expect((await command(building, 'users/list', {})).result?.['acs_users']).toHaveLength(1);
+    const opened = pulses(building);
+    await building.reader.present(TAG);
+    await until(() => pulses(building) === opened + 1, 'the door opens');
+    // The room that was kept takes a deletion.
+    expect((await command(building, 'credentials/delete', { acs_credential_id: CARD })).ok).toBe(true);
+    expect((await command(building, 'users/create', user)).error).toMatchObject({ type: 'storage_full' });
+
+    // And when that is gone as well, it holds all the same, is not acknowledged, and holds up nobody.
+    settle(path);
+    disk.fill();
+    const held = await send(building, 'credentials/delete', { acs_credential_id: SECOND });
+    await until(
+      () => agent.store?.withdrawn.has({ acs_credential_id: SECOND, acs_user_id: USER }) === true,
+      'it holds',
+      10_000,
+    );
+    expect((await command(building, 'users/list', {})).ok).toBe(true);
+    expect((await command(building, 'users/create', user)).error).toMatchObject({ type: 'storage_full' });
+    expect(replyTo(building, held)).toBeUndefined();
+    await until(() => !building.relays.output(0), 'at rest');
+    const before = pulses(building);
+    await building.reader.present(tag(45679));
+    await leave(building);
+    expect(pulses(building)).toBe(before + 1);
+
+    disk.free();
+    await until(() => replyTo(building, held)?.ok === true, 'the deletion is stored', 20_000);
+    await until(() => state(building)['storage'] === 'ok', 'all is well', 20_000);
+    expect((await command(building, 'users/create', user)).ok).toBe(true);
+    expect((await command(building, 'credentials/get', { acs_credential_id: SECOND })).ok).toBe(false);
+    await until(() => existsSync(join(disk.folder, 'lintel.reserve')), 'room is kept again', 10_000);
+  }, 120_000);
+
+  it('is no reason to keep a building shut after a restart: whoever had access has it, but for one-time use', async () => {
+    const disk = smallDisk(24);
+    const building = await raiseBuilding();
+    moveStore(building, disk.folder);
+    const first = await serveSettled(building);
+    await enrol(building);
+    const once = { acs_credential_id: ONCE, ...CARD_PARAMS, card_number: '45680', is_one_time_use: true };
+    expect((await command(building, 'credentials/create', once)).ok).toBe(true);
+    await first.stop();
+    rmSync(join(disk.folder, 'lintel.reserve'), { force: true });
+    disk.fill();
+    const second = await serveSettled(building);
+    expect(second.refusal).toBeNull();
+    await until(() => state(building)['storage'] === 'storage_full', 'the state says so', 10_000);
+    const before = pulses(building);
+    await building.reader.present(tag(45680));
+    await building.reader.present(TAG);
+    await until(() => pulses(building) === before + 1, 'the card opens');
+    await leave(building);
+    expect(pulses(building)).toBe(before + 2);
+    expect((await command(building, 'credentials/get', { acs_credential_id: CARD })).ok).toBe(true);
+    const suspend = await send(building, 'users/suspend', { acs_user_id: USER });
+    await until(
+      () => second.store?.withdrawn.has({ acs_credential_id: CARD, acs_user_id: USER }) === true,
+      'it holds',
+      10_000,
+    );
+    disk.free();
+    await until(() => replyTo(building, suspend)?.ok === true, 'the suspension is stored', 20_000);
+    await until(() => state(building)['storage'] === 'ok', 'all is well', 20_000);
+    expect(existsSync(join(disk.folder, 'lintel.db-shm'))).toBe(true);
+  }, 120_000);
+});
+
+/** A tag that prints as 123 and this number. */
+const tag = (number: number): string => `00007B${number.toString(16).toUpperCase().padStart(4, '0')}`;
+
+function moveStore(building: Building, folder: string): void {
+  const text = readFileSync(building.file, 'utf8');
+  writeFileSync(building.file, text.replace(/store: \{path: [^,]+,/, `store: {path: ${join(folder, 'lintel.db')},`));
+}
