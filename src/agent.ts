@@ -16,6 +16,7 @@ import { Site, type SlotController } from './domain/site.ts';
 import type { TimeWitness } from './domain/window.ts';
 import type { StateSource } from './mqtt/state.ts';
 import { Topics } from './mqtt/topics.ts';
+import { ClockGrace } from './ops/clock-grace.ts';
 import { ClockTrust, type BootRecord, type Voucher } from './ops/clock-trust.ts';
 import { Health } from './ops/health.ts';
 import { StorageWatch } from './storage-watch.ts';
@@ -48,6 +49,7 @@ export type AgentOptions = {
 export const REST_MS = 3000;
 const DRIVER_STOP_MS = 3000;
 const FLOOR_KEY = 'clock_floor';
+const GRACE_KEY = 'clock_grace_spent';
 
 export class Agent {
   readonly #options: AgentOptions;
@@ -61,6 +63,7 @@ export class Agent {
   #access: Access | null = null;
   #sync: Sync | null = null;
   #clockTrust: ClockTrust | null = null;
+  #grace: ClockGrace | null = null;
   #site: Site | null = null;
   #dispatcher: Dispatcher | null = null;
   #uplink: Uplink | null = null;
@@ -196,6 +199,7 @@ export class Agent {
     this.#access?.stop();
     this.#recorder?.stop();
     this.#clockTrust?.stop();
+    this.#grace?.stop();
     this.health.stop();
     this.#survival.try(() => this.#store?.close());
     await this.#uplink?.stopBroker();
@@ -273,7 +277,19 @@ export class Agent {
         save: (floorMs) => store?.group(() => store.meta.set(FLOOR_KEY, floorMs)),
       },
     });
+    const grace = new ClockGrace({
+      clock,
+      log,
+      graceMs: facility.policy.clockGraceMs,
+      store: {
+        load: () => this.#survival.try(() => store?.meta.number(GRACE_KEY)) ?? null,
+        save: (spentMs) => store?.now(() => store.meta.set(GRACE_KEY, spentMs)),
+      },
+    });
+    this.#grace = grace;
+    grace.follow(this.#clockTrust.state().trusted);
     this.#clockTrust.onChange((state) => {
+      grace.follow(state.trusted);
       const event = {
         event_type: state.trusted ? 'agent.clock_trusted' : 'agent.clock_untrusted',
         body: { reason: state.reason },
@@ -294,10 +310,8 @@ export class Agent {
       trusted: false,
       nowMs: clock.nowMs(),
       floorMs: null,
-      untrustedForMs: 0,
     };
-    const isGraceLeft =
-      facility.policy.clockUntrusted === 'judge_by_floor' && state.untrustedForMs <= facility.policy.clockGraceMs;
+    const isGraceLeft = facility.policy.clockUntrusted === 'judge_by_floor' && this.#grace?.isLeft() === true;
     const floorMs = facility.policy.clockUntrusted === 'judge_by_floor' ? state.floorMs : null;
     return { trusted: state.trusted, nowMs: state.nowMs, floorMs, isGraceLeft };
   }

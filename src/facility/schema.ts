@@ -217,7 +217,8 @@ const policySchema = z.strictObject({
     .prefault('24h')
     .meta({
       title: 'Clock grace',
-      description: 'How long a window that was open at the last trusted time stays open.',
+      description:
+        'How long a window that was open at the last trusted time stays open, in all: a restart gives none of it back.',
     }),
   offline: z
     .strictObject({
