@@ -19,7 +19,7 @@ export const runArguments = (file: string, socket: string): string[] => ['run', 
 export async function serveBuilding(building: Building, options: Options = {}): Promise<Served> {
   const socket = join(building.folder, 'control.sock');
   const agent = launch(runArguments(building.file, socket), options);
-  await agent.says(/doors are served/);
+  await agent.says(/doors are served/, 90_000);
   return { building, socket, agent, ask: (...args) => say(...args, '--socket', socket) };
 }
 
