@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { memberOf } from '../domain/named.ts';
 import { systemClock } from '../ops/clock.ts';
 import { HOME } from './version.ts';
 
@@ -102,7 +103,7 @@ function needs(path: string, one: Package, all: Readonly<Record<string, Package>
   return names.flatMap((name) => {
     for (let at: string | null = path; at !== null; at = above(at)) {
       const place = at === '' ? `${MODULES}${name}` : `${at}/${MODULES}${name}`;
-      const found = all[place];
+      const found = memberOf(all, place);
       if (found !== undefined) return found.dev ? [] : [refOf(place, found)];
     }
     return [];
@@ -137,7 +138,7 @@ function hashes(integrity: string): { alg: string; content: string }[] {
   };
   return integrity.split(/\s+/).flatMap((one) => {
     const [kind = '', base64 = ''] = one.split(/-(.*)/s);
-    const alg = names[kind];
+    const alg = memberOf(names, kind);
     return alg === undefined ? [] : [{ alg, content: Buffer.from(base64, 'base64').toString('hex') }];
   });
 }
