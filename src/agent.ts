@@ -26,6 +26,7 @@ import { Store } from './store/store.ts';
 import { isStorageError } from './store/transactions.ts';
 import { Survival } from './survival.ts';
 import { Sync } from './sync/sync.ts';
+import { TamperWatch } from './tamper-watch.ts';
 import { Upkeep } from './upkeep.ts';
 import { Uplink, type UplinkOptions } from './uplink.ts';
 
@@ -68,6 +69,7 @@ export class Agent {
   #dispatcher: Dispatcher | null = null;
   #uplink: Uplink | null = null;
   #upkeep: Upkeep | null = null;
+  #tamperWatch: TamperWatch | null = null;
   #offlineSince: number | null;
   readonly #survival: Survival;
   #storageWatch: StorageWatch | null = null;
@@ -148,6 +150,8 @@ export class Agent {
     this.#survival.try(() => this.#dispatcher?.recover());
     const body = { version: this.#options.version, was_unclean: store.wasUnclean };
     this.#recorder.record([{ event_type: 'agent.started', body }]);
+    const recorder = this.#recorder;
+    this.#survival.try(() => this.#startTamperWatch(store, recorder));
     this.#startUpkeep(store);
     await this.#startUplink(site, this.#access, { store, dispatcher: this.#dispatcher });
   }
@@ -189,6 +193,7 @@ export class Agent {
 
   async #stop(): Promise<void> {
     const resting = this.rest();
+    this.#tamperWatch?.stop();
     this.#storageWatch?.stop();
     this.#recorder?.record([{ event_type: 'agent.stopped', body: {} }]);
     this.#survival.try(() => this.#uplink?.saveDelivered());
@@ -551,7 +556,7 @@ export class Agent {
       {
         topic: this.#topics.state('agent'),
         read: () => this.#agentState(),
-        restless: ['outbox_depth', 'sequence', 'revision', 'broker_counts'],
+        restless: ['outbox_depth', 'sequence', 'revision', 'generation', 'broker_counts'],
       },
       { topic: this.#topics.state('sync'), read: () => this.#ask((store) => this.#syncState(store)), restless: [] },
       ...site.entrances.map((entrance) => ({
@@ -583,8 +588,9 @@ export class Agent {
       broker_counts: broker?.counts ?? {},
       sequence: this.#ask((store) => store.events.lastSequence()) ?? 0,
       revision: this.#ask((store) => store.revision()) ?? 0,
+      generation: this.#ask((store) => store.generation.generation) ?? 0,
       storage: this.#storageWord(),
-      storage_problem: this.refusal,
+      storage_problem: this.refusal ?? this.#tamperWatch?.problem() ?? null,
     };
   }
 
@@ -592,6 +598,7 @@ export class Agent {
     if (this.refusal !== null) return this.#refusalType === 'internal' ? 'storage_refused' : this.#refusalType;
     const condition = this.#store?.condition ?? 'ok';
     if (condition !== 'ok') return `storage_${condition}`;
+    if (this.#tamperWatch?.isTampered === true) return 'storage_tampered';
     return this.#recorder?.isDegraded === true ? 'storage_degraded' : 'ok';
   }
 
@@ -647,8 +654,21 @@ export class Agent {
       onEventsTrimmed: () => this.#uplink?.skipTo(store.events.acknowledged()),
       onDamage: (problems) => this.#onDamage(store, problems),
       compareControllers: () => this.#sync?.compareAll(),
+      verifyRows: async () => await this.#tamperWatch?.verify(),
     });
     this.#upkeep.start();
+  }
+
+  #startTamperWatch(store: Store, recorder: Recorder): void {
+    const { clock, log } = this.#options;
+    this.#tamperWatch = new TamperWatch({
+      store,
+      clock,
+      log,
+      record: (events, change) => void recorder.record(events, change),
+      onChange: () => this.#touchState(),
+    });
+    this.#tamperWatch.start();
   }
 
   /** Found by the check behind the doors, while the file still answers: its last event is that of its damage. */

@@ -23,6 +23,8 @@ export type UpkeepOptions = {
   onEventsTrimmed: () => void;
   onDamage: (problems: readonly string[]) => void;
   compareControllers: () => void;
+  /** Looks whether every row is as it was written. */
+  verifyRows: () => Promise<void>;
 };
 
 type Job = { name: string; everyMs: number; run: () => Promise<void> | void };
@@ -62,6 +64,7 @@ export class Upkeep {
       { name: 'compare_controllers', everyMs: DAY_MS, run: () => this.#options.compareControllers() },
       { name: 'back_up', everyMs: DAY_MS, run: () => this.#backUp() },
       { name: 'check_database', everyMs: WEEK_MS, run: () => this.#check() },
+      { name: 'verify_rows', everyMs: WEEK_MS, run: () => this.#options.verifyRows() },
     ];
     const hourly: Job[] = [{ name: 'forget_old', everyMs: HOUR_MS, run: () => this.#forget() }];
     this.#tasks = [

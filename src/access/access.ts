@@ -14,7 +14,7 @@ import type { NewEvent } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
 import { isStorageError } from '../store/transactions.ts';
 import { CodeGate, type CodePlace, type Lock } from './code-gate.ts';
-import { judgeAll, reasonCodeOf, type Calendar, type Detail, type Step, type Verdict } from './decide.ts';
+import { judgeAll, reasonCodeOf, type Calendar, type Detail, type Step, type Verdict, type Witness } from './decide.ts';
 import { Door } from './door.ts';
 import { explain, type Asked, type Explanation } from './explain.ts';
 import { firstShut, type GateContext, type Method } from './gates.ts';
@@ -206,7 +206,7 @@ export class Access {
       reader,
       cardFormats: reader === null ? [] : cardFormatsOf(reader),
       find: (one) => (store === null || this.#refusal !== null ? [] : this.#askedFor(store, entrance, one)),
-      judge: (found) => judgeAll(found, how.time, this.#calendar(store), true),
+      judge: (found) => judgeAll(found, how.time, this.#calendar(store), witnessOf(store), true),
       gates: (method) => this.#gates(entrance, method, false, method === 'keycode' ? lockedWith(null) : null),
       lockedWith,
       atController: (credential) => this.#controllerSteps(store, entrance, credential),
@@ -279,6 +279,7 @@ export class Access {
       read.flatMap(({ found }) => found),
       this.#options.time(),
       this.#calendar(store),
+      store.seals,
     );
     const key = verdict.credential?.credential_key;
     const taken = read.find(({ found }) => found.some((one) => one.credential_key === key)) ?? read[0];
@@ -304,11 +305,12 @@ export class Access {
     const code = { digits, place: placeOf(entrance, reader, waiting?.credential ?? null) };
     const found = this.#askedFor(store, entrance, { code: digits });
     const judged = { method: 'keycode', second: null, readAs: null, code } as const;
-    if (waiting === undefined) return { ...judged, verdict: judgeAll(found, time(), this.#calendar(store)) };
+    if (waiting === undefined)
+      return { ...judged, verdict: judgeAll(found, time(), this.#calendar(store), store.seals) };
     waiting.timer.cancel();
     this.#waiting.delete(reader);
     const own = found.filter((credential) => credential.user_key === waiting.credential.user_key);
-    const verdict = judgeAll(own, time(), this.#calendar(store));
+    const verdict = judgeAll(own, time(), this.#calendar(store), store.seals);
     if (verdict.outcome === 'denied') {
       const detail = own.length === 0 && found.length > 0 ? 'other_user' : verdict.detail;
       return { ...judged, verdict: { ...verdict, detail } };
@@ -319,6 +321,7 @@ export class Access {
       card === undefined || store.withdrawn.has(card) ? [] : [card],
       time(),
       this.#calendar(store),
+      store.seals,
     );
     // The code was right: what became of the card is no guess.
     const right = again.outcome === 'granted' ? code : null;
@@ -620,3 +623,6 @@ const formatOf = (canonical: string): string => canonical.slice(0, canonical.ind
 
 const widthOf = (reading: CardReading): number =>
   reading.kind === 'wiegand' ? reading.widthBits : reading.bytes.length * 8;
+
+/** Without a store nothing is as it was written. */
+const witnessOf = (store: Store | null): Witness => store?.seals ?? { holds: () => false };

@@ -21,6 +21,7 @@ export type Detail =
   | 'code_required'
   | 'other_user'
   | 'offline_too_long'
+  | 'record_tampered'
   | 'store_unavailable';
 
 /** Seam's reason codes, coarser than ours. */
@@ -39,6 +40,9 @@ export type Calendar = {
   isHoliday(date: string): boolean;
 };
 
+/** Whether what lets a credential in is as it was written. */
+export type Witness = { holds(credential: CredentialForDecision): boolean };
+
 export type Step = { step: string; passed: boolean; detail: string };
 
 export type Verdict =
@@ -47,6 +51,7 @@ export type Verdict =
 
 /** Nearest to being let in first: the reason given is that of the credential that came furthest. */
 const FURTHEST: readonly Detail[] = [
+  'record_tampered',
   'clock_untrusted',
   'outside_schedule',
   'not_yet_valid',
@@ -62,6 +67,7 @@ export function judgeAll(
   found: readonly CredentialForDecision[],
   time: TimeWitness,
   calendar: Calendar,
+  witness: Witness,
   explain = false,
 ): Verdict {
   const known: Step = {
@@ -73,12 +79,25 @@ export function judgeAll(
   let best: (Verdict & { outcome: 'denied' }) | null = null;
   for (const credential of found) {
     const steps: Step[] = explain ? [known] : [];
-    const detail = judgeOne(credential, time, calendar, explain ? steps : null);
+    const detail = judgeOne(credential, time, calendar, witness, explain ? steps : null);
     if (detail === null) return { outcome: 'granted', credential, steps };
     if (best === null || FURTHEST.indexOf(detail) < FURTHEST.indexOf(best.detail))
       best = { outcome: 'denied', detail, credential, steps };
   }
   return best ?? { outcome: 'denied', detail: 'unknown_credential', credential: null, steps: [known] };
+}
+
+/** Asked only of what would open, for it costs more than all that went before; and before anything of a schedule is read. */
+function judgeRecord(credential: CredentialForDecision, witness: Witness, steps: Step[] | null): Detail | null {
+  const passed = witness.holds(credential);
+  steps?.push({
+    step: 'record',
+    passed,
+    detail: passed
+      ? 'its record is as Lintel wrote it'
+      : 'its record, or that of its user or schedule, was changed behind the back of Lintel',
+  });
+  return passed ? null : 'record_tampered';
 }
 
 type Check = {
@@ -131,6 +150,7 @@ function judgeOne(
   credential: CredentialForDecision,
   time: TimeWitness,
   calendar: Calendar,
+  witness: Witness,
   steps: Step[] | null,
 ): Detail | null {
   for (const check of CHECKS) {
@@ -145,7 +165,9 @@ function judgeOne(
   const verdict = judgeWindow(window, time);
   steps?.push({ step: 'window', passed: verdict === 'open', detail: windowSays(verdict, window, time) });
   if (verdict !== 'open') return verdict;
-  return credential.schedule === null ? null : judgeSchedule(credential, credential.schedule, time, calendar, steps);
+  const tampered = judgeRecord(credential, witness, steps);
+  if (tampered !== null || credential.schedule === null) return tampered;
+  return judgeSchedule(credential, credential.schedule, time, calendar, steps);
 }
 
 /** A week asks for the time of day, which the last trusted instant cannot tell: without a trusted clock nobody comes in by a schedule. */

@@ -73,6 +73,11 @@ export const COMMAND_TABLE: readonly Command[] = [
     load: async () => (await import('./status.ts')).statusProgram,
   },
   {
+    name: 'store',
+    summary: 'Says that a database which Lintel refuses is meant: accept an older copy, or begin anew.',
+    load: async () => (await import('./store.ts')).storeProgram,
+  },
+  {
     name: 'clock',
     summary: 'Whether the clock is trusted; `clock accept` says that it is right.',
     load: async () => (await import('./clock.ts')).clockProgram,

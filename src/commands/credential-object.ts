@@ -67,7 +67,10 @@ export function credentialObject(
       verified_at: iso(target.verified_at),
       error: target.error_type === null ? null : { type: target.error_type, message: target.error_message },
     })),
-    errors: targets.filter((target) => target.state === 'failed').map((target) => failure(target, row)),
+    errors: [
+      ...(known === null ? tampered(store, row) : []),
+      ...targets.filter((target) => target.state === 'failed').map((target) => failure(target, row)),
+    ],
     warnings: [
       ...warnings(row, targets),
       ...uselessness(room, row, canonical, entranceIds ?? []).map((found) => ({
@@ -109,6 +112,16 @@ function failure(target: TargetRow, row: CredentialRow): Notice {
     controller: target.controller,
     created_at: iso(row.created_at),
   };
+}
+
+function tampered(store: Store, row: CredentialRow): Notice[] {
+  const found = store.credentials.withUser(row.credential_key);
+  if (found === undefined) return [];
+  const listed = store.credentials.entranceKeysOf(row.credential_key).length;
+  if (store.seals.holdsAnywhere(found) && store.seals.soundEntrances(found).length === listed) return [];
+  const message =
+    'Its record, or that of its user or schedule, was changed behind the back of Lintel. It opens nothing. Remedy: delete it and create it anew.';
+  return [{ error_code: 'storage_tampered', message, created_at: iso(row.created_at) }];
 }
 
 function warnings(row: CredentialRow, targets: readonly TargetRow[]): Notice[] {

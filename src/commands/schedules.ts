@@ -5,6 +5,7 @@ import { OperatingError } from '../domain/errors.ts';
 import { rangeText, scheduleFrom, scheduleText, WEEKDAYS, type Schedule } from '../domain/schedule.ts';
 import { refusesSchedule, zonesFor } from '../store/schedule-fit.ts';
 import type { ScheduleRow } from '../store/schedules.ts';
+import type { Store } from '../store/store.ts';
 import type { ParamsOf } from './contract.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
@@ -145,5 +146,19 @@ function scheduleObject({ store, acsSystemId }: Room, row: ScheduleRow): Record<
       return { controller, time_zones: zones.map(({ zone }) => zone), state: isTold ? 'unconfirmed' : 'writing' };
     }),
     created_at: iso(row.created_at),
+    errors: isAsWritten(store, row) ? [] : [tampered(row)],
   };
 }
+
+/** As it stands in the store: `row` may be what a command has just made of it. */
+function isAsWritten(store: Store, { schedule_key }: ScheduleRow): boolean {
+  const stored = store.schedules.byKey(schedule_key);
+  return stored === undefined || store.seals.holdsScheduleRow(stored);
+}
+
+const tampered = (row: ScheduleRow): Record<string, unknown> => ({
+  error_code: 'storage_tampered',
+  message:
+    'The record was changed behind the back of Lintel. Nobody enters by this schedule. Remedy: create another and give it to those who follow this one.',
+  created_at: iso(row.created_at),
+});

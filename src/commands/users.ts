@@ -200,13 +200,26 @@ function userObject(room: Room, row: UserRow): Record<string, unknown> {
     is_managed: true,
     metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as unknown),
     created_at: iso(row.created_at),
-    errors: [],
+    errors: isAsWritten(room, row) ? [] : [tampered(row)],
     warnings:
       row.is_suspended === 1
         ? [{ warning_code: 'acs_user_inactive', message: 'The user is suspended.', created_at: iso(row.created_at) }]
         : [],
   };
 }
+
+/** As it stands in the store: `row` may be what a command has just made of it. */
+function isAsWritten({ store }: Room, { user_key }: UserRow): boolean {
+  const stored = store.users.byKey(user_key);
+  return stored === undefined || store.seals.holdsUserRow(stored);
+}
+
+const tampered = (row: UserRow): Record<string, unknown> => ({
+  error_code: 'storage_tampered',
+  message:
+    'The record was changed behind the back of Lintel. Nothing of this user opens. Remedy: delete it and create it anew.',
+  created_at: iso(row.created_at),
+});
 
 /** RFC 3339 with Z, or null. */
 export const iso = (atMs: number | null): string | null => (atMs === null ? null : new Date(atMs).toISOString());

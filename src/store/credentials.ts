@@ -46,6 +46,9 @@ export type CredentialForDecision = Pick<
   | 'is_one_time_use'
   | 'used_at'
   | 'invalidated_at'
+  | 'card_hash'
+  | 'code_hash'
+  | 'schedule_key'
 > & {
   acs_user_id: string | null;
   user_starts_at: number | null;
@@ -56,6 +59,19 @@ export type CredentialForDecision = Pick<
   /** The text of its schedule (domain/schedule.ts) and what people call it; null: none. */
   schedule: string | null;
   schedule_name: string | null;
+  schedule_id: string | null;
+} & Seals &
+  ListEntry;
+
+/** Which list of entrances is the present one, and the seals over what decides (seal.ts). */
+type Seals = { list_revision: number; seal: Buffer | null; user_seal: Buffer | null; schedule_seal: Buffer | null };
+/** The entry for the entrance asked about; nulls where there is none. */
+type ListEntry = { list_seal: Buffer | null; list_code_hash: Buffer | null; list_entrance_id: string | null };
+export type EntranceOfList = {
+  entrance_key: number;
+  acs_entrance_id: string;
+  seal: Buffer | null;
+  code_hash: Buffer | null;
 };
 
 const COLUMNS = [
@@ -65,12 +81,15 @@ const COLUMNS = [
 ] as const; // prettier-ignore
 
 const WITH_USER = `c.credential_key, c.acs_credential_id, c.user_key, c.access_method, c.starts_at, c.ends_at, c.has_own_entrances, c.is_one_time_use, c.used_at,
-  c.invalidated_at, u.acs_user_id, u.starts_at AS user_starts_at, u.ends_at AS user_ends_at, u.is_suspended AS user_is_suspended`;
-const FOR_DECISION = `${WITH_USER}, s.content AS schedule, s.name AS schedule_name`;
+  c.invalidated_at, c.card_hash, c.code_hash, c.schedule_key, c.list_revision, c.seal, u.seal AS user_seal, u.acs_user_id, u.starts_at AS user_starts_at, u.ends_at AS user_ends_at, u.is_suspended AS user_is_suspended`;
+const FOR_DECISION = `${WITH_USER}, s.content AS schedule, s.name AS schedule_name, s.schedule_id, s.seal AS schedule_seal`;
+const ENTRY = 'ce.seal AS list_seal, ce.code_hash AS list_code_hash, e.acs_entrance_id AS list_entrance_id';
+const NO_ENTRY = 'NULL AS list_seal, NULL AS list_code_hash, NULL AS list_entrance_id';
+const ENTRY_AT =
+  'LEFT JOIN credential_entrances ce ON ce.credential_key = c.credential_key AND ce.entrance_key = ? LEFT JOIN entrances e ON e.entrance_key = ce.entrance_key';
 const JOINED = 'LEFT JOIN users u USING (user_key) LEFT JOIN schedules s ON s.schedule_key = c.schedule_key';
 
-export type CredentialWithUser = Omit<CredentialForDecision, 'is_listed' | 'schedule' | 'schedule_name'> &
-  Pick<CredentialRow, 'schedule_key'>;
+export type CredentialWithUser = Omit<CredentialForDecision, 'is_listed' | keyof ListEntry>;
 type Unsynced = { acs_credential_id: string; issued_at: number | null; acs_user_id: string };
 
 /** What the content of a slot depends on, sealed, and as hashes in hexadecimal. */
@@ -100,6 +119,8 @@ export class CredentialTable {
   readonly #list;
   readonly #ofUser;
   readonly #entrancesOf;
+  readonly #listOf;
+  readonly #nextList;
   readonly #entranceKeysOf;
   readonly #unsynced;
   readonly #userIdOf;
@@ -123,6 +144,8 @@ export class CredentialTable {
   readonly #setSynced;
   readonly #withAccess;
   readonly #codesAt;
+  /** The one inserted last, which has had no list yet. */
+  #newestKey: number | null = null;
 
   constructor(db: Db) {
     this.#byId = db.prepare<[string], CredentialRow>('SELECT * FROM credentials WHERE acs_credential_id = ?');
@@ -149,6 +172,13 @@ export class CredentialTable {
     this.#entrancesOf = db.prepare<[number], { entrance_key: number; acs_entrance_id: string }>(
       `SELECT e.entrance_key, e.acs_entrance_id FROM credential_entrances ce JOIN entrances e USING (entrance_key) WHERE ce.credential_key = ? ORDER BY e.entrance_key`,
     );
+    this.#listOf = db.prepare<[number], EntranceOfList>(
+      `SELECT ce.entrance_key, e.acs_entrance_id, ce.seal, ce.code_hash FROM credential_entrances ce JOIN entrances e USING (entrance_key)
+       WHERE ce.credential_key = ? ORDER BY ce.entrance_key`,
+    );
+    this.#nextList = db.prepare<[number]>(
+      'UPDATE credentials SET list_revision = list_revision + 1 WHERE credential_key = ?',
+    );
     this.#entranceKeysOf = db.prepare<[number], { entrance_key: number }>(
       'SELECT entrance_key FROM credential_entrances WHERE credential_key = ? ORDER BY entrance_key',
     );
@@ -170,22 +200,22 @@ export class CredentialTable {
       'UPDATE credential_entrances SET code_length = NULL WHERE credential_key = ?',
     );
     this.#byCard = db.prepare<[number, Buffer], CredentialForDecision>(
-      `SELECT ${FOR_DECISION}, EXISTS (SELECT 1 FROM credential_entrances ce WHERE ce.credential_key = c.credential_key AND ce.entrance_key = ?) AS is_listed
-       FROM credentials c ${JOINED} WHERE c.card_hash = ? LIMIT ${MOST_PER_SECRET}`,
+      `SELECT ${FOR_DECISION}, ce.entrance_key IS NOT NULL AS is_listed, ${ENTRY} FROM credentials c ${JOINED} ${ENTRY_AT}
+       WHERE c.card_hash = ? LIMIT ${MOST_PER_SECRET}`,
     );
     this.#byCodeHere = db.prepare<[Buffer, number], CredentialForDecision>(
-      `SELECT ${FOR_DECISION}, 1 AS is_listed FROM credential_entrances ce JOIN credentials c USING (credential_key) ${JOINED}
+      `SELECT ${FOR_DECISION}, 1 AS is_listed, ${ENTRY} FROM credential_entrances ce JOIN credentials c ON c.credential_key = ce.credential_key ${JOINED}
+         LEFT JOIN entrances e ON e.entrance_key = ce.entrance_key
        WHERE ce.code_hash = ? AND ce.entrance_key = ? LIMIT ${MOST_PER_SECRET}`,
     );
     this.#byCodeOfUser = db.prepare<[Buffer], CredentialForDecision>(
-      `SELECT ${FOR_DECISION}, 0 AS is_listed FROM credentials c ${JOINED} WHERE c.code_hash = ? AND c.has_own_entrances = 0 LIMIT ${MOST_PER_SECRET}`,
+      `SELECT ${FOR_DECISION}, 0 AS is_listed, ${NO_ENTRY} FROM credentials c ${JOINED} WHERE c.code_hash = ? AND c.has_own_entrances = 0 LIMIT ${MOST_PER_SECRET}`,
     );
     this.#oneForDecision = db.prepare<[number, number], CredentialForDecision>(
-      `SELECT ${FOR_DECISION}, EXISTS (SELECT 1 FROM credential_entrances ce WHERE ce.credential_key = c.credential_key AND ce.entrance_key = ?) AS is_listed
-       FROM credentials c ${JOINED} WHERE c.credential_key = ?`,
+      `SELECT ${FOR_DECISION}, ce.entrance_key IS NOT NULL AS is_listed, ${ENTRY} FROM credentials c ${JOINED} ${ENTRY_AT} WHERE c.credential_key = ?`,
     );
     this.#withUser = db.prepare<[number], CredentialWithUser>(
-      `SELECT ${WITH_USER}, c.schedule_key FROM credentials c LEFT JOIN users u USING (user_key) WHERE c.credential_key = ?`,
+      `SELECT ${FOR_DECISION} FROM credentials c ${JOINED} WHERE c.credential_key = ?`,
     );
     this.#secretsOf = db.prepare<[number], CredentialSecrets>(
       `SELECT acs_credential_id, card_sealed, code_sealed, nullif(lower(hex(card_hash)), '') AS card_hash,
@@ -238,7 +268,8 @@ export class CredentialTable {
   }
 
   insert(credential: NewCredential): number {
-    return Number(this.#insert.run(credential).lastInsertRowid);
+    this.#newestKey = Number(this.#insert.run(credential).lastInsertRowid);
+    return this.#newestKey;
   }
 
   update(credential: CredentialRow): void {
@@ -267,6 +298,11 @@ export class CredentialTable {
     return this.#entrancesOf.all(credentialKey);
   }
 
+  /** Its own list with the seal of each entry, for whoever lets somebody in by it. */
+  listOf(credentialKey: number): EntranceOfList[] {
+    return this.#listOf.all(credentialKey);
+  }
+
   /** The keys of its own list, without a look at the entrances. */
   entranceKeysOf(credentialKey: number): number[] {
     return this.#entranceKeysOf.all(credentialKey).map((row) => row.entrance_key);
@@ -279,6 +315,9 @@ export class CredentialTable {
     code: { hash: Buffer; length: number } | null,
   ): void {
     this.#clearEntrances.run(credentialKey);
+    // Sealed with the revision: whoever puts an entry of an earlier list back has one that fits no more. A first list follows none.
+    if (credentialKey !== this.#newestKey) this.#nextList.run(credentialKey);
+    this.#newestKey = null;
     for (const entranceKey of entranceKeys)
       this.#addEntrance.run(credentialKey, entranceKey, code?.hash ?? null, code?.length ?? null);
   }

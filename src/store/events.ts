@@ -40,8 +40,8 @@ export class EventLog {
     this.#meta = meta;
     this.#random = random;
     this.#clockState = clockState;
-    this.#insert = db.prepare<[string, number, string]>(
-      'INSERT INTO events (event_type, created_at, body) VALUES (?, ?, ?)',
+    this.#insert = db.prepare<[number | null, string, number, string]>(
+      'INSERT INTO events (sequence, event_type, created_at, body) VALUES (?, ?, ?, ?)',
     );
     this.#last = db.prepare<[], { last: number | null }>('SELECT max(sequence) AS last FROM events');
     this.#after = db.prepare<[number, number], StoredEvent>(
@@ -81,8 +81,8 @@ export class EventLog {
     return bytes / samples;
   }
 
-  /** Inside a transaction. Returns the sequence number, which is final once that transaction is. */
-  add(event: NewEvent, nowMs: number): number {
+  /** Inside a transaction. Returns the sequence number, which is final once that transaction is: the next one, where no later one is asked for. */
+  add(event: NewEvent, nowMs: number, sequence: number | null = null): number {
     // event_id and the rest of the envelope are written now, so that a repeat is the same to the letter; sequence is the row's own number.
     const head = {
       event_id: this.#random.uuid(),
@@ -93,7 +93,7 @@ export class EventLog {
     };
     const body = boundedBody(head, event.body);
     this.#wasAdded = true;
-    return Number(this.#insert.run(event.event_type, nowMs, body).lastInsertRowid);
+    return Number(this.#insert.run(sequence, event.event_type, nowMs, body).lastInsertRowid);
   }
 
   /** Many events are of the same millisecond. */

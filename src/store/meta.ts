@@ -20,6 +20,11 @@ export class Meta {
     return typeof value === 'number' ? value : null;
   }
 
+  text(key: string): string | null {
+    const value = this.#get.get(key)?.value;
+    return typeof value === 'string' ? value : null;
+  }
+
   set(key: string, value: number | string): void {
     this.#set.run(key, value);
   }

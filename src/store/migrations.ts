@@ -363,4 +363,28 @@ ALTER TABLE users ADD COLUMN folded TEXT;
 UPDATE users SET folded = fold(coalesce(full_name, '') || char(10) || coalesce(email_address, ''));
 `,
   },
+  {
+    version: 7,
+    sql: `
+-- The seal over what decides in a row (seal.ts, which names the columns). Written by the triggers of sealing.ts and by nothing else: a later step that changes
+-- such a column itself leaves the row without a seal that fits.
+ALTER TABLE users ADD COLUMN seal BLOB;
+ALTER TABLE credentials ADD COLUMN seal BLOB;
+-- Which list of entrances is the present one: an entry is sealed with it.
+ALTER TABLE credentials ADD COLUMN list_revision INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE credential_entrances ADD COLUMN seal BLOB;
+ALTER TABLE schedules ADD COLUMN seal BLOB;
+ALTER TABLE holiday_days ADD COLUMN seal BLOB;
+ALTER TABLE tombstones ADD COLUMN seal BLOB;
+
+-- Over all sealed rows, and over those of the holidays alone: how many there are, the sum of their seals, how often access was taken from somebody.
+CREATE TABLE ledger (
+  name TEXT PRIMARY KEY,
+  row_count INTEGER NOT NULL,
+  sum BLOB NOT NULL,
+  generation INTEGER NOT NULL,
+  seal BLOB
+) STRICT, WITHOUT ROWID;
+`,
+  },
 ];

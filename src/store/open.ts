@@ -20,7 +20,9 @@ import { teachFolding } from './fold.ts';
 import { makeFolders } from './folders.ts';
 import { conditionAfter, type Damage } from './guard.ts';
 import { Reserve } from './reserve.ts';
+import { generationPath, hasGeneration, isBeginning, markBeginning } from './generation.ts';
 import { MIGRATIONS, type Migration } from './migrations.ts';
+import { ACCEPT, MEANT_NEW, openPast, RESEND, type Acceptance, type Past } from './past.ts';
 import { loadMasterKey, Secrets } from './secrets.ts';
 
 export type Db = Database.Database;
@@ -31,6 +33,8 @@ export type OpenOptions = {
   env: NodeJS.ProcessEnv;
   nowMs: number;
   migrations?: readonly Migration[];
+  /** What an operator has said of this database, where it would be refused otherwise. */
+  acceptance?: Acceptance;
 };
 
 export type Opened = {
@@ -44,6 +48,7 @@ export type Opened = {
   tightened: string[];
   /** The disk is full: nothing can be counted on being stored. */
   isFull: boolean;
+  past: Past;
 };
 
 const CACHE_KIB = 8 * 1024;
@@ -79,15 +84,14 @@ function openThere(options: OpenOptions, how: 'for_writing' | 'for_reading'): Op
   // A folder that may be entered and not written to answers, and would keep nothing.
   accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK);
   const exists = existsSync(path) && statSync(path).size > 0;
-  const isFirstStart = !exists && newestBackup(path) === null && !existsSync(join(folder, 'master.key'));
+  const isEmptyFolder = newestBackup(path) === null && !existsSync(join(folder, 'master.key')) && !hasGeneration(path);
+  const isFirstStart = (!exists && isEmptyFolder) || isBeginning(path);
   if (!exists && !isFirstStart) {
-    throw refusal(
-      path,
-      'is missing, but its key or a backup is here: this building has had credentials',
-      `To start empty on purpose, move ${join(folder, 'master.key')} and ${backupFolder(path)} away.`,
-    );
+    throw refusal(path, 'is missing, but its key or a backup is here: this building has had credentials', MEANT_NEW);
   }
-  const secrets = new Secrets(loadMasterKey(options.masterKey, path, isFirstStart, options.env));
+  const hadKey = existsSync(join(folder, 'master.key'));
+  if (isFirstStart) begin(path);
+  const secrets = keyOf(options, isFirstStart, hadKey);
   const wasUnclean = existsSync(`${path}-wal`) && statSync(`${path}-wal`).size > 0;
   let db: Db | null = null;
   try {
@@ -101,12 +105,22 @@ function openThere(options: OpenOptions, how: 'for_writing' | 'for_reading'): Op
     if (how === 'for_reading') prepareReading(db, path, migrations);
     else prepareConnection(db);
     lookAfterDamage(db, path);
+    if (!isFirstStart && Number(db.pragma('user_version', { simple: true })) === 0)
+      throw refusal(path, 'holds nothing, but this building has had credentials', MEANT_NEW);
     const backups = migrate(db, path, migrations, exists ? options.nowMs : null);
     matchKey(db, path, secrets);
-    return { db, secrets, wasUnclean, backups, tightened, isFull: false };
+    const past = openPast({
+      db,
+      path,
+      secrets,
+      isFirstStart,
+      acceptance: options.acceptance ?? null,
+      refuse: (what, alternative) => refusal(path, what, alternative),
+    });
+    return { db, secrets, wasUnclean, backups, tightened, isFull: false, past };
   } catch (error) {
     db?.close();
-    if (isFirstStart) forget(path);
+    if (isFirstStart && !exists) forget(path, hadKey);
     throw error;
   }
 }
@@ -131,10 +145,39 @@ function lookAfterDamage(db: Db, path: string): void {
   rmSync(damageNote(path), { force: true });
 }
 
+/** A first start without its key leaves nothing behind. */
+function keyOf({ masterKey, path, env }: OpenOptions, isFirstStart: boolean, hadKey: boolean): Secrets {
+  try {
+    return new Secrets(loadMasterKey(masterKey, path, isFirstStart, env));
+  } catch (error) {
+    if (isFirstStart && !existsSync(path)) forget(path, hadKey);
+    throw error;
+  }
+}
+
 /** What a first start made before it failed. Left there, the key alone would pass for that of a building whose database was lost. */
-function forget(path: string): void {
-  for (const file of [path, `${path}-wal`, `${path}-shm`, join(dirname(path), 'master.key')])
+function forget(path: string, hadKey: boolean): void {
+  const key = join(dirname(path), 'master.key');
+  const begun = generationPath(path);
+  for (const file of [path, `${path}-wal`, `${path}-shm`, ...(hadKey ? [] : [key]), begun, `${begun}.new`])
     rmSync(file, { force: true });
+  // With a key that was here before, only this tells that nothing has been lost.
+  if (hadKey) begin(path);
+}
+
+/** A first start that a power cut interrupts is a first start the next time. */
+function begin(path: string): void {
+  if (isBeginning(path)) return;
+  try {
+    markBeginning(path);
+  } catch (error) {
+    const begun = generationPath(path);
+    rmSync(`${begun}.new`, { force: true });
+    throw new OperatingError(
+      'internal',
+      `the file ${begun} cannot be written (${(error as NodeJS.ErrnoException).code ?? 'error'}). Remedy: see that the disk has room and the folder belongs to Lintel's user, then start again`,
+    );
+  }
 }
 
 /** Only its owner reads and writes it. */
@@ -307,7 +350,7 @@ function refusal(path: string, what: string, alternative: string, type: ErrorTyp
   const restore =
     backup === null
       ? 'No backup is beside it; restore one from elsewhere.'
-      : `Newest backup: ${backup}. To restore it: stop Lintel, move ${path} and its -wal and -shm files away, copy the backup to ${path}, start Lintel.`;
+      : `Newest backup: ${backup}. To restore it: stop Lintel, move ${path} and its -wal and -shm files away, copy the backup to ${path}, run ${ACCEPT} as its user, start Lintel. ${RESEND}`;
   return new OperatingError(type, `the database ${path} ${what}. ${restore} ${alternative}`.trim());
 }
 

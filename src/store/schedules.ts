@@ -9,8 +9,10 @@ export type ScheduleRow = {
   /** The text of domain/schedule.ts. */
   content: string;
   created_at: number;
+  /** Over what decides (seal.ts); never written from here. */
+  seal?: Buffer | null;
 };
-export type NewSchedule = Omit<ScheduleRow, 'schedule_key'>;
+export type NewSchedule = Omit<ScheduleRow, 'schedule_key' | 'seal'>;
 
 export type HolidayRow = {
   holiday_key: number;

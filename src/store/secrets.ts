@@ -27,6 +27,7 @@ export class Secrets {
   readonly #sealKey: KeyObject;
   readonly #journalKey: KeyObject;
   readonly #imageKey: KeyObject;
+  readonly #rowKey: KeyObject;
   #nonces: Buffer = Buffer.alloc(0);
   /** Tells whether a database was written under this key, without telling the key. */
   readonly fingerprint: Buffer;
@@ -40,6 +41,7 @@ export class Secrets {
     this.#sealKey = deriveKey('seal');
     this.#journalKey = deriveKey('journal');
     this.#imageKey = deriveKey('image');
+    this.#rowKey = deriveKey('row');
     this.fingerprint = derive('fingerprint').subarray(0, HASH_BYTES);
   }
 
@@ -54,6 +56,11 @@ export class Secrets {
   /** Of a command: topic and parameters in canonical JSON. */
   commandDigest(topic: string, params: string): Buffer {
     return keyedHash(this.#journalKey, `${topic}\n${params}`);
+  }
+
+  /** The key under which the rows of one database are sealed (seal.ts). */
+  rowKey(storeId: Uint8Array): Buffer {
+    return createHmac('sha256', this.#rowKey).update(storeId).digest();
   }
 
   /** Of a controller's record, or of a content in words, which holds a PIN and so must not be kept as it is. */

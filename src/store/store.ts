@@ -8,6 +8,7 @@ import { CredentialTable } from './credentials.ts';
 import { Digest } from './digest.ts';
 import { EntranceTable } from './entrances.ts';
 import { EventLog } from './events.ts';
+import { GenerationKeeper } from './generation-keeper.ts';
 import { Jobs } from './jobs.ts';
 import { Guesses } from './guesses.ts';
 import { Journal } from './journal.ts';
@@ -20,6 +21,9 @@ import { Reserve } from './reserve.ts';
 import { rescue } from './rescue.ts';
 import { ReaderKeyTable } from './reader-keys.ts';
 import { HolidayTable, ScheduleTable } from './schedules.ts';
+import type { Acceptance, Past } from './past.ts';
+import { Sealing } from './sealing.ts';
+import { Seals } from './seals.ts';
 import type { Secrets } from './secrets.ts';
 import { TargetTable } from './targets.ts';
 import { Tombstones } from './tombstones.ts';
@@ -37,6 +41,8 @@ export type StoreOptions = {
   /** How good the clock is at this moment; written into every event. */
   clockState: () => 'trusted' | 'untrusted';
   migrations?: readonly Migration[];
+  /** What an operator has said of a database that would be refused otherwise. */
+  acceptance?: Acceptance;
 };
 
 const REVISION = 'revision';
@@ -65,6 +71,11 @@ export class Store {
   readonly readerKeys: ReaderKeyTable;
   /** Taken away by commands that are not stored yet. */
   readonly withdrawn = new Withdrawn();
+  /** Whether a row is as it was written. */
+  readonly seals: Seals;
+  /** What tells an older copy of the database from itself. */
+  readonly generation: GenerationKeeper;
+  readonly past: Past;
   readonly #db: Db;
   readonly #clock: Clock;
   readonly #guard = new Guard();
@@ -86,6 +97,7 @@ export class Store {
     this.wasUnclean = opened.wasUnclean;
     this.backups = opened.backups;
     this.tightened = opened.tightened;
+    this.past = opened.past;
     this.#files = new HeldFiles(options.path, options.clock);
     this.#guard.watch(db);
     this.#reserve = new Reserve(options.path);
@@ -97,12 +109,13 @@ export class Store {
       if (damage?.how === 'damaged') noteDamage(options.path, damage.problems);
     });
     try {
-      this.#transactions = new Transactions(
-        db,
-        options.clock,
-        () => this.#look(false),
-        () => this.#announce(),
-      );
+      const sealing = new Sealing(db, opened.past.sealer);
+      this.#transactions = new Transactions(db, options.clock, {
+        beforeCommit: () => sealing.beforeCommit(),
+        confirm: () => this.#look(false),
+        committed: () => this.generation.committed(),
+        afterCommit: () => this.#announce(),
+      });
       this.meta = new Meta(db);
       this.digest = new Digest(db, this.meta);
       this.users = new UserTable(db);
@@ -119,6 +132,17 @@ export class Store {
       this.jobs = new Jobs(db);
       this.guesses = new Guesses(db);
       this.readerKeys = new ReaderKeyTable(db, opened.secrets, (fn) => this.now(fn));
+      const { clock } = options;
+      const { sealer, file } = opened.past;
+      this.generation = new GenerationKeeper({ file, sealing, clock, sequence: () => this.events.lastSequence() });
+      this.seals = new Seals({
+        db,
+        clock,
+        sealer,
+        sealing,
+        credentials: this.credentials,
+        tombstones: this.tombstones,
+      });
     } catch (error) {
       db.close();
       throw explainOpening(options.path, error);
@@ -265,6 +289,7 @@ export class Store {
     try {
       if (this.#guard.damage !== null) return;
       this.flush();
+      this.generation.close();
       this.#db.pragma('wal_checkpoint(TRUNCATE)');
     } finally {
       this.#db.close();

@@ -15,6 +15,18 @@ export type GroupHooks = {
   isSlice?: boolean;
 };
 
+/** Whoever must have a hand in every commit. */
+export type CommitObserver = {
+  /** Writes what belongs into the transaction as its last. */
+  beforeCommit: () => void;
+  /** Throws when what was committed is not where the next start would look for it: then nobody is told that it is durable. */
+  confirm: () => void;
+  /** It is durable, and nobody was told yet. */
+  committed: () => void;
+  /** Its members were told. */
+  afterCommit: () => void;
+};
+
 /** A group of nothing but slices is committed after so many turns of the loop, whether or not there are more: a decision that comes next has to wait for it. */
 const MOST_TURNS_OPEN = 8;
 
@@ -38,13 +50,10 @@ export class Transactions {
   /** Commits so far, for measurements. */
   commits = 0;
 
-  readonly #confirm: () => void;
-  readonly #afterCommit: () => void;
+  readonly #observer: CommitObserver;
 
-  /** `confirm` runs behind each COMMIT and throws when what was committed is not where the next start would look for it: then nobody is told that it is durable. */
-  constructor(db: Db, clock: Clock, confirm: () => void, afterCommit: () => void) {
-    this.#confirm = confirm;
-    this.#afterCommit = afterCommit;
+  constructor(db: Db, clock: Clock, observer: CommitObserver) {
+    this.#observer = observer;
     this.#db = db;
     this.#clock = clock;
     this.#begin = db.prepare('BEGIN IMMEDIATE');
@@ -108,7 +117,8 @@ export class Transactions {
     this.#flushQuietly();
     this.#begin.run();
     const result = this.#alone(fn);
-    this.#afterCommit();
+    this.#observer.committed();
+    this.#observer.afterCommit();
     return result;
   }
 
@@ -116,9 +126,10 @@ export class Transactions {
     this.#isInside = true;
     try {
       const result = fn();
+      this.#observer.beforeCommit();
       this.#commit.run();
       this.commits += 1;
-      this.#confirm();
+      this.#observer.confirm();
       return result;
     } catch (error) {
       if (this.#db.inTransaction) this.#rollback.run();
@@ -136,17 +147,19 @@ export class Transactions {
     this.#hooks = [];
     this.#isGroupOpen = false;
     try {
+      this.#observer.beforeCommit();
       this.#commit.run();
       this.commits += 1;
-      this.#confirm();
+      this.#observer.confirm();
     } catch (error) {
       if (this.#db.inTransaction) this.#rollback.run();
       const cause = error instanceof Error ? error : new Error(String(error));
       for (const hook of hooks) hook.rolledBack?.(cause);
       throw cause;
     }
+    this.#observer.committed();
     for (const hook of hooks) hook.committed?.();
-    this.#afterCommit();
+    this.#observer.afterCommit();
   }
 
   /** True in the middle of a transaction. */

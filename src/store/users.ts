@@ -14,8 +14,10 @@ export type UserRow = {
   is_suspended: 0 | 1;
   metadata: string | null;
   created_at: number;
+  /** Over what decides (seal.ts); never written from here. */
+  seal?: Buffer | null;
 };
-export type NewUser = Omit<UserRow, 'user_key'>;
+export type NewUser = Omit<UserRow, 'user_key' | 'seal'>;
 
 /** Name and e-mail address as people search for them. */
 const FOLDED = `fold(coalesce(:full_name, '') || char(10) || coalesce(:email_address, ''))`;

@@ -1,7 +1,7 @@
 // From an outline to what goes over the wire, and back to a keyed hash: secrets are opened here, for as long as one write takes.
 
 import type { SlotContent } from '../domain/ports.ts';
-import { assert } from '../domain/errors.ts';
+import { assert, OperatingError } from '../domain/errors.ts';
 import type { CredentialSecrets } from '../store/credentials.ts';
 import type { Store } from '../store/store.ts';
 import type { Outline } from './desired.ts';
@@ -49,5 +49,14 @@ export function openContent(store: Store, outline: Outline, sources: Sources = s
 function openSecret(store: Store, row: CredentialSecrets | undefined, kind: 'card' | 'code'): string {
   const sealed = kind === 'card' ? row?.card_sealed : row?.code_sealed;
   assert(row !== undefined && sealed != null, `a ${kind} that is to be written is in the store`);
-  return store.secrets.open(sealed, `${kind} ${row.acs_credential_id}`);
+  try {
+    const value = store.secrets.open(sealed, `${kind} ${row.acs_credential_id}`);
+    const hash = kind === 'card' ? store.secrets.cardHash(value) : store.secrets.codeHash(value);
+    // The hash is under the seal of the row: an earlier card or code of the same credential must not come back beside it.
+    if (hash.toString('hex') === (kind === 'card' ? row.card_hash : row.code_hash)) return value;
+    throw new OperatingError('internal', `the sealed ${kind} of ${row.acs_credential_id} is not the one it has now`);
+  } catch (error) {
+    store.seals.noteAll([{ table: 'credentials', id: row.acs_credential_id }]);
+    throw error;
+  }
 }

@@ -47,6 +47,7 @@ export type Outline = {
 
 export type AbsentWhy =
   | 'deleted'
+  | 'tampered'
   | 'unassigned'
   | 'user_suspended'
   | 'already_used'
@@ -68,6 +69,8 @@ export type Desired =
 /** Why a controller will not hold it before somebody changes something, for people; null for everything that is as it should be. */
 export const whyUnheld = (why: AbsentWhy): string | null => UNHELD[why] ?? null;
 const UNHELD: Readonly<Partial<Record<AbsentWhy, string>>> = {
+  tampered:
+    'Its record, or that of its user or schedule, was changed behind the back of Lintel, and opens nothing. Remedy: delete it and create it anew',
   schedule_not_held:
     'The controller has no time zone for its schedule. Remedy: give Lintel more of them with schedule_zones in the facility file, or leave its entrances out',
   two_schedules:
@@ -89,6 +92,9 @@ export function desired(question: Question): Desired {
   if (refused !== null) return absent(refused);
   return credential.method === 'card' ? desiredCard(credential, question) : desiredCode(credential, question);
 }
+
+/** What was not written by us is written to no controller. */
+export const TAMPERED: Desired = { kind: 'absent', why: 'tampered', endedAtMs: null, nextDueMs: null };
 
 const absent = (why: AbsentWhy, nextDueMs: number | null = null, endedAtMs: number | null = null): Desired => ({
   kind: 'absent',

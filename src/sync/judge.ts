@@ -6,7 +6,15 @@ import type { CredentialWithUser } from '../store/credentials.ts';
 import type { Store } from '../store/store.ts';
 import { ANNOUNCED, WAITS, type TargetRow } from '../store/targets.ts';
 import { outlineHash } from './content.ts';
-import { desired, isWaiting, whyUnheld, type CredentialFacts, type Desired, type DoorFacts } from './desired.ts';
+import {
+  desired,
+  isWaiting,
+  TAMPERED,
+  whyUnheld,
+  type CredentialFacts,
+  type Desired,
+  type DoorFacts,
+} from './desired.ts';
 import type { Announcer } from './announcer.ts';
 
 export type Judged = {
@@ -41,7 +49,24 @@ export class Judge {
       preloadMs: this.#preloadMs,
       time,
     });
-    return { desired: answer, hash: null, isConcerned: credential !== null && credential.doors.length > 0 };
+    const isConcerned = credential !== null && credential.doors.length > 0;
+    const isOurs = row === undefined || answer.kind === 'absent' || this.#isOurs(row, target, answer);
+    return { desired: isOurs ? answer : TAMPERED, hash: null, isConcerned };
+  }
+
+  /** Of whatever is to be written: was it written by us? */
+  #isOurs(row: CredentialWithUser, target: TargetRow, answer: Exclude<Desired, { kind: 'absent' }>): boolean {
+    const { credentials } = this.#store;
+    const codeKey = answer.kind === 'present' ? answer.outline.codeOf : null;
+    const code = codeKey === null || codeKey === target.credential_key ? row : credentials.withUser(codeKey);
+    return code !== undefined && this.#isWritten(row) && (code === row || this.#isWritten(code));
+  }
+
+  #isWritten(row: CredentialWithUser): boolean {
+    const { seals, credentials } = this.#store;
+    if (!seals.holdsAnywhere(row)) return false;
+    const sound = new Set(seals.soundEntrances(row));
+    return credentials.entranceKeysOf(row.credential_key).every((key) => sound.has(key) || this.#doorAt(key) === null);
   }
 
   /** True when the slot holds what it should and nobody doubts it. */
@@ -214,11 +239,13 @@ export class Judge {
   }
 
   #doorsOf(credentialKey: number): DoorFacts[] {
-    return this.#store.credentials.entranceKeysOf(credentialKey).flatMap((key): DoorFacts[] => {
-      const entrance = this.#site.byKey(key);
-      if (entrance?.decidedBy !== 'controller' || entrance.controller !== this.#controller.name) return [];
-      return entrance.door === null ? [] : [{ door: entrance.door, factors: entrance.factors }];
-    });
+    return this.#store.credentials.entranceKeysOf(credentialKey).flatMap((key) => this.#doorAt(key) ?? []);
+  }
+
+  #doorAt(entranceKey: number): DoorFacts | null {
+    const entrance = this.#site.byKey(entranceKey);
+    if (entrance?.decidedBy !== 'controller' || entrance.controller !== this.#controller.name) return null;
+    return entrance.door === null ? null : { door: entrance.door, factors: entrance.factors };
   }
 }
 

@@ -4,9 +4,10 @@
 import type { ScheduleOutcome, ZoneContent } from '../domain/ports.ts';
 import { OperatingError } from '../domain/errors.ts';
 import { localMoment } from '../domain/local-time.ts';
-import { scheduleFrom } from '../domain/schedule.ts';
+import { scheduleFrom, type Schedule } from '../domain/schedule.ts';
 import { holidaysFitting, zonesFor, zonesNeeded } from '../store/schedule-fit.ts';
 import type { Store } from '../store/store.ts';
+import type { ScheduleRow } from '../store/schedules.ts';
 import type { ZoneRow } from '../store/zones.ts';
 import { certainInstant, whyUnheld } from './desired.ts';
 import { call, FINE, inSlices, type Post, type StepResult, type ZoneKeeper } from './post.ts';
@@ -89,7 +90,7 @@ export class Zones implements ZoneKeeper {
     this.#wantingAtMs = clock.monotonicMs() + WANTING_EVERY_MS;
     const isHeld = (key: number): boolean => {
       const stored = store.schedules.byKey(key);
-      return stored !== undefined && zonesFor(store, controller, scheduleFrom(stored.content), key) !== null;
+      return stored !== undefined && zonesFor(store, controller, scheduleOf(store, stored), key) !== null;
     };
     for (let after = 0; ;) {
       const rows = store.zones.wanting(controller.name, whyUnheld('schedule_not_held') ?? '', after, ROWS_PER_LOOK);
@@ -111,6 +112,8 @@ export class Zones implements ZoneKeeper {
     const compared = `${localMoment(nowMs, schedules.timeZone).date} ${changes}`;
     const told = store.zones.holidaysTold(controller.name);
     if (compared === this.#compared && told.written !== null) return null;
+    // What the controller was told last is nearer to the truth than days that somebody else wrote.
+    if (!store.seals.holdHolidays()) return null;
     const days = holidaysFitting(store.holidays.days(), schedules.timeZone, nowMs, schedules.holidays);
     const text = JSON.stringify(days);
     if (text === told.written || this.#isRefused(post, 'holidays', text)) {
@@ -210,7 +213,7 @@ function contentOf(store: Store, rows: readonly ZoneRow[], row: ZoneRow): ZoneCo
   const key = row.schedule_key;
   const stored = key === null ? undefined : store.schedules.byKey(key);
   if (stored === undefined) return null;
-  const schedule = scheduleFrom(stored.content);
+  const schedule = scheduleOf(store, stored);
   const needed = zonesNeeded(schedule);
   if (row.part >= needed) return null;
   const next = rows.find((other) => other.schedule_key === key && other.part === row.part + 1);
@@ -221,10 +224,15 @@ function contentOf(store: Store, rows: readonly ZoneRow[], row: ZoneRow): ZoneCo
   };
 }
 
+/** One that was changed behind our back opens at no time. */
+const scheduleOf = (store: Store, row: ScheduleRow): Schedule =>
+  store.seals.holdsScheduleRow(row) ? scheduleFrom(row.content) : CLOSED;
+const CLOSED: Schedule = { week: Array.from({ length: 7 }, () => []), holidays: [] };
+
 /** False for a schedule that holds on holidays as on any day. */
 function mindsHolidays(store: Store, head: ZoneRow | undefined): boolean {
   const stored = head?.schedule_key == null ? undefined : store.schedules.byKey(head.schedule_key);
-  return stored === undefined || scheduleFrom(stored.content).holidays !== null;
+  return stored === undefined || scheduleOf(store, stored).holidays !== null;
 }
 
 /** What a zone is to hold now; null: nothing. */

@@ -684,6 +684,7 @@ describe('explain', () => {
       'entrance',
       'not_used_up',
       'window',
+      'record',
     ]);
     const late = here.access.explain(
       entrance,

@@ -20,9 +20,8 @@ import { holdDatabase } from '../../src/store/lock.ts';
 import { explainOpening, openDatabase } from '../../src/store/open.ts';
 import { checkInBackground, backUpInBackground } from '../../src/store/background.ts';
 import { Store } from '../../src/store/store.ts';
-import { TargetTable } from '../../src/store/targets.ts';
 import { ManualClock, turn } from '../support/manual-clock.ts';
-import { openStore, storeOptions, temporaryFolder } from '../support/store.ts';
+import { olderDatabase, openStore, storeOptions, temporaryFolder } from '../support/store.ts';
 
 const event = { event_type: 'agent.started', body: { version: 'test' } };
 const refusalOf = (folder: string, masterKey: { file: string } | null = null): string => {
@@ -257,15 +256,9 @@ describe('opening the database', () => {
 
   it('counts what it held before on from there', () => {
     const folder = temporaryFolder();
-    // Table by table, for the whole store of today wants what later steps bring.
-    const migrations = MIGRATIONS.filter(({ version }) => version < 4);
-    const { db: old } = openDatabase({ ...storeOptions(folder), nowMs: 0, migrations });
-    const targets = new TargetTable(old);
-    for (let key = 1; key <= 3; key++) {
-      targets.insert('panel', key, `credential ${key}`);
-      const [row] = targets.ofCredential(key);
-      if (row !== undefined) targets.change(row, { ...row, state: 'writing', slot: key });
-    }
+    const old = olderDatabase(folder, 3);
+    old.exec(`INSERT INTO targets (controller, credential_key, acs_credential_id, state, slot)
+      VALUES ('panel', 1, 'credential 1', 'writing', 1), ('panel', 2, 'credential 2', 'writing', 2), ('panel', 3, 'credential 3', 'writing', 3)`);
     old.close();
     const store = openStore(folder);
     expect(store.targets.loadOf('panel')).toEqual({ used: 3, pending: 3 });

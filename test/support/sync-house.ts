@@ -222,7 +222,7 @@ export class House {
     void this.sync.stop();
     for (const device of this.devices) device.hangUp();
     const folder = temporaryFolder();
-    for (const file of ['lintel.db', 'lintel.db-wal', 'master.key']) {
+    for (const file of ['lintel.db', 'lintel.db-wal', 'lintel.generation', 'master.key']) {
       if (existsSync(join(this.folder, file))) copyFileSync(join(this.folder, file), join(folder, file));
     }
     this.#dead.push(this.store);

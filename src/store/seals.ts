@@ -1,0 +1,182 @@
+// Asked before anything opens by a row: does its seal fit? One that does not was written behind our back; it opens nothing, and that is told once.
+
+import type { Clock } from '../domain/ports.ts';
+import type { CredentialForDecision, CredentialTable, CredentialWithUser } from './credentials.ts';
+import type { Db } from './open.ts';
+import type { ScheduleRow } from './schedules.ts';
+import { EMPTY_SUM, LIST, movedSum, sealedColumns, type Sealer, type SealedTable, type SealedValue } from './seal.ts';
+import type { Sealing } from './sealing.ts';
+import { isSound } from './past.ts';
+import type { Tombstones } from './tombstones.ts';
+import type { UserRow } from './users.ts';
+
+/** What does not fit, and of whom: an id, never a value. */
+export type Tampered = { table: SealedTable | typeof LIST | 'holidays'; id: string };
+
+/** Of more than these at a time the rest is counted only. */
+const MOST_TOLD = 200;
+
+export type SealsOptions = {
+  db: Db;
+  clock: Clock;
+  sealer: Sealer;
+  sealing: Sealing;
+  credentials: CredentialTable;
+  tombstones: Tombstones;
+};
+
+export class Seals {
+  readonly #options: SealsOptions;
+  readonly #dataVersion;
+  readonly #days;
+  readonly #found = new Map<string, Tampered>();
+  readonly #untold: Tampered[] = [];
+  #beyond = 0;
+  #listener: (found: readonly Tampered[]) => void = () => undefined;
+  /** What the days of holidays were found to be, and when: another program's write shows in the version, ours in the ledger. */
+  #holidays: { version: number; sum: Buffer; areSound: boolean } | null = null;
+
+  constructor(options: SealsOptions) {
+    this.#options = options;
+    this.#dataVersion = options.db.prepare<[], { data_version: number }>('PRAGMA data_version');
+    this.#days = options.db.prepare<[], { day: string; holiday_key: number; seal: Buffer | null }>(
+      'SELECT day, holiday_key, seal FROM holiday_days',
+    );
+  }
+
+  /** Called with what was found since, once for each row, outside of whatever transaction it was found in. */
+  onTampered(listener: (found: readonly Tampered[]) => void): void {
+    this.#listener = listener;
+    if (this.#untold.length > 0) this.#tellSoon();
+  }
+
+  /** Rows that do not fit, as far as they were looked at; the oldest find first. */
+  tampered(): { rows: readonly Tampered[]; beyond: number } {
+    return { rows: [...this.#found.values()], beyond: this.#beyond };
+  }
+
+  /** True when everything that lets this credential in at the entrance asked about was written by us. */
+  holds(credential: CredentialForDecision): boolean {
+    return this.#holdsEntry(credential) && this.holdsAnywhere(credential);
+  }
+
+  /** As `holds`, without the entry of an entrance. */
+  holdsAnywhere(credential: CredentialWithUser): boolean {
+    const { tombstones } = this.#options;
+    const id = credential.acs_credential_id;
+    const isOurs = this.#fits('credentials', credential, credential.seal) && !tombstones.has('credential', id);
+    if (!isOurs) return this.#note({ table: 'credentials', id });
+    return this.#holdsUser(credential) && this.#holdsSchedule(credential);
+  }
+
+  /** The doors that a credential really lists. */
+  soundEntrances(credential: CredentialWithUser): number[] {
+    return this.#options.credentials.listOf(credential.credential_key).flatMap((entry) => {
+      const { acs_entrance_id, seal, code_hash } = entry;
+      const asked = { ...credential, list_seal: seal, list_code_hash: code_hash, list_entrance_id: acs_entrance_id };
+      return this.#holdsEntry({ ...asked, is_listed: 1 }) ? [entry.entrance_key] : [];
+    });
+  }
+
+  holdsUserRow(row: UserRow): boolean {
+    return this.#fits('users', row, row.seal ?? null) || this.#note({ table: 'users', id: row.acs_user_id });
+  }
+
+  holdsScheduleRow(row: ScheduleRow): boolean {
+    return this.#fits('schedules', row, row.seal ?? null) || this.#note({ table: 'schedules', id: row.schedule_id });
+  }
+
+  /** True when the days are those that were written, all of them and no others. */
+  holdHolidays(): boolean {
+    const { sealing } = this.#options;
+    const version = this.#dataVersion.get()?.data_version ?? 0;
+    const ledger = sealing.ledger('holidays');
+    if (this.#holidays?.version !== version || !this.#holidays.sum.equals(ledger.sum)) {
+      const areSound = this.#areDaysSound();
+      this.#holidays = { version, sum: ledger.sum, areSound };
+    }
+    return this.#holidays.areSound || this.#note({ table: 'holidays', id: '' });
+  }
+
+  /** From the check of all rows. */
+  noteAll(found: readonly Tampered[]): void {
+    for (const one of found) this.#note(one);
+  }
+
+  #areDaysSound(): boolean {
+    const { sealing, sealer, db } = this.#options;
+    const ledger = sealing.ledger('holidays');
+    const days = this.#days.all();
+    const fit = days.every((day) => sealer.holds('holiday_days', [day.day, day.holiday_key], day.seal));
+    const sum = days.reduce<Buffer>((total, { seal }) => movedSum(total, null, seal), EMPTY_SUM);
+    // Inside a transaction the ledger is sealed with its end.
+    const isSealed = db.inTransaction || isSound(ledger, sealer);
+    return fit && isSealed && days.length === ledger.row_count && sum.equals(ledger.sum);
+  }
+
+  #holdsEntry(credential: CredentialForDecision): boolean {
+    const { sealer } = this.#options;
+    const { acs_credential_id: id, list_revision, list_entrance_id, list_seal, list_code_hash, code_hash } = credential;
+    const isOurs =
+      credential.is_listed === 1 &&
+      sealer.holds(LIST, [id, list_revision, list_entrance_id], list_seal) &&
+      isSame(list_code_hash, code_hash);
+    return isOurs || this.#note({ table: LIST, id });
+  }
+
+  #holdsUser(credential: CredentialWithUser): boolean {
+    const { user_key, acs_user_id, user_starts_at, user_ends_at, user_is_suspended, user_seal } = credential;
+    if (user_key === null || acs_user_id === null) return true;
+    const row = {
+      user_key,
+      acs_user_id,
+      starts_at: user_starts_at,
+      ends_at: user_ends_at,
+      is_suspended: user_is_suspended,
+    };
+    return this.#fits('users', row, user_seal) || this.#note({ table: 'users', id: acs_user_id });
+  }
+
+  /** A schedule that vanished would leave its credentials open at all times. */
+  #holdsSchedule(credential: CredentialWithUser): boolean {
+    const { schedule_key, schedule_id, schedule, schedule_seal, acs_credential_id: id } = credential;
+    if (schedule_key === null) return true;
+    if (schedule_id === null) return this.#note({ table: 'credentials', id });
+    const isOurs = this.#fits('schedules', { schedule_key, schedule_id, content: schedule }, schedule_seal);
+    if (!isOurs) return this.#note({ table: 'schedules', id: schedule_id });
+    return this.holdHolidays();
+  }
+
+  #fits(table: SealedTable, row: object, seal: Buffer | null): boolean {
+    const values = COLUMNS[table].map((name) => (row as Record<string, SealedValue>)[name] ?? null);
+    return this.#options.sealer.holds(table, values, seal);
+  }
+
+  /** Always false: what is noted does not open. */
+  #note(found: Tampered): false {
+    const key = `${found.table} ${found.id}`;
+    if (this.#found.has(key)) return false;
+    if (this.#found.size >= MOST_TOLD) {
+      this.#beyond += 1;
+      return false;
+    }
+    this.#found.set(key, found);
+    this.#untold.push(found);
+    if (this.#untold.length === 1) this.#tellSoon();
+    return false;
+  }
+
+  #tellSoon(): void {
+    this.#options.clock.immediate(() => this.#listener(this.#untold.splice(0)));
+  }
+}
+
+const COLUMNS: Readonly<Record<SealedTable, readonly string[]>> = {
+  users: sealedColumns('users'),
+  credentials: sealedColumns('credentials'),
+  schedules: sealedColumns('schedules'),
+  holiday_days: sealedColumns('holiday_days'),
+  tombstones: sealedColumns('tombstones'),
+};
+
+const isSame = (a: Buffer | null, b: Buffer | null): boolean => a === b || (a !== null && b !== null && a.equals(b));
