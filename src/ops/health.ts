@@ -17,7 +17,7 @@ export type HealthReport = {
   upMs: number;
 };
 
-const MEASURE_MS = 500;
+const MEASURE_MS = 1_000;
 const WINDOW_MS = 60_000;
 /** Longer than any slice of work may take, and still short of what a person at a door notices. */
 export const HELD_UP_MS = 100;

@@ -11,6 +11,7 @@ import { portOpener } from '../../drivers/serial-port.ts';
 import { startUartReader, type UartReader } from '../../drivers/uart/simulator.ts';
 import { Agent } from '../../src/agent.ts';
 import type { Facility } from '../../src/domain/facility.ts';
+import type { Clock } from '../../src/domain/ports.ts';
 import { DRIVERS } from '../../src/drivers.ts';
 import { formatProblems } from '../../src/facility/format.ts';
 import { loadFacility } from '../../src/facility/load.ts';
@@ -123,19 +124,19 @@ policy:
 }
 
 /** An agent in this process that serves this file; it is stopped when the test ends. */
-export async function serveFacility(file: string): Promise<Agent> {
+export async function serveFacility(file: string, clock: Clock = systemClock): Promise<Agent> {
   const { facility, problems } = loadFacility(file, DRIVERS);
   if (facility === null) throw new Error(formatProblems(problems));
   const agent = new Agent({
     facility,
     drivers: DRIVERS,
     version: '0.0.0-test',
-    clock: systemClock,
+    clock,
     random: systemRandom,
     log: silentLog,
-    openPort: portOpener(systemClock),
+    openPort: portOpener(clock),
     env: {},
-    vouchers: vouchersFor('always', systemClock),
+    vouchers: vouchersFor('always', clock),
     bootRecord: null,
     brokerFolder: null,
   });
