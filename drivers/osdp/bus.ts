@@ -8,6 +8,7 @@ import { SteadyLine, wireTimeMs } from '../serial-port.ts';
 import { BROADCAST_ADDRESS } from './frame.ts';
 import type { Frame } from './frame.ts';
 import { FrameParser } from './parser.ts';
+import { REPLIES } from './replies.ts';
 import type { Station } from './station.ts';
 
 export type BusTimings = {
@@ -48,10 +49,12 @@ const NOISY_AFTER_MS = 50;
 type Exchange = {
   station: Station;
   probe: boolean;
+  isPoll: boolean;
   sentAtMs: number;
   deadlineMs: number;
   hardEndMs: number;
-  timer: Timer;
+  /** When silence is judged next: at the deadline, or sooner inside a frame. */
+  judgedAtMs: number;
 };
 
 export class OsdpBus {
@@ -66,6 +69,8 @@ export class OsdpBus {
   #line: SteadyLine | null = null;
   #port: Port | null = null;
   #exchange: Exchange | null = null;
+  /** Fires when silence is to be judged, or earlier: it outlives exchanges that were answered, since most of them are. */
+  #judge: { timer: Timer; atMs: number } | null = null;
   #lastByteMs = 0;
   /** No byte of ours before this instant. */
   #quietAtMs = 0;
@@ -142,8 +147,9 @@ export class OsdpBus {
     const first = this.#problem === null;
     this.#port = null;
     this.#problem = reason;
-    this.#exchange?.timer.cancel();
     this.#exchange = null;
+    this.#judge?.timer.cancel();
+    this.#judge = null;
     this.#wake?.cancel();
     this.#visited = null;
     if (first) this.#context.log.warn('line down', { port: this.settings.path, reason });
@@ -280,7 +286,7 @@ export class OsdpBus {
   // ---- one exchange -----------------------------------------------------------------------------------------------------------------------------
 
   #transmit(station: Station, port: Port, nowMs: number): void {
-    const probe = station.wants(nowMs) === 'probe';
+    const wants = station.wants(nowMs);
     const bytes = station.take(nowMs);
     // Whatever is left of an earlier answer belongs to nobody now.
     this.#parser.clear();
@@ -288,12 +294,14 @@ export class OsdpBus {
     const deadlineMs = nowMs + wireTimeMs(this.settings, bytes.length) + this.#timings.replyTimeoutMs + TRANSIT_MS;
     this.#exchange = {
       station,
-      probe,
+      probe: wants === 'probe',
+      isPoll: wants === 'poll',
       sentAtMs: nowMs,
       deadlineMs,
       hardEndMs: deadlineMs + this.#charactersMs(1440) + this.#timings.characterGapMs,
-      timer: this.#clock.after(deadlineMs - nowMs, () => this.#late()),
+      judgedAtMs: deadlineMs,
     };
+    this.#judgeAt(deadlineMs, nowMs);
     port.write(bytes);
   }
 
@@ -324,29 +332,40 @@ export class OsdpBus {
       }
       return;
     }
-    exchange.timer.cancel();
     this.#exchange = null;
     // Where one reader has come back, the cable may be whole again for all of them.
     if (exchange.probe || wasMissing) this.#probeAtMs = 0;
     if (wasMissing) for (const station of this.#stations) station.retryNow();
-    this.#proceed();
+    if (exchange.isPoll && frame.code === REPLIES.ACK.code && !this.#turning) this.#waitForNext(atMs);
+    else this.#proceed();
   }
 
   /** A frame that stopped in the middle may hide another behind it: do not wait for the reply's whole time-out to look. */
   #hurry(): void {
     const exchange = this.#exchange;
     if (exchange === null || !this.#parser.pending) return;
-    const dueMs = this.#lastByteMs + this.#timings.characterGapMs;
-    exchange.timer.cancel();
-    exchange.timer = this.#clock.after(Math.max(0, dueMs - this.#clock.monotonicMs()), () => this.#late());
+    exchange.judgedAtMs = this.#lastByteMs + this.#timings.characterGapMs;
+    this.#judgeAt(exchange.judgedAtMs, this.#clock.monotonicMs());
+  }
+
+  #judgeAt(atMs: number, nowMs: number): void {
+    if (this.#judge !== null && this.#judge.atMs <= atMs) return;
+    this.#judge?.timer.cancel();
+    this.#judge = { atMs, timer: this.#clock.after(Math.max(0, atMs - nowMs), () => this.#late()) };
   }
 
   /** A timer fired; a busy loop fires late, over bytes that have arrived: they are delivered first. */
   #late(): void {
+    this.#judge = null;
     const exchange = this.#exchange;
+    if (exchange === null) return;
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs < exchange.judgedAtMs) {
+      this.#judgeAt(exchange.judgedAtMs, nowMs);
+      return;
+    }
     this.#clock.immediate(() => {
-      if (exchange === null || exchange !== this.#exchange) return;
-      this.#judgeSilence(exchange);
+      if (exchange === this.#exchange) this.#judgeSilence(exchange);
     });
   }
 
@@ -355,7 +374,8 @@ export class OsdpBus {
     const gapEndsMs = this.#lastByteMs + this.#timings.characterGapMs;
     if (this.#parser.pending && nowMs < exchange.hardEndMs) {
       if (nowMs < gapEndsMs) {
-        exchange.timer = this.#clock.after(gapEndsMs - nowMs, () => this.#late());
+        exchange.judgedAtMs = gapEndsMs;
+        this.#judgeAt(gapEndsMs, nowMs);
         return;
       }
       exchange.station.counters.crcErrors++;
@@ -363,7 +383,8 @@ export class OsdpBus {
       if (this.#exchange !== exchange) return;
     }
     if (nowMs < exchange.deadlineMs) {
-      exchange.timer = this.#clock.after(exchange.deadlineMs - nowMs, () => this.#late());
+      exchange.judgedAtMs = exchange.deadlineMs;
+      this.#judgeAt(exchange.deadlineMs, nowMs);
       return;
     }
     this.#silence(exchange, nowMs);
