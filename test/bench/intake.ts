@@ -1,11 +1,8 @@
 // How fast commands become durable, through a real Mosquitto, replies included: a persistent session is filled while the agent is away, then drained.
 
-import { spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { connectAsync } from 'mqtt';
-import { freePort } from '../support/ports.ts';
-import { benchFolder, createCommand } from './building.ts';
+import { startBroker } from './broker.ts';
+import { createCommand } from './building.ts';
 import { runChild } from './child.ts';
 import { against, beside, median, type Report } from './report.ts';
 
@@ -80,23 +77,4 @@ async function queue(url: string, count: number): Promise<void> {
   }
   await sent;
   await sender.endAsync();
-}
-
-async function startBroker(): Promise<{ url: string; stop: () => void }> {
-  const { folder, remove } = benchFolder();
-  const port = await freePort();
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(
-    join(folder, 'mosquitto.conf'),
-    `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\nmax_queued_messages 200000\nmax_inflight_messages 1000\nset_tcp_nodelay true\n`,
-  );
-  const child = spawn('mosquitto', ['-c', join(folder, 'mosquitto.conf')], { stdio: 'ignore' });
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  return {
-    url: `mqtt://127.0.0.1:${port}`,
-    stop: () => {
-      child.kill('SIGKILL');
-      remove();
-    },
-  };
 }

@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   osdp: () => import('./osdp.ts'),
   sync: () => import('./sync.ts'),
   flood: () => import('./flood.ts'),
+  idle: () => import('./idle.ts'),
 };
 
 const args = process.argv.slice(2);

@@ -18,6 +18,8 @@ export type LineOrder = {
 export type ReaderOrder =
   | { ask: 'counts' }
   | { ask: 'kill'; reader: number }
+  /** For so long cards are shown without end, on a line that takes no time: whoever reads them does it thousands of times. */
+  | { ask: 'warm'; forMs: number }
   /** Shows this many cards, each at a random moment, one after the other; answers with the time from each card to its strike. */
   | { ask: 'cards'; reader: number; count: number; withinMs: number };
 export type ReaderAnswer = { polls?: number[]; path?: string; strikeMs?: number[]; ready?: boolean };
@@ -56,6 +58,17 @@ async function showCards({ reader: index, count, withinMs }: ReaderOrder & { ask
   return times;
 }
 
+async function warm(forMs: number): Promise<void> {
+  const { paced } = order;
+  order.paced = false;
+  const endsAtMs = systemClock.monotonicMs() + forMs;
+  while (systemClock.monotonicMs() < endsAtMs) {
+    for (const reader of readers) reader.presentCard(26, Buffer.from('BDD93740', 'hex'));
+    await sleep(200);
+  }
+  order.paced = paced;
+}
+
 const sleep = async (ms: number): Promise<void> => {
   await new Promise((resolve) => setTimeout(resolve, ms));
 };
@@ -70,7 +83,8 @@ process.on('message', (message: ReaderOrder) => {
   else if (message.ask === 'kill') {
     readers[message.reader]?.powerCycle(1e9);
     answer({});
-  } else void showCards(message).then((strikeMs) => answer({ strikeMs }));
+  } else if (message.ask === 'warm') void warm(message.forMs).then(() => answer({}));
+  else void showCards(message).then((strikeMs) => answer({ strikeMs }));
 });
 process.on('disconnect', () => process.exit(0));
 answer({ path: line.path });

@@ -9,7 +9,7 @@ export type DevicesOrder = {
   transport: 'tcp' | 'rtu-over-tcp';
   /** Null: as fast as it goes. */
   baud: number | null;
-  /** File names of this folder, for the units 1, 2, … */
+  /** Files of this folder, or names of shipped profiles, for the units 1, 2, … */
   profiles: readonly string[];
   turnaroundMs: number;
 };
@@ -20,7 +20,10 @@ export type MoveInput = { unit: number; input: number; active: boolean };
 const order = JSON.parse(process.argv[2] ?? '{}') as DevicesOrder;
 const simulator = await startModbusDevices({
   listen: { kind: order.transport, port: 0 },
-  units: order.profiles.map((profile, i) => ({ unit: i + 1, profile: join(import.meta.dirname, profile) })),
+  units: order.profiles.map((profile, i) => ({
+    unit: i + 1,
+    profile: profile.endsWith('.yaml') ? join(import.meta.dirname, profile) : profile,
+  })),
   clock: systemClock,
 });
 if (order.baud !== null) simulator.lineFaults.pace = { baud: order.baud, parity: 'even' };
