@@ -20,6 +20,10 @@ import { holdDatabase } from '../../src/store/lock.ts';
 import { explainOpening, openDatabase } from '../../src/store/open.ts';
 import { checkInBackground, backUpInBackground } from '../../src/store/background.ts';
 import { Store } from '../../src/store/store.ts';
+import { systemRandom } from '../../src/ops/random.ts';
+import { Upkeep } from '../../src/upkeep.ts';
+import { until } from '../support/ports.ts';
+import { silentLog } from '../support/room.ts';
 import { ManualClock, turn } from '../support/manual-clock.ts';
 import { olderDatabase, openStore, storeOptions, temporaryFolder } from '../support/store.ts';
 
@@ -412,6 +416,40 @@ describe('group and now', () => {
     const again = openStore(folder);
     again.now(() => again.events.add(event, 4));
     expect(again.events.after(0, 10).map((row) => row.sequence)).toEqual([2, 3]);
+  });
+});
+
+describe('what events weigh', () => {
+  it('is bounded: the oldest go, as many as it takes', async () => {
+    const clock = new ManualClock();
+    const store = openStore(temporaryFolder(), clock);
+    for (let i = 0; i < 3000; i++)
+      store.group(() =>
+        store.events.add({ event_type: 'agent.started', body: { note: 'x'.repeat(800) } }, clock.nowMs()),
+      );
+    store.flush();
+    expect(store.events.averageBytes()).toBeGreaterThan(800);
+    const upkeep = new Upkeep({
+      store,
+      clock,
+      random: systemRandom,
+      log: silentLog,
+      timeZone: 'Europe/Oslo',
+      eventsKeepMs: 365 * 24 * 3_600_000,
+      eventsMax: 1_000_000,
+      eventsMaxBytes: 2_000_000,
+      onEventsTrimmed: () => undefined,
+      onDamage: () => undefined,
+      compareControllers: () => undefined,
+      verifyRows: () => Promise.resolve(),
+    });
+    onTestFinished(() => upkeep.stop());
+    upkeep.start();
+    const weight = (): number => store.events.count() * store.events.averageBytes();
+    // What tells of it comes on top.
+    await until(() => weight() <= 2_010_000, 'the oldest are gone', 20_000);
+    expect(store.events.count()).toBeGreaterThan(1000);
+    expect(store.events.lastSequence()).toBeGreaterThanOrEqual(3000);
   });
 });
 
