@@ -119,6 +119,6 @@ export class EmbeddedBroker {
 
 // The library's codes are a `const enum`, which a program whose types are stripped cannot name: the number it stands for.
 const refusal = (): AuthenticateError =>
-  Object.assign(new Error('wrong user name or password'), {
-    returnCode: BAD_USER_NAME_OR_PASSWORD as AuthenticateError['returnCode'],
-  });
+  Object.defineProperty(new Error('wrong user name or password'), 'returnCode', {
+    value: BAD_USER_NAME_OR_PASSWORD,
+  }) as AuthenticateError;
