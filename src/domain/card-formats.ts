@@ -185,7 +185,7 @@ export function canonicalCard(value: string, format: string | null, fallback: De
   if (format === null && layout.facilityCode === null && TWO_NUMBERS.test(value)) {
     throw new OperatingError(
       'invalid_input',
-      `${name} has no facility code, and this number has one. Remedy: say how the card is read, as H10301:${value}, or in card_format: one of ${WITH_FACILITY_CODE.join(', ')}`,
+      `${name} has no facility code, and this number has one. Remedy: say how the card is read, as H10301:facility:number, or in card_format: one of ${WITH_FACILITY_CODE.join(', ')}`,
     );
   }
   const facilityCode = name === fallback.format ? fallback.facility_code : undefined;

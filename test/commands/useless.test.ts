@@ -79,7 +79,7 @@ describe('a card number', () => {
       card_number: '04A1B2C3D4E5F6',
     });
     expect((await create('123:45678')).error?.message).toContain(
-      'Remedy: say how the card is read, as H10301:123:45678, or in card_format',
+      'Remedy: say how the card is read, as H10301:facility:number, or in card_format',
     );
   });
 
