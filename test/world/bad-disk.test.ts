@@ -179,7 +179,7 @@ describe('files of the database that are taken away while doors are served', () 
     for (let n = 1; n <= 5; n++) expect((await addUser(building, n)).ok).toBe(true);
     // What a kill would leave: the files as they stand, copied by another process.
     const left = temporaryFolder();
-    spawnSync('cp', ['-a', path, `${path}-wal`, join(building.folder, 'master.key'), left]);
+    spawnSync('cp', ['-a', `${building.folder}/.`, left]);
     await until(
       () => building.tower.heard.some((message) => message.topic.endsWith('/event/agent.storage_files_renewed')),
       'the event tells',
