@@ -42,9 +42,10 @@ export type End = 'broker' | 'certain' | 'unanswered' | 'other';
 
 type Flight = { item: Outgoing; sent: Sent; atMs: number };
 
-const MOST_IN_FLIGHT = 256;
+/** More than the commands that may be under way to us: the acknowledgement of a reply comes behind those. */
+const MOST_IN_FLIGHT = 1_024;
 /** Replies wait here while the broker is slow; what is beyond comes again at the next connection where the journal has it. */
-const MOST_WAITING = 10_000;
+const MOST_WAITING = 50_000;
 const MOST_WAITING_BYTES = 32 * 1024 * 1024;
 const MOST_ONLY_HERE = 500;
 const ONLY_HERE_MS = 120_000;
