@@ -83,8 +83,12 @@ export class GenerationFile {
     this.#place = 1;
   }
 
-  /** Durable when it returns, with one flush; needs no room on a full disk. */
+  /** Durable when it returns, with one flush; needs no room on a full disk. A file that was deleted meanwhile is made anew. */
   write(record: GenerationRecord): void {
+    if (!existsSync(this.#path)) {
+      this.begin(record);
+      return;
+    }
     const handle = openSync(this.#path, 'r+');
     try {
       const bytes = this.#format(record);
