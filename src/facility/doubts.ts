@@ -38,12 +38,20 @@ export function checkUse(root: Root, report: Report): void {
   }
 }
 
+/** More wrong PINs a day at a door than people make who mistype: slips are given back. */
+const MANY_GUESSES = 500;
+
 /** Settings under which guessing PINs pays. */
 export function checkGuessing(root: Root, report: Report): void {
   const takesCodes = Object.values(section(root, 'entrances')).some(
     (entrance) => valueAt(entrance, ['factors']) !== 'card',
   );
   if (!takesCodes) return;
+  const perDay = valueAt(root, ['policy', 'lockout', 'per_day']);
+  if (typeof perDay === 'number' && perDay > MANY_GUESSES) {
+    const message = `${perDay} wrong PINs a day at each entrance: with six digits that finds one of 10 people's in a day with a chance of ${perDay / 1000} %`;
+    report.warn(['policy', 'lockout', 'per_day'], message, 'Write fewer, or give longer PINs.');
+  }
   if (valueAt(root, ['policy', 'pin_quality']) === 'off') {
     const remedy = 'Write `pin_quality: warn` or `refuse`, or leave it out.';
     report.warn(['policy', 'pin_quality'], 'PINs such as 0000 and 1234 are taken without a word', remedy);

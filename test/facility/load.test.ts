@@ -276,6 +276,11 @@ describe('a warning never stops a start', () => {
       { policy: 'policy: {pin_quality: off}\n' },
       'policy.pin_quality: PINs such as 0000 and 1234 are taken without a word',
     ],
+    [
+      'so many wrong PINs are admitted that guessing pays',
+      { policy: 'policy: {lockout: {per_day: 1000}}\n' },
+      'policy.lockout.per_day: 1000 wrong PINs a day at each entrance: with six digits that finds one of 10 people',
+    ],
     ['there are no entrances', { entrances: '', controllers: '', buses: '' }, ': there are no entrances'],
     [
       'a bus has no controller',
