@@ -1,109 +1,22 @@
 // One queue for one physical bus. It decides who speaks next (strikes first), how often a lost answer is asked for again, and when a unit counts as gone, so that a
 // dead one is only knocked at now and then and costs the others little. How bytes travel is the line's business: RTU (`line.ts`) or Modbus TCP (`tcp.ts`).
 
-import { isReadOnly, exceptionKind, type Reply, type Request } from './codec.ts';
+import {
+  PRIORITIES,
+  type Attempt,
+  type Line,
+  type BusUnit,
+  type Outcome,
+  type Priority,
+  type RequestOptions,
+  type UnitSettings,
+  type UnitWatch,
+} from './bus-terms.ts';
+import { isReadOnly, exceptionKind, type Request } from './codec.ts';
+import { Unit } from './unit.ts';
 import { assert } from '../../src/domain/errors.ts';
-import type { Clock, DeviceCounters, Random, Timer } from '../../src/domain/ports.ts';
-
-/** In the order of the house: strikes and feedback, inputs that are due, erasures, writes, read-back. */
-export const PRIORITIES = ['strike', 'input', 'erase', 'write', 'read'] as const;
-export type Priority = (typeof PRIORITIES)[number];
-
-export type UnitSettings = {
-  unit: number;
-  /** The longest a device takes before its answer begins. */
-  turnaroundMs: number;
-  /** How late an answer may still come once it was given up: so long nothing else is asked of that unit. */
-  lateReplyMs: number;
-  /** Least pause before a request to this unit, beyond what the line itself asks for. */
-  minGapMs: number;
-  /** How often a read whose answer was lost is asked again; writes never are. */
-  readRetries: number;
-  maxInFlight: number;
-  /** Reads that show whether the unit lives, asked in turn. */
-  probes: readonly Request[];
-  /** Reads whose answers differ in function or length: after a lost answer one that no owed answer can look like shows where we are. */
-  settlers: readonly Request[];
-};
-
-export type Outcome =
-  | { outcome: 'reply'; reply: Reply; atMonotonicMs: number }
-  | { outcome: 'exception'; code: number }
-  /** It was sent, and nobody knows whether the device did it. */
-  | { outcome: 'no_reply'; why: 'timed_out' | 'garbled' | 'line_lost'; message: string }
-  /** It never left. */
-  | { outcome: 'not_sent'; why: 'offline' | 'too_late' | 'queue_full' | 'closed'; message: string };
-
-/** What one attempt on the line came to. */
-export type Attempt =
-  | { result: 'reply'; reply: Reply; atMonotonicMs: number }
-  | { result: 'exception'; code: number }
-  | { result: 'timed_out'; message: string }
-  | { result: 'garbled'; message: string }
-  | { result: 'lost'; message: string }
-  /** Its time passed before it could be sent. */
-  | { result: 'expired' };
-
-/** What a line is told about the unit it speaks to. */
-export type LineUnit = {
-  readonly settings: UnitSettings;
-  readonly counters: DeviceCounters;
-  /** Lately answering; a dead one's silence needs no pause for the others. */
-  readonly online: boolean;
-};
-
-export type SendOptions = {
-  /** Past this instant it is not sent any more. */
-  notAfterMonotonicMs?: number;
-  /** Called in the turn in which it is handed to the port. */
-  onSent?: () => void;
-};
-
-export type Line = {
-  start(events: LineEvents): void;
-  stop(): Promise<void>;
-  readonly maxInFlight: number;
-  /** What a request and its answer take of the line, ms; 0: nobody waits for them. */
-  lengthMs(request: Request): number;
-  /** How long from `nowMs`, monotonic, a request to this unit must still wait, ms; 0: it may go now. */
-  waitMs(unit: LineUnit, nowMs: number): number;
-  /**
-   * Sends in this very turn and resolves with what came of it; never rejects. Only called when `waitMs` is 0. Where something else must be asked first, the request
-   * follows unless it is too late for it then.
-   */
-  exchange(unit: LineUnit, request: Request, options: SendOptions): Promise<Attempt>;
-  /** Sends to every unit at once and resolves when they have had time for it; false when the line was lost. */
-  broadcast(request: Request): Promise<boolean>;
-  /** Waits no longer for a unit that is not online: a strike elsewhere goes before the hope that it is back. */
-  abandonProbe(): void;
-  /** Nobody answers at all: a connection may be dead without saying so. */
-  renew(reason: string): void;
-};
-
-export type LineEvents = { up(): void; down(reason: string): void };
-
-export type UnitWatch = {
-  online(): void;
-  offline(reason: string): void;
-  /** A transfer is about to take the bus for this long, ms: inputs that fall due before its end are asked for in this very turn. */
-  ahead?(lengthMs: number): void;
-};
-
-export type RequestOptions = SendOptions & { priority: Priority };
-
-/** A unit of the bus as its device sees it. */
-export type BusUnit = {
-  readonly counters: Readonly<DeviceCounters>;
-  readonly online: boolean;
-  /** When it answered last, monotonic ms. */
-  readonly heardAtMs: number;
-  request(request: Request, options: RequestOptions): Promise<Outcome>;
-  /**
-   * A strike was sent at or after this instant, monotonic ms, and its time is over without an answer. Where the line has been heard since, the strike has arrived.
-   * Where a network has stood still since, it would deliver the strike when it moves again, and open the door to nobody: then the connection is thrown away.
-   */
-  callBack(sinceMonotonicMs: number): void;
-};
+import { SilenceShare } from '../../src/domain/silence.ts';
+import type { Clock, Random, Timer } from '../../src/domain/ports.ts';
 
 /** So many requests may wait on one bus; more means that somebody asks faster than the wire answers. */
 const QUEUE_BOUND = 512;
@@ -113,7 +26,7 @@ const PROBE_FIRST_MS = 250;
 const PROBE_LAST_MS = 5_000;
 /** After so many input polls in a row something else that waits goes first, so that a bus too slow for its inputs still takes credentials. */
 const POLLS_IN_A_ROW = 4;
-/** So many lost answers of all units running, with not one in between, and the connection is made anew. */
+/** So many lost answers of all units running, and at least one for each of them, with not one answer in between, and the connection is made anew. */
 const MISSES_UNTIL_RENEWAL = 3;
 /**
  * Timers have a grain of a millisecond, which at fast baud rates is as long as the pause itself. While a strike or a transfer waits, at most this last bit of a pause is
@@ -123,8 +36,18 @@ const COUNTED_MS = 1.2;
 /** A timer may fire this much early, for the loop keeps its time in whole milliseconds. */
 const TIMER_EARLY_MS = 1;
 
+/** `knock`: whether a unit that is offline answers again. */
+type Lane = Priority | 'knock';
+const LANES: readonly Lane[] = [...PRIORITIES, 'knock'];
+/** What units that do not answer may take of the bus while others do. */
+const SILENT_UNITS = { share: 1 / 6, leastPauseMs: 0 } as const;
+/** Whoever was answered may want to ask on, before the bus is spent on somebody who does not answer. */
+const AFTER_ANSWER_MS = 5;
+
 type Job = {
   unit: Unit;
+  lane: Lane;
+  sinceMs: number;
   request: Request;
   options: RequestOptions;
   attempts: number;
@@ -136,7 +59,8 @@ export class Bus {
   readonly #random: Random;
   readonly #line: Line;
   readonly #units = new Map<number, Unit>();
-  readonly #queues: Record<Priority, Job[]> = { strike: [], input: [], erase: [], write: [], read: [] };
+  readonly #queues: Record<Lane, Job[]> = { strike: [], input: [], erase: [], write: [], read: [], knock: [] };
+  readonly #silence = new SilenceShare(SILENT_UNITS);
   #inFlight = 0;
   #queued = 0;
   #pollsInARow = 0;
@@ -172,6 +96,7 @@ export class Bus {
       up: () => {
         this.#state = 'up';
         this.#missesInARow = 0;
+        this.#silence.open(this.#units.size);
         for (const unit of this.#units.values()) this.#probe(unit);
       },
       down: (reason) => {
@@ -204,7 +129,7 @@ export class Bus {
       else if (!unit.online) resolve(notSent('offline', unit.problem?.reason ?? 'the unit has not answered yet'));
       else if (this.#queued >= QUEUE_BOUND)
         resolve(notSent('queue_full', `${QUEUE_BOUND} requests wait for the bus already`));
-      else this.#enqueue({ unit, request, options, attempts: 0, resolve });
+      else this.#enqueue({ unit, lane: options.priority, request, options, resolve });
     });
   }
 
@@ -213,8 +138,15 @@ export class Bus {
       this.#line.renew('nothing comes through: a strike that could arrive late was called back');
   }
 
-  #enqueue(job: Job): void {
-    this.#queues[job.options.priority].push(job);
+  /** A gateway has looked for the unit for longer than the unit was waited for, and nobody else could be asked meanwhile. */
+  answeredLate(unit: Unit, tookMs: number, attempt: Attempt): void {
+    if (isHeard(attempt)) this.#silence.forgive();
+    else this.#spent(tookMs - unit.settings.turnaroundMs);
+  }
+
+  #enqueue(asked: Omit<Job, 'attempts' | 'sinceMs'>): void {
+    const job: Job = { ...asked, attempts: 0, sinceMs: this.#clock.monotonicMs() };
+    this.#queues[job.lane].push(job);
     this.#queued++;
     if (job.options.priority === 'strike') this.#line.abandonProbe();
     this.#pump();
@@ -239,7 +171,7 @@ export class Bus {
   }
 
   #pumpIn(waitMs: number): void {
-    const isPressed = this.#queued > this.#queues.input.length;
+    const isPressed = this.#queued > this.#queues.input.length + this.#queues.knock.length;
     if (!isPressed) this.#timer = this.#clock.after(waitMs + TIMER_EARLY_MS, () => this.#pump());
     else if (waitMs > COUNTED_MS) this.#timer = this.#clock.after(waitMs - COUNTED_MS, () => this.#pump());
     else if (!this.#isWatching) {
@@ -256,8 +188,12 @@ export class Bus {
     let waitMs = Number.POSITIVE_INFINITY;
     // One instant for all: else the pause of the line could end between two looks, and what is less urgent go first.
     const nowMs = this.#clock.monotonicMs();
-    for (const priority of this.#order()) {
-      const queue = this.#queues[priority];
+    for (const lane of this.#order(nowMs)) {
+      const queue = this.#queues[lane];
+      if (lane === 'knock' && queue.length > 0 && !this.#mayKnock(nowMs) && !this.#isKnockOverdue(nowMs)) {
+        waitMs = Math.min(waitMs, this.#knockAtMs - nowMs);
+        continue;
+      }
       for (let i = 0; i < queue.length; i++) {
         const job = queue[i];
         assert(job !== undefined, 'the queue has no holes');
@@ -272,7 +208,7 @@ export class Bus {
         if (jobWaitMs <= 0) {
           if (this.#asksAhead(job)) return this.#next();
           this.#take(queue, i);
-          this.#pollsInARow = priority === 'input' ? this.#pollsInARow + 1 : 0;
+          this.#pollsInARow = lane === 'input' ? this.#pollsInARow + 1 : 0;
           return { job, waitMs: 0 };
         }
         waitMs = Math.min(waitMs, jobWaitMs);
@@ -297,8 +233,26 @@ export class Bus {
     return false;
   }
 
-  #order(): readonly Priority[] {
-    return this.#pollsInARow >= POLLS_IN_A_ROW ? ['strike', 'erase', 'write', 'read', 'input'] : PRIORITIES;
+  #order(nowMs: number): readonly Lane[] {
+    if (this.#isKnockOverdue(nowMs)) return ['strike', 'knock', 'input', 'erase', 'write', 'read'];
+    return this.#pollsInARow >= POLLS_IN_A_ROW ? ['strike', 'erase', 'write', 'read', 'input', 'knock'] : LANES;
+  }
+
+  #isKnockOverdue(nowMs: number): boolean {
+    const [knock] = this.#queues.knock;
+    return knock !== undefined && this.#silence.isOverdue(knock.sinceMs, nowMs);
+  }
+
+  get #someAnswer(): boolean {
+    return [...this.#units.values()].some(({ online }) => online);
+  }
+
+  get #knockAtMs(): number {
+    return Math.max(this.#silence.readyAtMs, this.#heardAtMs + AFTER_ANSWER_MS);
+  }
+
+  #mayKnock(nowMs: number): boolean {
+    return this.#knockAtMs <= nowMs || !this.#someAnswer;
   }
 
   #take(queue: Job[], index: number): void {
@@ -313,11 +267,17 @@ export class Bus {
     unit.counters.requests++;
     if (job.attempts > 0) unit.counters.retries++;
     job.attempts++;
+    const sentAtMs = this.#clock.monotonicMs();
     const attempt = await this.#line.exchange(unit, job.request, job.options);
+    if (job.lane === 'knock' && !isHeard(attempt)) this.#spent(this.#clock.monotonicMs() - sentAtMs);
     this.#inFlight--;
     unit.inFlight--;
     this.#judge(job, attempt);
     this.#pump();
+  }
+
+  #spent(costMs: number): void {
+    this.#silence.spend(this.#clock.monotonicMs(), costMs, this.#someAnswer);
   }
 
   #judge(job: Job, attempt: Attempt): void {
@@ -349,7 +309,7 @@ export class Bus {
         this.#missed(unit, attempt.message);
         this.#doubtLine();
         if (this.#mayRetry(job)) {
-          this.#queues[job.options.priority].unshift(job);
+          this.#queues[job.lane].unshift(job);
           this.#queued++;
         } else job.resolve({ outcome: 'no_reply', why: attempt.result, message: attempt.message });
     }
@@ -365,6 +325,7 @@ export class Bus {
     unit.misses = 0;
     this.#missesInARow = 0;
     if (unit.online || this.#state !== 'up') return;
+    this.#silence.forgive();
     unit.online = true;
     unit.problem = null;
     unit.probeTimer?.cancel();
@@ -378,7 +339,8 @@ export class Bus {
 
   /** Only where nobody answers at all does the line itself come under suspicion. */
   #doubtLine(): void {
-    if (++this.#missesInARow >= MISSES_UNTIL_RENEWAL && ![...this.#units.values()].some((other) => other.online)) {
+    const enough = Math.max(MISSES_UNTIL_RENEWAL, this.#units.size);
+    if (++this.#missesInARow >= enough && !this.#someAnswer) {
       this.#missesInARow = 0;
       this.#line.renew('none of the units answers');
     }
@@ -414,72 +376,30 @@ export class Bus {
       } else this.#probeLater(unit);
     };
     const options: RequestOptions = { priority: 'read' };
-    this.#enqueue({ unit, request: unit.nextProbe(), options, attempts: 0, resolve });
+    this.#enqueue({ unit, lane: 'knock', request: unit.nextProbe(), options, resolve });
   }
 
   #refuseQueued(which: (job: Job) => boolean, why: 'offline' | 'closed', message: string): void {
-    for (const priority of PRIORITIES) {
+    for (const lane of LANES) {
       const kept: Job[] = [];
-      for (const job of this.#queues[priority].splice(0)) {
+      for (const job of this.#queues[lane].splice(0)) {
         if (!which(job)) kept.push(job);
         else {
           this.#queued--;
           job.resolve(notSent(why, message));
         }
       }
-      this.#queues[priority].push(...kept);
+      this.#queues[lane].push(...kept);
     }
   }
 }
+
+/** A gateway that says "no path" is heard, and the device behind it is not. */
+const isHeard = (attempt: Attempt): boolean =>
+  attempt.result === 'reply' || (attempt.result === 'exception' && exceptionKind(attempt.code) !== 'path');
 
 const notSent = (why: 'offline' | 'too_late' | 'queue_full' | 'closed', message: string): Outcome => ({
   outcome: 'not_sent',
   why,
   message,
 });
-
-class Unit implements BusUnit, LineUnit {
-  readonly settings: UnitSettings;
-  readonly watch: UnitWatch;
-  readonly counters: DeviceCounters = {
-    requests: 0,
-    replies: 0,
-    timeouts: 0,
-    retries: 0,
-    crcErrors: 0,
-    exceptions: 0,
-    bytesSent: 0,
-    bytesReceived: 0,
-  };
-  readonly #bus: Bus;
-  #nextProbe = 0;
-  online = false;
-  problem: { kind: 'line' | 'silent'; reason: string } | null = null;
-  inFlight = 0;
-  heardAtMs = Number.NEGATIVE_INFINITY;
-  /** Lost answers running. */
-  misses = 0;
-  probing = false;
-  probeDelayMs = PROBE_FIRST_MS;
-  probeTimer: Timer | null = null;
-
-  constructor(bus: Bus, settings: UnitSettings, watch: UnitWatch) {
-    this.#bus = bus;
-    this.settings = settings;
-    this.watch = watch;
-  }
-
-  nextProbe(): Request {
-    const request = this.settings.probes[this.#nextProbe++ % this.settings.probes.length];
-    assert(request !== undefined, 'a unit has probes');
-    return request;
-  }
-
-  request(request: Request, options: RequestOptions): Promise<Outcome> {
-    return this.#bus.request(this, request, options);
-  }
-
-  callBack(sinceMonotonicMs: number): void {
-    this.#bus.callBack(sinceMonotonicMs);
-  }
-}

@@ -1,7 +1,7 @@
 // What an installer says about a Modbus bus and its controllers, and what follows from it without touching the wire: profiles, capabilities and doubts.
 
 import { z } from 'zod';
-import type { UnitSettings } from './bus.ts';
+import type { UnitSettings } from './bus-terms.ts';
 import { capabilitiesOf } from './capabilities.ts';
 import { PDU_LIMITS, type Request } from './codec.ts';
 import { blocksOf } from './inputs.ts';

@@ -1,7 +1,8 @@
 // One controller or IO module on a bus: brought up before anything is asked of it (who is it, is it set as it must be, outputs where they belong, inputs told), then
 // looked at again and again. A device that is another one than expected is never written to.
 
-import type { Bus, BusUnit, Priority, UnitSettings } from './bus.ts';
+import type { Bus } from './bus.ts';
+import type { BusUnit, Priority, UnitSettings } from './bus-terms.ts';
 import { clockLength, clockRegisters, fromClockRegisters } from './clock-registers.ts';
 import { eventLog } from './event-log.ts';
 import { Inputs } from './inputs.ts';

@@ -2,7 +2,7 @@
 // former question's. What proves something is an answer that no owed one can look like: a device answers in the order it was asked, so with that one everything
 // before it was answered or never will be.
 
-import type { LineUnit } from './bus.ts';
+import type { LineUnit } from './bus-terms.ts';
 import { encodeRequest, replyLength, type Request } from './codec.ts';
 import { findReply } from './rtu.ts';
 import type { Clock, Log } from '../../src/domain/ports.ts';

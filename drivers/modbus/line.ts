@@ -1,7 +1,7 @@
 // The RTU line: Modbus frames over a serial port, or over a serial converter on the network. RTU carries no transaction number, so an answer that comes too late
 // looks exactly like the answer to the next question. Everything here serves one promise: such an answer is never taken for another's.
 
-import type { Attempt, Line, LineEvents, LineUnit, SendOptions } from './bus.ts';
+import type { Attempt, Line, LineEvents, LineUnit, SendOptions } from './bus-terms.ts';
 import type { Reply, Request } from './codec.ts';
 import { Lateness } from './lateness.ts';
 import {

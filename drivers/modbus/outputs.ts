@@ -1,7 +1,7 @@
 // Relays: a pulse by the device where it has one, else by us, and then the off is certain: repeated until it has been read back. A strike is sent in the turn of the
 // call and never later than the instant it was decided for.
 
-import type { Priority, RequestOptions } from './bus.ts';
+import type { Priority, RequestOptions } from './bus-terms.ts';
 import { HOST_PULSE_MAX_MS, HOST_PULSE_MIN_MS } from './capabilities.ts';
 import type { Request } from './codec.ts';
 import type { Profile } from './profile-schema.ts';

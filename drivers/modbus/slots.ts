@@ -1,7 +1,7 @@
 // The device's table of credentials: reading, writing and erasing slots, contiguous ones together, in the order that never leaves a half-written record in force. A
 // write whose answer was lost is `unknown`; nobody here tries again, because only reading back tells.
 
-import type { Priority } from './bus.ts';
+import type { Priority } from './bus-terms.ts';
 import { slotsPerWrite } from './capabilities.ts';
 import type { CredentialsSpec } from './layout.ts';
 import type { Encoded, RecordCodec } from './record.ts';

@@ -1,6 +1,6 @@
 // The steps of a profile's handshakes (write, poll, wait), carried out one after the other. A closed set of verbs with `$slot` and `$count`: a profile stays data.
 
-import type { Priority } from './bus.ts';
+import type { Priority } from './bus-terms.ts';
 import type { Step } from './credential-schema.ts';
 import type { Failure, Talk } from './talk.ts';
 import type { Clock, SlotRefusal } from '../../src/domain/ports.ts';

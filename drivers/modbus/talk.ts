@@ -1,7 +1,7 @@
 // How a device's parts speak to it: reads and writes of areas, cut into requests that the device takes and the bus can bear, with patience for a busy device. What
 // comes of it is a value; nothing here throws for what a device or wire does.
 
-import type { BusUnit, Outcome, Priority, RequestOptions } from './bus.ts';
+import type { BusUnit, Outcome, Priority, RequestOptions } from './bus-terms.ts';
 import { describeException, exceptionKind, type Reply, type Request } from './codec.ts';
 import type { Profile } from './profile-schema.ts';
 import { READ_FUNCTION, type Area } from './schema-parts.ts';

@@ -4,7 +4,7 @@
 
 import { connect, type Socket } from 'node:net';
 import modbusSerial from 'modbus-serial';
-import type { Attempt, Line, LineEvents, LineUnit, SendOptions } from './bus.ts';
+import type { Attempt, Line, LineEvents, LineUnit, SendOptions } from './bus-terms.ts';
 import { decodeReply, encodeRequest, type Request } from './codec.ts';
 import { Budget } from '../../src/domain/budget.ts';
 import { assert } from '../../src/domain/errors.ts';
@@ -18,6 +18,10 @@ const KEEP_ALIVE_MS = 10_000;
 /** What a network and a gateway's own queue may add to a device's turnaround. */
 const NETWORK_SLACK_MS = 250;
 const MBAP_BYTES = 7;
+/** A gateway that looks for a unit in vain keeps everybody behind it waiting meanwhile. So long, at most, others that ask through it are waited for on that account. */
+const GATEWAY_BUSY_MS = 5_000;
+/** How often it is looked at whether it is done. */
+const GATEWAY_LOOK_MS = 100;
 /** So much is taken in one turn of the loop, and in all: far more than a device answers to so few questions. What it sends beyond that waits on its side. */
 const READ_BYTES = 2048;
 const INTAKE = { atOnce: 256 * 1024, perSecond: 256 * 1024 } as const;
@@ -26,7 +30,17 @@ export type TcpAddress = { host: string; port: number };
 export type TcpContext = { clock: Clock; random: Random; log: Log };
 
 type Client = InstanceType<typeof modbusSerial.default>;
-type Connection = { socket: Socket; client: Client; pending: Map<(attempt: Attempt) => void, LineUnit> };
+type Connection = {
+  socket: Socket;
+  client: Client;
+  pending: Map<(attempt: Attempt) => void, LineUnit>;
+  /** Since when a unit that is offline owes an answer that is no longer waited for. */
+  owed: Map<LineUnit, number>;
+  /** Units for which it was waited like that in vain: the gateway drops what it cannot deliver. */
+  dropped: Set<LineUnit>;
+  /** When the last answer that was owed came. */
+  owedCameAtMs: number;
+};
 
 export class TcpLine implements Line {
   readonly maxInFlight: number;
@@ -65,8 +79,11 @@ export class TcpLine implements Line {
   }
 
   abandonProbe(): void {
-    for (const [settle, unit] of [...(this.#connection?.pending ?? [])]) {
-      if (!unit.online) settle({ result: 'timed_out', message: 'not waited for: a strike came' });
+    const connection = this.#connection;
+    for (const [settle, unit] of [...(connection?.pending ?? [])]) {
+      if (unit.online) continue;
+      connection?.owed.set(unit, this.#clock.monotonicMs());
+      settle({ result: 'timed_out', message: 'not waited for: a strike came' });
     }
   }
 
@@ -89,6 +106,7 @@ export class TcpLine implements Line {
     const pdu = encodeRequest(request);
     const sentAtMs = this.#clock.monotonicMs();
     unit.counters.bytesSent += MBAP_BYTES + pdu.length;
+    const isKnock = !unit.online;
     const attempt = await new Promise<Attempt>((resolve) => {
       // A device that takes several requests at once may still see to them one after the other.
       const before = [...connection.pending.values()].filter((other) => other === unit).length;
@@ -98,17 +116,52 @@ export class TcpLine implements Line {
         deadline.cancel();
         resolve(result);
       };
-      const deadline = this.#clock.after(timeoutMs, () => {
-        this.#clock.immediate(() => settle({ result: 'timed_out', message: `no answer within ${timeoutMs} ms` }));
-      });
+      const giveUp = (): void => {
+        // A strike whose time is over is called back, whoever keeps the gateway.
+        const busyMs = options.notAfterMonotonicMs === undefined ? this.#busyMs(connection, unit, timeoutMs) : 0;
+        if (busyMs > 0) {
+          deadline = this.#clock.after(Math.min(busyMs, GATEWAY_LOOK_MS), () => this.#clock.immediate(giveUp));
+          return;
+        }
+        const waitedMs = Math.round(this.#clock.monotonicMs() - sentAtMs);
+        if (isKnock) connection.owed.set(unit, sentAtMs);
+        settle({ result: 'timed_out', message: `no answer within ${waitedMs} ms` });
+      };
+      let deadline = this.#clock.after(timeoutMs, () => this.#clock.immediate(giveUp));
       connection.pending.set(settle, unit);
       connection.client.writeCustomFC(unit.settings.unit, request.fc, [...pdu.subarray(1)], (error, result) => {
-        settle(this.#read(unit, request, error, result));
+        const answer = this.#read(unit, request, error, result);
+        if (!connection.pending.has(settle) && isKnock && answer.result !== 'lost')
+          this.#cameLate(connection, unit, sentAtMs, answer);
+        settle(answer);
       });
       options.onSent?.();
     });
     this.#askedAtMs.set(unit.settings.unit, Math.max(sentAtMs, this.#clock.monotonicMs()));
     return attempt;
+  }
+
+  /** For how long the gateway may still be kept by a unit that is not there, ms, and need its usual time for this one after that. 0: no reason to wait. */
+  #busyMs(connection: Connection, unit: LineUnit, usualMs: number): number {
+    if (!unit.online) return 0;
+    const nowMs = this.#clock.monotonicMs();
+    let untilMs = connection.owedCameAtMs + usualMs;
+    for (const [other, sinceMs] of [...connection.owed]) {
+      if (other === unit || connection.dropped.has(other)) continue;
+      if (nowMs >= sinceMs + GATEWAY_BUSY_MS) {
+        connection.owed.delete(other);
+        connection.dropped.add(other);
+      } else untilMs = Math.max(untilMs, sinceMs + GATEWAY_BUSY_MS);
+    }
+    return untilMs - nowMs;
+  }
+
+  #cameLate(connection: Connection, unit: LineUnit, sentAtMs: number, answer: Attempt): void {
+    const nowMs = this.#clock.monotonicMs();
+    connection.owed.delete(unit);
+    connection.dropped.delete(unit);
+    connection.owedCameAtMs = nowMs;
+    unit.answeredLate(nowMs - sentAtMs, answer);
   }
 
   /** TCP knows no broadcast of its own; a gateway hands unit 0 on to its serial side and answers nothing. */
@@ -179,7 +232,14 @@ export class TcpLine implements Line {
     await client.linkTCP(socket, { port: this.#address.port });
     if (this.#opening !== socket || socket.destroyed) return;
     this.#opening = null;
-    const connection: Connection = { socket, client, pending: new Map() };
+    const connection: Connection = {
+      socket,
+      client,
+      pending: new Map(),
+      owed: new Map(),
+      dropped: new Set(),
+      owedCameAtMs: Number.NEGATIVE_INFINITY,
+    };
     this.#connection = connection;
     this.#failures = 0;
     socket.once('end', () => this.#lost(connection, 'the device closed the connection'));

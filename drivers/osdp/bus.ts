@@ -5,6 +5,7 @@
 
 import type { Clock, LineSettings, Log, OpenPort, Port, Random, Timer } from '../driver.ts';
 import { SteadyLine, wireTimeMs } from '../serial-port.ts';
+import { SilenceShare } from '../../src/domain/silence.ts';
 import { BROADCAST_ADDRESS } from './frame.ts';
 import type { Frame } from './frame.ts';
 import { FrameParser } from './parser.ts';
@@ -31,9 +32,8 @@ const PROBES_IN_A_ROW = 3;
 const LONG_ROUND_MS = 1_000;
 /** This many strikes and feedbacks in a row, then one ordinary turn. */
 const PRIORITY_EXCHANGES = 8;
-/** Of the bus time, unanswered probes take at most one part in this many, and are at least `PROBE_PAUSE_MS` apart. */
-const PROBE_SHARE = 13;
-const PROBE_PAUSE_MS = 2_000;
+/** What unanswered probes may take of the bus while others are online. */
+const PROBES = { share: 1 / 13, leastPauseMs: 2_000 } as const;
 /** Answers that nobody waits for come in bursts, out of a converter's or a reader's buffer: the line is left alone until they have passed. */
 const STRAY_PAUSE_MS = 20;
 /**
@@ -86,7 +86,7 @@ export class OsdpBus {
   #roundBeganMs = 0;
   #roundMs = 0;
   #probeCursor = 0;
-  #probeAtMs = 0;
+  readonly #silence = new SilenceShare(PROBES);
   #probesInARow = 0;
   #problem: string | null = null;
 
@@ -137,7 +137,7 @@ export class OsdpBus {
     this.#port = port;
     this.#problem = null;
     this.#parser.clear();
-    this.#probeAtMs = 0;
+    this.#silence.open(this.#stations.length);
     this.#quietAtMs = this.#clock.monotonicMs() + this.#charactersMs(IDLE_CHARACTERS);
     this.#context.log.info('line open', { port: this.settings.path });
     this.#kick();
@@ -197,7 +197,7 @@ export class OsdpBus {
       }
     }
     this.#priorityExchanges = 0;
-    const probe = nowMs >= this.#probeAtMs ? this.#nextProbe(nowMs) : null;
+    const probe = nowMs >= this.#silence.readyAtMs ? this.#nextProbe(nowMs) : null;
     if (this.#visited !== null && this.#visitExchanges < VISIT_EXCHANGES && this.#goesOn(this.#visited, nowMs, probe)) {
       this.#visitExchanges++;
       return this.#visited;
@@ -269,7 +269,7 @@ export class OsdpBus {
     for (const station of this.#stations) {
       const wants = station.wants(nowMs);
       if (wants !== null && wants !== 'probe') return nowMs;
-      const at = wants === 'probe' ? Math.max(nowMs, this.#probeAtMs) : station.wakesAtMs(nowMs);
+      const at = wants === 'probe' ? Math.max(nowMs, this.#silence.readyAtMs) : station.wakesAtMs(nowMs);
       dueMs = Math.min(dueMs, at ?? Infinity);
     }
     return dueMs;
@@ -334,7 +334,7 @@ export class OsdpBus {
     }
     this.#exchange = null;
     // Where one reader has come back, the cable may be whole again for all of them.
-    if (exchange.probe || wasMissing) this.#probeAtMs = 0;
+    if (exchange.probe || wasMissing) this.#silence.forgive();
     if (wasMissing) for (const station of this.#stations) station.retryNow();
     if (exchange.isPoll && frame.code === REPLIES.ACK.code && !this.#turning) this.#waitForNext(atMs);
     else this.#proceed();
@@ -387,17 +387,18 @@ export class OsdpBus {
       this.#judgeAt(exchange.deadlineMs, nowMs);
       return;
     }
-    this.#silence(exchange, nowMs);
+    this.#unanswered(exchange, nowMs);
   }
 
-  #silence(exchange: Exchange, nowMs: number): void {
+  #unanswered(exchange: Exchange, nowMs: number): void {
     this.#exchange = null;
     this.#visited = null;
     const rest = this.#stations.filter((station) => station !== exchange.station);
     if (exchange.probe) {
-      const costMs = nowMs - exchange.sentAtMs;
+      // Those that answer are not made to wait for another silence.
+      this.#probesInARow = PROBES_IN_A_ROW;
       const others = rest.some((station) => station.isActive);
-      this.#probeAtMs = others ? nowMs + Math.max(PROBE_PAUSE_MS, costMs * (PROBE_SHARE - 1)) : nowMs;
+      this.#silence.spend(nowMs, nowMs - exchange.sentAtMs, others);
     }
     exchange.station.unanswered(nowMs, !rest.some((station) => station.isAnswering));
     this.#proceed();

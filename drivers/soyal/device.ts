@@ -171,7 +171,8 @@ export class SoyalDevice implements Device {
 
   missed(): void {
     this.#misses++;
-    if (this.#misses >= MISSES_TO_OFFLINE) this.#goOffline(`no answer ${this.#misses} times in a row`);
+    const times = this.#misses === 1 ? '' : ` ${this.#misses} times in a row`;
+    if (this.#misses >= MISSES_TO_OFFLINE || this.#state === 'absent') this.#goOffline(`no answer${times}`);
   }
 
   // ---- its parts speak through here --------------------------------------------------------------------------------------------------------------

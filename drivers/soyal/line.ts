@@ -1,10 +1,11 @@
 // One RS-485 bus of SOYAL controllers: one request in flight, strikes before polls before erasures before writes before reads. A reply does not say which request it
 // answers, so after silence nothing from that node is believed until it has answered a question whose answer could belong to no other one: whatever it still had
-// to say has then come before.
+// to say has then come before. Nodes that do not answer are asked last, and get a bounded share of the wire.
 
 import type { Clock, DeviceCounters, LineSettings, Port, Random, OpenPort, Timer } from '../driver.ts';
 import { SteadyLine, wireTimeMs } from '../serial-port.ts';
 import { EEPROM, readReply, REQUESTS, type Reply, type Request } from './codec.ts';
+import { SilenceShare } from '../../src/domain/silence.ts';
 import { encodeFrame, FRAME_OVERHEAD_BYTES, FrameParser, FREEING_ZEROS, type Frame } from './frame.ts';
 
 /** The first one that waits goes first. */
@@ -53,6 +54,12 @@ const SILENCE_MS = 50;
 const LONGEST_FRAME_BYTES = 257;
 /** A line on which nobody was heard for this long is opened anew: a converter that restarted has forgotten the connection, and the kernel tells it late. */
 const UNHEARD_MS = 30_000;
+/** So many answers missing in a row, or none yet since the line opened, and a node counts as silent: it waits for those that answer. */
+const MISSES_TO_SILENT = 3;
+/** What silent nodes may take of the wire while others answer. */
+const SILENT_NODES = { share: 1 / 6, leastPauseMs: 0 } as const;
+/** The first question to each node of a line that opens waits no longer than this: nearly all controllers begin to answer within a tenth of it. */
+const FIRST_ANSWER_MS = 120;
 /** Lengths that no other request asks of EEPROM, one after the other: a late answer to one question is none to the next. */
 const PROBE_LENGTHS = [3, 5, 6, 7] as const;
 
@@ -70,6 +77,7 @@ type InFlight = {
   request: Request;
   node: number;
   isProbe: boolean;
+  sentAtMs: number;
   timer: Timer;
   /** However busy the line is, it is not waited for longer than this (monotonic). */
   lastChanceMs: number;
@@ -79,6 +87,10 @@ type Node = {
   /** False from a silence until a probe was answered. */
   inStep: boolean;
   probes: number;
+  /** It was asked since the line opened. */
+  wasAsked: boolean;
+  /** Answers missing since it was heard last; it begins as a silent one. */
+  misses: number;
   counters: DeviceCounters;
 };
 
@@ -98,6 +110,9 @@ export class SoyalLine {
   /** Zeros are on the wire, or the gap after an exchange is not over. */
   #pause: Timer | null = null;
   #silence: Timer | null = null;
+  readonly #share = new SilenceShare(SILENT_NODES);
+  /** Something waits for its share. */
+  #knock: Timer | null = null;
   #freeAtMs = 0;
   #lastByteAtMs = 0;
   /** A reader on the bus may wait for the rest of a frame that was cut. */
@@ -115,7 +130,7 @@ export class SoyalLine {
     this.#gapMs = settings.gapMs;
     this.#answerMs = settings.answerMs;
     this.#reports = reports;
-    this.#nodes = new Map(nodes.map((node) => [node, { inStep: false, probes: 0, counters: noCounters() }]));
+    this.#nodes = new Map(nodes.map((node) => [node, newNode()]));
     this.#steady = new SteadyLine(settings.line, context, {
       up: (port) => this.#up(port),
       data: (bytes) => this.#receive(bytes),
@@ -169,26 +184,69 @@ export class SoyalLine {
       }
       job.settle(late);
     }
+    this.#waitForShare();
   }
 
-  /** By priority; but where the polls alone fill the bus, one of the others gets its turn after each round of them. */
+  /**
+   * Strikes, then the rest by priority; but where the polls alone fill the bus, one of the others gets its turn after each round of them. What asks silent nodes comes
+   * after all that, when they have their share; only a strike at one is tried once without it, for somebody stands there.
+   */
   #choose(): Job | null {
+    const nowMs = this.#clock.monotonicMs();
+    const answering = (job: Job): boolean => !this.#isSilent(job);
+    const mayKnock = this.#share.readyAtMs <= nowMs || !this.#someAnswer;
+    const strike = this.#pick('strike', answering) ?? this.#pick('strike', (job) => mayKnock || job.silences === 0);
+    if (strike !== null) return strike;
+    const isOverdue = (job: Job): boolean => this.#isSilent(job) && this.#share.isOverdue(job.waitsSinceMs, nowMs);
+    const overdue = this.#pick('poll', isOverdue);
+    if (overdue !== null) return overdue;
     const order: readonly Priority[] =
-      this.#pollsInRow >= this.#nodes.size ? ['strike', 'erase', 'write', 'read', 'poll'] : PRIORITIES;
-    const priority = order.find((one) => this.#waiting[one].length > 0);
-    if (priority === undefined) return null;
-    this.#pollsInRow = priority === 'poll' ? this.#pollsInRow + 1 : 0;
-    return this.#waiting[priority].shift() ?? null;
+      this.#pollsInRow >= this.#nodes.size ? ['erase', 'write', 'read', 'poll'] : PRIORITIES;
+    for (const priority of order) {
+      const job = this.#pick(priority, answering);
+      if (job === null) continue;
+      this.#pollsInRow = priority === 'poll' ? this.#pollsInRow + 1 : 0;
+      return job;
+    }
+    for (const priority of PRIORITIES) {
+      const job = mayKnock ? this.#pick(priority, () => true) : null;
+      if (job !== null) return job;
+    }
+    return null;
   }
 
-  #tooLate({ exchange, waitsSinceMs, sends }: Job): ExchangeResult | null {
+  #pick(priority: Priority, fits: (job: Job) => boolean): Job | null {
+    const at = this.#waiting[priority].findIndex(fits);
+    return at < 0 ? null : (this.#waiting[priority].splice(at, 1)[0] ?? null);
+  }
+
+  #isSilent({ exchange }: Job): boolean {
+    return this.#node(exchange.node).misses >= MISSES_TO_SILENT;
+  }
+
+  get #someAnswer(): boolean {
+    return [...this.#nodes.values()].some(({ misses }) => misses < MISSES_TO_SILENT);
+  }
+
+  /** Comes back when the share of the silent nodes is there, where something waits for it. */
+  #waitForShare(): void {
+    this.#knock?.cancel();
+    this.#knock = null;
+    if (this.#inFlight !== null || !PRIORITIES.some((priority) => this.#waiting[priority].length > 0)) return;
+    const waitMs = Math.max(1, this.#share.readyAtMs - this.#clock.monotonicMs());
+    this.#knock = this.#clock.after(waitMs, () => this.#pump());
+  }
+
+  #tooLate(job: Job): ExchangeResult | null {
+    const { exchange, waitsSinceMs, sends } = job;
     const nowMs = this.#clock.monotonicMs();
     if (exchange.notAfterMs !== null && nowMs > exchange.notAfterMs) {
       return sends === 0
         ? { outcome: 'not_sent', error: 'too_late', message: 'its time was over before the bus was free' }
         : { outcome: 'unknown', message: 'no answer in time' };
     }
-    if (nowMs - waitsSinceMs <= MAX_WAIT_MS) return null;
+    // Looking for a silent node takes as long as it takes: they have their turn one after the other.
+    if (nowMs - waitsSinceMs <= MAX_WAIT_MS || (exchange.priority === 'poll' && this.#isSilent(job))) return null;
     return sends === 0
       ? overdue(`the bus was not free within ${MAX_WAIT_MS} ms`)
       : { outcome: 'unknown', message: 'no answer' };
@@ -211,8 +269,9 @@ export class SoyalLine {
       answerMs +
       ADAPTER_MS;
     const timer = this.#clock.after(timeoutMs, () => this.#clock.immediate(() => this.#timeIsOver()));
-    const lastChanceMs = this.#clock.monotonicMs() + timeoutMs + wireTimeMs(this.#settings, LONGEST_FRAME_BYTES);
-    this.#inFlight = { job, request, node, isProbe, timer, lastChanceMs };
+    const sentAtMs = this.#clock.monotonicMs();
+    const lastChanceMs = sentAtMs + timeoutMs + wireTimeMs(this.#settings, LONGEST_FRAME_BYTES);
+    this.#inFlight = { job, request, node, isProbe, sentAtMs, timer, lastChanceMs };
     this.#port?.write(frame);
   }
 
@@ -220,7 +279,8 @@ export class SoyalLine {
 
   /** Frees a reader that may wait for the rest of a frame, then asks for an answer that can belong to no earlier question; then the job is next. */
   #getInStep(job: Job): void {
-    if (!this.#mayBeStuck) {
+    // Where others are spoken to, their frames free a reader as well as zeros do.
+    if (!this.#mayBeStuck || (this.#isSilent(job) && this.#someAnswer)) {
       this.#probe(job);
       return;
     }
@@ -235,7 +295,10 @@ export class SoyalLine {
   #probe(job: Job): void {
     const node = this.#node(job.exchange.node);
     const length = PROBE_LENGTHS[node.probes++ % PROBE_LENGTHS.length] ?? PROBE_LENGTHS[0];
-    this.#send(job, REQUESTS.readEeprom(EEPROM.openZones, length), this.#answerMs, true);
+    const answerMs =
+      node.wasAsked || this.#nodes.size === 1 ? this.#answerMs : Math.min(this.#answerMs, FIRST_ANSWER_MS);
+    node.wasAsked = true;
+    this.#send(job, REQUESTS.readEeprom(EEPROM.openZones, length), answerMs, true);
   }
 
   #pauseFor(delayMs: number, then: () => void): void {
@@ -276,6 +339,8 @@ export class SoyalLine {
     node.counters.replies++;
     if (reply.kind === 'nack') node.counters.exceptions++;
     this.#finish(current);
+    if (node.misses >= MISSES_TO_SILENT) this.#share.forgive();
+    node.misses = 0;
     this.#reports.heard(current.node);
     if (current.isProbe) {
       // A refusal answers the probe as well: firmware that does not give its EEPROM away.
@@ -308,9 +373,15 @@ export class SoyalLine {
     const node = this.#node(current.node);
     node.counters.timeouts++;
     node.inStep = false;
-    this.#mayBeStuck = true;
+    const wasSilent = node.misses >= MISSES_TO_SILENT;
+    const isFirst = node.misses === Infinity;
+    node.misses = isFirst ? MISSES_TO_SILENT : node.misses + 1;
+    // The first round asks everybody in a row; the zeros before it were enough.
+    if (!isFirst || this.#nodes.size === 1) this.#mayBeStuck = true;
+    if (wasSilent) this.#share.spend(nowMs, nowMs - current.sentAtMs, this.#someAnswer);
     this.#finish(current);
     this.#reports.missed(current.node);
+    if (!wasSilent && node.misses >= MISSES_TO_SILENT) this.#giveUpNode(current.node);
     this.#unanswered(current.job);
     if (nowMs - this.#lastByteAtMs > UNHEARD_MS) this.#steady.reopen(`nothing was heard for ${UNHEARD_MS / 1000} s`);
     this.#pump();
@@ -320,7 +391,9 @@ export class SoyalLine {
     const { exchange, sends } = job;
     job.silences++;
     // Nothing was sent as long as only probes were lost, so one of those may be repeated whatever the request is.
-    const retries = sends === 0 ? Math.max(1, exchange.retries) : exchange.retries;
+    // Where a silent node keeps others waiting, its next turn comes with the next question.
+    const isKnock = this.#isSilent(job) && this.#nodes.size > 1;
+    const retries = isKnock ? 0 : sends === 0 ? Math.max(1, exchange.retries) : exchange.retries;
     const goesOn =
       exchange.notAfterMs === null ? job.silences <= retries : this.#clock.monotonicMs() < exchange.notAfterMs;
     if (!goesOn) {
@@ -336,6 +409,17 @@ export class SoyalLine {
     // Behind the others of its kind: a strike at a dead controller must not hold up one at a living one.
     if (exchange.priority === 'strike') this.#waiting.strike.push(job);
     else this.#waiting[exchange.priority].unshift(job);
+  }
+
+  /** It has fallen silent: whoever waits for it learns that now, and none of it takes the wire from the others. A strike still looks for it. */
+  #giveUpNode(address: number): void {
+    for (const priority of PRIORITIES) {
+      if (priority === 'strike') continue;
+      const queue = this.#waiting[priority];
+      const gone = queue.filter(({ exchange }) => exchange.node === address);
+      this.#waiting[priority] = queue.filter(({ exchange }) => exchange.node !== address);
+      for (const job of gone) this.#giveUp(job, 'the controller does not answer');
+    }
   }
 
   /**
@@ -355,28 +439,28 @@ export class SoyalLine {
     this.#lastByteAtMs = this.#clock.monotonicMs();
     this.#parser.reset();
     this.#mayBeStuck = true;
-    for (const node of this.#nodes.values()) node.inStep = false;
+    for (const node of this.#nodes.values()) Object.assign(node, { inStep: false, wasAsked: false, misses: Infinity });
+    this.#share.open(this.#nodes.size);
     this.#reports.up();
   }
 
   #lost(reason: string): void {
     this.#port = null;
     this.#down = reason;
-    for (const timer of [this.#pause, this.#silence, this.#inFlight?.timer]) timer?.cancel();
+    for (const timer of [this.#pause, this.#silence, this.#knock, this.#inFlight?.timer]) timer?.cancel();
+    this.#knock = null;
     this.#pause = null;
     this.#silence = null;
     const current = this.#inFlight;
     this.#inFlight = null;
-    if (current !== null) this.#giveUp(current.job);
-    for (const priority of PRIORITIES) for (const job of this.#waiting[priority].splice(0)) this.#giveUp(job);
+    if (current !== null) this.#giveUp(current.job, reason);
+    for (const priority of PRIORITIES) for (const job of this.#waiting[priority].splice(0)) this.#giveUp(job, reason);
     this.#reports.down(reason);
   }
 
-  #giveUp(job: Job): void {
+  #giveUp(job: Job, message: string): void {
     job.settle(
-      job.sends > 0
-        ? { outcome: 'unknown', message: this.#down }
-        : { outcome: 'not_sent', error: 'controller_offline', message: this.#down },
+      job.sends > 0 ? { outcome: 'unknown', message } : { outcome: 'not_sent', error: 'controller_offline', message },
     );
   }
 
@@ -388,6 +472,8 @@ export class SoyalLine {
 }
 
 const overdue = (message: string): ExchangeResult => ({ outcome: 'not_sent', error: 'timed_out', message });
+
+const newNode = (): Node => ({ inStep: false, probes: 0, wasAsked: false, misses: Infinity, counters: noCounters() });
 
 const noCounters = (): DeviceCounters => ({
   requests: 0,

@@ -1,7 +1,8 @@
 // The queue of a bus: who goes first, how much is sent at once, and what happens when more is asked than the wire carries.
 
 import { describe, expect, it } from 'vitest';
-import { Bus, type BusUnit, type UnitSettings } from '../../../drivers/modbus/bus.ts';
+import { Bus } from '../../../drivers/modbus/bus.ts';
+import type { BusUnit, UnitSettings } from '../../../drivers/modbus/bus-terms.ts';
 import { RtuLine } from '../../../drivers/modbus/line.ts';
 import type { Clock } from '../../../drivers/driver.ts';
 import { systemClock } from '../../../src/ops/clock.ts';
