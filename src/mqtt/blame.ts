@@ -33,7 +33,7 @@ export class Blame {
     return this.#suspects.size > 0;
   }
 
-  /** Whether a message of this size was carried before. Until then it goes alone: what it does to the connection it does to nothing else. */
+  /** Whether a message of this size was carried before. Until then nothing is known of what it does to the connection. */
   isProven(bytes: number): boolean {
     return bytes <= Math.max(SMALL_BYTES, this.#carried);
   }

@@ -255,7 +255,10 @@ export class MqttLink {
       error: null,
     };
     this.#connection = connection;
-    client.handleMessage = (packet, done) => connection.intake.receive(packet, done);
+    client.handleMessage = (packet, done) => {
+      this.#sending.heard();
+      connection.intake.receive(packet, done);
+    };
     client.on('connect', (connack) => this.#opened(connection, connack.properties ?? {}));
     client.on('disconnect', (packet) => (connection.disconnect = packet.reasonCode ?? 0));
     client.on('error', (error) => this.#onError(connection, error));

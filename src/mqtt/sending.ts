@@ -69,8 +69,10 @@ export class Sending {
   #look: Timer | null = null;
   #flights = 0;
   #answers = 0;
-  /** What is in flight is larger than all before, and goes alone. */
-  #isAlone = false;
+  /** An event under way that is larger than all before: no other follows until it is answered, or those behind it would be heard first. */
+  #probe: number | null = null;
+  readonly #behindProbe: Outgoing[] = [];
+  #heardMs = 0;
   readonly #setAside: Record<Kind, number> = { reply: 0, event: 0, state: 0 };
   #dropped = 0;
   /** Of which it was said that their short form goes. */
@@ -98,10 +100,10 @@ export class Sending {
     this.#wire = null;
     this.#look?.cancel();
     const flights = [...this.#flying.values()];
-    const waiting = this.#waiting.splice(0);
+    const waiting = [...this.#behindProbe.splice(0), ...this.#waiting.splice(0)];
+    this.#probe = null;
     this.#waitingBytes = 0;
     this.#flying.clear();
-    this.#isAlone = false;
     const verdict = this.#isForAMessage(end, flights)
       ? this.#blame.ended(
           flights.map(({ sent }) => sent),
@@ -134,6 +136,11 @@ export class Sending {
   /** Whether the broker has answered anything on this connection. */
   get hasAnswered(): boolean {
     return this.#answers > 0;
+  }
+
+  /** A command came: an answer to us may stand behind thousands of them (Mosquitto 2.0.11 sends all that it has, whatever Receive Maximum says). */
+  heard(): void {
+    this.#heardMs = this.#clock.monotonicMs();
   }
 
   /** Nothing waits for an answer. */
@@ -177,15 +184,15 @@ export class Sending {
   #pump(): void {
     while (this.#wire !== null) {
       const room = this.#blame.isCareful ? 1 : Math.min(MOST_IN_FLIGHT, this.#wire.mostInFlight);
-      if (this.#flying.size >= room || this.#isAlone) return;
-      const [item] = this.#waiting;
+      if (this.#flying.size >= room) return;
+      const item = this.#waiting.shift();
       if (item === undefined) return;
-      const isProven = this.#blame.isProven(Buffer.byteLength(item.json));
-      if (!isProven && this.#flying.size > 0) return;
-      this.#waiting.shift();
+      if (item.kind === 'event' && this.#probe !== null) {
+        this.#behindProbe.push(item);
+        continue;
+      }
       this.#waitingBytes -= item.json.length;
       this.#fly(this.#wire, item);
-      this.#isAlone = !isProven && this.#flying.size > 0;
     }
   }
 
@@ -205,6 +212,7 @@ export class Sending {
     if (isShort && !this.#noted.has(item.key)) this.#noteShort(item, whole);
     const id = ++this.#flights;
     const sent: Sent = { key: item.key, topic: item.topic, bytes, isShort };
+    if (item.kind === 'event' && !this.#blame.isProven(bytes)) this.#probe = id;
     this.#flying.set(id, { item, sent, atMs: this.#clock.monotonicMs() });
     wire.publish(item.topic, json, item.correlation, item.kind === 'state', (error) => this.#answer(id, error));
   }
@@ -213,7 +221,10 @@ export class Sending {
     const flight = this.#flying.get(id);
     if (flight === undefined) return;
     this.#flying.delete(id);
-    this.#isAlone = false;
+    if (this.#probe === id) {
+      this.#probe = null;
+      this.#waiting.unshift(...this.#behindProbe.splice(0));
+    }
     const { item, sent } = flight;
     if (error === null) {
       this.#answers += 1;
@@ -236,7 +247,7 @@ export class Sending {
   #lookAgain(): void {
     this.#look = this.#clock.after(LOOK_EVERY_MS, () => {
       const [oldest] = this.#flying.values();
-      if (oldest !== undefined && this.#clock.monotonicMs() - oldest.atMs > ANSWER_MS) {
+      if (oldest !== undefined && this.#clock.monotonicMs() - Math.max(oldest.atMs, this.#heardMs) > ANSWER_MS) {
         this.#wire?.end(`the broker has not acknowledged a message to ${oldest.sent.topic} for ${ANSWER_MS / 1000} s`);
         return;
       }
@@ -248,6 +259,7 @@ export class Sending {
   // ---- set aside ----
 
   #noteShort(item: Outgoing, bytes: number): void {
+    if (this.#noted.size >= MOST_ONLY_HERE) this.#noted.clear();
     this.#noted.add(item.key);
     this.#log.warn(
       `the broker does not carry a message of this size: a short one goes in its place. Remedy: a larger limit at the broker; until then ${WHOLE[item.kind]}`,
