@@ -1,12 +1,20 @@
 // Reads a secret from where the facility file says it is: a file of its own, or a systemd credential. What is read is never repeated in a message.
 
-import { readFileSync, statSync } from 'node:fs';
-import { isAbsolute, join, resolve } from 'node:path';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { basename, isAbsolute, join, resolve } from 'node:path';
 import { OperatingError } from '../domain/errors.ts';
 import type { SecretSource } from '../domain/facility.ts';
 import { whySecretUnread } from './file-errors.ts';
 
 const MAX_BYTES = 1024 * 1024;
+/** Those that lintel@.service loads where they are sealed. */
+export const UNIT_CREDENTIALS: ReadonlySet<string> = new Set([
+  'lintel-master-key',
+  'mqtt-password',
+  'mqtt-ca',
+  'mqtt-cert',
+  'mqtt-key',
+]);
 
 export type Secret = {
   bytes: Buffer;
@@ -19,7 +27,7 @@ export type Secret = {
  * `invalid_input` naming the place and the remedy.
  */
 export function readSecret(source: SecretSource, baseFolder: string, env: NodeJS.ProcessEnv): Secret {
-  if ('credential' in source) return { bytes: readBytes(credentialPath(source.credential, env)), warning: null };
+  if ('credential' in source) return { bytes: readCredential(source.credential, env), warning: null };
   const path = secretPath(source.file, baseFolder);
   return { bytes: readBytes(path), warning: openToOthers(path) };
 }
@@ -30,12 +38,18 @@ export const secretText = (secret: Secret): string => secret.bytes.toString('utf
 export const secretPath = (file: string, baseFolder: string): string =>
   isAbsolute(file) ? file : resolve(baseFolder, file);
 
-function credentialPath(name: string, env: NodeJS.ProcessEnv): string {
-  const folder = env['CREDENTIALS_DIRECTORY'];
-  if (folder !== undefined && folder !== '') return join(folder, name);
+/** What lies in systemd's folder is systemd's: nobody mends it there, so the remedy is where it comes from. */
+function readCredential(name: string, env: NodeJS.ProcessEnv): Buffer {
+  const folder = env['CREDENTIALS_DIRECTORY'] ?? '';
+  const path = folder === '' ? null : join(folder, name);
+  if (path !== null && existsSync(path)) return readBytes(path);
+  const instance = basename((env['RUNTIME_DIRECTORY'] ?? '').split(':')[0] ?? '') || 'FACILITY';
+  const load = UNIT_CREDENTIALS.has(name)
+    ? ''
+    : `, have the unit load it (systemctl edit lintel@${instance}: [Service] LoadCredentialEncrypted=${name}:%i.${name})`;
   throw new OperatingError(
     'invalid_input',
-    `the credential ${name} cannot be found: $CREDENTIALS_DIRECTORY is not set. Remedy: start under systemd with LoadCredential=${name}:PATH in the unit, or name a {file: …}`,
+    `the credential ${name} is not there${path === null ? ': systemd handed none over' : ''}. Remedy, as root: systemd-creds encrypt --name=${name} - /etc/credstore.encrypted/${instance}.${name}${load}, then systemctl restart lintel@${instance}; or, without systemd, name a {file: …}`,
   );
 }
 

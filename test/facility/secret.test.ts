@@ -1,10 +1,10 @@
-import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { formatProblems, problemsJson } from '../../src/facility/format.ts';
 import { loadFacilityText } from '../../src/facility/load.ts';
-import { readSecret, secretText } from '../../src/facility/secret.ts';
+import { readSecret, secretText, UNIT_CREDENTIALS } from '../../src/facility/secret.ts';
 import { fakeDriver } from './fake-driver.ts';
 import { fileOf } from './files.ts';
 
@@ -110,9 +110,32 @@ describe('a secret is read from where the file says', () => {
     );
     expect(() => readSecret({ file: 'sub' }, folder, {})).toThrow('it is a folder. Remedy: name the file in it');
     expect(() => readSecret({ file: 'empty' }, folder, {})).toThrow('is empty. Remedy: write the secret into it');
-    expect(() => readSecret({ credential: 'other' }, folder, env)).toThrow('there is no such file');
-    expect(() => readSecret({ credential: 'mqtt-key' }, folder, {})).toThrow(
-      '$CREDENTIALS_DIRECTORY is not set. Remedy: start under systemd with LoadCredential=mqtt-key:PATH',
+    expect(() => readSecret({ credential: 'mqtt-key' }, folder, {})).toThrow('systemd handed none over. Remedy');
+    expect(() => readSecret({ credential: 'empty' }, folder, env)).toThrow('is empty');
+  });
+
+  it('and a missing credential with what seals it for its building, never with a file that systemd made', () => {
+    const env = { CREDENTIALS_DIRECTORY: '/run/credentials/x', RUNTIME_DIRECTORY: '/run/lintel/riverside' };
+    const told = (name: string): string => {
+      try {
+        return readSecret({ credential: name }, folder, env).bytes.toString();
+      } catch (error) {
+        return String(error);
+      }
+    };
+    expect(told('mqtt-password')).toContain(
+      'the credential mqtt-password is not there. Remedy, as root: systemd-creds encrypt --name=mqtt-password - /etc/credstore.encrypted/riverside.mqtt-password, then',
     );
+    expect(told('mqtt-password')).not.toMatch(/\/run\/credentials|mode|LoadCredential/);
+    expect(told('other')).toContain(
+      'systemctl edit lintel@riverside: [Service] LoadCredentialEncrypted=other:%i.other',
+    );
+  });
+
+  it('where the unit loads each that needs no line of its own', () => {
+    const unit = readFileSync(join(import.meta.dirname, '../../systemd/lintel@.service'), 'utf8');
+    const loaded = [...unit.matchAll(/^LoadCredentialEncrypted=([\w-]+):%i\.([\w-]+)$/gm)];
+    expect(loaded.map(([, name]) => name)).toEqual(loaded.map(([, , file]) => file));
+    expect(new Set(loaded.map(([, name]) => name))).toEqual(UNIT_CREDENTIALS);
   });
 });
