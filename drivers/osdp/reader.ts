@@ -23,7 +23,7 @@ import { refuseTooLong } from './limits.ts';
 import { Outputs } from './outputs.ts';
 import { readCapabilities } from './pdcap.ts';
 import type { PdCapabilities } from './pdcap.ts';
-import { decodeReply, describeNak, describePdId, describeUnit, NAK, REPLIES, replyName } from './replies.ts';
+import { decodeReply, describeNak, describePdId, describeUnit, NAK, REPLIES, replyLabel } from './replies.ts';
 import type { DecodedReply, PdId, ReplyFields, ReplyName } from './replies.ts';
 import { Reports } from './reports.ts';
 import type { ReportSettings } from './reports.ts';
@@ -272,7 +272,8 @@ export class OsdpReader implements Device {
   #firstWord(code: number, data: Buffer): void {
     if (code === REPLIES.PDID.code) this.#identify(REPLIES.PDID.decode(data), false);
     // It was asked in the clear: that it answers so is no sign of anybody in its place.
-    else if (this.settings.secure) this.#log.debug('what it says before it is greeted does not count', { code });
+    else if (this.settings.secure)
+      this.#log.debug('what it says before it is greeted does not count', { reply: replyLabel(code) });
     else if (code !== REPLIES.ACK.code)
       this.#report({ code, data, secured: false, old: true, atMonotonicMs: this.#context.clock.monotonicMs() });
   }
@@ -397,7 +398,7 @@ export class OsdpReader implements Device {
     }
     const reply = decodeReply(code, data);
     if (typeof reply === 'string') {
-      this.#log.warn('a report that cannot be understood', { code, why: reply });
+      this.#log.warn('a report that cannot be understood', { reply: replyLabel(code), why: reply });
       return;
     }
     if (old && OF_THE_MOMENT.includes(reply.name)) {
@@ -426,7 +427,7 @@ export class OsdpReader implements Device {
   }
 
   #clearText(code: number): void {
-    const name = replyName(code);
+    const name = replyLabel(code);
     if (name === 'RAW' || name === 'FMT' || name === 'KEYPAD') {
       this.#context.emit({ type: 'clear_text_card', device: this.name });
     }

@@ -285,6 +285,10 @@ const NAMES = new Map(Object.entries(REPLIES).map(([name, row]) => [row.code, na
 
 export const replyName = (code: number): ReplyName | null => NAMES.get(code) ?? null;
 
+/** For the log, where a field named `code` is left out as a PIN would be. */
+export const replyLabel = (code: number): string =>
+  replyName(code) ?? `0x${code.toString(16).toUpperCase().padStart(2, '0')}`;
+
 export function decodeReply(code: number, data: Buffer): DecodedReply | 'unknown' | 'malformed' {
   const name = NAMES.get(code);
   if (name === undefined) return 'unknown';
