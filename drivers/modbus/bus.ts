@@ -12,12 +12,13 @@ import {
   type UnitSettings,
   type UnitWatch,
 } from './bus-terms.ts';
-import { isReadOnly, exceptionKind, type Request } from './codec.ts';
+import { describeException, isReadOnly, exceptionKind, type Request } from './codec.ts';
 import { Unit } from './unit.ts';
 import { assert } from '../../src/domain/errors.ts';
 import { SilenceShare } from '../../src/domain/silence.ts';
 import type { Clock, Random, Timer } from '../../src/domain/ports.ts';
 
+const NOBODY_ANSWERS = 'none of the units answers';
 /** So many requests may wait on one bus; more means that somebody asks faster than the wire answers. */
 const QUEUE_BOUND = 512;
 /** So many lost answers running and the unit counts as gone. */
@@ -103,7 +104,10 @@ export class Bus {
         if (this.#state === 'closed') return;
         this.#state = 'down';
         this.#downReason = reason;
-        for (const unit of this.#units.values()) this.#goOffline(unit, 'line', reason);
+        // Made anew because nobody answers: what was wrong with each says more. Any other end of the line is the news itself.
+        const isRenewal = reason === NOBODY_ANSWERS;
+        for (const unit of this.#units.values())
+          this.#goOffline(unit, 'line', isRenewal ? (unit.fault ?? reason) : reason);
       },
     });
   }
@@ -140,8 +144,14 @@ export class Bus {
 
   /** A gateway has looked for the unit for longer than the unit was waited for, and nobody else could be asked meanwhile. */
   answeredLate(unit: Unit, tookMs: number, attempt: Attempt): void {
-    if (isHeard(attempt)) this.#silence.forgive();
-    else this.#spent(tookMs - unit.settings.turnaroundMs);
+    if (isHeard(attempt)) {
+      this.#silence.forgive();
+      return;
+    }
+    this.#spent(tookMs - unit.settings.turnaroundMs);
+    if (attempt.result === 'exception')
+      unit.fault = `the gateway does not reach the unit (${describeException(attempt.code)})`;
+    else if (attempt.result === 'garbled') unit.fault = attempt.message;
   }
 
   #enqueue(asked: Omit<Job, 'attempts' | 'sinceMs'>): void {
@@ -286,6 +296,7 @@ export class Bus {
     switch (attempt.result) {
       case 'reply':
         unit.counters.replies++;
+        unit.fault = null;
         this.#heard(unit);
         job.resolve({ outcome: 'reply', reply: attempt.reply, atMonotonicMs: attempt.atMonotonicMs });
         return;
@@ -294,7 +305,8 @@ export class Bus {
         // A gateway that says "no path" is heard, and the device behind it is not.
         if (exceptionKind(attempt.code) === 'path') {
           this.#missesInARow = 0;
-          this.#missed(unit, 'the gateway does not reach the unit');
+          unit.fault = `the gateway does not reach the unit (${describeException(attempt.code)})`;
+          this.#missed(unit, unit.fault);
         } else this.#heard(unit);
         job.resolve({ outcome: 'exception', code: attempt.code });
         return;
@@ -306,6 +318,7 @@ export class Bus {
         return;
       default:
         if (attempt.result === 'timed_out') unit.counters.timeouts++;
+        else unit.fault = attempt.message;
         this.#missed(unit, attempt.message);
         this.#doubtLine();
         if (this.#mayRetry(job)) {
@@ -334,7 +347,7 @@ export class Bus {
 
   #missed(unit: Unit, why: string): void {
     unit.misses++;
-    if (unit.online && unit.misses >= MISSES_UNTIL_OFFLINE) this.#goOffline(unit, 'silent', why);
+    if (unit.online && unit.misses >= MISSES_UNTIL_OFFLINE) this.#goOffline(unit, 'silent', unit.fault ?? why);
   }
 
   /** Only where nobody answers at all does the line itself come under suspicion. */
@@ -342,7 +355,7 @@ export class Bus {
     const enough = Math.max(MISSES_UNTIL_RENEWAL, this.#units.size);
     if (++this.#missesInARow >= enough && !this.#someAnswer) {
       this.#missesInARow = 0;
-      this.#line.renew('none of the units answers');
+      this.#line.renew(NOBODY_ANSWERS);
     }
   }
 
@@ -372,7 +385,7 @@ export class Bus {
       unit.probing = false;
       if (unit.online || this.#state !== 'up') return;
       if (outcome.outcome === 'no_reply' && unit.problem?.kind !== 'silent') {
-        this.#goOffline(unit, 'silent', outcome.message);
+        this.#goOffline(unit, 'silent', unit.fault ?? outcome.message);
       } else this.#probeLater(unit);
     };
     const options: RequestOptions = { priority: 'read' };

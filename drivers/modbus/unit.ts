@@ -29,6 +29,8 @@ export class Unit implements BusUnit, LineUnit {
   #nextProbe = 0;
   online = false;
   problem: { kind: 'line' | 'silent'; reason: string } | null = null;
+  /** What it was found to do wrong since its last good answer; null: it was only silent, or is well. Says more than any silence after it. */
+  fault: string | null = null;
   inFlight = 0;
   heardAtMs = Number.NEGATIVE_INFINITY;
   /** Lost answers running. */

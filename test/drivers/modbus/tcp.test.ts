@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SimulatedUnit, NO_FAULTS } from '../../../drivers/modbus/simulator-unit.ts';
 import { systemClock } from '../../../src/ops/clock.ts';
+import { until } from '../../support/ports.ts';
 import { content, later, openSite, pause, shipped, startDriver, type DriverOnLine } from './site.ts';
 
 type Bend = (frame: Buffer, connection: number, request: Buffer) => Buffer | null;
@@ -122,6 +123,24 @@ describe('a Modbus TCP server', () => {
     await site.seen('online');
     expect(await site.slots().write(one)).toMatchObject([{ outcome: 'unknown' }]);
   });
+
+  it('that always answers for another unit is shown as just that, however often it is called anew', async () => {
+    let bent = true;
+    const server = await openBentServer((frame) => {
+      if (bent) frame.writeUInt8(0, 6);
+      return frame;
+    });
+    const site = drive(server.port);
+    const problem = (): string => site.device().status().problem ?? '';
+    await until(() => problem().includes('unit 0 answered'), 'the fault', 20_000);
+    const shown = new Set<string>();
+    const before = server.connections();
+    await until(() => shown.add(problem()) && server.connections() >= before + 2, 'two more connections', 25_000);
+    expect([...shown]).toEqual(['unit 0 answered where 1 was asked']);
+    bent = false;
+    await site.seen('online');
+    expect(site.device().status().problem).toBeNull();
+  }, 60_000);
 
   it('that sends less than was asked for is asked again', async () => {
     let short = 1;
