@@ -324,12 +324,17 @@ export class CredentialTable {
 
   /** Everyone this card could stand for, whatever the window. */
   byCard(cardHash: Buffer, entranceKey: number): CredentialForDecision[] {
-    return this.#byCard.all(entranceKey, cardHash);
+    // What an index says is compared with the row, which is sealed, and not the other way round.
+    return this.#byCard.all(entranceKey, cardHash).filter((row) => row.card_hash?.equals(cardHash) === true);
   }
 
   /** Everyone this code could stand for at this entrance, whatever the window. */
   byCode(codeHash: Buffer, entranceKey: number): CredentialForDecision[] {
-    return [...this.#byCodeHere.all(codeHash, entranceKey), ...this.#byCodeOfUser.all(codeHash)];
+    const here = this.#byCodeHere.all(codeHash, entranceKey);
+    return [
+      ...here.filter((row) => row.list_code_hash?.equals(codeHash) === true),
+      ...this.#byCodeOfUser.all(codeHash),
+    ];
   }
 
   /** One credential as a decision at this entrance sees it. */

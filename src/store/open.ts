@@ -114,6 +114,7 @@ function openThere(options: OpenOptions, how: 'for_writing' | 'for_reading'): Op
       path,
       secrets,
       isFirstStart,
+      migrations,
       acceptance: options.acceptance ?? null,
       refuse: (what, alternative) => refusal(path, what, alternative),
     });
@@ -367,6 +368,8 @@ export const damageText = (path: string, { how }: Damage): string =>
 const NO_ACCESS =
   /^(SQLITE_(CANTOPEN|READONLY|PERM)|(EACCES|EPERM|EROFS|EISDIR|ENOENT|ENOTDIR|EEXIST|ELOOP|ENAMETOOLONG)$)/;
 const FULL = /^(SQLITE_FULL|SQLITE_IOERR_SHM|(ENOSPC|EDQUOT)$)/;
+/** A table or column that is not there, or another one than ours: no statement of ours is wrong in a database that we made. */
+const NOT_OURS = /^SQLITE_(ERROR|SCHEMA|CONSTRAINT|MISMATCH)/;
 const DISK_FAILS = /^(SQLITE_IOERR|SQLITE_PROTOCOL|(EIO|EUCLEAN|ESTALE|ENXIO|ENODEV)$)/;
 
 /** What the system or SQLite said when the database was opened, in words that name the place and the remedy; anything else is a mistake of ours. */
@@ -374,6 +377,7 @@ export function explainOpening(path: string, error: unknown): Error {
   if (error instanceof OperatingError) return error;
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (conditionAfter(error) === 'damaged') return refusal(path, 'is damaged', '', 'storage_damaged');
+  if (NOT_OURS.test(code)) return refusal(path, `is not made as Lintel made it (${String(error)})`, '');
   if (FULL.test(code))
     return new OperatingError(
       'storage_full',

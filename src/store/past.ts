@@ -6,6 +6,8 @@ import { randomBytes } from 'node:crypto';
 import type { OperatingError } from '../domain/errors.ts';
 import { GenerationFile, hasGeneration, isBeginning, type GenerationRecord } from './generation.ts';
 import { Sealer } from './seal.ts';
+import type { Migration } from './migrations.ts';
+import { planted, uproot } from './planted.ts';
 import { sealAll, type LedgerRow } from './sealing.ts';
 import type { Secrets } from './secrets.ts';
 
@@ -30,6 +32,7 @@ export type PastOptions = {
   secrets: Secrets;
   isFirstStart: boolean;
   acceptance: Acceptance | null;
+  migrations: readonly Migration[];
   /** A refusal that names the newest backup. */
   refuse: (what: string, alternative: string) => OperatingError;
 };
@@ -46,6 +49,7 @@ const MEANT_ROWS =
 
 export function openPast(options: PastOptions): Past {
   const { db, path, secrets, isFirstStart, acceptance } = options;
+  checkPrograms(options);
   const all = db.prepare<[], LedgerRow>(ALL).get();
   const storeId = storeIdOf(db);
   const sealer = new Sealer(secrets.rowKey(storeId));
@@ -79,6 +83,17 @@ export function openPast(options: PastOptions): Past {
     );
   }
   return opened(record, null);
+}
+
+function checkPrograms({ db, acceptance, migrations, refuse }: PastOptions): void {
+  const [first] = planted(db, migrations);
+  if (first === undefined) return;
+  if (acceptance !== 'rows')
+    throw refuse(
+      `was changed behind the back of Lintel: the ${first.type} ${first.name} is not as Lintel made it`,
+      MEANT_ROWS,
+    );
+  uproot(db, migrations);
 }
 
 /** A disk that takes nothing now keeps no building shut: it is written with the next revocation. */

@@ -161,6 +161,34 @@ describe('a database that is not the one that was here', () => {
     expect(refusalOf(folder)).toBe('it opened');
   });
 
+  it.each([
+    [
+      'a trigger that writes with our own hand',
+      'CREATE TRIGGER helper AFTER INSERT ON events BEGIN UPDATE users SET is_suspended = 0; END',
+    ],
+    [
+      'a view in the place of a table',
+      'ALTER TABLE holidays RENAME TO kept; CREATE VIEW holidays AS SELECT * FROM kept',
+    ],
+    ['a trigger of ours that is gone', 'DROP TRIGGER code_counts_insert'],
+    ['a table that is gone', 'DROP TABLE guesses'],
+    ['a version that was set back', 'PRAGMA user_version = 6'],
+  ])('is refused for %s', async (_what, statement) => {
+    const { folder, store } = await building();
+    store.close();
+    behindItsBack(folder, statement);
+    expect(refusalOf(folder)).toMatch(/the database .* (is not as Lintel made it|is not made as Lintel made it)/);
+  });
+
+  it('has nothing left of a planted trigger once an operator has said that its rows are right', async () => {
+    const { folder, store } = await building();
+    store.close();
+    behindItsBack(folder, 'CREATE TRIGGER helper AFTER INSERT ON events BEGIN UPDATE users SET is_suspended = 0; END');
+    expect(refusalOf(folder, { acceptance: 'copy' })).toContain('the trigger helper');
+    expect(refusalOf(folder, { acceptance: 'rows' })).toBe('it opened');
+    expect(refusalOf(folder)).toBe('it opened');
+  });
+
   it('is never refused for a power cut between the database and the file beside it, nor for one that tore the file', async () => {
     const { folder, store, caller } = await building();
     const file = join(folder, 'lintel.generation');
