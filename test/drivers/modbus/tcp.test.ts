@@ -135,7 +135,11 @@ describe('a Modbus TCP server', () => {
     await until(() => problem().includes('unit 0 answered'), 'the fault', 20_000);
     const shown = new Set<string>();
     const before = server.connections();
-    await until(() => shown.add(problem()) && server.connections() >= before + 2, 'two more connections', 25_000);
+    const again = (): boolean => {
+      shown.add(problem());
+      return server.connections() >= before + 2;
+    };
+    await until(again, 'two more connections', 25_000);
     expect([...shown]).toEqual(['unit 0 answered where 1 was asked']);
     bent = false;
     await site.seen('online');
