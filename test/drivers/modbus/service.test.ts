@@ -57,6 +57,9 @@ describe('another device at the same unit', () => {
     const before = simulated.requests.length;
     expect(await site.slots().erase([1])).toMatchObject([{ outcome: 'unknown' }]);
     expect(simulated.requests.slice(before).every((pdu) => (pdu[0] ?? 0) <= 4)).toBe(true);
+    // Nor is the stranger's relay switched when Lintel stops.
+    await site.driver.stop(1_000);
+    expect(simulated.requests.slice(before).every((pdu) => (pdu[0] ?? 0) <= 4)).toBe(true);
   });
 });
 
