@@ -1,7 +1,8 @@
 // What the control socket answers: commands through the same dispatcher, journal and replies as over MQTT, the event log as it grows, one look at the agent, the
 // clock, what a card or code would do at a reader, the plan (console-plan.ts), and the service of OSDP readers (console-osdp.ts). It acts for whoever may open the socket: an operator on the gateway.
 
-import type { Dispatcher, Reply } from './commands/dispatcher.ts';
+import type { Dispatcher } from './commands/dispatcher.ts';
+import type { Reply } from './commands/incoming.ts';
 import type { ClockTrust } from './ops/clock-trust.ts';
 import { OsdpConsole, type OsdpAgent } from './console-osdp.ts';
 import { answerPlan, type PlanAgent } from './console-plan.ts';

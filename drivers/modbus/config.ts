@@ -96,7 +96,13 @@ export const busSchema = z
 
 export const controllerSchema = z
   .strictObject({
-    unit: z.int().min(1).max(247).describe('Unit (slave) address of the device, as set at the device'),
+    unit: z
+      .int()
+      .min(0)
+      .max(255)
+      .describe(
+        'Unit (slave) address of the device, as set at the device: 1 to 247; with transport tcp also 0 or 255, by which some devices mean themselves',
+      ),
     profile: z
       .string()
       .min(1)
@@ -114,6 +120,9 @@ export const controllerSchema = z
     accept_guess: z.boolean().default(false).describe('Use a profile that was guessed and never tried on a device'),
   })
   .describe('A Modbus door controller, card reader or IO module, described by a profile');
+
+/** Modbus over serial line V1.02, 2.2: 0 is everybody, 248 to 255 are reserved. */
+const LAST_RTU_UNIT = 247;
 
 export type BusConfig = z.output<typeof busSchema>;
 export type ControllerConfig = z.output<typeof controllerSchema>;
@@ -172,6 +181,15 @@ function profileProblems(bus: BusConfig, config: ControllerConfig, profile: Prof
     problems.push({ severity, path: [key], message, remedy });
   };
   const overSerial = bus.transport !== 'tcp';
+  if (overSerial && (config.unit === 0 || config.unit > LAST_RTU_UNIT))
+    add(
+      'error',
+      'unit',
+      config.unit === 0
+        ? 'unit 0 is everybody on a serial line, and nobody answers it'
+        : `unit ${config.unit} is none on a serial line`,
+      'write 1 to 247, as set at the device',
+    );
   const kinds = profile.transport.kinds;
   if (!kinds.some((kind) => (kind === 'tcp') !== overSerial))
     add(

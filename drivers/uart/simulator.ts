@@ -182,9 +182,7 @@ function converterWire(listenAt: { host: string; port: number }): Wire {
       if (server !== null) return;
       const opening = createServer({ noDelay: true }, welcome);
       await new Promise<void>((resolve, reject) => {
-        opening.once('error', (error) =>
-          reject(new OperatingError('controller_offline', `cannot listen on tcp://${host}:${port}: ${error.message}`)),
-        );
+        opening.once('error', reject);
         opening.listen(port, listenAt.host, () => resolve());
       });
       const bound = opening.address();

@@ -1,6 +1,7 @@
 // `lintel simulate NAME`: one device on a real port, for commissioning and for trying things out. It is told what happens to it by lines on standard input, or over
 // a small socket by `lintel swipe --present --simulator PATH`, and tells what it does.
 
+import { existsSync, readdirSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -128,7 +129,12 @@ async function simulate(name: string, device: Device, given: Given, terminal: Te
     if (given.has(option) && !isFor(device, option)) throw new UsageError(`--${option} is not for ${name}`);
   const say = (text: string): void => terminal.out(`${text}\n`);
   const stage = { clock: systemClock, random: systemRandom, openPort: portOpener(systemClock), say };
-  const played = await device.play(playOptions(given, device), stage);
+  // Heard from here on: what is opened below is put away again, however soon it ends.
+  const ended = untilSignal();
+  const played = await device.play(playOptions(given, device), stage).catch((error: unknown) => {
+    throw portTrouble(error, given);
+  });
+  removeLeftSockets();
   const server = await openSocket(name, played, given);
   if (played.address !== null) say(`${name} at ${played.address}`);
   else say(`${name} on ${given.text('port') ?? ''}`);
@@ -140,7 +146,7 @@ async function simulate(name: string, device: Device, given: Given, terminal: Te
   if (server !== null) say(`or: lintel swipe --card … --present --simulator ${server.path}`);
   const lines = createInterface({ input: process.stdin });
   lines.on('line', (line) => void perform(played, line).then(say, (error: unknown) => say(complaint(error))));
-  await untilSignal();
+  await ended;
   lines.close();
   process.stdin.unref();
   await server?.close();
@@ -185,6 +191,35 @@ async function perform(played: Played, line: string): Promise<string> {
     'invalid_input',
     `it knows no ${word}: ${meant === null ? `there are ${known.join(', ')}` : `did you mean ${meant}?`}`,
   );
+}
+
+/** A port that somebody has already, or that is not for us: no mistake of the program's. */
+function portTrouble(error: unknown, given: Given): unknown {
+  const { code } = error as { code?: unknown };
+  const port = given.text('port') ?? '';
+  if (code === 'EADDRINUSE')
+    return new OperatingError(
+      'internal',
+      `${port} is taken already. Remedy: another --port, or none: then a free one is taken`,
+    );
+  if (code === 'EACCES' || code === 'EADDRNOTAVAIL')
+    return new OperatingError('internal', `${port} is not for us to listen on (${code}). Remedy: another --port`);
+  return error;
+}
+
+const SOCKET_FORM = /^lintel-[a-z-]+-([0-9]+)\.sock$/;
+
+/** What a simulator that was killed left behind: its process is gone. */
+function removeLeftSockets(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = SOCKET_FORM.exec(name)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    try {
+      unlinkSync(join(tmpdir(), name));
+    } catch {
+      // Somebody else's: theirs to remove.
+    }
+  }
 }
 
 function complaint(error: unknown): string {

@@ -13,42 +13,13 @@ import { apiErrorOf, bounded, errorJson, failure } from './answers.ts';
 import { Apply } from './apply.ts';
 import { COMMANDS, mustExpire, type Envelope } from './contract.ts';
 import { timeRefusal } from './expiry.ts';
+import type { Answerer, Failure, Incoming, Reply } from './incoming.ts';
 import { LATER, NOW } from './handlers.ts';
-import { readCommand, type Parsed, type Payload, type Rejected } from './intake.ts';
+import { readCommand, type Parsed, type Rejected } from './intake.ts';
 import { DISK_FAILS, HeldCommands, NOT_DONE_YET, STORAGE_FULL, takesAway, type HeldCommand } from './no-room.ts';
 import { RejectionBudget } from './rejections.ts';
 import type { Asker, Outcome, Room } from './room.ts';
 import { followStream, streamMayRefuse, streamRefusal } from './streams.ts';
-
-/** A command as it came in, from the broker or over the local socket. */
-export type Incoming = {
-  resource: string;
-  verb: string;
-  payload: Payload;
-  source: 'mqtt' | 'local';
-  isRetained: boolean;
-  /** The request's own Response Topic; null: the default one for its command_id. */
-  responseTopic: string | null;
-  /** False when the Response Topic lies outside what the facility allows. */
-  isResponseTopicAllowed: boolean;
-  correlation: Buffer | null;
-  /** From the message expiry of MQTT 5, epoch ms. */
-  expiresAtMs: number | null;
-};
-
-export type Reply = {
-  /** Null when nobody can be answered. */
-  topic: string | null;
-  commandId: string | null;
-  json: string;
-  correlation: Buffer | null;
-  /** True when the journal keeps it until the broker has acknowledged it. */
-  isKept: boolean;
-};
-
-export type Answerer = (reply: Reply) => void;
-/** Told when the whole group was rolled back: nothing happened, nothing may be acknowledged. */
-export type Failure = (error: Error) => void;
 
 export type DispatcherOptions = {
   replyTopicFor: (commandId: string) => string;

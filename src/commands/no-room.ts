@@ -4,7 +4,7 @@
 import type { ApiError } from '../domain/errors.ts';
 import type { Store } from '../store/store.ts';
 import type { CommandName } from './contract.ts';
-import type { Answerer, Incoming } from './dispatcher.ts';
+import type { Answerer, Incoming } from './incoming.ts';
 import type { Parsed } from './intake.ts';
 
 export const STORAGE_FULL: ApiError = {

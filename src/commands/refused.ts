@@ -5,7 +5,7 @@ import type { ApiError } from '../domain/errors.ts';
 import { readJson } from '../domain/outside-json.ts';
 import { errorJson } from './answers.ts';
 import { COMMANDS, isCommandName, mustExpire, MOST_PAYLOAD_BYTES } from './contract.ts';
-import type { Answerer, Incoming } from './dispatcher.ts';
+import type { Answerer, Incoming } from './incoming.ts';
 import { readCommandId, type Payload } from './intake.ts';
 
 /** `held`: nothing is acknowledged and nobody is answered. */

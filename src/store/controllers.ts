@@ -1,6 +1,6 @@
 // What is remembered of each controller that holds credentials: who it said it was, when it was last compared as a whole, how far its events are stored.
 
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 export type ControllerRow = {
   controller: string;

@@ -1,6 +1,6 @@
 // Credentials and the entrances they were given. Look-ups that a decision needs are single index probes, prepared once.
 
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 export type AccessMethod = 'code' | 'card';
 

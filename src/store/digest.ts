@@ -2,7 +2,7 @@
 // at a time, so it costs the same at ten credentials and at a million, and a sender computes it from its own list. Lines are documented in docs/mqtt-api.md.
 
 import { createHash } from 'node:crypto';
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 import type { Meta } from './meta.ts';
 
 const MODULUS = 2n ** 256n;

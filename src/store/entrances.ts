@@ -1,6 +1,6 @@
 // The entrances of the facility file as the database knows them: an id, a name and a small key to join by.
 
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 export type EntranceRow = { entrance_key: number; acs_entrance_id: string; name: string };
 

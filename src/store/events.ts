@@ -2,7 +2,7 @@
 
 import type { Random } from '../domain/ports.ts';
 import { boundedBody } from './event-body.ts';
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 import type { Meta } from './meta.ts';
 
 export type EventBody = Readonly<Record<string, unknown>>;

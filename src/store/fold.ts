@@ -1,7 +1,7 @@
 // Comparing names in SQL as people do when they search; by itself SQLite knows the letters of English only.
 
 import { fold } from '../domain/fold.ts';
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 /** `fold(text)` in SQL; null stays null. */
 export function teachFolding(db: Db): void {

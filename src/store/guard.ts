@@ -2,7 +2,7 @@
 // or written any more, and whoever tries is told so by an error that every caller knows (`isStorageError` of transactions.ts). A full or failing disk may get better: it is tried on.
 
 import type Database from 'better-sqlite3';
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 /** `full`: no room to write; `failing`: the disk does not do what it is asked. Both are read as far as they answer. `damaged`: nothing is read either. */
 export type Condition = 'ok' | 'full' | 'failing' | 'damaged';

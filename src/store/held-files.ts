@@ -4,7 +4,7 @@
 import { statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Clock } from '../domain/ports.ts';
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 /** What is missing: the database itself, or what belongs to it and can be made anew. */
 export type Missing = { database: boolean; files: readonly string[] };

@@ -1,6 +1,6 @@
 // When each job last completed its period, so that a start or a wake runs once what is due.
 
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 export class Jobs {
   readonly #get;

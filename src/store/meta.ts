@@ -1,6 +1,6 @@
 // Single values that outlive a restart: cursors, the clock's floor, the revision.
 
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 export class Meta {
   readonly #get;

@@ -16,6 +16,7 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { assert, OperatingError, type ErrorType } from '../domain/errors.ts';
 import type { SecretSource } from '../domain/facility.ts';
+import type { Db } from './db.ts';
 import { teachFolding } from './fold.ts';
 import { makeFolders } from './folders.ts';
 import { conditionAfter, type Damage } from './guard.ts';
@@ -24,8 +25,6 @@ import { generationPath, hasGeneration, isBeginning, markBeginning } from './gen
 import { MIGRATIONS, type Migration } from './migrations.ts';
 import { ACCEPT, MEANT_NEW, openPast, RESEND, type Acceptance, type Past } from './past.ts';
 import { loadMasterKey, Secrets } from './secrets.ts';
-
-export type Db = Database.Database;
 
 export type OpenOptions = {
   path: string;

@@ -1,7 +1,8 @@
 // Saving what is still open: a database whose file was deleted or replaced lives on until its last holder lets go of it, and what was acknowledged meanwhile with it.
 
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
-import { backupTarget, OURS_ALONE, type Db } from './open.ts';
+import type { Db } from './db.ts';
+import { backupTarget, OURS_ALONE } from './open.ts';
 
 /** Pages copied in one turn of the loop. */
 const PAGES = 64;

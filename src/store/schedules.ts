@@ -1,6 +1,6 @@
 // Weekly schedules and holidays. A decision reads the schedule with its credential, and asks for the day in two point look-ups.
 
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 export type ScheduleRow = {
   schedule_key: number;

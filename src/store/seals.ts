@@ -2,7 +2,7 @@
 
 import type { Clock } from '../domain/ports.ts';
 import type { CredentialForDecision, CredentialTable, CredentialWithUser } from './credentials.ts';
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 import type { ScheduleRow } from './schedules.ts';
 import { EMPTY_SUM, LIST, movedSum, sealedColumns, type Sealer, type SealedTable, type SealedValue } from './seal.ts';
 import type { Sealing } from './sealing.ts';

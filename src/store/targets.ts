@@ -2,7 +2,7 @@
 // A row is judged when it is due, by the clock; what has to be done at the controller then waits in one of two queues, erasures and writes.
 
 import type { Statement } from 'better-sqlite3';
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 export type TargetState = 'scheduled' | 'writing' | 'set' | 'unconfirmed' | 'removing' | 'removed' | 'failed';
 

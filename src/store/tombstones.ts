@@ -1,6 +1,6 @@
 // Ids that were deleted: never used again, whatever arrives late.
 
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 export type TombstoneKind = 'credential' | 'user' | 'schedule' | 'holiday';
 

@@ -4,7 +4,7 @@
 
 import type { Clock } from '../domain/ports.ts';
 import { assert } from '../domain/errors.ts';
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 export type GroupHooks = {
   /** After the group's COMMIT; here replies leave. */

@@ -1,6 +1,6 @@
 // People. A deleted user leaves a tombstone: its id is never used again.
 
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 export type UserRow = {
   user_key: number;

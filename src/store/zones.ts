@@ -1,7 +1,7 @@
 // Which numbered time zone of a controller holds which part of which schedule. A schedule takes one zone for each range that its fullest day has; a number is given
 // to another schedule only when no slot of the controller can name it any more.
 
-import type { Db } from './open.ts';
+import type { Db } from './db.ts';
 
 export type ZoneRow = {
   controller: string;

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -39,6 +39,26 @@ describe('lintel simulate', () => {
     simulator.type('silence 50ms');
     await simulator.says(/nobody listens any more/);
     expect(await simulator.signal('SIGINT')).toBe(0);
+  });
+
+  it('says in a word that its port is taken, and takes what a killed one left behind away', async () => {
+    const first = launch(['simulate', 'uart-reader']);
+    const [, port = ''] = await first.says(/127\.0\.0\.1:(\d+)/);
+    const [, left = ''] = await first.says(/--simulator (\S+\.sock)/);
+    const names = [...['uart-reader', 'relay-board', 'modbus-controller', 'osdp-reader', 'soyal']];
+    for (const name of names) {
+      const second = launch(['simulate', name, '--port', `tcp://127.0.0.1:${port}`]);
+      expect(await second.ended, name).toBe(1);
+      expect(second.stderr(), name).toMatch(/^lintel: tcp:\/\/127\.0\.0\.1:\d+ is taken already\. Remedy: [^\n]*\n$/);
+    }
+    expect(existsSync(left)).toBe(true);
+    await first.signal('SIGKILL');
+    expect(existsSync(left)).toBe(true);
+    const third = launch(['simulate', 'uart-reader']);
+    const [, own = ''] = await third.says(/--simulator (\S+\.sock)/);
+    expect(existsSync(left)).toBe(false);
+    await third.signal('SIGTERM');
+    expect(existsSync(own)).toBe(false);
   });
 
   it('plays a reader at the end of a serial line', async () => {

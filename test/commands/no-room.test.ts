@@ -1,7 +1,8 @@
 // Commands while the disk does not take what it is given.
 
 import { describe, expect, it, vi } from 'vitest';
-import { Dispatcher, type Incoming, type Reply } from '../../src/commands/dispatcher.ts';
+import { Dispatcher } from '../../src/commands/dispatcher.ts';
+import type { Incoming, Reply } from '../../src/commands/incoming.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { buildRoom, USER } from '../support/room.ts';
 import { openStore, temporaryFolder } from '../support/store.ts';
