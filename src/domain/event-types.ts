@@ -12,7 +12,7 @@ const FAMILIES = {
   device:
     'connected disconnected power tampered identity_changed secure_channel_lost clear_text_card install_window_opened key_installed address_changed file_sent slot_adopted slot_emptied presentations_dropped events_dropped',
   agent:
-    'started stopped clock_trusted clock_untrusted command_rejected commands_missing stream_reset events_dropped events_missing storage_damaged storage_low storage_files_renewed storage_tampered storage_sealed storage_accepted',
+    'started stopped clock_trusted clock_untrusted command_rejected explained_by_secret commands_missing stream_reset events_dropped events_missing storage_damaged storage_low storage_files_renewed storage_tampered storage_sealed storage_accepted',
 } as const;
 
 export const EVENT_TYPES: readonly string[] = Object.entries(FAMILIES).flatMap(([family, names]) =>

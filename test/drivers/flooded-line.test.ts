@@ -106,7 +106,12 @@ describe.each([
     for (; passedMs < 2000; passedMs += 5) await clock.advance(5);
     expect(count).toBeLessThanOrEqual(AT_ONCE + (passedMs * PER_SECOND) / 1000 + READ);
     line.flood(AFTER);
-    for (let i = 0; i < 1000 && !last.equals(AFTER); i++) await clock.advance(5);
+    // The bytes come through a real line, whatever the clock of the test says.
+    const endsAt = performance.now() + 15_000;
+    while (!last.equals(AFTER) && performance.now() < endsAt) {
+      await clock.advance(5);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     expect(last.toString()).toBe(AFTER.toString());
     expect(count).toBeLessThan(FLOOD.length);
   });

@@ -120,6 +120,8 @@ describe('the link', () => {
     const tower = await sender(broker.url);
     await tower.publish('users/create', user());
     await until(() => tower.replies().length === 1, 'the user');
+    // Its acknowledgement is noted as well: the failure is meant for a command.
+    await until(() => agent.store.journal.undelivered(0, 10).length === 0, 'the note of its delivery');
     const group = agent.store.group.bind(agent.store);
     let failures = 0;
     agent.store.group = ((fn: () => unknown, hooks: { rolledBack?: (error: Error) => void } = {}) => {

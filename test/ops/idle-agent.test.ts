@@ -21,7 +21,10 @@ class CountingClock extends ManualClock {
   }
 }
 
-it('an agent that serves nothing and whose broker is away is woken about once a second', async () => {
+/** A measure of the loop and a look at the database's files, each once a second, and what the link's tries and the states need. */
+const MOST_A_SECOND = 2.5;
+
+it('an agent that serves nothing and whose broker is away is woken hardly more than twice a second', async () => {
   const folder = temporaryFolder();
   const file = join(folder, 'idle.yaml');
   writeFileSync(
@@ -43,5 +46,5 @@ entrances: {}
   await clock.advance(60_000);
   const before = clock.fired;
   await clock.advance(MINUTES * 60_000);
-  expect(clock.fired - before).toBeLessThanOrEqual(MINUTES * 60 * 1.5);
+  expect(clock.fired - before).toBeLessThanOrEqual(MINUTES * 60 * MOST_A_SECOND);
 });
