@@ -1,7 +1,8 @@
 // Decisions through the real drivers on real sockets: a UART reader and an RTU relay board behind TCP converters, the access room between them. Measures from the
 // reader's last byte handed to us to the relay request written. Arguments: credentials, decisions in all, `quiet` or `apply`. Says `{ready}` to its parent; then each
-// number it is sent is a round of so many decisions, answered by arrays of milliseconds.
+// number it is sent is a round of so many decisions, each beside one at a bare door, answered by arrays of milliseconds.
 
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import { portOpener } from '../../drivers/serial-port.ts';
@@ -14,9 +15,15 @@ import { DRIVERS } from '../../src/drivers.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { LOBBY, POLICY, silentLog, SYSTEM, USER } from '../support/room.ts';
+import { openBareDoor } from './bare-door.ts';
 import { benchFolder, benchRoom, fill, openBenchStore } from './building.ts';
 
-export type DecisionRound = { latencies: number[]; lookups: number[]; commits: number[] };
+/** Milliseconds, one for each decision; `bare` are those of the bare door beside. */ import type {
+  DevicePorts,
+  Show,
+} from './devices-worker.ts';
+
+export type DecisionRound = { latencies: number[]; bare: number[]; lookups: number[]; commits: number[] };
 
 const [countText = '1000', decisionsText = '200', load = 'quiet'] = process.argv.slice(2);
 const WARM_UP = 10;
@@ -58,9 +65,8 @@ const relayPort: OpenPort = async (settings, handlers, timeoutMs) => {
 };
 
 const simulated = new Worker(new URL('./devices-worker.ts', import.meta.url));
-const ports = await new Promise<{ relays: string; reader: string }>(
-  (resolve) => void simulated.once('message', resolve),
-);
+const show = (message: Show): void => simulated.postMessage(message);
+const ports = await new Promise<DevicePorts>((resolve) => void simulated.once('message', resolve));
 const devices = new Map<string, Device>();
 const emit = (event: DriverEvent): void => {
   if (event.type === 'presented') access.presented(event);
@@ -149,24 +155,31 @@ store.now(() => {
   }
 });
 
+const bareDoor = await openBareDoor(join(folder, 'lintel.db'), ports.bare);
+const hashOf = (tag: string): Buffer => store.secrets.cardHash(`uid:${tag}`);
 let next = 0;
 
 async function round(size: number): Promise<DecisionRound> {
   const latencies: number[] = [];
+  const bare: number[] = [];
   lookups.length = 0;
   commits.length = 0;
   for (const tag of tags.slice(next, (next += size))) {
     writtenMs = 0;
-    simulated.postMessage(tag);
+    show({ tag, at: 'served' });
     const startedMs = performance.now();
     while (writtenMs === 0 && performance.now() - startedMs < 10_000)
       await new Promise<void>((resolve) => setImmediate(resolve));
     if (writtenMs === 0) throw new Error('a door did not open');
     latencies.push(writtenMs - handedMs);
-    // People come one by one; until the next one the board has answered and shown its relay.
-    await pause(20 + Math.random() * 20);
+    // People come one by one, no faster than a reader's budget lets them; until the next one the board has answered and shown its relay.
+    await pause(80 + Math.random() * 20);
+    const opened = bareDoor.next(hashOf(tag));
+    show({ tag, at: 'bare' });
+    bare.push(await opened);
+    await pause(25 + Math.random() * 10);
   }
-  return { latencies, lookups: [...lookups], commits: [...commits] };
+  return { latencies, bare, lookups: [...lookups], commits: [...commits] };
 }
 
 // The first few compile the code they run through; an agent that has served one person is past that.

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { openPtyPair, type PtyPair } from '../support/ports.ts';
 import { SYSTEM } from '../support/room.ts';
 import { startBroker } from './broker.ts';
+import { startBareBus, startNothing } from './bare-bus.ts';
 import { benchFolder } from './building.ts';
 import { startChild, type AskedChild } from './child.ts';
 import type { AgentIdle, AgentOrder } from './idle-child.ts';
-import type { BareOrder } from './idle-bare-child.ts';
 import type { UsageOver } from './idle-usage.ts';
 import type { LineOrder, ReaderAnswer, ReaderOrder } from './osdp-child.ts';
 import { against, beside, median, type Report } from './report.ts';
@@ -88,7 +88,10 @@ async function measure(report: Report, { what, raise, mostOfACore }: Row, broker
     await place.warm();
     await sleep(SETTLE_MS);
     const { perSecond, sentBytes, receivedBytes } = await agent.ask(PACE_MS);
-    const bare = await startBare(perSecond, sentBytes, receivedBytes, place.pty);
+    const bare =
+      perSecond === 0
+        ? await startNothing()
+        : await startBareBus({ sentBytes, receivedBytes }, { pace: { perSecond }, answerAfterMs: 1, pty: place.pty });
     await sleep(WARM_MS);
     const rounds: { agent: AgentIdle; bare: UsageOver }[] = [];
     for (let i = 0; i < WINDOWS; i++) {
@@ -147,37 +150,6 @@ function tell(
   if (mostOfACore !== null) report(against(BENCH, `${what}: share of a core`, share, '', '<=', mostOfACore));
 }
 
-// ---- the bare loop ------------------------------------------------------------------------------------------------------------------------------
-
-type Bare = { ask: (windowMs: number) => Promise<UsageOver>; end: () => Promise<void> };
-
-async function startBare(perSecond: number, sentBytes: number, receivedBytes: number, onPty: boolean): Promise<Bare> {
-  if (perSecond === 0) {
-    const order: BareOrder = { part: 'nothing' };
-    const idle = await startChild<number, UsageOver>('idle-bare-child.ts', [JSON.stringify(order)]);
-    return {
-      ask: idle.ask,
-      end: () => {
-        idle.end();
-        return Promise.resolve();
-      },
-    };
-  }
-  const pty: PtyPair | null = onPty ? await openPtyPair() : null;
-  const farOrder: BareOrder = { part: 'far-end', path: pty?.b ?? null, sentBytes, receivedBytes, answerAfterMs: 1 };
-  const far = await startChild<number, { path: string }>('idle-bare-child.ts', [JSON.stringify(farOrder)]);
-  const loopOrder: BareOrder = { part: 'loop', path: pty?.a ?? far.first.path, perSecond, sentBytes, receivedBytes };
-  const loop = await startChild<number, UsageOver>('idle-bare-child.ts', [JSON.stringify(loopOrder)]);
-  return {
-    ask: loop.ask,
-    end: async () => {
-      loop.end();
-      far.end();
-      await pty?.close();
-    },
-  };
-}
-
 // ---- what the agent serves ----------------------------------------------------------------------------------------------------------------------
 
 const facilityFile = (folder: string, brokerUrl: string, { buses, controllers }: Place): string => `
@@ -219,7 +191,11 @@ async function osdp(line: { baud: number; readers: number; paced: boolean; pty?:
     controllers: names.map((name, address) => `${name}: {bus: doors, address: ${address}, inputs: 2, outputs: 1}`).join(', '),
     keyed: names,
     pty: pty !== null,
-    warm: () => child.ask({ ask: 'warm', forMs: WARM_MS }),
+    warm: async () => {
+      await child.ask({ ask: 'stir', unpaced: true });
+      await sleep(WARM_MS);
+      await child.ask({ ask: 'rest' });
+    },
     end: () => ended(child, pty),
   };
 } // prettier-ignore

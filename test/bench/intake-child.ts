@@ -1,6 +1,8 @@
 // One way of taking a stream of credentials/create: `link` as the agent does it; `single` with one commit per message; `callback` a bare mqtt.js subscriber that
-// only calls back; `process` the same handler in the same batches without a broker. Prints {ms, commits, commands}.
+// only calls back; `inserts` bare rows in the same batches; `process` the same handler in the same batches without a broker. Prints {ms, commits, commands}.
 
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { connect } from 'mqtt';
 import { Dispatcher } from '../../src/commands/dispatcher.ts';
 import { MqttLink } from '../../src/mqtt/link.ts';
@@ -13,6 +15,8 @@ import { benchFolder, benchRoom, createCommand, openBenchStore, userCommand } fr
 
 const [mode = 'link', countText = '1000', url = ''] = process.argv.slice(2);
 const count = Number(countText);
+/** So many commands share a commit at most. */
+const BATCH = 64;
 const { folder, remove } = benchFolder();
 
 const message = (payload: Buffer) => ({
@@ -26,6 +30,7 @@ const finish = (result: Record<string, unknown>): void => {
 };
 
 if (mode === 'callback') bareSubscriber();
+else if (mode === 'inserts') bareInserts();
 else if (mode === 'process') await inProcess();
 else throughLink(mode === 'single');
 
@@ -49,6 +54,25 @@ function bareSubscriber(): void {
   client.connect();
 }
 
+/** The same commands as rows of one table, as many to a commit as the agent takes at most, as durably as the agent keeps them. */
+function bareInserts(): void {
+  const db = new Database(join(folder, 'bare.db'));
+  db.pragma('journal_mode = WAL');
+  db.pragma('synchronous = FULL');
+  db.exec(
+    'CREATE TABLE commands (command_key INTEGER PRIMARY KEY, command_id TEXT NOT NULL UNIQUE, body BLOB NOT NULL)',
+  );
+  const insert = db.prepare<[string, Buffer]>('INSERT INTO commands (command_id, body) VALUES (?, ?)');
+  const payloads = Array.from({ length: count }, (_, n) => createCommand(n));
+  const startedMs = performance.now();
+  for (let n = 0; n < count; n += BATCH) {
+    db.transaction(() => {
+      for (const [i, payload] of payloads.slice(n, n + BATCH).entries()) insert.run(`bench-${n + i}`, payload);
+    })();
+  }
+  finish({ ms: performance.now() - startedMs, commits: Math.ceil(count / BATCH), commands: count });
+}
+
 function prepare(): { store: ReturnType<typeof openBenchStore>; dispatcher: Dispatcher; topics: Topics } {
   const store = openBenchStore(folder);
   const topics = new Topics('lintel/v1', 'bench');
@@ -70,7 +94,7 @@ async function inProcess(): Promise<void> {
   const startedMs = performance.now();
   for (let n = 0; n < count;) {
     const batchMs = performance.now();
-    for (let inBatch = 0; inBatch < 64 && n < count && performance.now() - batchMs < 3; inBatch++, n++) {
+    for (let inBatch = 0; inBatch < BATCH && n < count && performance.now() - batchMs < 3; inBatch++, n++) {
       void dispatcher.dispatch(message(payloads[n] ?? Buffer.alloc(0)), () => (answered += 1), fail);
     }
     store.flush();

@@ -18,11 +18,14 @@ export type LineOrder = {
 export type ReaderOrder =
   | { ask: 'counts' }
   | { ask: 'kill'; reader: number }
-  /** For so long cards are shown without end, on a line that takes no time: whoever reads them does it thousands of times. */
-  | { ask: 'warm'; forMs: number }
+  /** From now on something happens at every reader again and again, until `rest`; `unpaced`: meanwhile the line takes no time. */
+  | { ask: 'stir'; unpaced: boolean }
+  | { ask: 'rest' }
   /** Shows this many cards, each at a random moment, one after the other; answers with the time from each card to its strike. */
   | { ask: 'cards'; reader: number; count: number; withinMs: number };
 export type ReaderAnswer = { polls?: number[]; path?: string; strikeMs?: number[]; ready?: boolean };
+
+const STIR_MS = 300;
 
 const order = JSON.parse(process.argv[2] ?? '{}') as LineOrder;
 const log = { debug: ignore, info: ignore, warn: ignore, error: ignore, child: () => log };
@@ -58,13 +61,17 @@ async function showCards({ reader: index, count, withinMs }: ReaderOrder & { ask
   return times;
 }
 
-async function warm(forMs: number): Promise<void> {
-  const { paced } = order;
-  order.paced = false;
-  const endsAtMs = systemClock.monotonicMs() + forMs;
-  while (systemClock.monotonicMs() < endsAtMs) {
-    for (const reader of readers) reader.presentCard(26, Buffer.from('BDD93740', 'hex'));
-    await sleep(200);
+const { paced } = order;
+let stirring: symbol | null = null;
+
+/** A card at every reader, so often that none of them falls back to its idle pace, and so seldom that polls are nearly all that the line carries. */
+async function stir(unpaced: boolean): Promise<void> {
+  const mine = Symbol('stirring');
+  stirring = mine;
+  order.paced = paced && !unpaced;
+  while (stirring === mine) {
+    for (const reader of readers) if (reader.waiting === 0) reader.presentCard(26, Buffer.from('BDD93740', 'hex'));
+    await sleep(STIR_MS);
   }
   order.paced = paced;
 }
@@ -83,8 +90,13 @@ process.on('message', (message: ReaderOrder) => {
   else if (message.ask === 'kill') {
     readers[message.reader]?.powerCycle(1e9);
     answer({});
-  } else if (message.ask === 'warm') void warm(message.forMs).then(() => answer({}));
-  else void showCards(message).then((strikeMs) => answer({ strikeMs }));
+  } else if (message.ask === 'stir') {
+    void stir(message.unpaced);
+    answer({});
+  } else if (message.ask === 'rest') {
+    stirring = null;
+    answer({});
+  } else void showCards(message).then((strikeMs) => answer({ strikeMs }));
 });
 process.on('disconnect', () => process.exit(0));
 answer({ path: line.path });
