@@ -33,7 +33,7 @@ const LONG_ROUND_MS = 1_000;
 /** This many strikes and feedbacks in a row, then one ordinary turn. */
 const PRIORITY_EXCHANGES = 8;
 /** What unanswered probes may take of the bus while others are online. */
-const PROBES = { share: 1 / 13, leastPauseMs: 2_000 } as const;
+const PROBES = { share: 1 / 13, leastPauseMs: 2_500 } as const;
 /** Answers that nobody waits for come in bursts, out of a converter's or a reader's buffer: the line is left alone until they have passed. */
 const STRAY_PAUSE_MS = 20;
 /**
