@@ -1,9 +1,10 @@
-// How much of a wire's time a bus makes use of while something happens at its readers, in virtual time: the same on every machine.
+// What a bus makes of its wire while something happens at its readers: how much of the wire's time it uses, and how soon a card is followed by its strike. In virtual
+// time, so that it comes out the same on every machine.
 import { describe, expect, it } from 'vitest';
 import { osdpDriver } from '../../../drivers/osdp/driver.ts';
 import { SimulatedReader } from '../../../drivers/osdp/simulated-reader.ts';
 import { SimulatedLine } from '../../../drivers/osdp/simulator.ts';
-import type { DriverEvent, OpenPort, Port, PortHandlers } from '../../../drivers/driver.ts';
+import type { Driver, DriverEvent, OpenPort, Port, PortHandlers } from '../../../drivers/driver.ts';
 import { wireTimeMs } from '../../../drivers/serial-port.ts';
 import { systemRandom } from '../../../src/ops/random.ts';
 import { VirtualTime } from '../../support/virtual-time.ts';
@@ -14,6 +15,7 @@ const TURNAROUND_MS = 2;
 const NETWORK_MS = 0.05;
 /** Marks of answers and the pauses before both, which no counter counts. */
 const UNCOUNTED_CHARACTERS = 5;
+const POLL_CHARACTERS = 34;
 const NEAR = 'tcp://127.0.0.1:1';
 const FAR = 'far end';
 
@@ -57,11 +59,18 @@ function openLine(time: VirtualTime, baud: number, line: LineKind): OpenPort {
   };
 }
 
-/** The share of the wire's time that is exchanges, over three seconds in which cards are shown again and again. */
-async function shareOfWire(baud: number, count: number, line: LineKind): Promise<number> {
+type Bus = {
+  time: VirtualTime;
+  driver: Driver;
+  sims: readonly SimulatedReader[];
+  simulated: SimulatedLine;
+  count: (type: DriverEvent['type']) => number;
+};
+
+/** Every reader online and set up. A card that is presented is let in at once. */
+async function raiseBus(baud: number, count: number, line: LineKind): Promise<Bus> {
   const time = new VirtualTime();
-  const openPort = openLine(time, baud, line);
-  const context = { random: systemRandom, log: silentLog, openPort };
+  const context = { random: systemRandom, log: silentLog, openPort: openLine(time, baud, line) };
   const sims = Array.from(
     { length: count },
     (_, address) => new SimulatedReader(time.deviceClock(), systemRandom, { address, key: KEY }),
@@ -76,7 +85,8 @@ async function shareOfWire(baud: number, count: number, line: LineKind): Promise
   const controllers = sims.map(({ address }) => {
     const name = `reader-${address}`;
     keys.give(name, KEY);
-    const { controller } = osdpDriver.prepare(name, busConfig, osdpDriver.controllerSchema.parse({ address }), '/');
+    const config = osdpDriver.controllerSchema.parse({ address, outputs: 1 });
+    const { controller } = osdpDriver.prepare(name, busConfig, config, '/');
     if (controller === null) throw new Error('the test’s own configuration is refused');
     return controller;
   });
@@ -84,9 +94,26 @@ async function shareOfWire(baud: number, count: number, line: LineKind): Promise
   const driver = osdpDriver.create('bus', busConfig, controllers, {
     ...context,
     clock: time.loopClock(),
-    emit: (event) => events.push(event),
+    emit: (event) => {
+      events.push(event);
+      if (event.type === 'presented') void driver.devices.get(event.device)?.outputs?.pulse(0, 100, time.nowMs + 2_000);
+    },
     readerKeys: keys,
   });
+  await simulated.start();
+  driver.start();
+  const countEvents = (type: DriverEvent['type']): number => events.filter((event) => event.type === type).length;
+  while (countEvents('online') < count) await time.passUntil(time.nowMs + 100);
+  while (!sims.every((sim) => sim.count('RSTAT') > 0)) await time.passUntil(time.nowMs + 100);
+  return { time, driver, sims, simulated, count: countEvents };
+}
+
+const charactersMs = (baud: number, characters: number): number =>
+  wireTimeMs({ path: '', baud, parity: 'none', dataBits: 8, stopBits: 1 }, characters);
+
+/** The share of the wire's time that is exchanges, over three seconds in which cards are shown again and again. */
+async function shareOfWire(baud: number, readers: number, line: LineKind): Promise<number> {
+  const { time, driver, sims, simulated, count } = await raiseBus(baud, readers, line);
   const counted = (): { exchanges: number; bytes: number } => {
     const counters = [...driver.devices.values()].map((device) => device.status().counters);
     const exchanges = counters.reduce((sum, { replies }) => sum + replies, 0);
@@ -96,20 +123,34 @@ async function shareOfWire(baud: number, count: number, line: LineKind): Promise
     for (const sim of sims) if (sim.waiting === 0) sim.presentCard(26, hex('BDD93740'));
     time.at(time.nowMs + 300, showCards);
   };
-  await simulated.start();
-  driver.start();
-  while (events.filter(({ type }) => type === 'online').length < count) await time.passUntil(time.nowMs + 100);
   showCards();
-  await time.passUntil(time.nowMs + 3_000);
+  await time.passUntil(time.nowMs + 1_000);
   const before = counted();
   const fromMs = time.nowMs;
   await time.passUntil(fromMs + 3_000);
   const exchanges = counted().exchanges - before.exchanges;
   const characters = counted().bytes - before.bytes + exchanges * UNCOUNTED_CHARACTERS;
-  const usedMs = wireTimeMs({ path: '', baud, parity: 'none', dataBits: 8, stopBits: 1 }, characters);
-  expect(events.filter(({ type }) => type === 'offline')).toEqual([]);
+  expect(count('offline')).toBe(0);
   expect(simulated.counts.hasty).toBe(0);
-  return (usedMs + exchanges * TURNAROUND_MS) / (time.nowMs - fromMs);
+  return (charactersMs(baud, characters) + exchanges * TURNAROUND_MS) / (time.nowMs - fromMs);
+}
+
+/** From cards at one reader, shown at any moment, to their strikes at it, ms. */
+async function cardsToStrikes(baud: number, readers: number, cards: number): Promise<number[]> {
+  const { time, sims } = await raiseBus(baud, readers, { kind: 'wire' });
+  const sim = sims[readers >> 1];
+  if (sim === undefined) throw new Error('a bus has readers');
+  const { pulses } = sim.terminals;
+  const tookMs: number[] = [];
+  for (let i = 0; i < cards; i++) {
+    // No multiple of anything on the bus.
+    await time.passUntil(time.nowMs + 151 + ((i * 37.3) % 61));
+    const shownAtMs = time.nowMs;
+    sim.presentCard(26, hex('BDD93740'));
+    while (pulses.length === i) await time.passUntil(time.nowMs + 1);
+    tookMs.push((pulses[i]?.atMs ?? 0) - shownAtMs);
+  }
+  return tookMs.sort((a, b) => a - b);
 }
 
 describe('while something happens at its readers', () => {
@@ -130,4 +171,10 @@ describe('while something happens at its readers', () => {
       expect(await shareOfWire(baud, 8, { kind: 'converter', everyMs: 0.5 })).toBeGreaterThan(0.9);
     });
   }
+
+  it('a card is followed by its strike within the round of its bus and the two exchanges that it takes', async () => {
+    const exchangeMs = charactersMs(115_200, POLL_CHARACTERS) + TURNAROUND_MS;
+    const tookMs = await cardsToStrikes(115_200, 8, 200);
+    expect(tookMs.at(-1)).toBeLessThanOrEqual((8 + 2) * exchangeMs);
+  });
 });
