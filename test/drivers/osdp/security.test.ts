@@ -380,7 +380,8 @@ describe('what an installer is told', () => {
     );
   });
 
-  it('a channel that keeps falling, once, and that it holds again', async () => {
+  // A hundred times as fast as a wire, an answer has two milliseconds: a busy machine is late with one now and then, and the channel falls once more.
+  it('a channel that keeps falling, once, and that it holds again', { retry: 2 }, async () => {
     await inWorld({ readers: { lobby: {} }, speed: 100 }, async (world) => {
       await world.online('lobby');
       for (let i = 1; i <= 6; i++) {
