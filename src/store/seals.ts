@@ -1,5 +1,6 @@
 // Asked before anything opens by a row: does its seal fit? One that does not was written behind our back; it opens nothing, and that is told once.
 
+import { memberOf } from '../domain/named.ts';
 import type { Clock } from '../domain/ports.ts';
 import type { CredentialForDecision, CredentialTable, CredentialWithUser } from './credentials.ts';
 import type { Db } from './db.ts';
@@ -148,7 +149,7 @@ export class Seals {
   }
 
   #fits(table: SealedTable, row: object, seal: Buffer | null): boolean {
-    const values = COLUMNS[table].map((name) => (row as Record<string, SealedValue>)[name] ?? null);
+    const values = COLUMNS[table].map((name) => memberOf(row as Record<string, SealedValue>, name) ?? null);
     return this.#options.sealer.holds(table, values, seal);
   }
 
