@@ -9,7 +9,7 @@ import { Dispatcher } from './commands/dispatcher.ts';
 import { entranceObject } from './commands/entrance-object.ts';
 import type { ControllerView, Room } from './commands/room.ts';
 import { OperatingError, type ErrorType } from './domain/errors.ts';
-import type { EntranceSetup, Facility } from './domain/facility.ts';
+import type { ControllerSetup, EntranceSetup, Facility } from './domain/facility.ts';
 import type { DriverModule, PreparedController } from './domain/driver-module.ts';
 import type { Clock, Device, Driver, DriverEvent, Log, OpenPort, Random, SlotContent } from './domain/ports.ts';
 import { Site, type SlotController } from './domain/site.ts';
@@ -501,26 +501,26 @@ export class Agent {
   }
 
   controllers(): ControllerView[] {
-    return this.#options.facility.controllers.flatMap((controller): ControllerView[] => {
-      const device = this.#devices.get(controller.name);
-      if (device === undefined) return [];
-      const { slots } = device.capabilities;
-      const load = slots === null ? null : this.#ask((store) => store.targets.loadOf(controller.name));
-      const foreign = this.#ask((store) => store.targets.foreignCount(controller.name)) ?? 0;
-      return [
-        {
-          name: controller.name,
-          driver: controller.driver,
-          bus: controller.bus,
-          status: device.status(),
-          slots:
-            slots === null || load === null
-              ? null
-              : { used: load.used, total: slots.count, pending: load.pending, foreign },
-          problems: [...(this.#problems.get(controller.name)?.values() ?? [])],
-        },
-      ];
-    });
+    return this.#options.facility.controllers.flatMap((controller) => this.#controllerView(controller) ?? []);
+  }
+
+  #controllerView({ name, driver, bus }: ControllerSetup): ControllerView | null {
+    const device = this.#devices.get(name);
+    if (device === undefined) return null;
+    const { slots } = device.capabilities;
+    const load = slots === null ? null : this.#ask((store) => store.targets.loadOf(name));
+    const foreign = this.#ask((store) => store.targets.foreignCount(name)) ?? 0;
+    return {
+      name,
+      driver,
+      bus,
+      status: device.status(),
+      slots:
+        slots === null || load === null
+          ? null
+          : { used: load.used, total: slots.count, pending: load.pending, foreign },
+      problems: [...(this.#problems.get(name)?.values() ?? [])],
+    };
   }
 
   /** Clock as operators see it, and the way to accept a leap. */
@@ -621,8 +621,9 @@ export class Agent {
   }
 
   #controllerState(name: string): Record<string, unknown> {
-    const view = this.controllers().find((controller) => controller.name === name);
-    return view === undefined ? { controller: name, online: false } : controllerObject(view);
+    const setup = this.#options.facility.controllers.find((controller) => controller.name === name);
+    const view = setup === undefined ? null : this.#controllerView(setup);
+    return view === null ? { controller: name, online: false } : controllerObject(view);
   }
 
   /** One look at everything, for `lintel status` on the gateway. */

@@ -3,6 +3,7 @@
 import { presentCard } from '../domain/card-formats.ts';
 import type { CredentialRow } from '../store/credentials.ts';
 import type { Store } from '../store/store.ts';
+import { storedJson, storedObject } from '../store/stored-json.ts';
 import type { TargetRow } from '../store/targets.ts';
 import type { UserRow } from '../store/users.ts';
 import type { Room } from './room.ts';
@@ -57,7 +58,7 @@ export function credentialObject(
     used_at: iso(row.used_at),
     is_managed: true,
     secret_revision: row.secret_revision,
-    metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as unknown),
+    metadata: storedJson(row.metadata),
     ...opaque,
     created_at: iso(row.created_at),
     controller_states: targets.map((target) => ({
@@ -99,8 +100,7 @@ function isSynced(row: CredentialRow, targets: readonly TargetRow[]): boolean {
   return row.user_key !== null && row.synced_at !== null && targets.every(isOnDevice);
 }
 
-const opaqueOf = (row: CredentialRow): Record<string, unknown> =>
-  row.opaque === null ? {} : (JSON.parse(row.opaque) as Record<string, unknown>);
+const opaqueOf = (row: CredentialRow): Record<string, unknown> => storedObject(row.opaque);
 
 const defaultName = (row: CredentialRow, name: string | null): string =>
   `${row.access_method === 'card' ? 'Card' : 'Code'}${name === null ? '' : ` of ${name}`}`;

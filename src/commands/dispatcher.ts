@@ -138,7 +138,7 @@ export class Dispatcher {
     }
     const isLocal = incoming.source === 'local';
     const later: Answerer = isLocal ? () => undefined : answer;
-    const isHeld = takesAway(name) && this.#held.hold({ incoming, parsed, answer: later });
+    const isHeld = takesAway(parsed, this.#room.store) && this.#held.hold({ incoming, parsed, answer: later });
     if (isHeld && !isLocal) return 'held';
     const error = isHeld ? NOT_DONE_YET : STORAGE_FULL;
     answer(this.#replyTo(incoming, envelope.command_id, errorJson(envelope.command_id, error), false));
@@ -151,7 +151,7 @@ export class Dispatcher {
     const { condition } = this.#room.store;
     const isUpToDate = this.#held.isEmpty || this.carryOutHeld();
     if (condition === 'ok' && isUpToDate) return undefined;
-    if (condition !== 'failing' && takesAway(name))
+    if (condition !== 'failing' && takesAway(parsed, this.#room.store))
       return isUpToDate ? undefined : this.#noRoom({ incoming, parsed, answer });
     if (condition === 'failing' && incoming.source === 'mqtt' && !mustExpire(name)) return 'held';
     const error = condition === 'failing' ? DISK_FAILS : STORAGE_FULL;

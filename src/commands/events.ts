@@ -1,6 +1,7 @@
 // Events from a sequence number on: how a reader of the log fills a gap.
 
 import { eventJson, eventStub } from '../store/events.ts';
+import { storedJson } from '../store/stored-json.ts';
 import type { ParamsOf } from './contract.ts';
 import { pageBytes } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
@@ -22,7 +23,7 @@ export function listEvents(room: Room, params: ParamsOf<'events/list'>, { mostRe
       const json = Buffer.byteLength(whole) > mostBytes ? eventStub(row) : whole;
       bytes += Buffer.byteLength(json) + 1;
       if (bytes > mostBytes && events.length > 0) break;
-      events.push(JSON.parse(json));
+      events.push(storedJson(json) ?? storedJson(eventStub(row)));
     }
     next = row.sequence + 1;
   }

@@ -33,8 +33,30 @@ const TAKES: Readonly<Partial<Record<CommandName, 'acs_credential_id' | 'acs_use
   'credentials/unassign': 'acs_credential_id',
 };
 
-/** Whether the command takes access away. */
-export const takesAway = (name: CommandName): boolean => TAKES[name] !== undefined;
+/** Whether the command only takes access away: it may use the room that is kept for that. */
+export const takesAway = ({ name, envelope }: Parsed, store: Store): boolean =>
+  TAKES[name] !== undefined || isShortened(name, envelope.params, store);
+
+/** An update that does nothing but bring the end of a credential or a person nearer. Without that room it is refused: memory holds no instants. */
+function isShortened(name: CommandName, params: Readonly<Record<string, unknown>>, store: Store): boolean {
+  if (name === 'credentials/update') {
+    const { acs_credential_id: id, ends_at: end, ...more } = params;
+    const row = typeof id === 'string' ? store.credentials.byId(id.toLowerCase()) : undefined;
+    return row !== undefined && isNearer(end, row.ends_at) && isNothing(more);
+  }
+  if (name !== 'users/update') return false;
+  const { acs_user_id: id, access_schedule: window, ...more } = params;
+  const row = typeof id === 'string' ? store.users.byId(id.toLowerCase()) : undefined;
+  if (row === undefined || typeof window !== 'object' || window === null || !('ends_at' in window)) return false;
+  const start = 'starts_at' in window ? window.starts_at : null;
+  const isLater = typeof start === 'string' && Date.parse(start) >= (row.starts_at ?? -Infinity);
+  return isLater && isNearer(window.ends_at, row.ends_at) && isNothing(more);
+}
+
+const isNearer = (end: unknown, presentMs: number | null): boolean =>
+  typeof end === 'string' && Date.parse(end) <= (presentMs ?? Infinity);
+const isNothing = (more: Readonly<Record<string, unknown>>): boolean =>
+  Object.keys(more).every((key) => key === 'acs_system_id');
 
 export class HeldCommands {
   readonly #store: Store;

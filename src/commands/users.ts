@@ -2,6 +2,7 @@
 
 import { OperatingError } from '../domain/errors.ts';
 import { release, retarget } from '../store/retarget.ts';
+import { storedJson } from '../store/stored-json.ts';
 import type { NewUser, UserRow } from '../store/users.ts';
 import type { ParamsOf } from './contract.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
@@ -198,7 +199,7 @@ function userObject(room: Room, row: UserRow): Record<string, unknown> {
     access_schedule: schedule,
     is_suspended: row.is_suspended === 1,
     is_managed: true,
-    metadata: row.metadata === null ? null : (JSON.parse(row.metadata) as unknown),
+    metadata: storedJson(row.metadata),
     created_at: iso(row.created_at),
     errors: isAsWritten(room, row) ? [] : [tampered(row)],
     warnings:

@@ -4,8 +4,9 @@
 import { fstatSync } from 'node:fs';
 import { pino, symbols, type DestinationStream, type Logger } from 'pino';
 import type { Clock, Log, LogFields } from '../domain/ports.ts';
-import { redactFields } from './redact.ts';
 import { memberOf } from '../domain/named.ts';
+import { LogBudget } from './log-budget.ts';
+import { redactFields } from './redact.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFormat = 'human' | 'json' | 'journal';
@@ -42,7 +43,10 @@ export function createLog(setup: LogSetup): Log {
     },
     destination(setup),
   );
-  return wrap(root);
+  const budget = new LogBudget(setup.clock, (lines, example) =>
+    root.warn({ lines, example: oneLine(example) }, 'log lines were left out, for there were too many of a kind'),
+  );
+  return wrap(root, budget);
 }
 
 /** The process's own log: format, level and colour from the environment. `flush` writes what is still buffered, at the end of a command. */
@@ -115,17 +119,27 @@ function journalListens(env: Readonly<Record<string, string | undefined>>): bool
 }
 
 /** `said`: the fields that the parents write already. JSON with one name twice is refused by some readers of it. */
-function wrap(logger: Logger, said: Readonly<Record<string, unknown>> = {}): Log {
+function wrap(logger: Logger, budget: LogBudget, said: Readonly<Record<string, unknown>> = {}): Log {
   const news = (fields: LogFields | undefined): Record<string, unknown> =>
     Object.fromEntries(Object.entries(safe(fields)).filter(([name, value]) => memberOf(said, name) !== value));
+  const place = JSON.stringify(said);
+  const speaks = (level: LogLevel, message: string, fields: LogFields | undefined): boolean =>
+    logger.isLevelEnabled(level) && budget.admits(message, `${place}${placeOf(fields)}`);
   return {
     debug: (message, fields) => logger.isLevelEnabled('debug') && logger.debug(news(fields), oneLine(message)),
-    info: (message, fields) => logger.isLevelEnabled('info') && logger.info(news(fields), oneLine(message)),
-    warn: (message, fields) => logger.isLevelEnabled('warn') && logger.warn(news(fields), oneLine(message)),
-    error: (message, fields) => logger.error(news(fields), oneLine(message)),
-    child: (fields) => wrap(logger.child(news(fields)), { ...said, ...safe(fields) }),
+    info: (message, fields) => speaks('info', message, fields) && logger.info(news(fields), oneLine(message)),
+    warn: (message, fields) => speaks('warn', message, fields) && logger.warn(news(fields), oneLine(message)),
+    error: (message, fields) => speaks('error', message, fields) && logger.error(news(fields), oneLine(message)),
+    child: (fields) => wrap(logger.child(news(fields)), budget, { ...said, ...safe(fields) }),
   };
 }
+
+/** One mad device says as much as it may, and the others go on being heard. */
+function placeOf(fields: LogFields | undefined): string {
+  if (fields === undefined) return '';
+  return PLACES.map((name) => (typeof fields[name] === 'string' ? fields[name] : '')).join(' ');
+}
+const PLACES = ['bus', 'device', 'controller', 'entrance'] as const;
 
 function safe(fields: LogFields | undefined): Record<string, unknown> {
   if (fields === undefined) return {};

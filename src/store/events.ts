@@ -4,6 +4,7 @@ import type { Random } from '../domain/ports.ts';
 import { boundedBody } from './event-body.ts';
 import type { Db } from './db.ts';
 import type { Meta } from './meta.ts';
+import { storedObject } from './stored-json.ts';
 
 export type EventBody = Readonly<Record<string, unknown>>;
 export type NewEvent = {
@@ -162,7 +163,7 @@ export function eventJson(event: StoredEvent): string {
 
 /** Stands for an event where it does not fit whole: its number and what it is, so that there is no gap. */
 export function eventStub(event: StoredEvent): string {
-  const { event_id, occurred_at, created_at, clock } = JSON.parse(event.body) as Record<string, unknown>;
+  const { event_id, occurred_at, created_at, clock } = storedObject(event.body);
   const { sequence, event_type } = event;
   return JSON.stringify({ sequence, event_id, event_type, occurred_at, created_at, clock, is_stub: true });
 }

@@ -154,12 +154,15 @@ export class Transactions {
     } catch (error) {
       if (this.#db.inTransaction) this.#rollback.run();
       const cause = error instanceof Error ? error : new Error(String(error));
-      for (const hook of hooks) hook.rolledBack?.(cause);
+      tellEach(hooks, (hook) => hook.rolledBack?.(cause));
       throw cause;
     }
     this.#observer.committed();
-    for (const hook of hooks) hook.committed?.();
-    this.#observer.afterCommit();
+    try {
+      tellEach(hooks, (hook) => hook.committed?.());
+    } finally {
+      this.#observer.afterCommit();
+    }
   }
 
   /** True in the middle of a transaction. */
@@ -207,8 +210,21 @@ export class Transactions {
     this.#hooks = [];
     this.#isGroupOpen = false;
     const cause = error instanceof Error ? error : new Error(String(error));
-    for (const hook of hooks) hook.rolledBack?.(cause);
+    tellEach(hooks, (hook) => hook.rolledBack?.(cause));
   }
+}
+
+/** Everybody hears of it, also when somebody's mistake throws: that one is passed on at the end. */
+function tellEach(hooks: readonly GroupHooks[], tell: (hook: GroupHooks) => void): void {
+  const mistakes: unknown[] = [];
+  for (const hook of hooks) {
+    try {
+      tell(hook);
+    } catch (error) {
+      mistakes.push(error);
+    }
+  }
+  if (mistakes.length > 0) throw mistakes[0];
 }
 
 /** True for what the disk or file did (full, IO error, corrupt), as against a mistake of ours. */

@@ -4,15 +4,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { portOpener } from '../../drivers/serial-port.ts';
-import { Agent } from '../../src/agent.ts';
-import { DRIVERS } from '../../src/drivers.ts';
-import { formatProblems } from '../../src/facility/format.ts';
-import { loadFacility } from '../../src/facility/load.ts';
 import { systemClock } from '../../src/ops/clock.ts';
-import { vouchersFor } from '../../src/ops/clock-vouchers.ts';
-import { systemRandom } from '../../src/ops/random.ts';
-import { buildSite, buildRoom, Caller, ENTRANCES, LOBBY, silentLog, USER } from '../support/room.ts';
+import { buildSite, buildRoom, Caller, ENTRANCES, LOBBY, USER } from '../support/room.ts';
+import { startAgent } from './agent.ts';
 import { openBenchStore } from './building.ts';
 
 const OTHER = '55555555-5555-5555-5555-000000000009';
@@ -58,23 +52,7 @@ for (let n = 1; n <= Number(tags); n++) {
 }
 store.close();
 
-const { facility, problems } = loadFacility(file, DRIVERS);
-if (facility === null) throw new Error(formatProblems(problems));
-const agent = new Agent({
-  facility,
-  drivers: DRIVERS,
-  version: 'bench',
-  clock: systemClock,
-  random: systemRandom,
-  log: silentLog,
-  openPort: portOpener(systemClock),
-  env: {},
-  vouchers: vouchersFor('always', systemClock),
-  bootRecord: null,
-  brokerFolder: null,
-});
-await agent.start();
-if (agent.refusal !== null) throw new Error(agent.refusal);
+const { agent } = await startAgent(file);
 while (!agent.controllers().every(({ status }) => status.online))
   await new Promise((resolve) => setTimeout(resolve, 20));
 const delay = monitorEventLoopDelay({ resolution: 1 });

@@ -1,15 +1,7 @@
 // The whole agent with nothing to do, as on a quiet night: a facility file and, where its readers are under keys, those keys. Says `{ready}` when every controller is
 // online; then each number that it is sent is a window in ms, answered by what the agent used in it and what went over its lines.
 
-import { portOpener } from '../../drivers/serial-port.ts';
-import { Agent } from '../../src/agent.ts';
-import { DRIVERS } from '../../src/drivers.ts';
-import { formatProblems } from '../../src/facility/format.ts';
-import { loadFacility } from '../../src/facility/load.ts';
-import { systemClock } from '../../src/ops/clock.ts';
-import { vouchersFor } from '../../src/ops/clock-vouchers.ts';
-import { systemRandom } from '../../src/ops/random.ts';
-import { silentLog } from '../support/room.ts';
+import { startAgent } from './agent.ts';
 import { openBenchStore } from './building.ts';
 import { usageOver, type UsageOver } from './idle-usage.ts';
 
@@ -25,23 +17,7 @@ for (const device of keyed) {
 }
 given.close();
 
-const { facility, problems } = loadFacility(file, DRIVERS);
-if (facility === null) throw new Error(formatProblems(problems));
-const agent = new Agent({
-  facility,
-  drivers: DRIVERS,
-  version: 'bench',
-  clock: systemClock,
-  random: systemRandom,
-  log: silentLog,
-  openPort: portOpener(systemClock),
-  env: {},
-  vouchers: vouchersFor('always', systemClock),
-  bootRecord: null,
-  brokerFolder: null,
-});
-await agent.start();
-if (agent.refusal !== null) throw new Error(agent.refusal);
+const { agent, facility } = await startAgent(file);
 const devices = facility.controllers.flatMap(({ name }) => agent.device(name) ?? []);
 while (!devices.every((device) => device.status().online)) await new Promise((resolve) => setTimeout(resolve, 20));
 

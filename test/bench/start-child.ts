@@ -2,15 +2,8 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { portOpener } from '../../drivers/serial-port.ts';
-import { Agent } from '../../src/agent.ts';
-import { DRIVERS } from '../../src/drivers.ts';
-import { formatProblems } from '../../src/facility/format.ts';
-import { loadFacility } from '../../src/facility/load.ts';
-import { systemClock } from '../../src/ops/clock.ts';
-import { vouchersFor } from '../../src/ops/clock-vouchers.ts';
-import { systemRandom } from '../../src/ops/random.ts';
-import { LOBBY, silentLog } from '../support/room.ts';
+import { LOBBY } from '../support/room.ts';
+import { startAgent } from './agent.ts';
 import { benchRoom, fill, openBenchStore } from './building.ts';
 
 const [folder = '', countText = '0', task = 'start'] = process.argv.slice(2);
@@ -49,25 +42,9 @@ entrances:
 );
 
 const startedMs = performance.now();
-const { facility, problems } = loadFacility(file, DRIVERS);
-if (facility === null) throw new Error(formatProblems(problems));
-const agent = new Agent({
-  facility,
-  drivers: DRIVERS,
-  version: 'bench',
-  clock: systemClock,
-  random: systemRandom,
-  log: silentLog,
-  openPort: portOpener(systemClock),
-  env: {},
-  vouchers: vouchersFor('always', systemClock),
-  bootRecord: null,
-  brokerFolder: null,
-});
-await agent.start();
+const { agent } = await startAgent(file);
 const readyMs = performance.now() - startedMs;
 const processMs = performance.now();
-if (agent.refusal !== null) throw new Error(agent.refusal);
 if (task === 'start') say({ readyMs, processMs });
 
 // Memory after a stretch of ordinary life: decisions' look-ups all over the database, and the events of them.

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import type { ApiError } from '../../src/domain/errors.ts';
 import type { Clock } from '../../src/domain/ports.ts';
@@ -83,6 +84,24 @@ describe('credentials', () => {
     });
     expect(room.woken).toEqual(['store-panel']);
     expect(eventTypes(room)).toEqual(['acs_credential.created']);
+  });
+
+  it('are listed, and so are people and events, when somebody has put what is no JSON into the database', async () => {
+    const { caller, room } = await setUp();
+    const visionline_metadata = { joiner_acs_credential_ids: [] };
+    const made = await caller.call('credentials/create', card({ metadata: { a: 1 }, visionline_metadata }));
+    expect(made.ok).toBe(true);
+    room.store.flush();
+    const db = new Database(room.store.path);
+    db.exec("UPDATE credentials SET metadata = '{', opaque = '7'");
+    db.exec("UPDATE users SET metadata = 'x'");
+    db.exec("UPDATE events SET body = '{' || body WHERE sequence = 1");
+    db.close();
+    expect((await caller.call('credentials/list', {})).result?.['acs_credentials']).toMatchObject([{ metadata: null }]);
+    expect((await caller.call('users/list', {})).result?.['acs_users']).toMatchObject([{ metadata: null }]);
+    const { events } = (await caller.call('events/list', { from_sequence: 1 })).result as { events: unknown[] };
+    expect(events[0]).toMatchObject({ sequence: 1, event_type: 'acs_user.created', is_stub: true });
+    expect(events.length).toBeGreaterThan(1);
   });
 
   it('warn of entrances that take only the other kind, and of no others', async () => {

@@ -394,6 +394,22 @@ describe('group and now', () => {
     expect(other.prepare('SELECT count(*) AS n FROM events').get()).toEqual({ n: 2 });
   });
 
+  it('tells everybody that it is committed, also behind one whose own mistake throws', () => {
+    const store = openStore(temporaryFolder());
+    const told: string[] = [];
+    store.group(() => store.events.add(event, 1), { committed: () => told.push('first') });
+    store.group(() => store.events.add(event, 2), {
+      committed: () => {
+        throw new Error('a mistake');
+      },
+    });
+    store.group(() => store.events.add(event, 3), { committed: () => told.push('third') });
+    expect(() => store.flush()).toThrow('a mistake');
+    expect(told).toEqual(['first', 'third']);
+    store.now(() => store.events.add(event, 4));
+    expect(store.events.after(0, 10)).toHaveLength(4);
+  });
+
   it('refuses to nest', () => {
     const store = openStore(temporaryFolder());
     expect(() => store.now(() => store.now(() => undefined))).toThrow('do not nest');

@@ -254,7 +254,14 @@ describe('a full disk', () => {
     const opened = pulses(building);
     await building.reader.present(TAG);
     await until(() => pulses(building) === opened + 1, 'the door opens');
-    // The room that was kept takes a deletion.
+    // The room that was kept takes an end that comes nearer, none that goes away, and a deletion.
+    const end = { acs_credential_id: CARD, ends_at: '2027-01-01T00:00:00Z' };
+    const longer = { ...end, ends_at: '2028-01-01T00:00:00Z' };
+    expect((await command(building, 'credentials/update', { ...end, display_name: 'x' })).error?.type).toBe(
+      'storage_full',
+    );
+    expect((await command(building, 'credentials/update', end)).ok).toBe(true);
+    expect((await command(building, 'credentials/update', longer)).error?.type).toBe('storage_full');
     expect((await command(building, 'credentials/delete', { acs_credential_id: CARD })).ok).toBe(true);
     expect((await command(building, 'users/create', user)).error).toMatchObject({ type: 'storage_full' });
 
