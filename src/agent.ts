@@ -1,6 +1,7 @@
 // The composition root: builds every part from a Facility, starts store -> access -> drivers -> sync -> mqtt, stops in reverse, and hands each part what it needs
 // as a port. Driver events are routed here and nowhere else.
 
+import { newEvent, newEventAt, type DeviceBody, type DeviceEventType } from './domain/events.ts';
 import { hostname } from 'node:os';
 import { Access } from './access/access.ts';
 import { Recorder } from './access/recorder.ts';
@@ -149,7 +150,7 @@ export class Agent {
     });
     this.#survival.try(() => this.#dispatcher?.recover());
     const body = { version: this.#options.version, was_unclean: store.wasUnclean };
-    this.#recorder.record([{ event_type: 'agent.started', body }]);
+    this.#recorder.record([newEvent('agent.started', body)]);
     const recorder = this.#recorder;
     this.#survival.try(() => this.#startTamperWatch(store, recorder));
     this.#startUpkeep(store);
@@ -195,7 +196,7 @@ export class Agent {
     const resting = this.rest();
     this.#tamperWatch?.stop();
     this.#storageWatch?.stop();
-    this.#recorder?.record([{ event_type: 'agent.stopped', body: {} }]);
+    this.#recorder?.record([newEvent('agent.stopped', {})]);
     this.#survival.try(() => this.#uplink?.saveDelivered());
     await Promise.all([resting, this.#uplink?.stop()]);
     await this.#upkeep?.stop();
@@ -221,6 +222,7 @@ export class Agent {
         env,
         clock,
         random,
+        acsSystemId: facility.acsSystemId,
         clockState: () => (this.#clockTrust?.state().trusted === true ? 'trusted' : 'untrusted'),
       });
       for (const file of store.tightened) log.warn('others could read this file until now', { file });
@@ -295,10 +297,7 @@ export class Agent {
     grace.follow(this.#clockTrust.state().trusted);
     this.#clockTrust.onChange((state) => {
       grace.follow(state.trusted);
-      const event = {
-        event_type: state.trusted ? 'agent.clock_trusted' : 'agent.clock_untrusted',
-        body: { reason: state.reason },
-      };
+      const event = newEvent(state.trusted ? 'agent.clock_trusted' : 'agent.clock_untrusted', { reason: state.reason });
       this.#survival.try(() => store?.group(() => store.events.add(event, clock.nowMs())));
       // What waited for a trustworthy time: starts that came meanwhile, ends that are overdue.
       this.#sync?.wake(facility.controllers.map((controller) => controller.name));
@@ -352,7 +351,7 @@ export class Agent {
     if (store !== null)
       store.readerKeys.onInstalled = (device, how) => {
         const body = { acs_system_id: facility.acsSystemId, device, how };
-        store.events.add({ event_type: 'device.key_installed', body }, clock.nowMs());
+        store.events.add(newEvent('device.key_installed', body), clock.nowMs());
       };
     for (const bus of facility.buses) {
       const module = drivers.find((driver) => driver.name === bus.driver);
@@ -389,11 +388,11 @@ export class Agent {
 
   #onDeviceEvent(event: Exclude<DriverEvent, { type: 'presented' | 'input' }>): void {
     const { log } = this.#options;
-    const record = (eventType: string, more: Record<string, unknown> = {}): void =>
-      this.recordDevice(eventType, event.device, more);
+    const record = <T extends DeviceEventType>(type: T, more: DeviceBody<T>): void =>
+      this.recordDevice(type, event.device, more);
     switch (event.type) {
       case 'online':
-        record('device.connected');
+        record('device.connected', {});
         this.#sync?.deviceOnline(event.device);
         break;
       case 'offline':
@@ -416,7 +415,7 @@ export class Agent {
         record('device.secure_channel_lost', { message: event.reason });
         break;
       case 'clear_text_card':
-        record('device.clear_text_card');
+        record('device.clear_text_card', {});
         break;
       case 'fault':
         this.#noteFault(event);
@@ -426,10 +425,9 @@ export class Agent {
     this.#touchState();
   }
 
-  recordDevice(eventType: string, device: string, more: Record<string, unknown> = {}): void {
+  recordDevice<T extends DeviceEventType>(type: T, device: string, more: DeviceBody<T>): void {
     const source = { acs_system_id: this.#options.facility.acsSystemId, acs_entrance_id: null, device };
-    const body = { acs_system_id: source.acs_system_id, device, ...more };
-    this.#recorder?.note(source, [{ event_type: eventType, body }]);
+    this.#recorder?.note(source, [newEventAt(type, { acs_system_id: source.acs_system_id, device }, more)]);
   }
 
   #noteFault(event: Omit<DriverEvent & { type: 'fault' }, 'type'>): void {
@@ -675,8 +673,8 @@ export class Agent {
   /** Found by the check behind the doors, while the file still answers: its last event is that of its damage. */
   #onDamage(store: Store, problems: readonly string[]): void {
     const { facility, clock } = this.#options;
-    const body = { acs_system_id: facility.acsSystemId, how: 'damaged', problems };
-    const event = { event_type: 'agent.storage_damaged', body };
+    const body = { acs_system_id: facility.acsSystemId, how: 'damaged' as const, problems };
+    const event = newEvent('agent.storage_damaged', body);
     this.#survival.try(() => store.now(() => store.events.add(event, clock.nowMs())));
     store.condemn(problems);
   }

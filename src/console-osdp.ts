@@ -1,6 +1,7 @@
 // What an operator on the gateway may do to OSDP readers: keys, addresses, files, and what a reader's own features offer. Each action names its fields in a schema, so
 // that a wrong request is told what is wrong; keys come in and never go out.
 
+import type { DeviceBody, DeviceEventType } from './domain/events.ts';
 import { z } from 'zod';
 import type { Driver } from '../drivers/driver.ts';
 import { busSchema } from '../drivers/osdp/config.ts';
@@ -23,7 +24,7 @@ export type OsdpAgent = {
   /** The bus's own keys of the facility file. */
   busConfig(bus: string): unknown;
   /** Records what was done to a device as an event of it. */
-  recordDevice(eventType: string, device: string, more?: Record<string, unknown>): void;
+  recordDevice<T extends DeviceEventType>(type: T, device: string, more: DeviceBody<T>): void;
 };
 
 type Context = ControlContext & { operator: Operator };

@@ -1,6 +1,7 @@
 // How the database is, for the whole house: looks now and then whether its files are still there, says once and for all that it is damaged, and tries a disk that
 // was full or failing until it works again. What follows from it for doors and commands is the agent's to do.
 
+import { newEvent } from './domain/events.ts';
 import type { Recorder } from './access/recorder.ts';
 import type { Clock, Log, Timer } from './domain/ports.ts';
 import type { Condition } from './store/guard.ts';
@@ -99,9 +100,7 @@ export class StorageWatch {
     const { store, recorder, log, acsSystemId, afterDamage, onDamage, onChange } = this.#options;
     const { how, problems } = store.damage ?? { how: 'damaged', problems: [] };
     // Into memory: a damaged file is not written to any more.
-    recorder.record([
-      { event_type: 'agent.storage_damaged', body: { acs_system_id: acsSystemId, how, problems: [...problems] } },
-    ]);
+    recorder.record([newEvent('agent.storage_damaged', { acs_system_id: acsSystemId, how, problems: [...problems] })]);
     afterDamage();
     void store.rescue().then(
       (file) => {
@@ -125,7 +124,7 @@ export class StorageWatch {
     clock.immediate(
       () =>
         void recorder.record([
-          { event_type: 'agent.storage_files_renewed', body: { acs_system_id: acsSystemId, files: [...files] } },
+          newEvent('agent.storage_files_renewed', { acs_system_id: acsSystemId, files: [...files] }),
         ]),
     );
   }

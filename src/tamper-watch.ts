@@ -1,8 +1,8 @@
 // Tells people what in the database is not as Lintel wrote it: rows that a decision came upon, and what the check of all rows finds. Each once, by table and id and
 // never by value. Nothing here opens or closes a door: what does not fit opens nothing already.
 
+import { newEvent, type BodyOf, type EventType, type NewEvent } from './domain/events.ts';
 import type { Clock, Log, Timer } from './domain/ports.ts';
-import type { NewEvent } from './store/events.ts';
 import type { Store } from './store/store.ts';
 import type { Tampered } from './store/seals.ts';
 import { verifyInBackground, type Findings } from './store/verification.ts';
@@ -106,7 +106,7 @@ export class TamperWatch {
     // The numbers were given once: the next event follows them.
     const body = { first_sequence: last + 1, last_sequence: record.sequence };
     this.#options.record([], () => {
-      store.events.add({ event_type: 'agent.events_missing', body }, clock.nowMs(), record.sequence + 1);
+      store.events.add(newEvent('agent.events_missing', body), clock.nowMs(), record.sequence + 1);
       store.meta.set(TOLD_GAPS, [store.meta.text(TOLD_GAPS) ?? '', nameOf(body)].join(' ').trim());
     });
   }
@@ -137,7 +137,7 @@ export class TamperWatch {
     if (news.length === 0) return;
     for (const body of news) log.error(`events are gone from the log. ${REMEDY}`, body);
     record(
-      news.map((body) => ({ event_type: 'agent.events_missing', body })),
+      news.map((body) => newEvent('agent.events_missing', body)),
       () => store.meta.set(TOLD_GAPS, bodies.map(nameOf).join(' ')),
     );
   }
@@ -149,7 +149,7 @@ export class TamperWatch {
     log.error(
       `the stored digest was not that of the rows, and was counted anew: compare it with the sender. ${REMEDY}`,
     );
-    record([{ event_type: 'agent.storage_tampered', body: { what: 'digest', table: null, id: null } }], () =>
+    record([newEvent('agent.storage_tampered', { what: 'digest', table: null, id: null })], () =>
       store.digest.correct(digest),
     );
   }
@@ -164,8 +164,8 @@ export class TamperWatch {
     this.#isUnremembered = problem !== null;
   }
 
-  #add(eventType: string, body: Record<string, unknown>): void {
-    this.#options.record([{ event_type: eventType, body }]);
+  #add<T extends EventType>(type: T, body: BodyOf<T>): void {
+    this.#options.record([newEvent(type, body)]);
   }
 }
 

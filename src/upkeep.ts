@@ -1,6 +1,7 @@
 // What a building does by night and by the hour: compare controllers, copy the database, forget what is old, look whether the file is sound. Cron only wakes;
 // when each job last completed is a row, so that a gateway that was off at the hour catches up once at its next start.
 
+import { newEvent } from './domain/events.ts';
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { schedule, type ScheduledTask } from 'node-cron';
@@ -133,9 +134,7 @@ export class Upkeep {
         free_mib: Math.floor(free / 1024 / 1024),
       });
       this.#try(() =>
-        store.group(() =>
-          store.events.add({ event_type: 'agent.storage_low', body: { free_bytes: free } }, clock.nowMs()),
-        ),
+        store.group(() => store.events.add(newEvent('agent.storage_low', { free_bytes: free }), clock.nowMs())),
       );
     }
     this.#isSpaceLow = isLow;
@@ -202,7 +201,7 @@ export class Upkeep {
     if (unsent === 0) return;
     store.group(() =>
       store.events.add(
-        { event_type: 'agent.events_dropped', body: { count: unsent, why: 'older or more than store.events keeps' } },
+        newEvent('agent.events_dropped', { count: unsent, why: 'older or more than store.events keeps' }),
         nowMs,
       ),
     );

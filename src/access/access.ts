@@ -1,6 +1,7 @@
 // The readers and doors that Lintel serves itself: what is presented is decided from the database, the strike is commanded first, and the event of it is durable
 // in the same turn. What changes the next decision (a one-time use, a lockout) is durable before anything moves.
 
+import { newEvent, type NewEvent } from '../domain/events.ts';
 import { candidates, type CardReading } from '../domain/card-formats.ts';
 import type { ApiError } from '../domain/errors.ts';
 import type { Policy } from '../domain/facility.ts';
@@ -10,7 +11,6 @@ import type { Clock, Device, DriverEvent, Feedback, Log, Presentation, Timer } f
 import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { CredentialForDecision } from '../store/credentials.ts';
-import type { NewEvent } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
 import { isStorageError } from '../store/transactions.ts';
 import { CodeGate, type CodePlace, type Lock } from './code-gate.ts';
@@ -162,7 +162,7 @@ export class Access {
     reason: string | null;
     commandId: string;
     /** The way the command came, and who its sender says it is. */
-    asker: { source: string; sender: string | null };
+    asker: { source: 'mqtt' | 'local'; sender: string | null };
     actionAttemptId: string;
   }): Promise<{ confirmed: boolean } | { error: ApiError }> {
     const { clock, recorder } = this.#options;
@@ -174,15 +174,15 @@ export class Access {
       ...this.#base(request.entrance),
       acs_credential_id: request.acsCredentialId,
       acs_user_id: request.acsUserId,
-      method: 'remote',
-      decided_by: 'command',
+      method: 'remote' as const,
+      decided_by: 'command' as const,
       command_id: request.commandId,
       ...request.asker,
       action_attempt_id: request.actionAttemptId,
       reason: request.reason,
     };
     if (outcome.outcome === 'done') {
-      recorder.record([{ event_type: 'lock.unlocked', body: { ...body, was_confirmed_by_device: outcome.confirmed } }]);
+      recorder.record([newEvent('lock.unlocked', { ...body, was_confirmed_by_device: outcome.confirmed })]);
       return { confirmed: outcome.confirmed };
     }
     door.strikeFailed();
@@ -190,7 +190,7 @@ export class Access {
       type: outcome.error === 'controller_offline' ? 'controller_offline' : 'timed_out',
       message: `${request.entrance.name}: ${outcome.message}`,
     };
-    recorder.record([{ event_type: 'acs_entrance.unlock_failed', body: { ...body, error } }]);
+    recorder.record([newEvent('acs_entrance.unlock_failed', { ...body, error })]);
     return { error };
   }
 
@@ -436,15 +436,14 @@ export class Access {
     if (store === null) return false;
     const nowMs = clock.nowMs();
     const touched = new Set<string>();
-    const invalidated = usedUp.map((one): NewEvent => ({
-      event_type: 'acs_credential.invalidated',
-      body: {
+    const invalidated = usedUp.map((one): NewEvent =>
+      newEvent('acs_credential.invalidated', {
         acs_system_id: this.#options.acsSystemId,
         acs_credential_id: one.acs_credential_id,
         acs_user_id: one.acs_user_id,
         reason: 'used',
-      },
-    }));
+      }),
+    );
     this.#rightCode(judged, credential);
     const isDurable = this.#record([unlocked, ...invalidated], () => {
       for (const { credential_key: key } of usedUp) {
@@ -481,14 +480,11 @@ export class Access {
       if (outcome.outcome === 'done') return;
       door.strikeFailed();
       recorder.note(this.#source(door.entrance, event.device), [
-        {
-          event_type: 'acs_entrance.unlock_failed',
-          body: {
-            ...this.#base(door.entrance),
-            reader: event.device,
-            error: { type: outcome.error, message: outcome.message },
-          },
-        },
+        newEvent('acs_entrance.unlock_failed', {
+          ...this.#base(door.entrance),
+          reader: event.device,
+          error: { type: outcome.error, message: outcome.message },
+        }),
       ]);
     });
   }
@@ -518,7 +514,7 @@ export class Access {
 
   // ---- words ----
 
-  #base(entrance: SiteEntrance): Record<string, unknown> {
+  #base(entrance: SiteEntrance): { acs_system_id: string; acs_entrance_id: string } {
     return { acs_system_id: this.#options.acsSystemId, acs_entrance_id: entrance.acsEntranceId };
   }
 
@@ -532,34 +528,32 @@ export class Access {
     const until = new Date(clock.nowMs() + forMs).toISOString();
     if (kind === 'facility') {
       const body = { acs_system_id: acsSystemId, acs_entrance_id: entrance.acsEntranceId, reader: place.reader };
-      return {
-        event_type: 'facility.pin_entry_slowed',
-        body: { ...body, per_day: policy.lockout.perDayFacility, pause_ms: Math.round(forMs) },
-      };
+      return newEvent('facility.pin_entry_slowed', {
+        ...body,
+        per_day: policy.lockout.perDayFacility,
+        pause_ms: Math.round(forMs),
+      });
     }
     const card = kind === 'card' ? { acs_credential_id: place.acsCredentialId } : {};
     const body = { ...this.#base(entrance), reader: place.reader, ...card, locked: kind, why, until };
-    return { event_type: 'acs_entrance.locked_out', body };
+    return newEvent('acs_entrance.locked_out', body);
   }
 
   #unlocked(entrance: SiteEntrance, reader: string, judged: Judged, credential: CredentialForDecision): NewEvent {
     const second = judged.second === null ? {} : { second_acs_credential_id: judged.second.acs_credential_id };
-    return {
-      event_type: 'lock.unlocked',
-      body: {
-        ...this.#base(entrance),
-        acs_credential_id: credential.acs_credential_id,
-        acs_user_id: credential.acs_user_id,
-        ...second,
-        access_method: credential.access_method,
-        method: judged.method,
-        ...judged.readAs,
-        decided_by: 'gateway',
-        reader,
-        // The relay was commanded in this same turn; its answer is not waited for, and a failure follows as acs_entrance.unlock_failed.
-        was_confirmed_by_device: null,
-      },
-    };
+    return newEvent('lock.unlocked', {
+      ...this.#base(entrance),
+      acs_credential_id: credential.acs_credential_id,
+      acs_user_id: credential.acs_user_id,
+      ...second,
+      access_method: credential.access_method,
+      method: judged.method,
+      ...judged.readAs,
+      decided_by: 'gateway',
+      reader,
+      // The relay was commanded in this same turn; its answer is not waited for, and a failure follows as acs_entrance.unlock_failed.
+      was_confirmed_by_device: null,
+    });
   }
 
   #denial(
@@ -569,20 +563,17 @@ export class Access {
     detail: Detail,
     credential: CredentialForDecision | null,
   ): NewEvent {
-    return {
-      event_type: 'lock.access_denied',
-      body: {
-        ...this.#base(entrance),
-        acs_credential_id: credential?.acs_credential_id ?? null,
-        acs_user_id: credential?.acs_user_id ?? null,
-        access_method: method === 'card' ? 'card' : 'code',
-        method,
-        ...readAs,
-        decided_by: 'gateway',
-        reader,
-        reason: { reason_code: reasonCodeOf(detail), detail },
-      },
-    };
+    return newEvent('lock.access_denied', {
+      ...this.#base(entrance),
+      acs_credential_id: credential?.acs_credential_id ?? null,
+      acs_user_id: credential?.acs_user_id ?? null,
+      access_method: method === 'card' ? 'card' : 'code',
+      method,
+      ...readAs,
+      decided_by: 'gateway',
+      reader,
+      reason: { reason_code: reasonCodeOf(detail), detail },
+    });
   }
 
   #controllerSteps(store: Store | null, entrance: SiteEntrance, credential: CredentialForDecision): Step[] {

@@ -1,9 +1,9 @@
 // One door: its strike, its contact and its request-to-exit, and what they say together: opened, not opened, held, forced, restored. Works without the store:
 // leaving never depends on it.
 
+import { newEventAt, type BodyOf, type EventType } from '../domain/events.ts';
 import type { Clock, Device, Log, OutputOutcome, Timer } from '../domain/ports.ts';
 import type { SiteEntrance } from '../domain/site.ts';
-import type { NewEvent } from '../store/events.ts';
 import type { Recorder } from './recorder.ts';
 
 export type DoorPorts = {
@@ -202,14 +202,12 @@ export class Door {
     }
   }
 
-  #record(eventType: string, body: Record<string, unknown>): void {
-    const event: NewEvent = {
-      event_type: eventType,
-      body: { acs_system_id: this.#ports.acsSystemId, acs_entrance_id: this.entrance.acsEntranceId, ...body },
-    };
-    const { acsSystemId } = this.#ports;
-    const source = { acs_system_id: acsSystemId, acs_entrance_id: this.entrance.acsEntranceId, device: null };
-    this.#ports.recorder.note(source, [event]);
+  #record<T extends EventType & `acs_entrance.${string}`>(
+    type: T,
+    body: Omit<BodyOf<T>, 'acs_system_id' | 'acs_entrance_id'>,
+  ): void {
+    const door = { acs_system_id: this.#ports.acsSystemId, acs_entrance_id: this.entrance.acsEntranceId };
+    this.#ports.recorder.note({ ...door, device: null }, [newEventAt(type, door, body)]);
   }
 
   #controllers(): string[] {

@@ -2,9 +2,9 @@
 // for this, and a failing disk never stops one. Where events come fast they share a commit, for each costs every door a flush of the disk; and no source tells more of them
 // than its budget.
 
+import { newEvent, type NewEvent } from '../domain/events.ts';
 import { EventBudgets, type EventSource } from '../domain/event-budget.ts';
 import type { Clock, Log, Timer } from '../domain/ports.ts';
-import type { NewEvent } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
 import { isStorageError } from '../store/transactions.ts';
 
@@ -142,10 +142,7 @@ export class Recorder {
         for (const event of this.#kept) store.events.add(event, this.#clock.nowMs());
         if (this.#dropped > 0)
           store.events.add(
-            {
-              event_type: 'agent.events_dropped',
-              body: { count: this.#dropped, why: 'the disk failed and memory was full' },
-            },
+            newEvent('agent.events_dropped', { count: this.#dropped, why: 'the disk failed and memory was full' }),
             this.#clock.nowMs(),
           );
       });

@@ -1,11 +1,11 @@
 // Questions by card or code (`entrances/explain`, `lintel swipe`) answer what a door would, without anybody standing there. They are for whoever the facility file
 // says, so many a day, and leave an event of each burst: how many, with what outcome, by which way and from whom.
 
+import { newEvent, type NewEvent } from '../domain/events.ts';
 import { OperatingError } from '../domain/errors.ts';
 import type { ExplainBySecret } from '../domain/facility.ts';
 import type { Clock } from '../domain/ports.ts';
 import { Tally } from '../domain/tally.ts';
-import type { NewEvent } from '../store/events.ts';
 import type { GuessRow } from '../store/guesses.ts';
 import { accountOf, charge, lockedForMs, newAccount, rowOf, type GuessAccount } from './guess-account.ts';
 
@@ -84,9 +84,8 @@ export class SecretQuestions {
     const { clock, record, acsSystemId } = this.#ports;
     const tally = new Tally(clock, {
       tell: ({ count, kinds, sinceMs, untilMs }) =>
-        record({
-          event_type: 'agent.explained_by_secret',
-          body: {
+        record(
+          newEvent('agent.explained_by_secret', {
             acs_system_id: acsSystemId,
             source,
             sender: isOne ? sender : null,
@@ -96,8 +95,8 @@ export class SecretQuestions {
             refused: kinds['refused'] ?? 0,
             since: new Date(sinceMs).toISOString(),
             until: new Date(untilMs).toISOString(),
-          },
-        }),
+          }),
+        ),
     });
     this.#tallies.set(key, tally);
     return tally;

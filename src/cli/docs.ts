@@ -1,5 +1,5 @@
-// Writes what is made from the contract of commands: the reference in docs/mqtt-api.md, below its marker. What stands above is written by hand and kept. Run it
-// whenever the contract has changed; a test fails while the page is stale.
+// Writes what is made from the contract of commands and the catalogue of events: the reference in docs/mqtt-api.md, below its marker, and the tables of events. What
+// stands around them is written by hand and kept. Run it whenever one of the two has changed; a test fails while the page is stale.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { COMMANDS, isCommandName, PLANNED_COMMANDS, type CommandName, type Comma
 import { ERROR_TYPES } from '../domain/errors.ts';
 import { asNode, formsOf, textOf, writtenForm, type SchemaNode } from '../domain/words.ts';
 import { kindOf, type ParamKind } from './contract-options.ts';
+import { withEvents } from './event-docs.ts';
 import { HOME } from './version.ts';
 
 const MARKER = '<!-- Everything below this line is made from the contract in src/commands/contract.ts. -->';
@@ -107,4 +108,7 @@ const backquoted = (names: readonly string[]): string => names.map((name) => `\`
 
 const errors = (): string => `## Error types\n\n${backquoted(ERROR_TYPES)}.`;
 
-if (import.meta.main) writeFileSync(API_PAGE, withCommands(readFileSync(API_PAGE, 'utf8')));
+/** The page as it should be. */
+export const pageFrom = (page: string): string => withEvents(withCommands(page));
+
+if (import.meta.main) writeFileSync(API_PAGE, pageFrom(readFileSync(API_PAGE, 'utf8')));

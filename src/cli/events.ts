@@ -11,7 +11,7 @@ import { resourceProgram } from './resource.ts';
 import { untilSignal } from './signals.ts';
 import { DONE, type Terminal, UsageError } from './terminal.ts';
 import { OperatingError } from '../domain/errors.ts';
-import { EVENT_TYPES } from '../domain/event-types.ts';
+import { eventTypes, isEventType } from '../domain/events.ts';
 import { nearest, printable } from '../domain/words.ts';
 
 const USAGE = 'lintel events [--follow] [--from N] [--type TYPE,…]';
@@ -104,10 +104,10 @@ const typesOf = (given: Given): string[] => given.all('type').flatMap((text) => 
 
 /** A misspelt type would show nothing, for ever. */
 function checkType(type: string): void {
-  const isKnown = type.endsWith('.') ? EVENT_TYPES.some((one) => one.startsWith(type)) : EVENT_TYPES.includes(type);
+  const isKnown = type.endsWith('.') ? eventTypes().some((one) => one.startsWith(type)) : isEventType(type);
   if (isKnown) return;
-  const families = [...new Set(EVENT_TYPES.map((one) => one.slice(0, one.indexOf('.') + 1)))];
-  const meant = nearest(type.slice(0, 64), [...EVENT_TYPES, ...families]);
+  const families = [...new Set(eventTypes().map((one) => one.slice(0, one.indexOf('.') + 1)))];
+  const meant = nearest(type.slice(0, 64), [...eventTypes(), ...families]);
   throw new UsageError(
     `--type: no event is called ${printable(type.slice(0, 64))}${meant === null ? `; all of a kind are ${families.join(', ')}` : `: did you mean ${meant}?`}`,
   );

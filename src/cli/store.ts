@@ -1,6 +1,7 @@
 // `lintel store new|accept --config FILE`: an operator's word about a database that Lintel refuses, given while Lintel is stopped. Nothing is deleted: what is
 // replaced is put aside.
 
+import { newEvent } from '../domain/events.ts';
 import { existsSync, renameSync } from 'node:fs';
 import { DRIVERS } from '../drivers.ts';
 import type { Facility } from '../domain/facility.ts';
@@ -71,8 +72,10 @@ function accept({ store: { path, masterKey } }: Facility, isForRows: boolean, te
   const { users, credentials } = store.digest.read();
   const { generation } = store.generation;
   const rows = store.past.sealedRows;
-  const body = { how: isForRows ? 'rows' : 'copy', generation, rows_sealed: rows };
-  store.now(() => store.events.add({ event_type: 'agent.storage_accepted', body }, systemClock.nowMs()));
+  const how = isForRows ? 'rows' : 'copy';
+  store.now(() =>
+    store.events.add(newEvent('agent.storage_accepted', { how, generation, rows_sealed: rows }), systemClock.nowMs()),
+  );
   store.close();
   terminal.out(
     [

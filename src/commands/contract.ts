@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import { CARD_FORMATS } from '../domain/card-formats.ts';
-import { EVENT_TYPES } from '../domain/event-types.ts';
+import { eventTypes, isEventType } from '../domain/events.ts';
 import { COMMAND_ID_FORM, UUID_FORM } from '../domain/ids.ts';
 import { PIN_FORM } from '../domain/pin.ts';
 import { MOST_RANGES, parseRanges, WEEKDAYS } from '../domain/schedule.ts';
@@ -119,8 +119,8 @@ const eventType = z
   .string()
   .max(100)
   .superRefine((type, context) => {
-    if (EVENT_TYPES.includes(type)) return;
-    const meant = nearest(type.slice(0, 64), EVENT_TYPES);
+    if (isEventType(type)) return;
+    const meant = nearest(type.slice(0, 64), eventTypes());
     context.addIssue({
       code: 'custom',
       message: `no such type of event${meant === null ? '; docs/mqtt-api.md lists them' : `: did you mean ${meant}?`}`,

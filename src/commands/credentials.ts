@@ -1,6 +1,7 @@
 // Credentials: the verbs of Seam with minted ids, card numbers and windows of our own. Every rule that a door or a controller will hold it to is checked here,
 // before the command is accepted, and what is denied is denied with the transaction that stores it.
 
+import { newEvent } from '../domain/events.ts';
 import { canonicalCard, isRandomUid } from '../domain/card-formats.ts';
 import { brokenConstraint } from '../domain/code-constraints.ts';
 import { OperatingError, type ApiError } from '../domain/errors.ts';
@@ -234,7 +235,10 @@ const CREDENTIAL_FIELDS = {
   metadata: ['metadata'],
 } as const satisfies Record<string, readonly (keyof CredentialRow)[]>;
 
-const idsOf = (acsCredentialId: string, acsUserId: string | null): Record<string, unknown> => ({
+const idsOf = (
+  acsCredentialId: string,
+  acsUserId: string | null,
+): { acs_credential_id: string; acs_user_id: string | null } => ({
   acs_credential_id: acsCredentialId,
   acs_user_id: acsUserId,
 });
@@ -516,11 +520,11 @@ function recordIssued(
   room: Room,
   row: CredentialRow,
   acsUserId: string | null,
-  eventType: string,
+  eventType: 'acs_credential.issued' | 'acs_credential.reissued',
   nowMs: number,
 ): void {
   const body = { acs_credential_id: row.acs_credential_id, acs_user_id: acsUserId, acs_system_id: room.acsSystemId };
-  room.store.events.add({ event_type: eventType, body }, nowMs);
+  room.store.events.add(newEvent(eventType, body), nowMs);
 }
 
 function ownerOf(

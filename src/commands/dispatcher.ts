@@ -1,6 +1,7 @@
 // From bytes to one durable effect and one reply: retained, parse, journal, expiry, permission, effect, in this order. A stored effect and its journal row are
 // one transaction; a reply leaves only behind its commit; what moves something is accepted durably first and never done twice.
 
+import { newEvent } from '../domain/events.ts';
 import type { ApiError } from '../domain/errors.ts';
 import { assert } from '../domain/errors.ts';
 import { quoted } from '../domain/outside-text.ts';
@@ -192,7 +193,7 @@ export class Dispatcher {
       if (row.command === 'entrances/unlock') {
         store.group(() =>
           store.events.add(
-            { event_type: 'acs_entrance.unlock_failed', body: { command_id: row.command_id, error } },
+            newEvent('acs_entrance.unlock_failed', { command_id: row.command_id, error }),
             clock.nowMs(),
           ),
         );
@@ -257,7 +258,7 @@ export class Dispatcher {
     const record = (): void => {
       followStream(store, rejected.envelope?.stream, false, nowMs);
       if (suppressed === null) return;
-      store.events.add({ event_type: 'agent.command_rejected', body: { ...body, suppressed } }, nowMs);
+      store.events.add(newEvent('agent.command_rejected', { ...body, suppressed }), nowMs);
       if (!keeps) return;
       const entry = { ...this.#entryOf(incoming, commandId, nowMs), digest, command };
       store.journal.addDone(entry, failure(commandId, error).answer);

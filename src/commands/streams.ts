@@ -1,6 +1,7 @@
 // Numbers from above: a sender may number its commands, and then what is missing is noticed and what is older than what the facility has is refused. A number is
 // believed only when it is near the one before it, and what takes access away is never refused for its number.
 
+import { newEvent } from '../domain/events.ts';
 import type { ApiError } from '../domain/errors.ts';
 import type { Store } from '../store/store.ts';
 import { COMMANDS, type CommandName, type Envelope } from './contract.ts';
@@ -79,7 +80,7 @@ function judge({ meta }: Store, { id, seq }: Stream): Verdict {
 
 function noteMissing({ events }: Store, { id, seq }: Stream, last: number, isBelieved: boolean, nowMs: number): void {
   const body = { stream_id: id, from_seq: last + 1, to_seq: seq - 1, is_believed: isBelieved };
-  events.add({ event_type: 'agent.commands_missing', body }, nowMs);
+  events.add(newEvent('agent.commands_missing', body), nowMs);
 }
 
 const stale = ({ seq }: Stream, last: number): ApiError => ({

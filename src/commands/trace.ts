@@ -1,25 +1,31 @@
 // Whatever a command changes leaves its trace in the event log, within the transaction of the change: what it was about, which fields are others now (by name,
 // never by value), which command did it, and who is said to have sent it.
 
+import { newEventAt, type BodyOf, type EventType } from '../domain/events.ts';
 import type { Call, Room } from './room.ts';
 
 /** One change. `ids` name what it is about; `fields` are those of the command's own parameters that hold something else now. */
-export type Change = { eventType: string; ids: Readonly<Record<string, unknown>>; fields?: readonly string[] };
+export type Change<T extends EventType> = {
+  eventType: T;
+  ids: Omit<BodyOf<T>, 'acs_system_id' | 'changed' | keyof Attribution>;
+  fields?: readonly string[];
+};
+
+export type Attribution = { command_id: string; source: 'mqtt' | 'local'; sender: string | null };
 
 /** Records it; an update that changed nothing leaves no trace, for nothing happened. */
-export function recordChange(room: Room, call: Call, { eventType, ids, fields }: Change): void {
+export function recordChange<T extends EventType>(room: Room, call: Call, { eventType, ids, fields }: Change<T>): void {
   if (fields?.length === 0) return;
-  const body = {
+  const base = {
     acs_system_id: room.acsSystemId,
-    ...ids,
-    ...(fields === undefined ? {} : { changed: fields }),
     ...attribution(call),
+    ...(fields === undefined ? {} : { changed: fields }),
   };
-  room.store.events.add({ event_type: eventType, body }, call.nowMs);
+  room.store.events.add(newEventAt(eventType, base, ids), call.nowMs);
 }
 
 /** By which command, over which way, and who its sender says it is: stated, not proved. */
-export const attribution = ({ commandId, asker }: Call): Record<string, unknown> => ({
+export const attribution = ({ commandId, asker }: Call): Attribution => ({
   command_id: commandId,
   source: asker.source,
   sender: asker.sender,

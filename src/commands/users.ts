@@ -1,5 +1,6 @@
 // People: create, get, list, update, delete, suspend, unsuspend. What takes access away is effective with the transaction that stores it.
 
+import { newEvent } from '../domain/events.ts';
 import { OperatingError } from '../domain/errors.ts';
 import { release, retarget } from '../store/retarget.ts';
 import { storedJson } from '../store/stored-json.ts';
@@ -143,10 +144,7 @@ export function deleteUser(room: Room, params: ParamsOf<'users/delete'>, call: C
       ...attribution(call),
     };
     if (credential.invalidated_at === null) {
-      store.events.add(
-        { event_type: 'acs_credential.invalidated', body: { ...identifying, reason: 'user_deleted' } },
-        call.nowMs,
-      );
+      store.events.add(newEvent('acs_credential.invalidated', { ...identifying, reason: 'user_deleted' }), call.nowMs);
     }
     for (const target of store.targets.ofCredential(credential.credential_key)) wake.add(target.controller);
     release(store, credential.credential_key, call.nowMs);
@@ -154,7 +152,7 @@ export function deleteUser(room: Room, params: ParamsOf<'users/delete'>, call: C
       store.credentials.delete(credential.credential_key),
     );
     store.tombstones.add('credential', credential.acs_credential_id, call.nowMs);
-    store.events.add({ event_type: 'acs_credential.deleted', body: identifying }, call.nowMs);
+    store.events.add(newEvent('acs_credential.deleted', identifying), call.nowMs);
   }
   store.digest.track('user', row.acs_user_id, () => store.users.delete(row.user_key));
   store.tombstones.add('user', row.acs_user_id, call.nowMs);

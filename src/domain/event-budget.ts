@@ -1,6 +1,7 @@
 // How many events a reader, a door or a controller may cause. One that toggles, flaps or repeats itself without end must not fill the log, wear the disk or push the
 // events of others out: beyond its budget its events are counted by type, and the counts are told. Only events are counted instead of told, never a state.
 
+import { newEvent, type NewEvent } from './events.ts';
 import { Budget, type BudgetTerms } from './budget.ts';
 import type { Clock } from './ports.ts';
 import { Tally, type Tallied } from './tally.ts';
@@ -12,8 +13,6 @@ export type EventSource = {
   device: string | null;
   acs_entrance_id: string | null;
 };
-
-type Told = { event_type: string; body: Readonly<Record<string, unknown>> };
 
 /** Of each type. A turnstile at rush hour lets in one a second. */
 const OF_PEOPLE: BudgetTerms = { atOnce: 3600, perSecond: 0.5 };
@@ -28,18 +27,18 @@ type Account = { byType: Map<string, Budget>; prompt: Budget; tally: Tally };
 
 export class EventBudgets {
   readonly #clock: Clock;
-  readonly #tell: (event: Told) => void;
+  readonly #tell: (event: NewEvent) => void;
   /** By device and entrance, all of the facility file. */
   readonly #accounts = new Map<string, Account>();
 
   /** `tell` takes the event that says what was counted; it is called in a turn of its own, outside every transaction. */
-  constructor(clock: Clock, tell: (event: Told) => void) {
+  constructor(clock: Clock, tell: (event: NewEvent) => void) {
     this.#clock = clock;
     this.#tell = tell;
   }
 
   /** True: tell it. False: it was counted. */
-  admits(source: EventSource, event: Told): boolean {
+  admits(source: EventSource, event: NewEvent): boolean {
     const account = this.#account(source);
     const budget = account.byType.get(event.event_type) ?? new Budget(termsOf(event.event_type));
     account.byType.set(event.event_type, budget);
@@ -72,10 +71,8 @@ export class EventBudgets {
 
 const termsOf = (eventType: string): BudgetTerms => (eventType.startsWith('device.') ? OF_DEVICES : OF_PEOPLE);
 
-const eventsDropped = (source: EventSource, { count, kinds, sinceMs, untilMs }: Tallied): Told => ({
-  event_type: 'device.events_dropped',
-  body: { ...source, count, event_types: kinds, ...span(sinceMs, untilMs) },
-});
+const eventsDropped = (source: EventSource, { count, kinds, sinceMs, untilMs }: Tallied): NewEvent =>
+  newEvent('device.events_dropped', { ...source, count, event_types: kinds, ...span(sinceMs, untilMs) });
 
 export const span = (sinceMs: number, untilMs: number): { since: string; until: string } => ({
   since: new Date(sinceMs).toISOString(),

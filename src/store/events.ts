@@ -6,12 +6,12 @@ import type { Db } from './db.ts';
 import type { Meta } from './meta.ts';
 import { storedObject } from './stored-json.ts';
 
-export type EventBody = Readonly<Record<string, unknown>>;
-export type NewEvent = {
+/** What is recorded; its type and body are those of the catalogue (domain/events.ts), which is no matter of the store. */
+export type Recorded = {
   event_type: string;
-  /** When it happened, epoch ms; `now` where the two are the same. */
+  /** When it happened, epoch ms; without it: `now`. */
   occurredAtMs?: number;
-  body: EventBody;
+  body: Readonly<Record<string, unknown>>;
 };
 export type StoredEvent = { sequence: number; event_type: string; created_at: number; body: string };
 
@@ -25,6 +25,7 @@ export class EventLog {
   readonly #meta: Meta;
   readonly #random: Random;
   readonly #clockState: () => 'trusted' | 'untrusted';
+  readonly #system: Readonly<Record<string, string>>;
   readonly #insert;
   readonly #last;
   readonly #after;
@@ -37,10 +38,17 @@ export class EventLog {
   /** The newest that is committed. */
   #durable: number;
 
-  constructor(db: Db, meta: Meta, random: Random, clockState: () => 'trusted' | 'untrusted') {
+  constructor(
+    db: Db,
+    meta: Meta,
+    random: Random,
+    clockState: () => 'trusted' | 'untrusted',
+    acsSystemId: string | null,
+  ) {
     this.#meta = meta;
     this.#random = random;
     this.#clockState = clockState;
+    this.#system = acsSystemId === null ? {} : { acs_system_id: acsSystemId };
     this.#insert = db.prepare<[number | null, string, number, string]>(
       'INSERT INTO events (sequence, event_type, created_at, body) VALUES (?, ?, ?, ?)',
     );
@@ -83,7 +91,7 @@ export class EventLog {
   }
 
   /** Inside a transaction. Returns the sequence number, which is final once that transaction is: the next one, where no later one is asked for. */
-  add(event: NewEvent, nowMs: number, sequence: number | null = null): number {
+  add(event: Recorded, nowMs: number, sequence: number | null = null): number {
     // event_id and the rest of the envelope are written now, so that a repeat is the same to the letter; sequence is the row's own number.
     const head = {
       event_id: this.#random.uuid(),
@@ -91,6 +99,7 @@ export class EventLog {
       occurred_at: this.#iso(event.occurredAtMs ?? nowMs),
       created_at: this.#iso(nowMs),
       clock: this.#clockState(),
+      ...this.#system,
     };
     const body = boundedBody(head, event.body);
     this.#wasAdded = true;

@@ -41,6 +41,8 @@ export type StoreOptions = {
   random: Random;
   /** How good the clock is at this moment; written into every event. */
   clockState: () => 'trusted' | 'untrusted';
+  /** Stands in every event. */
+  acsSystemId?: string;
   migrations?: readonly Migration[];
   /** What an operator has said of a database that would be refused otherwise. */
   acceptance?: Acceptance;
@@ -123,7 +125,7 @@ export class Store {
       this.credentials = new CredentialTable(db);
       this.entrances = new EntranceTable(db);
       this.journal = new Journal(db, opened.secrets);
-      this.events = new EventLog(db, this.meta, options.random, options.clockState);
+      this.events = new EventLog(db, this.meta, options.random, options.clockState, options.acsSystemId ?? null);
       this.targets = new TargetTable(db);
       this.schedules = new ScheduleTable(db);
       this.holidays = new HolidayTable(db);

@@ -1,6 +1,7 @@
 // What the synchronisation says in events, always inside the transaction that changes the row: per controller Seam's access_code.*, and over all controllers of a
 // credential acs_credential.issued and reissued.
 
+import { newEvent } from '../domain/events.ts';
 import type { EventBudgets } from '../domain/event-budget.ts';
 import type { Site } from '../domain/site.ts';
 import type { Store } from '../store/store.ts';
@@ -36,31 +37,27 @@ export class Announcer {
   }
 
   add(eventType: TargetEvent, target: TargetRow, nowMs: number): void {
-    const error =
-      target.error_type !== null && eventType.startsWith('access_code.failed')
-        ? { error: { type: target.error_type, message: target.error_message } }
-        : {};
     const body = {
       acs_system_id: this.#acsSystemId,
       acs_credential_id: target.acs_credential_id,
       ...this.#userOf(target.credential_key),
       controller: target.controller,
       slot: target.slot,
-      ...error,
     };
-    const event = { event_type: eventType, body };
-    if (this.#admits(event, target.controller)) this.#store.events.add(event, nowMs);
-  }
-
-  #admits(event: { event_type: TargetEvent; body: Readonly<Record<string, unknown>> }, device: string): boolean {
-    const source = { acs_system_id: this.#acsSystemId, acs_entrance_id: null, device };
-    return !CAUSED_BY_CONTROLLER.includes(event.event_type) || this.#budgets.admits(source, event);
+    const error = { type: target.error_type ?? 'internal', message: target.error_message };
+    const event =
+      eventType === 'access_code.failed_to_set_on_device' || eventType === 'access_code.failed_to_remove_from_device'
+        ? newEvent(eventType, { ...body, error })
+        : newEvent(eventType, body);
+    const source = { acs_system_id: this.#acsSystemId, acs_entrance_id: null, device: target.controller };
+    if (CAUSED_BY_CONTROLLER.includes(eventType) && !this.#budgets.admits(source, event)) return;
+    this.#store.events.add(event, nowMs);
   }
 
   /** A slot of somebody else was emptied, as was asked. */
   slotEmptied(controller: string, slot: number, nowMs: number): void {
     this.#store.events.add(
-      { event_type: 'device.slot_emptied', body: { acs_system_id: this.#acsSystemId, device: controller, slot } },
+      newEvent('device.slot_emptied', { acs_system_id: this.#acsSystemId, device: controller, slot }),
       nowMs,
     );
   }
@@ -75,14 +72,11 @@ export class Announcer {
     if (!isHeld) return;
     this.#store.credentials.setSynced(credentialKey, nowMs);
     this.#store.events.add(
-      {
-        event_type: unsynced.issued_at === null ? 'acs_credential.issued' : 'acs_credential.reissued',
-        body: {
-          acs_system_id: this.#acsSystemId,
-          acs_credential_id: unsynced.acs_credential_id,
-          acs_user_id: unsynced.acs_user_id,
-        },
-      },
+      newEvent(unsynced.issued_at === null ? 'acs_credential.issued' : 'acs_credential.reissued', {
+        acs_system_id: this.#acsSystemId,
+        acs_credential_id: unsynced.acs_credential_id,
+        acs_user_id: unsynced.acs_user_id,
+      }),
       nowMs,
     );
   }

@@ -1,13 +1,13 @@
 // What a controller decided by itself, brought up: its events are read, mapped from slot to credential, stored, and only then freed at the device. A crash between
 // the two makes the device tell them again; the cursor of the last stored one says which are known.
 
+import { newEvent, type BodyOf, type EventType, type NewEvent } from '../domain/events.ts';
 import type { Clock, ControllerEvent, Device, EventDevice, Log, Timer } from '../domain/ports.ts';
 import type { EventBudgets } from '../domain/event-budget.ts';
 import { withDeadline } from '../domain/deadline.ts';
 import { OperatingError } from '../domain/errors.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { CredentialRow } from '../store/credentials.ts';
-import type { NewEvent } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
 import { isStorageError } from '../store/transactions.ts';
 import { Stopped } from './post.ts';
@@ -143,7 +143,7 @@ export class Collector {
     if (store.controllers.get(device.name).event_cursor === cursor) return null;
     const why = 'the controller had more events than it could keep';
     const body = { acs_system_id: acsSystemId, controller: device.name, why };
-    const event = { event_type: 'agent.events_dropped', body };
+    const event = newEvent('agent.events_dropped', body);
     return this.#admits(event) ? event : null;
   }
 
@@ -168,11 +168,9 @@ export class Collector {
     if (!store.credentials.markUsed(key, event.atMs ?? nowMs)) return [];
     if (credential.invalidated_at === null) {
       store.credentials.markInvalidated(key, nowMs);
-      const body = { ...this.#whoIs(credential, credential.acs_credential_id), reason: 'used' };
-      store.events.add(
-        { event_type: 'acs_credential.invalidated', body: { acs_system_id: this.#options.acsSystemId, ...body } },
-        nowMs,
-      );
+      const { acs_credential_id } = credential;
+      const body = { acs_system_id: this.#options.acsSystemId, ...this.#whoIs(credential, acs_credential_id) };
+      store.events.add(newEvent('acs_credential.invalidated', { ...body, acs_credential_id, reason: 'used' }), nowMs);
     }
     store.targets.touch(key);
     return store.targets.ofCredential(key).map((target) => target.controller);
@@ -188,29 +186,30 @@ export class Collector {
     if (entrance !== undefined && isSeenByInputs(entrance, event.kind)) return null;
     const id = event.slot === null ? null : this.#credentialAt(event.slot);
     const credential = id === null ? undefined : this.#options.store.credentials.byId(id);
-    const method = credential === undefined ? null : credential.access_method === 'card' ? 'card' : 'keycode';
-    const isDecision = event.kind === 'granted' || event.kind === 'denied';
-    return {
-      credential,
-      event: {
-        event_type: eventType,
-        ...(event.atMs === null ? {} : { occurredAtMs: event.atMs }),
-        body: {
-          acs_system_id: acsSystemId,
-          acs_entrance_id: entrance?.acsEntranceId ?? null,
-          controller: device.name,
-          ...(event.slot === null ? {} : { slot: event.slot }),
-          ...(isDecision ? { ...this.#whoIs(credential, id), decided_by: 'controller' } : {}),
-          ...(isDecision && credential !== undefined ? { access_method: credential.access_method, method } : {}),
-          ...(event.kind === 'granted' ? { was_confirmed_by_device: true } : {}),
-          ...(event.kind === 'denied' ? { reason: reasonOf(event.detail) } : {}),
-          controller_event: { code: event.code, detail: event.detail },
-        },
-      },
+    const body = {
+      acs_system_id: acsSystemId,
+      acs_entrance_id: entrance?.acsEntranceId ?? null,
+      controller: device.name,
+      ...(event.slot === null ? {} : { slot: event.slot }),
+      controller_event: { code: event.code, detail: event.detail },
     };
+    if (eventType !== 'lock.unlocked' && eventType !== 'lock.access_denied')
+      return { credential, event: newEvent(eventType, body, event.atMs) };
+    const decision = {
+      ...body,
+      ...this.#whoIs(credential, id),
+      decided_by: 'controller' as const,
+      ...shown(credential),
+    };
+    if (eventType === 'lock.unlocked')
+      return { credential, event: newEvent(eventType, { ...decision, was_confirmed_by_device: true }, event.atMs) };
+    return { credential, event: newEvent(eventType, { ...decision, reason: reasonOf(event.detail) }, event.atMs) };
   }
 
-  #whoIs(credential: CredentialRow | undefined, acsCredentialId: string | null): Record<string, string | null> {
+  #whoIs(
+    credential: CredentialRow | undefined,
+    acsCredentialId: string | null,
+  ): { acs_credential_id: string | null; acs_user_id: string | null } {
     const userKey = credential?.user_key ?? null;
     const user = userKey === null ? undefined : this.#options.store.users.byKey(userKey);
     return { acs_credential_id: acsCredentialId, acs_user_id: user?.acs_user_id ?? null };
@@ -238,7 +237,16 @@ export class Collector {
 const isWorthFlush = ({ event, stored, isTold }: Collected): boolean =>
   isTold || (event.kind === 'granted' && stored?.credential?.is_one_time_use === 1);
 
-const EVENT_TYPES: Readonly<Record<ControllerEvent['kind'], string | null>> = {
+/** What was shown, as far as the slot tells. */
+function shown(
+  credential: CredentialRow | undefined,
+): Partial<Pick<BodyOf<'lock.unlocked'>, 'access_method' | 'method'>> {
+  if (credential === undefined) return {};
+  const { access_method } = credential;
+  return { access_method, method: access_method === 'card' ? 'card' : 'keycode' };
+}
+
+const EVENT_TYPES = {
   granted: 'lock.unlocked',
   denied: 'lock.access_denied',
   rex: 'acs_entrance.rex',
@@ -248,7 +256,7 @@ const EVENT_TYPES: Readonly<Record<ControllerEvent['kind'], string | null>> = {
   held: 'acs_entrance.held',
   tamper: 'device.tampered',
   other: null,
-};
+} as const satisfies Readonly<Record<ControllerEvent['kind'], EventType | null>>;
 
 /** Where the door's contact and button are inputs that we watch, the same is not told twice. */
 function isSeenByInputs(entrance: SiteEntrance, kind: ControllerEvent['kind']): boolean {

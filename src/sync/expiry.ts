@@ -1,5 +1,6 @@
 // Says once of every credential whose end has come that it cannot be used any more. Driven by the next end and the clock, as far as the clock can be trusted.
 
+import { newEvent } from '../domain/events.ts';
 import type { Clock, Log, Timer } from '../domain/ports.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
@@ -59,15 +60,12 @@ export class Expiry {
         const user = row.user_key === null ? undefined : store.users.byKey(row.user_key);
         store.credentials.markInvalidated(key, clock.nowMs());
         store.events.add(
-          {
-            event_type: 'acs_credential.invalidated',
-            body: {
-              acs_system_id: acsSystemId,
-              acs_credential_id: row.acs_credential_id,
-              acs_user_id: user?.acs_user_id ?? null,
-              reason: 'expired',
-            },
-          },
+          newEvent('acs_credential.invalidated', {
+            acs_system_id: acsSystemId,
+            acs_credential_id: row.acs_credential_id,
+            acs_user_id: user?.acs_user_id ?? null,
+            reason: 'expired',
+          }),
           clock.nowMs(),
         );
       });

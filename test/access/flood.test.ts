@@ -187,7 +187,7 @@ test('two rush hours of a turnstile, a person each second, are told one by one',
   const source = { acs_system_id: SYSTEM, acs_entrance_id: LOBBY, device: 'lobby-reader' };
   let told = 0;
   for (let second = 0; second < RUSH_S; second += 60) {
-    const minute = Array.from({ length: 60 }, () => ({ event_type: 'lock.unlocked', body: source }));
+    const minute = Array.from({ length: 60 }, () => ({ event_type: 'lock.unlocked' as const, body: source }));
     told += recorder.within(source, minute).length;
     await clock.advance(60_000);
   }

@@ -1,0 +1,436 @@
+// The catalogue of events: of every type what its body holds, what it means, and since which version. Whoever records an event makes it here, so that no type and no
+// body is spelled anywhere else; the table in docs/mqtt-api.md and docs/asyncapi.yaml are made of it. Names are Seam's where Seam has one.
+
+import { z } from 'zod';
+import { assert, ERROR_TYPES } from './errors.ts';
+
+type Spec = { says: string; since: string; body: z.ZodObject };
+
+/** Made when it is first asked for: an agent that records events needs none of it, and making it costs tens of milliseconds. */
+function catalogue() {
+  const text = (says: string): z.ZodString => z.string().describe(says);
+  const instant = (says: string): z.ZodISODateTime => z.iso.datetime().describe(says);
+  const count = (says: string): z.ZodNumber => z.number().int().min(0).describe(says);
+  const ms = (says: string): z.ZodNumber => z.number().describe(`${says}, milliseconds`);
+  const tally = (says: string): z.ZodRecord<z.ZodString, z.ZodNumber> =>
+    z.record(z.string(), z.number()).describe(says);
+
+  // ---- what several bodies hold ----
+
+  const system = { acs_system_id: text('the facility').optional() };
+  const inSystem = { acs_system_id: text('the facility') };
+  const person = { acs_user_id: text('whose it is').nullable().optional() };
+  const credential = { acs_credential_id: text('which credential').nullable() };
+  const entrance = { acs_entrance_id: text('which entrance') };
+  const device = { device: text('which reader or controller, by its name in the facility file') };
+  const onController = { controller: text('which controller, by its name in the facility file') };
+  const apiError = z
+  .strictObject({ type: z.enum(ERROR_TYPES), message: z.string(), path: z.array(z.union([z.string(), z.number()])).optional() })
+  .describe('why, as in a reply'); // prettier-ignore
+  const deviceError = z
+    .strictObject({ type: z.string(), message: z.string().nullable() })
+    .describe('why; tried again unless it says otherwise');
+  const span = { since: instant('the first of them'), until: instant('the last of them') };
+
+  /** Of what a command did: by which command, over which way, and who its sender says it is. */
+  const byCommand = {
+    command_id: text('the command that did it'),
+    source: z.enum(['mqtt', 'local']).describe('over the broker, or the control socket of the gateway'),
+    sender: text('who the envelope says has sent it: stated, not proved').nullable(),
+  };
+  const maybeByCommand = {
+    command_id: byCommand.command_id.optional(),
+    source: byCommand.source.optional(),
+    sender: byCommand.sender.optional(),
+  };
+  const changed = z.array(z.string()).describe('names of the fields that hold something else now, never a value');
+
+  /** Of what a controller that decides for itself has told. */
+  const fromController = {
+    controller: onController.controller.optional(),
+    slot: count('where at the controller').optional(),
+    controller_event: z
+      .strictObject({ code: z.number().nullable(), detail: z.string().nullable() })
+      .describe('as the controller says it')
+      .optional(),
+  };
+
+  const decision = {
+    ...inSystem,
+    acs_entrance_id: text('which entrance; null: a door that is no entrance of the facility file').nullable(),
+    ...credential,
+    acs_user_id: text('who, as far as is known').nullable(),
+    access_method: z.enum(['card', 'code', 'mobile_key', 'cloud_key']).describe('what was shown').optional(),
+    method: z.enum(['card', 'keycode', 'remote']).describe('by what way; `remote`: by a command').nullable().optional(),
+    card_format: text('how the card was read; null: not by a format').nullable().optional(),
+    card_width_bits: count('how many bits the reader sent').optional(),
+    reader: text('at which of our readers').optional(),
+    ...fromController,
+  };
+
+  const door = { ...inSystem, ...entrance };
+  /** As a door, where a controller may tell of one that the facility file does not have. */
+  const doorEvent = { ...inSystem, acs_entrance_id: decision.acs_entrance_id, ...fromController };
+  const target = { ...inSystem, ...credential, ...person, ...onController, slot: count('where').nullable() };
+
+  const event = <S extends z.core.$ZodLooseShape>(says: string, shape: S, since = '0.1') =>
+    ({ says, since, body: z.strictObject(shape) }) as const;
+  const changeOf = <S extends z.core.$ZodLooseShape>(says: string, ids: S) =>
+    event(says, { ...inSystem, ...ids, ...byCommand });
+  const updateOf = <S extends z.core.$ZodLooseShape>(says: string, ids: S) =>
+    event(says, { ...inSystem, ...ids, changed, ...byCommand });
+
+  const user = { acs_user_id: text('who') };
+  const owned = { acs_credential_id: text('which credential'), acs_user_id: text('whose it is').nullable() };
+  const schedule = { schedule_id: text('which schedule') };
+  const holiday = { holiday_id: text('which holiday') };
+
+  return {
+    'lock.unlocked': event('An entrance was opened for somebody, or by a command.', {
+      ...decision,
+      second_acs_credential_id: text('the code that followed the card').optional(),
+      decided_by: z.enum(['gateway', 'controller', 'command']).describe('by whom'),
+      was_confirmed_by_device: z
+        .boolean()
+        .nullable()
+        .describe(
+          'whether the relay was seen to move; null: it was not waited for, and a failure follows as `acs_entrance.unlock_failed`',
+        ),
+      ...maybeByCommand,
+      action_attempt_id: text('of the command').optional(),
+      reason: text('as the command gives it').nullable().optional(),
+    }),
+    'lock.access_denied': event('Somebody was not let in.', {
+      ...decision,
+      decided_by: z.enum(['gateway', 'controller']).describe('by whom'),
+      reason: z
+        .strictObject({ reason_code: z.string(), detail: z.string().nullable() })
+        .describe('why: Seam’s code, and ours, which is finer'),
+    }),
+    'acs_entrance.opened': event('The door was opened, by its contact.', doorEvent),
+    'acs_entrance.closed': event('The door was closed, by its contact.', doorEvent),
+    'acs_entrance.not_opened': event('Somebody was let in, and nobody went.', door),
+    'acs_entrance.rex': event('The exit button.', doorEvent),
+    'acs_entrance.forced': event('Opened though nobody was let in or out: an alarm.', doorEvent),
+    'acs_entrance.held_warning': event('Open for long; in `held_in_ms` it will be too long.', {
+      ...door,
+      held_in_ms: ms('how long there is still'),
+    }),
+    'acs_entrance.held': event('Open for too long: an alarm.', {
+      ...doorEvent,
+      open_for_ms: ms('how long').optional(),
+    }),
+    'acs_entrance.restored': event('Closed again after `forced` or `held`.', {
+      ...door,
+      after: z.enum(['forced', 'held']).describe('what is over'),
+    }),
+    'acs_entrance.locked_out': event('Too many wrong codes: none is taken until then.', {
+      ...door,
+      reader: text('where the last one was entered'),
+      acs_credential_id: text('the card, where that is locked').nullable().optional(),
+      locked: z.enum(['reader', 'entrance', 'card']).describe('what is locked'),
+      why: z.enum(['attempts', 'per_day']).describe('so many in a row, or the day’s budget is spent'),
+      until: instant('by the wall clock; elapsed time counts'),
+    }),
+    'acs_entrance.unlock_failed': event('The strike could not be commanded.', {
+      acs_system_id: system.acs_system_id,
+      acs_entrance_id: text('which entrance').optional(),
+      reader: text('where somebody was let in').optional(),
+      ...credential,
+      acs_credential_id: credential.acs_credential_id.optional(),
+      ...person,
+      method: z.enum(['remote']).describe('by a command').optional(),
+      decided_by: z.enum(['command']).describe('by a command').optional(),
+      ...maybeByCommand,
+      action_attempt_id: text('of the command').optional(),
+      reason: text('as the command gives it').nullable().optional(),
+      error: deviceError,
+    }),
+    'facility.pin_entry_slowed': event(
+      'So many wrong codes at all entrances together that each is followed by a pause in which no PIN alone is taken anywhere: an alarm, told again only once half the budget has drained.',
+      {
+        ...door,
+        reader: text('where the last one was entered'),
+        per_day: count('the budget').nullable(),
+        pause_ms: ms('each pause'),
+      },
+    ),
+
+    'acs_user.created': changeOf('A person was added.', user),
+    'acs_user.updated': updateOf('A person was changed.', user),
+    'acs_user.suspended': changeOf('A person has no access any more, until unsuspended.', user),
+    'acs_user.unsuspended': changeOf('A person has access again.', user),
+    'acs_user.deleted': changeOf('A person was deleted.', user),
+
+    'acs_credential.created': changeOf('A credential was added.', owned),
+    'acs_credential.updated': updateOf('A credential was changed.', owned),
+    'acs_credential.assigned': changeOf('A credential belongs to somebody now.', owned),
+    'acs_credential.unassigned': changeOf('A credential belongs to nobody any more.', owned),
+    'acs_credential.deleted': changeOf('A credential was deleted.', owned),
+    'acs_credential.issued': event('It is on every controller that needs it, for the first time.', {
+      ...inSystem,
+      ...owned,
+    }),
+    'acs_credential.reissued': event('It is on every controller that needs it, after a change.', {
+      ...inSystem,
+      ...owned,
+    }),
+    'acs_credential.invalidated': event('It opens nothing any more.', {
+      ...inSystem,
+      ...owned,
+      reason: z.enum(['expired', 'used', 'user_deleted']).describe('why'),
+      ...maybeByCommand,
+    }),
+
+    'access_code.scheduled_on_device': event('It will be written to this controller, at its time.', target),
+    'access_code.set_on_device': event('This controller holds it; cards as well as codes.', target),
+    'access_code.removed_from_device': event('This controller holds it no longer.', target),
+    'access_code.failed_to_set_on_device': event('Writing it was tried; tried again.', {
+      ...target,
+      error: deviceError,
+    }),
+    'access_code.failed_to_remove_from_device': event('Erasing it was tried; tried again.', {
+      ...target,
+      error: deviceError,
+    }),
+    'access_code.failed_to_expire': event('It should be gone from this controller, and is still there: an alarm.', {
+      ...target,
+      error: deviceError.optional(),
+    }),
+    'access_code.modified_externally': event('Somebody changed it at the controller; it is put right.', target),
+
+    'schedule.created': changeOf('A schedule was added.', schedule),
+    'schedule.updated': updateOf('A schedule was changed.', schedule),
+    'schedule.deleted': changeOf('A schedule was deleted.', schedule),
+    'holiday.created': changeOf('A holiday was added.', holiday),
+    'holiday.updated': updateOf('A holiday was changed.', holiday),
+    'holiday.deleted': changeOf('A holiday was deleted.', holiday),
+
+    'device.connected': event('A reader or controller answers.', { ...inSystem, ...device }),
+    'device.disconnected': event('A reader or controller does not answer any more.', {
+      ...inSystem,
+      ...device,
+      error_code: z.enum(['device_disconnected']).describe('Seam’s code'),
+      message: text('what is known of the cause'),
+    }),
+    'device.power': event('It restarted, or lost its supply or got it back.', {
+      ...inSystem,
+      ...device,
+      restarted: z.boolean().describe('it began anew').optional(),
+      failed: z.boolean().describe('its supply failed; false: it is back').optional(),
+    }),
+    'device.tampered': event('Its housing was opened, or closed again.', {
+      ...inSystem,
+      device: device.device.optional(),
+      acs_entrance_id: decision.acs_entrance_id.optional(),
+      active: z.boolean().describe('open').optional(),
+      ...fromController,
+    }),
+    'device.identity_changed': event('Another device answers in its place.', {
+      ...inSystem,
+      ...device,
+      expected: text('who it was'),
+      found: text('who it is'),
+    }),
+    'device.secure_channel_lost': event('An OSDP reader fell out of its Secure Channel.', {
+      ...inSystem,
+      ...device,
+      message: text('how'),
+    }),
+    'device.clear_text_card': event('A card came without the Secure Channel, and was not judged.', {
+      ...inSystem,
+      ...device,
+    }),
+    'device.install_window_opened': event('Until then an operator lets this OSDP reader have its first key.', {
+      ...inSystem,
+      ...device,
+      until: instant('when the window closes'),
+    }),
+    'device.key_installed': event('An OSDP reader holds another key.', {
+      ...inSystem,
+      ...device,
+      how: z
+        .enum(['installed', 'imported', 'rotated'])
+        .describe('by what way; null: an older version began it')
+        .nullable(),
+    }),
+    'device.address_changed': event('An operator gave an OSDP reader another address.', {
+      ...inSystem,
+      ...device,
+      from: count('its address before'),
+      to: count('its address now'),
+      baud: count('its speed'),
+    }),
+    'device.file_sent': event('An operator sent an OSDP reader a file.', {
+      ...inSystem,
+      ...device,
+      file_type: count('as OSDP numbers it'),
+      bytes: count('its length'),
+    }),
+    'device.slot_adopted': event(
+      'Somebody took over a foreign slot of a controller, for a credential, or to be emptied.',
+      {
+        ...inSystem,
+        ...device,
+        ...onController,
+        slot: count('which'),
+        acs_credential_id: text('for which; null: to be emptied').nullable(),
+        ...byCommand,
+      },
+    ),
+    'device.slot_emptied': event('That slot is empty.', { ...inSystem, ...device, slot: count('which') }),
+    'device.presentations_dropped': event('More was presented at this reader than people can show.', {
+      ...inSystem,
+      acs_entrance_id: text('where; null: at no entrance').nullable().optional(),
+      ...device,
+      count: count('how many were not judged'),
+      kinds: tally('how many of each kind'),
+      ...span,
+    }),
+    'device.events_dropped': event('A reader, door or controller caused more events than its budget.', {
+      ...inSystem,
+      acs_entrance_id: text('by which door, if by one').nullable(),
+      device: text('by which device, if by one').nullable(),
+      count: count('how many were not told'),
+      event_types: tally('how many of each type'),
+      ...span,
+    }),
+
+    'agent.started': event('Lintel serves the doors.', {
+      ...system,
+      version: text('of Lintel'),
+      was_unclean: z.boolean().describe('the last run ended without a word'),
+    }),
+    'agent.stopped': event('Lintel stopped in good order.', { ...system }),
+    'agent.clock_trusted': event('Windows can be judged by the clock.', {
+      ...system,
+      reason: text('who vouched for it'),
+    }),
+    'agent.clock_untrusted': event('Windows cannot be judged by the clock.', { ...system, reason: text('why') }),
+    'agent.command_rejected': event('Something came that was no command.', {
+      ...system,
+      command: text('resource and verb as they came, cut'),
+      command_id: text('where it had one').nullable(),
+      error: apiError,
+      source: byCommand.source,
+      suppressed: count('how many before it were not told, for there were too many'),
+    }),
+    'agent.commands_missing': event('Numbers of a stream are missing, or one came that is too far ahead.', {
+      ...system,
+      stream_id: text('which stream'),
+      from_seq: count('the first that is missing'),
+      to_seq: count('the last that is missing'),
+      is_believed: z.boolean().describe('false: the number was too far ahead, and is not followed'),
+    }),
+    'agent.stream_reset': event('The numbers of a sender were forgotten, and begin anew.', {
+      ...inSystem,
+      stream_id: text('which stream'),
+      last_seq: count('where it stood'),
+      ...byCommand,
+    }),
+    'agent.explained_by_secret': event(
+      'Somebody asked `entrances/explain` or `lintel swipe` by card or code; one event a burst.',
+      {
+        ...inSystem,
+        source: byCommand.source,
+        sender: byCommand.sender,
+        count: count('questions'),
+        granted: count('of them'),
+        denied: count('of them'),
+        refused: count('of them'),
+        ...span,
+      },
+    ),
+    'agent.events_dropped': event('Events were lost before they could be sent, or at a controller.', {
+      ...system,
+      controller: onController.controller.optional(),
+      count: count('how many; without it nobody knows').optional(),
+      why: text('to age or number, to a disk that failed, or at the controller'),
+    }),
+    'agent.events_missing': event('Events were deleted from the log behind the back of Lintel: an alarm.', {
+      ...system,
+      first_sequence: count('the first that is gone'),
+      last_sequence: count('the last that is gone'),
+    }),
+    'agent.storage_damaged': event('The database is damaged: nobody is let in, everybody gets out.', {
+      ...inSystem,
+      how: z.enum(['damaged', 'lost']).describe('`lost`: taken away while it was in use'),
+      problems: z.array(z.string()).describe('what was found'),
+    }),
+    'agent.storage_low': event('The disk is nearly full.', { ...system, free_bytes: count('what is left') }),
+    'agent.storage_files_renewed': event(
+      'Files of the database were deleted while it was in use; they were made anew, and nothing is lost.',
+      { ...inSystem, files: z.array(z.string()).describe('which') },
+    ),
+    'agent.storage_tampered': event('Something was changed behind the back of Lintel: an alarm.', {
+      ...system,
+      what: z.enum(['row', 'rows_exchanged', 'digest']).describe('what was found'),
+      table: text('where').nullable(),
+      id: text('of what').nullable(),
+    }),
+    'agent.storage_sealed': event('Rows of an older version were sealed as they stood.', {
+      ...system,
+      rows: count('how many'),
+    }),
+    'agent.storage_accepted': event('An operator accepted the database as it stands.', {
+      ...system,
+      how: z.enum(['rows', 'copy']).describe('changed rows, or an older copy'),
+      generation: count('the number it goes on with'),
+      rows_sealed: count('rows that were sealed anew').nullable(),
+    }),
+  } as const satisfies Record<string, Spec>;
+}
+
+type Catalogue = ReturnType<typeof catalogue>;
+let made: Catalogue | null = null;
+
+export const eventCatalogue = (): Catalogue => (made ??= catalogue());
+export type EventType = keyof Catalogue;
+type Fixed<T> = T extends readonly (infer Item)[]
+  ? readonly Fixed<Item>[]
+  : T extends object
+    ? { readonly [K in keyof T]: Fixed<T[K]> }
+    : T;
+export type BodyOf<T extends EventType> = Fixed<z.input<Catalogue[T]['body']>>;
+export const eventTypes = (): EventType[] => Object.keys(eventCatalogue()) as EventType[];
+export const isEventType = (text: string): text is EventType => Object.hasOwn(eventCatalogue(), text);
+
+/** What a device's own events say beside which one it is. */
+export type DeviceEventType = EventType & `device.${string}`;
+export type DeviceBody<T extends DeviceEventType> = Omit<BodyOf<T>, 'acs_system_id' | 'device'>;
+
+/** An event that is to be recorded. Made by `newEvent`, nowhere else. */
+export type NewEvent = {
+  event_type: EventType;
+  /** When it happened, epoch ms; without it: when it is recorded. */
+  occurredAtMs?: number;
+  body: Readonly<Record<string, unknown>>;
+};
+
+/** `occurredAtMs`: where it happened before it is recorded. */
+export function newEvent<T extends EventType>(type: T, body: BodyOf<T>, occurredAtMs: number | null = null): NewEvent {
+  if (checks.areOn) check(type, body);
+  return { event_type: type, body, ...(occurredAtMs === null ? {} : { occurredAtMs }) };
+}
+
+/** As `newEvent`, where `base` is what several events have in common. */
+export function newEventAt<T extends EventType, B extends object>(
+  type: T,
+  base: B,
+  more: Omit<BodyOf<T>, keyof B>,
+): NewEvent {
+  const body: object = { ...base, ...more };
+  return newEvent(type, body as BodyOf<T>);
+}
+
+const checks = { areOn: false };
+
+/** From now on each body is checked as it is made. The compiler has seen most of it; tests see the rest, and a running agent spends no time on it. */
+export function checkBodies(): void {
+  checks.areOn = true;
+}
+
+function check(type: EventType, body: unknown): void {
+  const { success, error } = eventCatalogue()[type].body.safeParse(body);
+  assert(success, `the body of ${type} is not that of the catalogue: ${error?.message ?? ''}`);
+}
