@@ -43,6 +43,8 @@ const STATUS_REPLIES: readonly number[] = [
 export class SimulatedReader extends SimulatedDevice {
   address: number;
   baud: number | null = null;
+  /** Its own cable is off: it hears nothing, and the others on the line go on. */
+  unplugged = false;
   /** Answers BUSY this many times more. */
   busy = 0;
   /** Carried out and not answered, once each; the same bytes again are a new chance. */
@@ -91,7 +93,8 @@ export class SimulatedReader extends SimulatedDevice {
   receive(frame: Frame): Answer | null {
     const nowMs = this.#clock.monotonicMs();
     const broadcast = frame.address === BROADCAST_ADDRESS;
-    if (frame.reply || nowMs < this.#awakeAtMs || (frame.address !== this.address && !broadcast)) return null;
+    if (this.unplugged || frame.reply || nowMs < this.#awakeAtMs || (frame.address !== this.address && !broadcast))
+      return null;
     if (this.quirks.understands !== 'both' && (this.quirks.understands === 'crc') !== frame.crc) return null;
     this.#wakeUp(nowMs);
     if (this.busy > 0) {

@@ -57,6 +57,8 @@ export type ReceivedCommand = { code: number; data: Buffer };
 export type ControllerFaults = {
   /** Hears, does, and never answers. */
   silent: boolean;
+  /** Its cable is off, or its power: it neither hears nor says anything. */
+  deaf: boolean;
   /** What is added to the time until the answer to this command, in milliseconds. */
   delayMs: (command: ReceivedCommand) => number;
   /** Whether the answer to this command is lost on the way; what it asks for is done. */
@@ -76,6 +78,7 @@ export type ControllerFaults = {
 
 const NO_FAULTS: ControllerFaults = {
   silent: false,
+  deaf: false,
   delayMs: () => 0,
   loses: () => false,
   wrongChecksums: 0,
@@ -131,6 +134,7 @@ export class SimulatedController {
   // ---- at the wire -------------------------------------------------------------------------------------------------------------------------------
 
   receive(bytes: Uint8Array): void {
+    if (this.faults.deaf) return;
     const nowMs = this.#clock.monotonicMs();
     // What was cut off is lost up to the next pause: then the cable is whole again.
     if (this.faults.cutAfterBytes === 0 && nowMs - this.#lastByteAtMs > CUT_ENDS_AFTER_MS)

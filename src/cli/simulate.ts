@@ -1,5 +1,5 @@
-// `lintel simulate NAME`: one device on a real port, for commissioning and for trying things out. It is told what happens to it by lines on standard input, or over
-// a small socket by `lintel swipe --present --simulator PATH`, and tells what it does.
+// `lintel simulate NAME`: a device on a real port, or several of a kind, for commissioning and for trying things out. They are told what happens to them by lines on
+// standard input, or over a small socket by `lintel swipe --present --simulator PATH`, and tell what they do.
 
 import { existsSync, readdirSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,9 @@ import { optionRows, type Program } from './help.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import { untilSignal } from './signals.ts';
 import { silentLog } from './silent-log.ts';
+import { perform, present, summary } from './simulators/console.ts';
 import type { Played, PlayOptions, Stage } from './simulators/played.ts';
+import { parseUnits } from './simulators/units.ts';
 import { DONE, UsageError, type Terminal } from './terminal.ts';
 import { memberOf } from '../domain/named.ts';
 
@@ -74,7 +76,11 @@ const OPTIONS: readonly Option[] = [
     description:
       'A device path (one end of a pty pair), or tcp://127.0.0.1:PORT to listen there, as a serial converter; default: a free TCP port',
   },
-  { name: 'unit', value: 'N', description: 'Its unit or address on the bus, default 1' },
+  {
+    name: 'unit',
+    value: 'LIST',
+    description: 'Its unit or address on the bus, default 1; several devices on the one port: 1,2 or 1-20',
+  },
   { name: 'frame', value: 'rdm6300|id-12la', description: 'How it writes tags, default rdm6300' },
   { name: 'profile', value: 'NAME', description: 'A shipped profile by its name, or the path of one' },
   { name: 'rtu', value: null, description: 'RTU over TCP, where the profile knows Modbus TCP as well' },
@@ -91,7 +97,11 @@ export const simulateProgram: Program = {
     const known = device === undefined ? OPTIONS : OPTIONS.filter((option) => isFor(device, option.name));
     return {
       usage: [device === undefined ? USAGE : `lintel simulate ${name ?? ''} [OPTIONS]`],
-      about: `${device?.about ?? 'One device on a real port'}. It takes lines on standard input (help lists them) and says what it does; Ctrl-C ends it.`,
+      about: `${device?.about ?? 'A device on a real port, or several of a kind'}. It takes lines on standard input (help lists them) and says what it does; Ctrl-C ends it.${
+        device !== undefined && !isFor(device, 'unit')
+          ? ''
+          : ' With several units each line has the unit in front, or several: `2 silence 5s`, `1-20 power off`.'
+      }`,
       sections: [
         ...(device === undefined
           ? [{ title: 'Names', rows: Object.entries(DEVICES).map(([key, { about }]) => [key, about] as const) }]
@@ -101,6 +111,8 @@ export const simulateProgram: Program = {
       examples: [
         'lintel simulate uart-reader --port tcp://127.0.0.1:4001',
         'lintel simulate relay-board --port /dev/pts/3',
+        'lintel simulate osdp-reader --unit 1,2',
+        'lintel simulate soyal --unit 1-20',
       ],
     };
   },
@@ -138,14 +150,13 @@ async function simulate(name: string, device: Device, given: Given, terminal: Te
   const server = await openSocket(name, played, given);
   if (played.address !== null) say(`${name} at ${played.address}`);
   else say(`${name} on ${given.text('port') ?? ''}`);
-  say(
-    `lines: ${Object.values(played.actions)
-      .map(({ usage }) => usage)
-      .join(' | ')} | help`,
-  );
-  if (server !== null) say(`or: lintel swipe --card … --present --simulator ${server.path}`);
+  say(summary(played.devices));
+  if (server !== null)
+    say(
+      `or: lintel swipe --card … --present --simulator ${server.path}${played.devices.length === 1 ? '' : ' --unit …'}`,
+    );
   const lines = createInterface({ input: process.stdin });
-  lines.on('line', (line) => void perform(played, line).then(say, (error: unknown) => say(complaint(error))));
+  lines.on('line', (line) => void perform(played.devices, line).then(say, (error: unknown) => say(complaint(error))));
   await ended;
   lines.close();
   process.stdin.unref();
@@ -162,35 +173,19 @@ function playOptions(given: Given, device: Device): PlayOptions {
     return found ?? null;
   };
   const keyFile = given.text('key-file');
+  const units = parseUnits(given.text('unit') ?? '1');
+  if (units === null) throw new UsageError('--unit: a number, several (1,2) or a range (1-20), none above 255');
   return {
     port: given.text('port') ?? 'tcp://127.0.0.1:0',
     baud: given.whole('baud', 50, 4_000_000),
     parity: choice('parity', ['none', 'even', 'odd']),
-    unit: given.whole('unit', 0, 247) ?? 1,
+    units,
     frame: choice('frame', ['rdm6300', 'id-12la']) ?? 'rdm6300',
     profile: given.text('profile') ?? device.profile ?? null,
     rtu: given.has('rtu'),
     installMode: given.has('install-mode'),
     key: keyFile === null ? null : readSecretInput(keyFile, '--key-file').toString('latin1').trim(),
   };
-}
-
-/** One line, as typed. Resolves with what to print. */
-async function perform(played: Played, line: string): Promise<string> {
-  const [word = '', ...words] = line.trim().split(/\s+/);
-  if (word === '') return '';
-  if (word === 'help')
-    return Object.values(played.actions)
-      .map(({ usage, about }) => `  ${usage.padEnd(30)} ${about}`)
-      .join('\n');
-  const action = memberOf(played.actions, word);
-  if (action !== undefined) return await action.run(words);
-  const known = Object.keys(played.actions);
-  const meant = nearest(word, known);
-  throw new OperatingError(
-    'invalid_input',
-    `it knows no ${word}: ${meant === null ? `there are ${known.join(', ')}` : `did you mean ${meant}?`}`,
-  );
 }
 
 /** A port that somebody has already, or that is not for us: no mistake of the program's. */
@@ -228,18 +223,16 @@ function complaint(error: unknown): string {
 }
 
 async function openSocket(name: string, played: Played, given: Given): Promise<ControlServer | null> {
-  if (played.actions['card'] === undefined && !given.has('socket')) return null;
+  if (played.devices.every(({ actions }) => actions['card'] === undefined) && !given.has('socket')) return null;
   return await openControlServer({
     clock: systemClock,
     log: silentLog,
     facility: name,
     path: given.text('socket') ?? join(tmpdir(), `lintel-${name}-${process.pid}.sock`),
-    async handle({ kind, card, code }) {
-      if (kind !== 'present') throw new OperatingError('unknown_command', 'a simulator knows the request `present`');
-      const [word, value] = typeof card === 'string' ? ['card', card] : ['code', typeof code === 'string' ? code : ''];
-      const action = memberOf(played.actions, word);
-      if (action === undefined) throw new OperatingError('not_supported', `${name} reads no ${word}`);
-      return { said: await action.run([value]) };
+    async handle(request) {
+      if (request.kind !== 'present')
+        throw new OperatingError('unknown_command', 'a simulator knows the request `present`');
+      return { said: await present(played.devices, request) };
     },
   });
 }

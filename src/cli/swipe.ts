@@ -32,6 +32,7 @@ const OPTIONS: readonly Option[] = [
     value: 'PATH',
     description: 'With --present: the socket of a running `lintel simulate`',
   },
+  { name: 'unit', value: 'N', description: 'With --simulator: at which of its devices, where it plays several' },
 ];
 const REPLY_MS = 10_000;
 
@@ -54,6 +55,7 @@ export const swipeProgram: Program = {
     noMoreWords(given.words, 0, USAGE);
     if (given.has('card') === given.has('code')) throw new UsageError('give either --card or --code');
     if (given.has('simulator') && !given.has('present')) throw new UsageError('--simulator belongs to --present');
+    if (given.has('unit') && !given.has('simulator')) throw new UsageError('--unit belongs to --simulator');
     if (!given.has('simulator') && given.has('entrance') === given.has('reader'))
       throw new UsageError('give either --entrance or --reader');
     const what = await shownBy(given, terminal);
@@ -136,6 +138,7 @@ const isOpened = (event: unknown): boolean => isFields(event) && event['event_ty
 
 async function presentToSimulator(what: Shown, given: Given, terminal: Terminal): Promise<number> {
   const path = given.text('simulator') ?? '';
+  const unit = given.whole('unit', 0, 255);
   const connection = await connectControl(systemClock, path, REPLY_MS);
   if (!connection.connected)
     throw new OperatingError(
@@ -143,7 +146,9 @@ async function presentToSimulator(what: Shown, given: Given, terminal: Terminal)
       `no simulator answers at ${path}. Remedy: start one, lintel simulate --help`,
     );
   try {
-    await connection.client.request('present', what, { timeoutMs: timeoutOf(given, REPLY_MS) });
+    await connection.client.request('present', unit === null ? what : { ...what, unit }, {
+      timeoutMs: timeoutOf(given, REPLY_MS),
+    });
     terminal.out(given.has('json') ? '{"presented":true}\n' : 'presented\n');
     return DONE;
   } finally {

@@ -10,7 +10,7 @@ import { MemoryKeys } from '../drivers/osdp/world.ts';
 import { openFarEnd, openPtyPair, until } from '../support/ports.ts';
 import { silentLog } from '../support/room.ts';
 import { temporaryFolder } from '../support/store.ts';
-import { launch, type Running } from './lintel.ts';
+import { launch, say, type Running } from './lintel.ts';
 
 async function dial(simulator: Running): Promise<{ socket: Socket; received: () => Buffer }> {
   const [, port] = await simulator.says(/127\.0\.0\.1(?::|, port: )(\d+)/);
@@ -47,9 +47,9 @@ describe('lintel simulate', () => {
     const [, left = ''] = await first.says(/--simulator (\S+\.sock)/);
     const names = [...['uart-reader', 'relay-board', 'modbus-controller', 'osdp-reader', 'soyal']];
     for (const name of names) {
-      const second = launch(['simulate', name, '--port', `tcp://127.0.0.1:${port}`]);
-      expect(await second.ended, name).toBe(1);
-      expect(second.stderr(), name).toMatch(/^lintel: tcp:\/\/127\.0\.0\.1:\d+ is taken already\. Remedy: [^\n]*\n$/);
+      const second = await say('simulate', name, '--port', `tcp://127.0.0.1:${port}`);
+      expect(second.code, name).toBe(1);
+      expect(second.stderr, name).toMatch(/^lintel: tcp:\/\/127\.0\.0\.1:\d+ is taken already\. Remedy: [^\n]*\n$/);
     }
     expect(existsSync(left)).toBe(true);
     await first.signal('SIGKILL');

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -7,12 +7,48 @@ import { DRIVERS } from '../../src/drivers.ts';
 import { formatProblems } from '../../src/facility/format.ts';
 import { facilityJsonSchema } from '../../src/facility/json-schema.ts';
 import { loadFacility } from '../../src/facility/load.ts';
+import { temporaryFolder } from '../support/store.ts';
 
 const FOLDER = join(import.meta.dirname, '..', '..', 'config');
 const EXAMPLES = readdirSync(FOLDER).filter((name) => name.endsWith('.yaml'));
 
 /** The demonstration has the built-in broker on purpose. */
 const MEANT: Readonly<Record<string, string>> = { 'demo.yaml': 'mqtt.embedded' };
+
+const ROOT = join(FOLDER, '..');
+const PAGES = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => join('docs', name))];
+/** What stands before a part of a facility file that a page shows alone. */
+const HEAD = `
+facility: riverside
+acs_system_id: 88888888-8888-8888-8888-888888888888
+time_zone: Europe/Oslo
+mqtt: {url: "mqtts://broker.example:8883"}
+store: {events: {keep: 90d}}
+policy: {default_card_format: {format: H10301, facility_code: 123}}
+`;
+
+describe('every facility file that the documentation shows', () => {
+  const shown = PAGES.flatMap((page) =>
+    [...readFileSync(join(ROOT, page), 'utf8').matchAll(/^```yaml\n([^]*?)^```$/gm)]
+      .map(([, yaml = '']) => yaml)
+      .filter((yaml) => /^entrances:/m.test(yaml))
+      .map((yaml, i) => ({ place: `${page}, the ${i + 1}.`, yaml })),
+  );
+
+  it('is found', () => {
+    expect(shown.map(({ place }) => place)).toEqual(
+      expect.arrayContaining(['README.md, the 1.', 'docs/osdp.md, the 1.']),
+    );
+  });
+
+  it.each(shown)('$place is good as it stands', ({ yaml }) => {
+    const file = join(temporaryFolder(), 'riverside.yaml');
+    writeFileSync(file, /^facility:/m.test(yaml) ? yaml : HEAD + yaml);
+    const { facility, problems } = loadFacility(file, DRIVERS);
+    expect(formatProblems(problems)).toBe('');
+    expect(facility?.entrances.length).toBeGreaterThan(0);
+  });
+});
 
 describe('every example in config/', () => {
   const schema = z.fromJSONSchema(facilityJsonSchema(DRIVERS));

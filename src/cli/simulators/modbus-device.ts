@@ -1,55 +1,54 @@
-// `lintel simulate modbus-controller | relay-board | modbus --profile …`: a Modbus device made from its profile.
+// `lintel simulate modbus-controller | relay-board | modbus --profile …`: Modbus devices made from their profile.
 
+import type { Profile } from '../../../drivers/modbus/profile-schema.ts';
 import { loadProfile } from '../../../drivers/modbus/profile.ts';
 import { startModbusDevices, type Listen } from '../../../drivers/modbus/simulator.ts';
 import type { SimulatedUnit } from '../../../drivers/modbus/simulator-unit.ts';
 import { OperatingError } from '../../domain/errors.ts';
+import type { Clock } from '../../domain/ports.ts';
 import { problemText } from '../problem-text.ts';
 import { UsageError } from '../terminal.ts';
-import { isOn, listenPort, troubles, wrong, type Action, type Played, type PlayOptions, type Stage } from './played.ts';
+import {
+  checkUnits,
+  isOn,
+  listenPort,
+  place,
+  sayingOf,
+  watch,
+  withTroubles,
+  wrong,
+  type Action,
+  type Actions,
+  type Played,
+  type PlayOptions,
+  type Stage,
+} from './played.ts';
 
 const WATCH_MS = 20;
 
 export async function playModbusDevice(options: PlayOptions, stage: Stage): Promise<Played> {
   const { clock, say } = stage;
+  const { units } = options;
   if (options.profile === null) throw new UsageError('--profile: the name of a shipped profile, or the path of one');
   const { profile, problems } = loadProfile(options.profile, process.cwd());
   for (const { severity, message } of problems) if (severity === 'warning') say(`warning: ${message}`);
   if (profile === null) throw new UsageError(problemText(problems));
-  const port = listenPort(options.port);
-  const { baud, parity } = options;
-  const listen: Listen =
-    port === null
-      ? {
-          kind: 'serial',
-          path: options.port,
-          openPort: stage.openPort,
-          baud: baud ?? profile.transport.serial?.baud ?? 9600,
-          parity: parity ?? profile.transport.serial?.parity ?? 'none',
-        }
-      : { kind: profile.transport.kinds.includes('tcp') && !options.rtu ? 'tcp' : 'rtu-over-tcp', port };
-  const simulator = await startModbusDevices({ listen, units: [{ unit: options.unit, profile }], clock });
-  const unit = simulator.unit(options.unit);
-  const stopWatching = watchDevice(unit, stage);
+  const listen = whereToListen(options, profile, stage);
+  if (listen.kind === 'tcp') checkUnits(units, 0, 255, 'Modbus TCP');
+  else checkUnits(units, 1, 247, 'a serial line');
+  const simulator = await startModbusDevices({ listen, units: units.map((unit) => ({ unit, profile })), clock });
+  const looks = units.map((unit) => lookAt(simulator.unit(unit), sayingOf(stage, unit, units)));
+  const stopWatching = watch(clock, WATCH_MS, () => {
+    for (const look of looks) look();
+  });
   return {
     address:
       listen.kind === 'serial'
         ? null
         : listen.kind === 'tcp'
-          ? `host: 127.0.0.1, port: ${simulator.port} (Modbus TCP), unit ${options.unit}`
-          : `tcp://127.0.0.1:${simulator.port} (Modbus RTU over TCP), unit ${options.unit}`,
-    actions: {
-      ...doorActions(unit),
-      ...readerActions(unit),
-      ...(profile.inputs.length > 0 ? { input: inputAction(unit) } : {}),
-      ...troubles(clock, {
-        silence: (isSilent) => void (unit.faults.deaf = isSilent),
-        power: (isPowered) => {
-          if (isPowered) unit.powerOn({ keepMemory: true });
-          else unit.powerOff();
-        },
-      }),
-    },
+          ? `host: 127.0.0.1, port: ${simulator.port} (Modbus TCP), ${place('unit', units)}`
+          : `tcp://127.0.0.1:${simulator.port} (Modbus RTU over TCP), ${place('unit', units)}`,
+    devices: units.map((unit) => ({ unit, actions: unitActions(simulator.unit(unit), clock) })),
     async stop() {
       stopWatching();
       await simulator.close();
@@ -57,29 +56,53 @@ export async function playModbusDevice(options: PlayOptions, stage: Stage): Prom
   };
 }
 
-/** Tells each change of a relay, and what its reader shows. Returns how to end that. */
-function watchDevice(unit: SimulatedUnit, { clock, say }: Stage): () => void {
+function whereToListen(options: PlayOptions, { transport }: Profile, { openPort }: Stage): Listen {
+  const port = listenPort(options.port);
+  if (port !== null) return { kind: transport.kinds.includes('tcp') && !options.rtu ? 'tcp' : 'rtu-over-tcp', port };
+  return {
+    kind: 'serial',
+    path: options.port,
+    openPort,
+    baud: options.baud ?? transport.serial?.baud ?? 9600,
+    parity: options.parity ?? transport.serial?.parity ?? 'none',
+  };
+}
+
+/** Tells each change of a relay since the last look, and what its reader shows. */
+function lookAt(unit: SimulatedUnit, say: (text: string) => void): () => void {
   let toldUntil = -Infinity;
   let shown = 0;
-  let stopped = false;
-  const look = (): void => {
-    if (stopped) return;
-    for (const { output, energised, atMonotonicMs } of unit.outputChanges.filter(
-      (one) => one.atMonotonicMs > toldUntil,
-    )) {
-      toldUntil = Math.max(toldUntil, atMonotonicMs);
+  return () => {
+    const { outputChanges } = unit;
+    const known = outputChanges.findLastIndex(({ atMonotonicMs }) => atMonotonicMs <= toldUntil);
+    for (const { output, energised, atMonotonicMs } of outputChanges.slice(known + 1)) {
+      toldUntil = atMonotonicMs;
       say(`relay ${output} ${energised ? 'on' : 'off'}`);
     }
     const signals = unit.reader?.shown ?? [];
     for (const signal of signals.slice(shown)) if (signal !== 'ready') say(`reader shows ${signal}`);
     shown = signals.length;
-    clock.after(WATCH_MS, look);
   };
-  look();
-  return () => (stopped = true);
 }
 
-function doorActions(unit: SimulatedUnit): Readonly<Record<string, Action>> {
+const unitActions = (unit: SimulatedUnit, clock: Clock): Actions =>
+  withTroubles(
+    clock,
+    {
+      ...doorActions(unit),
+      ...readerActions(unit),
+      ...(unit.profile.inputs.length > 0 ? { input: inputAction(unit) } : {}),
+    },
+    {
+      silence: (isSilent) => void (unit.faults.deaf = isSilent),
+      power: (isPowered) => {
+        if (isPowered) unit.powerOn({ keepMemory: true });
+        else unit.powerOff();
+      },
+    },
+  );
+
+function doorActions(unit: SimulatedUnit): Actions {
   if (unit.profile.credentials === undefined) return {};
   const doors = unit.profile.doors.length;
   const present = (what: { card: string } | { pin: string }, door: string): string => {
@@ -92,6 +115,7 @@ function doorActions(unit: SimulatedUnit): Readonly<Record<string, Action>> {
     card: {
       usage: 'card H10301:123:45678 [door]',
       about: 'shows a card at one of its doors; it decides by its own table',
+      needsPower: true,
       run([card, door = '1']) {
         if (card === undefined) throw wrong('card H10301:123:45678 [door]');
         return present({ card }, door);
@@ -100,6 +124,7 @@ function doorActions(unit: SimulatedUnit): Readonly<Record<string, Action>> {
     code: {
       usage: 'code 824759 [door]',
       about: 'types a PIN at one of its doors',
+      needsPower: true,
       run([pin, door = '1']) {
         if (pin === undefined || !/^[0-9]{1,12}$/.test(pin)) throw wrong('code 824759 [door]');
         return present({ pin }, door);
@@ -116,7 +141,7 @@ const SHOWN = {
 } as const;
 
 /** A reader for which Lintel decides. In a device that has doors of its own as well it has a word of its own. */
-function readerActions({ reader, profile }: SimulatedUnit): Readonly<Record<string, Action>> {
+function readerActions({ reader, profile }: SimulatedUnit): Actions {
   if (reader === null) return {};
   const word = profile.credentials === undefined ? 'card' : 'present';
   const usage = `${word} ${profile.reader?.card.kind === 'uid' ? 'uid:0A00B1C2D3' : 'H10301:123:45678'}`;
@@ -124,6 +149,7 @@ function readerActions({ reader, profile }: SimulatedUnit): Readonly<Record<stri
     [word]: {
       usage,
       about: 'shows a card at its reader; whoever listens decides',
+      needsPower: true,
       run([card]) {
         if (card === undefined) throw wrong(usage);
         return SHOWN[reader.present(card)];

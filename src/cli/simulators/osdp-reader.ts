@@ -1,24 +1,45 @@
-// `lintel simulate osdp-reader`: an OSDP reader with keypad, inputs and outputs, and Secure Channel where it is given a key or put into install mode.
+// `lintel simulate osdp-reader`: OSDP readers with keypad, inputs and outputs, and Secure Channel where they are given a key or put into install mode.
 
 import { parseKey } from '../../../drivers/osdp/keys.ts';
+import { SIMULATED_ID } from '../../../drivers/osdp/simulated-device.ts';
 import { SimulatedReader } from '../../../drivers/osdp/simulated-reader.ts';
 import { SimulatedLine } from '../../../drivers/osdp/simulator.ts';
 import { encodeWiegand, parseCanonical } from '../../domain/card-formats.ts';
 import { OperatingError } from '../../domain/errors.ts';
+import type { Clock } from '../../domain/ports.ts';
 import { silentLog } from '../silent-log.ts';
-import { isOn, listenPort, troubles, wrong, type Played, type PlayOptions, type Stage } from './played.ts';
+import {
+  checkUnits,
+  isOn,
+  listenPort,
+  place,
+  sayingOf,
+  watch,
+  withTroubles,
+  wrong,
+  type Actions,
+  type Played,
+  type PlayOptions,
+  type Stage,
+} from './played.ts';
 
 const COLOURS = ['off', 'red', 'green', 'amber', 'blue', 'magenta', 'cyan', 'white'] as const;
 const WATCH_MS = 50;
+/** The one above is everybody's. */
+const HIGHEST_ADDRESS = 126;
 
 export async function playOsdpReader(options: PlayOptions, stage: Stage): Promise<Played> {
   const { clock, random, openPort } = stage;
-  const { unit: address, installMode } = options;
+  const { units, installMode } = options;
+  checkUnits(units, 0, HIGHEST_ADDRESS, 'an OSDP reader');
   const key = options.key === null ? {} : { key: parseKey(options.key) };
-  const reader = new SimulatedReader(clock, random, { address, installMode, ...key });
+  const readers = units.map((address) => {
+    const id = { ...SIMULATED_ID, serial: SIMULATED_ID.serial + address - 1 };
+    return new SimulatedReader(clock, random, { address, installMode, id, ...key });
+  });
   const port = listenPort(options.port);
   const line = new SimulatedLine(
-    [reader],
+    readers,
     {
       at: port === null ? { path: options.port } : { listen: port },
       baud: options.baud ?? 9600,
@@ -28,57 +49,63 @@ export async function playOsdpReader(options: PlayOptions, stage: Stage): Promis
     { clock, random, log: silentLog, openPort },
   );
   await line.start();
-  const stopWatching = watch(reader, stage);
+  const looks = readers.map((reader, i) => lookAt(reader, sayingOf(stage, units[i] ?? 0, units)));
+  const stopWatching = watch(clock, WATCH_MS, () => {
+    for (const look of looks) look();
+  });
   return {
-    address: port === null ? null : `${line.path}, address ${options.unit}`,
-    actions: {
-      card: {
-        usage: 'card H10301:123:45678',
-        about: 'shows a card: H10301:…, uid:04A1B2C3, raw:26:…',
-        run([card]) {
-          if (card === undefined) throw wrong('card H10301:123:45678');
-          return presentCard(reader, card);
-        },
-      },
-      code: {
-        usage: 'code 824759',
-        about: 'types a PIN, and #',
-        run([pin]) {
-          if (pin === undefined || !/^[0-9]{1,12}$/.test(pin)) throw wrong('code 824759');
-          reader.typeKeys(`${pin}#`);
-          return said(reader, 'typed');
-        },
-      },
-      input: {
-        usage: 'input 0 on|off',
-        about: 'changes one of its two inputs',
-        run([index = '', word]) {
-          if (!/^[01]$/.test(index)) throw wrong('input 0 on|off');
-          reader.setInput(Number(index), isOn(word, 'input 0 on|off') ? 1 : 0);
-          return `input ${index} ${word ?? ''}`;
-        },
-      },
-      tamper: {
-        usage: 'tamper on|off',
-        about: 'opens or closes its housing',
-        run([word]) {
-          reader.setTamper(isOn(word, 'tamper on|off'));
-          return `tamper ${word ?? ''}`;
-        },
-      },
-      ...troubles(clock, {
-        silence: (isSilent) => void (line.faults.pulled = isSilent),
-        power: (isPowered) => {
-          if (isPowered) reader.powerCycle();
-          line.faults.pulled = !isPowered;
-        },
-      }),
-    },
+    address: port === null ? null : `${line.path}, ${place('address', units)}`,
+    devices: readers.map((reader, i) => ({ unit: units[i] ?? 0, actions: readerActions(reader, clock) })),
     async stop() {
       stopWatching();
       await line.stop();
     },
   };
+}
+
+function readerActions(reader: SimulatedReader, clock: Clock): Actions {
+  const actions: Actions = {
+    card: {
+      usage: 'card H10301:123:45678',
+      about: 'shows a card: H10301:…, uid:04A1B2C3, raw:26:…',
+      needsPower: true,
+      run([card]) {
+        if (card === undefined) throw wrong('card H10301:123:45678');
+        return presentCard(reader, card);
+      },
+    },
+    code: {
+      usage: 'code 824759',
+      about: 'types a PIN, and #',
+      needsPower: true,
+      run([pin]) {
+        if (pin === undefined || !/^[0-9]{1,12}$/.test(pin)) throw wrong('code 824759');
+        reader.typeKeys(`${pin}#`);
+        return said(reader, 'typed');
+      },
+    },
+    input: {
+      usage: 'input 0 on|off',
+      about: 'changes one of its two inputs',
+      run([index = '', word]) {
+        if (!/^[01]$/.test(index)) throw wrong('input 0 on|off');
+        reader.setInput(Number(index), isOn(word, 'input 0 on|off') ? 1 : 0);
+        return `input ${index} ${word ?? ''}`;
+      },
+    },
+    tamper: {
+      usage: 'tamper on|off',
+      about: 'opens or closes its housing',
+      run([word]) {
+        reader.setTamper(isOn(word, 'tamper on|off'));
+        return `tamper ${word ?? ''}`;
+      },
+    },
+  };
+  return withTroubles(clock, actions, {
+    silence: (isSilent) => void (reader.unplugged = isSilent),
+    power: (isPowered) => reader.powerCycle(isPowered ? 0 : Infinity),
+  });
 }
 
 const said = (reader: SimulatedReader, what: string): string =>
@@ -96,12 +123,10 @@ function presentCard(reader: SimulatedReader, card: string): string {
   return said(reader, 'presented');
 }
 
-/** Tells what people at the door would see and hear. */
-function watch(reader: SimulatedReader, { clock, say }: Stage): () => void {
-  let stopped = false;
+/** Tells what people at the door would see and hear, at each look what is new. */
+function lookAt(reader: SimulatedReader, say: (text: string) => void): () => void {
   let before = { online: false, secured: false, colour: -1, beeps: reader.beeps.length, pulses: 0 };
-  const look = (): void => {
-    if (stopped) return;
+  return () => {
     const now = {
       online: reader.online,
       secured: reader.secured,
@@ -117,8 +142,5 @@ function watch(reader: SimulatedReader, { clock, say }: Stage): () => void {
     for (const { output, durationMs } of reader.terminals.pulses.slice(before.pulses))
       say(`output ${output} on${durationMs === 0 ? '' : ` for ${durationMs} ms`}`);
     before = now;
-    clock.after(WATCH_MS, look);
   };
-  look();
-  return () => (stopped = true);
 }

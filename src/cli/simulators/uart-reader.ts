@@ -2,7 +2,18 @@
 
 import { startUartReader } from '../../../drivers/uart/simulator.ts';
 import { OperatingError } from '../../domain/errors.ts';
-import { listenPort, troubles, wrong, type Played, type PlayOptions, type Stage } from './played.ts';
+import {
+  listenPort,
+  watch,
+  withTroubles,
+  wrong,
+  type Actions,
+  type Played,
+  type PlayOptions,
+  type Stage,
+} from './played.ts';
+
+const WATCH_MS = 100;
 
 export async function playUartReader(options: PlayOptions, { clock, say }: Stage): Promise<Played> {
   listenPort(options.port);
@@ -13,42 +24,41 @@ export async function playUartReader(options: PlayOptions, { clock, say }: Stage
     ...(options.baud === null ? {} : { baud: options.baud }),
   });
   let wasConnected = false;
-  let stopped = false;
-  const watch = (): void => {
-    if (stopped) return;
+  const stopWatching = watch(clock, WATCH_MS, () => {
     if (reader.connected !== wasConnected) say(reader.connected ? 'somebody listens' : 'nobody listens any more');
     wasConnected = reader.connected;
-    clock.after(100, watch);
-  };
-  watch();
+  });
   const present = async (uid: string, holdMs: number): Promise<string> => {
     const isHeard = reader.connected;
     await reader.present(uid, { holdMs });
     return isHeard ? 'presented' : 'presented, and nobody listens';
   };
+  const usage = 'present 0A00B1C2D3 [seconds]';
+  const actions: Actions = {
+    present: {
+      usage,
+      about: 'holds a tag of ten hexadecimal digits to it',
+      needsPower: true,
+      run([uid, seconds = '0']) {
+        if (uid === undefined || !/^[0-9]{1,3}$/.test(seconds)) throw wrong(usage);
+        return present(uid, Number(seconds) * 1000);
+      },
+    },
+    card: {
+      usage: 'card uid:0A00B1C2D3',
+      about: 'the same for a card as the facility knows it',
+      needsPower: true,
+      run: ([card]) => present(uidOfCard(card), 0),
+    },
+  };
+  const plug = (isPlugged: boolean): Promise<void> => (isPlugged ? reader.plug() : reader.unplug());
   return {
     address: reader.address,
-    actions: {
-      present: {
-        usage: 'present 0A00B1C2D3 [seconds]',
-        about: 'holds a tag of ten hexadecimal digits to it',
-        run([uid, seconds = '0']) {
-          if (uid === undefined || !/^[0-9]{1,3}$/.test(seconds)) throw wrong('present 0A00B1C2D3 [seconds]');
-          return present(uid, Number(seconds) * 1000);
-        },
-      },
-      card: {
-        usage: 'card uid:0A00B1C2D3',
-        about: 'the same for a card as the facility knows it',
-        run: ([card]) => present(uidOfCard(card), 0),
-      },
-      ...troubles(clock, {
-        silence: (isSilent) => (isSilent ? reader.unplug() : reader.plug()),
-        power: (isOn) => (isOn ? reader.plug() : reader.unplug()),
-      }),
-    },
+    devices: [
+      { unit: null, actions: withTroubles(clock, actions, { silence: (isSilent) => plug(!isSilent), power: plug }) },
+    ],
     async stop() {
-      stopped = true;
+      stopWatching();
       await reader.stop();
     },
   };
