@@ -1,0 +1,135 @@
+// The catalogue of retained states: what each topic under `state/` holds and means. docs/asyncapi.yaml is made of it, and a test holds a running agent to it.
+
+import { z } from 'zod';
+
+const text = (says: string): z.ZodString => z.string().describe(says);
+const count = (says: string): z.ZodNumber => z.number().int().min(0).describe(says);
+const instant = (says: string): z.ZodISODateTime => z.iso.datetime().describe(says);
+const flag = (says: string): z.ZodBoolean => z.boolean().describe(says);
+const counts = (says: string): z.ZodRecord<z.ZodString, z.ZodUnknown> =>
+  z.record(z.string(), z.unknown()).describe(says);
+
+/** In place of a state that is larger than what the broker carries. */
+const stub = z.object({ is_stub: z.literal(true) });
+const notice = z.looseObject({});
+
+type Spec = { topic: string; says: string; body: z.ZodType };
+
+function catalogue() {
+  return {
+    agent: {
+      topic: 'agent',
+      says: 'The agent itself. `online: false` is also the last will.',
+      body: z.union([
+        z.strictObject({
+          online: z.literal(true),
+          version: text('of Lintel'),
+          started_at: instant('when this process began'),
+          host: text('the machine’s name, to tell it from another one under the same client id'),
+          time_zone: text('of the facility'),
+          clock: z.enum(['trusted', 'untrusted']).describe('whether windows can be judged by the clock'),
+          outbox_depth: count('events that wait for the broker'),
+          outbox_blocked: text('what keeps the next event from being sent').nullable(),
+          broker_problem: text('what is wrong with the link, with the remedy').nullable(),
+          broker_counts: counts('what the broker set aside, refused or dropped, by kind'),
+          sequence: count('of the newest event'),
+          revision: count('rises with each stored change'),
+          generation: count(
+            'how often access was taken from somebody; it never falls but with an older copy of the database',
+          ),
+          storage: text('`ok`, or what is wrong with the database (docs/operations.md)'),
+          storage_problem: text('in words, with the remedy').nullable(),
+        }),
+        z.looseObject({ online: z.literal(false) }),
+        stub,
+      ]),
+    },
+    sync: {
+      topic: 'sync',
+      says: 'What the facility knows, and how far its controllers have it.',
+      body: z.union([
+        z.strictObject({
+          revision: count('rises with each stored change'),
+          digest: text('over everything that the facility should know, 64 hexadecimal digits'),
+          pending: count('writes that wait'),
+          unconfirmed: count('written, where a device cannot be read back'),
+          failed: count('tried without success; tried again'),
+          oldest_pending_erasure_at: instant('since when the oldest erasure waits').nullable(),
+        }),
+        stub,
+      ]),
+    },
+    entrances: {
+      topic: 'entrances/{entrance}',
+      says: 'A door, by the name in the facility file.',
+      body: z.union([
+        z.strictObject({
+          acs_entrance_id: text('which'),
+          acs_system_id: text('the facility'),
+          name: text('in the facility file'),
+          display_name: text('for people'),
+          decided_by: z.enum(['gateway', 'controller']).describe('who decides'),
+          can_unlock_with_card: flag('it takes cards'),
+          can_unlock_with_code: flag('it takes PINs'),
+          can_unlock_with_mobile_key: flag('it takes mobile keys'),
+          can_unlock_with_cloud_key: flag('a command may open it'),
+          supported_code_lengths: z.array(z.number().int()).describe('digits that a PIN may have here'),
+          code_constraints: z.array(z.strictObject({ constraint_type: z.string() })).describe('rules for a PIN here'),
+          mode: text('`normal`'),
+          is_locked: flag('nobody walks in without being let in'),
+          is_open: flag('by its contact; null: it has none').nullable(),
+          held: flag('open for too long'),
+          forced: flag('opened though nobody was let in or out'),
+          online: flag('all its devices answer'),
+          errors: z.array(notice).describe('what keeps it from working'),
+          warnings: z.array(notice).describe('what somebody should look at'),
+        }),
+        stub,
+      ]),
+    },
+    controllers: {
+      topic: 'controllers/{controller}',
+      says: 'A controller or reader, by the name in the facility file.',
+      body: z.union([
+        z.strictObject({
+          controller: text('which'),
+          driver: text('its kind of bus'),
+          bus: text('its bus, by the name in the facility file'),
+          online: flag('it answers'),
+          since: instant('since when').nullable(),
+          identity: text('who it says it is').nullable(),
+          problem: text('what is wrong with it, with the remedy').nullable(),
+          problems: z.array(z.string()).describe('further faults of it'),
+          slots: z
+            .strictObject({
+              used: count('slots with credentials of ours'),
+              total: count('slots that it has'),
+              foreign: count('slots with what somebody else wrote'),
+            })
+            .describe('its own table; null: it has none')
+            .nullable(),
+          pending_writes: count('slots that are to be written or erased'),
+          counters: z
+            .strictObject({
+              requests: z.number(),
+              replies: z.number(),
+              timeouts: z.number(),
+              retries: z.number(),
+              crc_errors: z.number(),
+              exceptions: z.number(),
+              bytes_sent: z.number(),
+              bytes_received: z.number(),
+            })
+            .describe('of its wire, since the start'),
+        }),
+        z.strictObject({ controller: z.string(), online: z.literal(false) }),
+        stub,
+      ]),
+    },
+  } as const satisfies Record<string, Spec>;
+}
+
+let made: ReturnType<typeof catalogue> | null = null;
+
+/** Made when it is first asked for. */
+export const stateCatalogue = (): ReturnType<typeof catalogue> => (made ??= catalogue());
