@@ -50,6 +50,7 @@ export class RecordCodec {
   readonly #doorCount: number;
   /** Bits that are compared when a slot is read back. */
   readonly #compared: number[];
+  readonly #erased: readonly number[];
 
   constructor(spec: CredentialsSpec, doorCount: number, zone: string) {
     this.#spec = spec;
@@ -62,6 +63,9 @@ export class RecordCodec {
       if (!masked.has(name))
         masks.forEach((mask, i) => (this.#compared[at + i] = (this.#compared[at + i] ?? 0) | mask));
     }
+    const { mode, fill } = spec.delete;
+    const filled = Array.from({ length: this.registers }, () => (mode === 'flag-clear' ? 0 : fill));
+    this.#erased = mode === 'flag-clear' ? this.disabled(filled) : filled;
   }
 
   /** Whether a record can be written without being in force. */
@@ -91,7 +95,7 @@ export class RecordCodec {
     const { record } = this.#spec;
     if (record.slot !== undefined) putBits(registers, record.slot, slot);
     for (const constant of record.constants) putBits(registers, constant, constant.value);
-    if (this.isEmpty(registers))
+    if (this.isEmpty(registers) || !this.isInForce(registers))
       return refuse(
         content.card === null ? 'bad_pin' : 'bad_card',
         'such a slot would be an empty one to this controller',
@@ -111,23 +115,48 @@ export class RecordCodec {
 
   /** What an emptied slot holds. */
   erased(): number[] {
-    const { mode, fill } = this.#spec.delete;
-    if (mode !== 'flag-clear') return Array.from({ length: this.registers }, () => fill);
-    return this.disabled(Array.from({ length: this.registers }, () => 0));
+    return [...this.#erased];
   }
 
-  /** Empty as the profile erases it, or not in force: such a slot opens nothing. */
+  /**
+   * Empty is what an erasure leaves, and memory that was never written (all zeros or all ones, not in force): nothing else. A record that is only put out of force
+   * still has somebody's card and PIN in it.
+   */
   isEmpty(registers: readonly number[]): boolean {
-    const { fill } = this.#spec.delete;
-    if (this.#spec.delete.mode !== 'flag-clear' && registers.every((register) => register === fill)) return true;
+    if (this.#isShownAs(registers, this.#erased)) return true;
+    if (!this.hasEnable || this.isInForce(registers)) return false;
+    const first = registers[0] ?? 0;
+    return (first === 0 || first === FULL) && registers.every((register) => register === first);
+  }
+
+  /** False for a record that opens nothing, whatever it holds. */
+  isInForce(registers: readonly number[]): boolean {
     const { flags, mode } = this.#spec.record;
-    if (flags?.bits.enabled !== undefined) return ((registers[flags.at] ?? 0) & (1 << flags.bits.enabled)) === 0;
-    return mode !== undefined && getBits(registers, mode) === mode.values.empty;
+    if (flags?.bits.enabled !== undefined) return ((registers[flags.at] ?? 0) & (1 << flags.bits.enabled)) !== 0;
+    if (mode !== undefined) return getBits(registers, mode) !== mode.values.empty;
+    return !this.#isShownAs(registers, this.#erased);
+  }
+
+  /** Whether a write of `payload` into an empty slot that ended half-way may have left this: each register is still erased, or written, in force or not. */
+  mayBeLeftOf(payload: readonly number[], image: Buffer): boolean {
+    const stages = [this.#erased, this.disabled(payload), payload].map((registers) => this.shown(registers));
+    for (let at = 0; at < image.length; at += 2) {
+      if (!stages.some((stage) => stage[at] === image[at] && stage[at + 1] === image[at + 1])) return false;
+    }
+    return true;
+  }
+
+  #isShownAs(registers: readonly number[], other: readonly number[]): boolean {
+    for (let i = 0; i < this.#compared.length; i++) {
+      if (((registers[i] ?? 0) & (this.#compared[i] ?? 0)) !== ((other[i] ?? 0) & (this.#compared[i] ?? 0)))
+        return false;
+    }
+    return true;
   }
 
   /** What counts when a record is compared: one image for every empty slot, and otherwise the bits that the profile names and the device shows. */
   image(registers: readonly number[]): Buffer {
-    return this.shown(this.isEmpty(registers) ? this.erased() : registers);
+    return this.shown(this.isEmpty(registers) ? this.#erased : registers);
   }
 
   /** The bits of a record that the profile names and the device shows, in force or not. */
@@ -144,7 +173,7 @@ export class RecordCodec {
     const bits = record.flags?.bits;
     const pin = this.#pinOf(registers);
     return {
-      enabled: !this.isEmpty(registers),
+      enabled: this.isInForce(registers),
       card: cardNumber === null ? null : this.#cardOf(cardNumber, registers),
       cardNumber,
       pin: flag(bits?.pin) === false ? null : pin,

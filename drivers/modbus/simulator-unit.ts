@@ -22,6 +22,8 @@ export type UnitFaults = {
   wrongCrc: boolean;
   /** Answers with this exception instead of doing it. */
   exception: number | null;
+  /** Does what it is asked, and answers with this exception all the same. */
+  exceptionAfter: number | null;
   /** Acknowledges writes and keeps nothing. */
   forgetful: boolean;
   /** Answers twice. */
@@ -34,6 +36,7 @@ export const NO_FAULTS: Readonly<UnitFaults> = {
   deaf: false,
   wrongCrc: false,
   exception: null,
+  exceptionAfter: null,
   forgetful: false,
   twice: false,
 };
@@ -201,12 +204,13 @@ export class SimulatedUnit {
     this.requests.push(Buffer.from(pdu));
     if (this.requests.length > 1000) this.requests.shift();
     if (faults.exception !== null) return Buffer.of(pdu.readUInt8(0) | 0x80, faults.exception);
-    return this.memory.answer(pdu, {
+    const answer = this.memory.answer(pdu, {
       functions: this.profile.limits.functions,
       reading: () => this.#refresh(),
       written: (writes) => this.#wrote(writes),
       stores: () => !faults.forgetful,
     });
+    return faults.exceptionAfter === null ? answer : Buffer.of(pdu.readUInt8(0) | 0x80, faults.exceptionAfter);
   }
 
   /** What changes by itself is brought up to date before it is read. */

@@ -71,6 +71,11 @@ export class Slots implements SlotDevice {
     return this.#codec.image(encoded.registers);
   }
 
+  mayBeLeftOf(slot: number, content: SlotContent, image: Buffer): boolean {
+    const encoded = this.#encode(slot, content);
+    return encoded.ok && this.#codec.mayBeLeftOf(encoded.registers, image);
+  }
+
   async read(slots: readonly number[]): Promise<SlotReading[]> {
     this.#refuse();
     const perRead = this.#perTransfer(this.#talk.readRegistersLimit);

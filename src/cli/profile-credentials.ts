@@ -175,7 +175,7 @@ export function roundTrip(
       difference(codec, encoded.registers, content, capabilitiesOf(profile).slots) ??
       widthDifference(credentials, encoded.registers, content.card);
     if (problem !== null) problems.add(problem);
-    if (codec.hasEnable && !codec.isEmpty(codec.disabled(encoded.registers)))
+    if (codec.hasEnable && codec.isInForce(codec.disabled(encoded.registers)))
       problems.add('a disabled record still counts as one in force');
   }
   if (!codec.isEmpty(codec.erased())) problems.add('an erased slot does not count as empty');

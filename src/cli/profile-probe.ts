@@ -227,7 +227,7 @@ class Probe {
 
 /** What opens a door is shown as far as it tells whether the profile reads it rightly; digits of a PIN never are. */
 function slotWords(record: DecodedRecord, isMasked: boolean): string {
-  const { card, cardNumber, pin, cardAndPin, doors, startsAtMs, endsAtMs, oneTimeUse } = record;
+  const { enabled, card, cardNumber, pin, cardAndPin, doors, startsAtMs, endsAtMs, oneTimeUse } = record;
   const at = (ms: number | null): string => (ms === null ? '…' : new Date(ms).toISOString());
   const what = [
     ...(cardNumber === null ? [] : [`card ${card ?? `number ${cardNumber}`}`]),
@@ -235,7 +235,7 @@ function slotWords(record: DecodedRecord, isMasked: boolean): string {
   ];
   const factors = what.length === 0 ? 'in use, nothing that can be read' : what.join(cardAndPin ? ' and ' : ' or ');
   const window = startsAtMs === null && endsAtMs === null ? '' : `, ${at(startsAtMs)} to ${at(endsAtMs)}`;
-  return `${factors}, ${doors.length === 1 ? 'door' : 'doors'} ${doors.join(', ')}${window}${oneTimeUse ? ', once' : ''}${isMasked ? ' (some fields cannot be read)' : ''}`;
+  return `${enabled ? '' : 'not in force: '}${factors}, ${doors.length === 1 ? 'door' : 'doors'} ${doors.join(', ')}${window}${oneTimeUse ? ', once' : ''}${isMasked ? ' (some fields cannot be read)' : ''}`;
 }
 
 const finding = (what: string, state: Finding['state'], said: string, details: readonly string[] = []): Finding => ({

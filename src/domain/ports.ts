@@ -178,6 +178,10 @@ export type SlotWrite = { slot: number; content: SlotContent };
 export type SlotDevice = {
   /** What reading the slot gives once `content` (null: erased) is stored; masked fields are left out. Throws `OperatingError` when it cannot be encoded. */
   image(slot: number, content: SlotContent | null): Buffer;
+  /**
+   * Whether a write of `content` into the empty slot that ended half-way may have left what reads as `image`. Left out where a write is stored whole or not at all.
+   */
+  mayBeLeftOf?(slot: number, content: SlotContent, image: Buffer): boolean;
   /** Reads these slots (contiguous ones together). */
   read(slots: readonly number[]): Promise<SlotReading[]>;
   write(writes: readonly SlotWrite[]): Promise<SlotOutcome[]>;

@@ -319,7 +319,7 @@ function verdictOf(
 ): Verdict {
   if (answer?.outcome === 'refused') {
     const isOthers =
-      ready.isFresh && reading !== undefined && !readsEmpty(post, reading) && !reading.image.equals(ready.image);
+      ready.isFresh && reading !== undefined && !readsEmpty(post, reading) && !isOfThisWrite(post, ready, reading);
     if (isOthers && post.controller.foreignSlots === 'report') return { ready, result: 'foreign', reading };
     const isCleared = reading === undefined ? ready.isFresh && !canRead(post) : readsEmpty(post, reading);
     return {
@@ -336,6 +336,10 @@ function verdictOf(
   const isProof = post.controller.slots.readBack === 'full' || answer?.outcome === 'written';
   return { ready, result: isProof ? 'verified' : 'unknown' };
 }
+
+/** A device may refuse what it has stored all the same, whole or in part: that is ours to clear, for nobody else ever will. */
+const isOfThisWrite = ({ slots }: Post, { slot, content, image }: Ready, reading: SlotReading): boolean =>
+  reading.image.equals(image) || slots.mayBeLeftOf?.(slot, content, reading.image) === true;
 
 const ERROR_TYPES: Readonly<Record<SlotRefusal, string>> = {
   full: 'no_space_for_access_code_on_device',

@@ -2,6 +2,8 @@
 
 import { afterEach, expect, test } from 'vitest';
 import type { DriverEvent, OpenPort, Port } from '../../drivers/driver.ts';
+import { RecordCodec } from '../../drivers/modbus/record.ts';
+import type { SimulatedUnit } from '../../drivers/modbus/simulator-unit.ts';
 import type { EntranceSetup } from '../../src/domain/facility.ts';
 import { EventBudgets } from '../../src/domain/event-budget.ts';
 import { Site } from '../../src/domain/site.ts';
@@ -13,6 +15,7 @@ import { systemRandom } from '../../src/ops/random.ts';
 import { Sync } from '../../src/sync/sync.ts';
 import type { Store } from '../../src/store/store.ts';
 import {
+  content,
   openLine,
   openPort,
   startDriver,
@@ -49,8 +52,13 @@ type Building = Line & {
   create(code: string): string;
 };
 
-async function building(transport: Transport, open: OpenPort = openPort): Promise<Building> {
+async function building(
+  transport: Transport,
+  open: OpenPort = openPort,
+  before: (unit: SimulatedUnit) => void = () => undefined,
+): Promise<Building> {
   const line = await openLine(transport, [{ unit: 1, profile: 'plc-door-2' }]);
+  before(line.simulator.unit(1));
   const driver = startDriver(line.bus, [{ unit: 1, profile: 'plc-door-2', turnaround_max: '40ms' }], open);
   const device = driver.device();
   const slots = device.capabilities.slots;
@@ -158,6 +166,57 @@ test('a suspension while the controller is off is carried out first when it retu
   await until(() => isSettled(place), 'all are erased', 20_000);
   expect(codes(20).filter((code) => isGranted(place, code))).toEqual([]);
 });
+
+test('a device that writes a record and then says that it failed keeps no code of ours, in force or not', async () => {
+  const place = await building('tcp');
+  place.create('3999');
+  await until(() => isSettled(place), 'the first is set');
+  const unit = place.simulator.unit(1);
+  unit.failNext({ exceptionAfter: 4 }, 2, 16);
+  const id = place.create('4711');
+  await until(() => place.store.targets.ofCredential(keyOf(place, id))[0]?.attempts !== 0, 'it was refused');
+  await until(() => unit.doors.slot(1).pin === null || isGranted(place, '4711'), 'the record is erased, or in force');
+  await until(() => isGranted(place, '4711') && isSettled(place), 'it is tried again', 20_000);
+  expect(place.store.targets.foreign('unit-1')).toEqual([]);
+  expect(heldPins(place)).toEqual(['3999', '4711']);
+});
+
+test('a foreign record that is out of force is a foreign slot: reported, seen by comparisons, and left alone', async () => {
+  const place = await building('tcp', openPort, (unit) => {
+    const { base } = tableOf(unit);
+    const record = new RecordCodec(tableOf(unit).spec, 2, 'UTC').encode(0, content({ pin: '6543' }));
+    if (!record.ok) throw new Error('the device can hold it');
+    unit.memory.write('holding', base, new RecordCodec(tableOf(unit).spec, 2, 'UTC').disabled(record.registers));
+  });
+  const id = place.create('4711');
+  await until(() => isSettled(place) && isGranted(place, '4711'), 'the first is set');
+  expect(place.store.targets.ofCredential(keyOf(place, id))).toMatchObject([{ state: 'set', slot: 1 }]);
+  expect(place.store.targets.foreign('unit-1')).toMatchObject([{ slot: 0 }]);
+  expect(await place.sync.resync('unit-1')).toMatchObject({ foreign: 1 });
+  expect(place.simulator.unit(1).doors.slot(0)).toMatchObject({ pin: '6543', enabled: false });
+});
+
+test('a record of ours that somebody puts out of force at the device differs, and is put right', async () => {
+  const place = await building('tcp');
+  place.create('4711');
+  await until(() => isSettled(place) && isGranted(place, '4711'), 'it is set');
+  const unit = place.simulator.unit(1);
+  const { base, spec } = tableOf(unit);
+  const codec = new RecordCodec(spec, 2, 'UTC');
+  unit.memory.write('holding', base, codec.disabled(unit.memory.read('holding', base, codec.registers)));
+  expect(await place.sync.resync('unit-1')).toMatchObject({ differing: 1, foreign: 0 });
+  await until(() => isSettled(place) && isGranted(place, '4711'), 'it is set again');
+});
+
+const keyOf = (place: Building, id: string): number => place.store.credentials.byId(id)?.credential_key ?? 0;
+const heldPins = (place: Building): (string | null)[] =>
+  Array.from({ length: 10 }, (_, slot) => place.simulator.unit(1).doors.slot(slot).pin).filter((pin) => pin !== null);
+
+function tableOf(unit: SimulatedUnit): { base: number; spec: NonNullable<SimulatedUnit['profile']['credentials']> } {
+  const spec = unit.profile.credentials;
+  if (spec === undefined) throw new Error('the unit has a table');
+  return { base: spec.table.base, spec };
+}
 
 test(
   'a line that is cut in the middle of a bulk write, anywhere, leaves the table right in the end',

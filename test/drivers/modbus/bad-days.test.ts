@@ -120,8 +120,11 @@ describe('a write whose answer is lost', () => {
     const wanted = content({ card: 'H10301:9:9' });
     expect(await site.slots().write([{ slot: 5, content: wanted }])).toMatchObject([{ slot: 5, outcome: 'unknown' }]);
     expect(writes()).toBe(before + 1);
-    // Only the first of its two writes was done: the slot is not in force, and reads as empty.
-    expect(await site.slots().read([5])).toMatchObject([{ state: 'empty' }]);
+    // Only the first of its two writes was done: the record is there, and not in force.
+    const [reading] = await site.slots().read([5]);
+    expect(reading?.state).toBe('occupied');
+    expect(site.slots().mayBeLeftOf?.(5, wanted, reading?.image ?? Buffer.alloc(0))).toBe(true);
+    expect(simulated.doors.slot(5).enabled).toBe(false);
   });
 
   it('never leaves a half-written record in force', async () => {

@@ -383,7 +383,8 @@ describe('what a slot is for', () => {
     expect(registersOf(codec, { card: 'H10301:1:2', pin: '1234' })[0]).toBe(0x20);
     expect(registersOf(codec, { card: 'H10301:1:2', pin: '1234', cardAndPin: true })[0]).toBe(0x30);
     expect(registersOf(codec, { pin: '1234' })[0]).toBe(0x40);
-    expect(codec.isEmpty(codec.disabled(registersOf(codec, { pin: '1234' })))).toBe(true);
+    const disabled = codec.disabled(registersOf(codec, { pin: '1234' }));
+    expect([codec.isInForce(disabled), codec.isEmpty(disabled)]).toEqual([false, false]);
   });
 
   it('is refused when the device does not know it', () => {
@@ -453,15 +454,32 @@ describe('the image of a slot', () => {
     expect(codec.image([...registers.slice(0, 4), 0xaaaa])).toEqual(codec.image(registers));
   });
 
-  it('is the same for every slot that opens nothing', () => {
+  it('is the same for every empty slot, and a record that is only out of force is none', () => {
     for (const erase of [{ mode: 'fill', fill: 0xffff }, { mode: 'fill', fill: 0 }, { mode: 'flag-clear' }]) {
       const codec = codecWith(record, { delete: erase });
-      const registers = registersOf(codec, { card: 'H10301:1:2' });
-      expect(codec.isEmpty(registers)).toBe(false);
-      expect(codec.isEmpty(codec.erased())).toBe(true);
-      expect(codec.isEmpty(codec.disabled(registers))).toBe(true);
-      expect(codec.image(codec.disabled(registers))).toEqual(codec.image(codec.erased()));
+      const registers = registersOf(codec, { card: 'H10301:1:2', pin: '1234' });
+      const neverWritten = registers.map(() => 0);
+      expect([codec.isEmpty(registers), codec.isEmpty(codec.erased()), codec.isEmpty(neverWritten)]).toEqual([
+        false,
+        true,
+        true,
+      ]);
+      expect(codec.image(neverWritten)).toEqual(codec.image(codec.erased()));
+      const disabled = codec.disabled(registers);
+      expect([codec.isEmpty(disabled), codec.isInForce(disabled)]).toEqual([false, false]);
+      expect(codec.image(disabled)).not.toEqual(codec.image(codec.erased()));
+      expect(codec.image(disabled)).not.toEqual(codec.image(registers));
     }
+  });
+
+  it('tells what a write that ended half-way has left from what is another’s', () => {
+    const codec = codecWith(record, { delete: { mode: 'fill', fill: 0xffff } });
+    const registers = registersOf(codec, { card: 'H10301:1:2', pin: '1234' });
+    const disabled = codec.disabled(registers);
+    const isOurs = (found: readonly number[]): boolean => codec.mayBeLeftOf(registers, codec.image(found));
+    expect(isOurs(disabled)).toBe(true);
+    expect(isOurs([...disabled.slice(0, 2), ...codec.erased().slice(2)])).toBe(true);
+    expect(isOurs(codec.disabled(registersOf(codec, { card: 'H10301:1:3', pin: '1234' })))).toBe(false);
   });
 
   it('survives any registers that a device may hold', () => {
