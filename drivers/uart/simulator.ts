@@ -19,8 +19,9 @@ export type UartReaderOptions = {
 export type PresentOptions = {
   /** How long the tag is held; 0: one frame. */
   holdMs?: number;
-  /** Time from frame to frame while it is held. An RDM6300 repeats; an ID-12LA sends once, whatever this says. */
+  /** Time from frame to frame while it is held. An RDM6300 repeats; an ID-12LA sends once, whatever this says, unless it is one of the copies that repeat. */
   repeatMs?: number;
+  isCopyThatRepeats?: boolean;
   /** Sends each frame in pieces of this many bytes, a moment apart. */
   fragmentBytes?: number;
   /** Sends a wrong checksum. */
@@ -69,14 +70,17 @@ export async function startUartReader(options: UartReaderOptions): Promise<UartR
     get connected() {
       return wire.connected();
     },
-    async present(uidHex, { holdMs = 0, repeatMs = REPEAT_MS, fragmentBytes = Infinity, corrupt = false } = {}) {
+    async present(
+      uidHex,
+      { holdMs = 0, repeatMs = REPEAT_MS, isCopyThatRepeats = false, fragmentBytes = Infinity, corrupt = false } = {},
+    ) {
       const bytes = encodeTag(frame, parseUid(uidHex));
       if (corrupt) bytes.writeUInt8(bytes.readUInt8(1) === 0x30 ? 0x31 : 0x30, 1);
       const endsAtMs = clock.monotonicMs() + holdMs;
       await send(bytes, fragmentBytes);
       while (!stopped && clock.monotonicMs() + repeatMs <= endsAtMs) {
         await pause(repeatMs);
-        if (REPEATS[frame]) await send(bytes, fragmentBytes);
+        if (REPEATS[frame] || isCopyThatRepeats) await send(bytes, fragmentBytes);
       }
     },
     noise: (bytes) => wire.send(bytes),

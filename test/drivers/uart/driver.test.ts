@@ -236,6 +236,25 @@ describe('a reader behind a converter', () => {
   });
 });
 
+test('a copy of a reader that should say each tag once, and says it ten times a second for five seconds, has shown it once', async () => {
+  const reader = await startUartReader({ port: 'tcp://127.0.0.1:0', frame: 'id-12la', clock: systemClock });
+  onTestFinished(() => reader.stop());
+  const { clock, leap } = leapingClock();
+  const bus = startBus(reader.address ?? '', 'id-12la', { debounce: '1s' }, clock);
+  await until(() => bus.status().online && reader.connected, 'the line');
+  await reader.present(TAG, { holdMs: 30, repeatMs: 5, isCopyThatRepeats: true });
+  await until(() => bus.status().counters.replies >= 2, 'it repeats');
+  for (let said = bus.status().counters.replies; said < 60; said++) {
+    leap(100);
+    await reader.present(TAG);
+    await until(() => bus.status().counters.replies > said, 'the next frame');
+  }
+  expect(bus.cards()).toEqual([`uid:${TAG}`]);
+  leap(1_000);
+  await reader.present(TAG);
+  await until(() => bus.cards().length === 2, 'it is shown again');
+});
+
 test('a reader that no simulator of ours plays is read from its bytes alone', async () => {
   const pair = await openPtyPair();
   onTestFinished(() => pair.close());
