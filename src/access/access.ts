@@ -6,6 +6,7 @@ import { candidates, type CardReading } from '../domain/card-formats.ts';
 import type { ApiError } from '../domain/errors.ts';
 import type { Policy } from '../domain/facility.ts';
 import type { EventSource } from '../domain/event-budget.ts';
+import { invalidated } from '../domain/invalidated.ts';
 import { localMoment } from '../domain/local-time.ts';
 import type { Clock, Device, DriverEvent, Feedback, Log, Presentation, Timer } from '../domain/ports.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
@@ -436,16 +437,12 @@ export class Access {
     if (store === null) return false;
     const nowMs = clock.nowMs();
     const touched = new Set<string>();
-    const invalidated = usedUp.map((one): NewEvent =>
-      newEvent('acs_credential.invalidated', {
-        acs_system_id: this.#options.acsSystemId,
-        acs_credential_id: one.acs_credential_id,
-        acs_user_id: one.acs_user_id,
-        reason: 'used',
-      }),
+    const { acsSystemId: acs_system_id } = this.#options;
+    const ended = usedUp.map(({ acs_credential_id, acs_user_id }) =>
+      invalidated({ acs_system_id, acs_credential_id, acs_user_id, reason: 'used' }, nowMs),
     );
     this.#rightCode(judged, credential);
-    const isDurable = this.#record([unlocked, ...invalidated], () => {
+    const isDurable = this.#record([unlocked, ...ended], () => {
       for (const { credential_key: key } of usedUp) {
         store.credentials.markUsed(key, nowMs);
         store.credentials.markInvalidated(key, nowMs);

@@ -2,6 +2,7 @@
 
 import { newEvent } from '../domain/events.ts';
 import { OperatingError } from '../domain/errors.ts';
+import { invalidated } from '../domain/invalidated.ts';
 import { release, retarget } from '../store/retarget.ts';
 import { storedJson } from '../store/stored-json.ts';
 import type { NewUser, UserRow } from '../store/users.ts';
@@ -144,7 +145,7 @@ export function deleteUser(room: Room, params: ParamsOf<'users/delete'>, call: C
       ...attribution(call),
     };
     if (credential.invalidated_at === null) {
-      store.events.add(newEvent('acs_credential.invalidated', { ...identifying, reason: 'user_deleted' }), call.nowMs);
+      store.events.add(invalidated({ ...identifying, reason: 'user_deleted' }, call.nowMs), call.nowMs);
     }
     for (const target of store.targets.ofCredential(credential.credential_key)) wake.add(target.controller);
     release(store, credential.credential_key, call.nowMs);

@@ -175,7 +175,7 @@ function catalogue() {
       ...inSystem,
       ...owned,
     }),
-    'acs_credential.invalidated': event('It opens nothing any more.', {
+    'acs_credential.invalidated': event('It opens nothing any more, since `occurred_at`: its end, its use or the command, however late it was noticed.', {
       ...inSystem,
       ...owned,
       reason: z.enum(['expired', 'used', 'user_deleted']).describe('why'),
@@ -224,6 +224,12 @@ function catalogue() {
       device: device.device.optional(),
       acs_entrance_id: decision.acs_entrance_id.optional(),
       active: z.boolean().describe('open').optional(),
+      ...fromController,
+    }),
+    'device.reported': event('A controller recorded something that Lintel has no word for.', {
+      ...inSystem,
+      ...device,
+      acs_entrance_id: text('by which door, if by one').nullable(),
       ...fromController,
     }),
     'device.identity_changed': event('Another device answers in its place.', {

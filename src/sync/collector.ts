@@ -11,7 +11,9 @@ import type { CredentialRow } from '../store/credentials.ts';
 import type { Store } from '../store/store.ts';
 import { isStorageError } from '../store/transactions.ts';
 import { Stopped } from './post.ts';
+import { invalidated } from '../domain/invalidated.ts';
 import { memberOf } from '../domain/named.ts';
+import { isLately, isWatched, ToldByInputs } from './told-by-inputs.ts';
 
 const POLL_MS = 1000;
 const CALL_MS = 10_000;
@@ -19,6 +21,8 @@ const PER_READ = 32;
 /** One drain reads no more than this, and no longer: a device that never runs dry, or a slow line, must not hold up what waits behind it. */
 const MOST_READS = 64;
 const MOST_MS = 2000;
+/** An input that is watched has been read by then. */
+const INPUTS_SHOW_MS = 300;
 
 export type CollectorOptions = {
   store: Store;
@@ -43,9 +47,13 @@ export class Collector {
   #timer: Timer | null = null;
   #draining: Promise<void> | null = null;
   #isStopping = false;
+  readonly #toldByInputs: ToldByInputs;
+  /** Monotonic ms. */
+  #inputsShownUntilMs = 0;
 
   constructor(options: CollectorOptions) {
     this.#options = options;
+    this.#toldByInputs = new ToldByInputs(options.store);
   }
 
   start(): void {
@@ -107,7 +115,9 @@ export class Collector {
       log.warn('the controller had more events than it could keep: some are lost', { controller: device.name });
     const last = read.events[read.events.length - 1];
     if (last === undefined) return false;
-    const fresh = this.#fresh(read.events).map((event) => this.#collect(event));
+    const unknown = this.#fresh(read.events);
+    await this.#letInputsShow(unknown);
+    const fresh = unknown.map((event) => this.#collect(event));
     const lost = read.lost ? this.#lostEvent(last.cursor) : null;
     const write = (): string[] => this.#storeNew(fresh, lost, last.cursor);
     // What is only counted costs no flush of the disk: there may be no end of it.
@@ -117,7 +127,8 @@ export class Collector {
     this.#stopIfAsked();
     // Need not be durable by itself: should it be lost, the cursor still tells known events from new ones.
     store.group(() => store.controllers.change(device.name, { is_cursor_acknowledged: 1 }));
-    return read.events.length === PER_READ;
+    // However few it gives at a time: some give one, whatever is asked for.
+    return true;
   }
 
   #fresh(events: readonly ControllerEvent[]): readonly ControllerEvent[] {
@@ -170,7 +181,8 @@ export class Collector {
       store.credentials.markInvalidated(key, nowMs);
       const { acs_credential_id } = credential;
       const body = { acs_system_id: this.#options.acsSystemId, ...this.#whoIs(credential, acs_credential_id) };
-      store.events.add(newEvent('acs_credential.invalidated', { ...body, acs_credential_id, reason: 'used' }), nowMs);
+      const ended = invalidated({ ...body, acs_credential_id, reason: 'used' }, event.atMs ?? nowMs);
+      store.events.add(ended, nowMs);
     }
     store.targets.touch(key);
     return store.targets.ofCredential(key).map((target) => target.controller);
@@ -181,9 +193,8 @@ export class Collector {
   #toEvent(event: ControllerEvent): Stored | null {
     const { device, acsSystemId } = this.#options;
     const eventType = EVENT_TYPES[event.kind];
-    if (eventType === null) return null;
     const entrance = this.#entranceAt(event.door);
-    if (entrance !== undefined && isSeenByInputs(entrance, event.kind)) return null;
+    if (entrance !== undefined && this.#wasTold(entrance, event)) return null;
     const id = event.slot === null ? null : this.#credentialAt(event.slot);
     const credential = id === null ? undefined : this.#options.store.credentials.byId(id);
     const body = {
@@ -193,6 +204,8 @@ export class Collector {
       ...(event.slot === null ? {} : { slot: event.slot }),
       controller_event: { code: event.code, detail: event.detail },
     };
+    if (eventType === 'device.reported')
+      return { credential, event: newEvent(eventType, { ...body, device: device.name }, event.atMs) };
     if (eventType !== 'lock.unlocked' && eventType !== 'lock.access_denied')
       return { credential, event: newEvent(eventType, body, event.atMs) };
     const decision = {
@@ -213,6 +226,30 @@ export class Collector {
     const userKey = credential?.user_key ?? null;
     const user = userKey === null ? undefined : this.#options.store.users.byKey(userKey);
     return { acs_credential_id: acsCredentialId, acs_user_id: user?.acs_user_id ?? null };
+  }
+
+  /** Told by an input of the door, which stands for this record from then on. */
+  #wasTold(entrance: SiteEntrance, event: ControllerEvent): boolean {
+    if (!isWatched(entrance, event.kind)) return false;
+    const sequence = this.#toldByInputs.find(entrance, event, this.#options.clock.nowMs());
+    if (sequence !== null) this.#toldByInputs.take(sequence);
+    return sequence !== null;
+  }
+
+  /** An input is polled, and the record may have been read before it: it is given a moment to show the same. Once for all that waits at the device by then. */
+  async #letInputsShow(events: readonly ControllerEvent[]): Promise<void> {
+    const { clock, device } = this.#options;
+    if (clock.monotonicMs() < this.#inputsShownUntilMs || !device.status().online) return;
+    const nowMs = clock.nowMs();
+    const isOpen = events.some((event) => {
+      const entrance = this.#entranceAt(event.door);
+      if (entrance === undefined || !isWatched(entrance, event.kind) || !isLately(event, nowMs)) return false;
+      return this.#toldByInputs.find(entrance, event, nowMs) === null;
+    });
+    if (!isOpen) return;
+    await new Promise<void>((resolve) => void clock.after(INPUTS_SHOW_MS, resolve));
+    this.#stopIfAsked();
+    this.#inputsShownUntilMs = clock.monotonicMs() + MOST_MS;
   }
 
   /** Whose the slot is, or was last: events are read before a slot goes to somebody else. */
@@ -255,14 +292,8 @@ const EVENT_TYPES = {
   forced: 'acs_entrance.forced',
   held: 'acs_entrance.held',
   tamper: 'device.tampered',
-  other: null,
-} as const satisfies Readonly<Record<ControllerEvent['kind'], EventType | null>>;
-
-/** Where the door's contact and button are inputs that we watch, the same is not told twice. */
-function isSeenByInputs(entrance: SiteEntrance, kind: ControllerEvent['kind']): boolean {
-  if (kind === 'rex') return entrance.rex !== null;
-  return entrance.contact !== null && ['opened', 'closed', 'forced', 'held'].includes(kind);
-}
+  other: 'device.reported',
+} as const satisfies Readonly<Record<ControllerEvent['kind'], EventType>>;
 
 /** Seam's reason code for what a controller says. */
 const reasonOf = (detail: string | null): { reason_code: string; detail: string | null } =>

@@ -1,6 +1,6 @@
 // Says once of every credential whose end has come that it cannot be used any more. Driven by the next end and the clock, as far as the clock can be trusted.
 
-import { newEvent } from '../domain/events.ts';
+import { invalidated } from '../domain/invalidated.ts';
 import type { Clock, Log, Timer } from '../domain/ports.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
@@ -58,14 +58,11 @@ export class Expiry {
         // A command may have moved the end, or deleted it, since it was read.
         if (row?.ends_at == null || instant === null || row.ends_at > instant || row.invalidated_at !== null) return;
         const user = row.user_key === null ? undefined : store.users.byKey(row.user_key);
+        const { acs_credential_id } = row;
+        const acs_user_id = user?.acs_user_id ?? null;
         store.credentials.markInvalidated(key, clock.nowMs());
         store.events.add(
-          newEvent('acs_credential.invalidated', {
-            acs_system_id: acsSystemId,
-            acs_credential_id: row.acs_credential_id,
-            acs_user_id: user?.acs_user_id ?? null,
-            reason: 'expired',
-          }),
+          invalidated({ acs_system_id: acsSystemId, acs_credential_id, acs_user_id, reason: 'expired' }, row.ends_at),
           clock.nowMs(),
         );
       });

@@ -49,6 +49,8 @@ export class MemoryDevice implements Device {
   readonly table = new Map<number, Buffer>();
   readonly recorded: ControllerEvent[] = [];
   isOverflowed = false;
+  /** Gives so many of its events at a time, however many are asked for. */
+  eventsPerRead = Infinity;
   readonly clock: DeviceClock | null;
   /** Wrong by so much. */
   clockDriftMs = 0;
@@ -169,7 +171,7 @@ export class MemoryDevice implements Device {
   readonly events: EventDevice = {
     read: async (max) => {
       await this.#reach([]);
-      return { events: this.recorded.slice(0, max), lost: this.isOverflowed };
+      return { events: this.recorded.slice(0, Math.min(max, this.eventsPerRead)), lost: this.isOverflowed };
     },
     acknowledge: async (cursor) => {
       await this.#reach([]);

@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import type { ControllerEvent } from '../../src/domain/ports.ts';
-import { STORE_ROOM, SYSTEM, USER } from '../support/room.ts';
+import { ENTRANCES, STORE_ROOM, SYSTEM, USER } from '../support/room.ts';
 import { House, HOUR, NOON, without } from '../support/sync-house.ts';
 
 const event = (cursor: number, more: Partial<ControllerEvent>): ControllerEvent => ({
@@ -148,6 +148,104 @@ test('a one-time credential that the device let in is used up and erased', async
   expect(house.events()).toContainEqual(
     expect.objectContaining({ event_type: 'acs_credential.invalidated', acs_credential_id: id, reason: 'used' }),
   );
+});
+
+test('a one-time credential that was used while the line was cut is invalid from its use, not from the reading of the log', async () => {
+  const house = await opened({ slots: without({ oneTimeUse: true }) });
+  const id = house.create({ code: '4711', is_one_time_use: true });
+  await house.settle();
+  house.device.recorded.push(event(1, { slot: 0, atMs: NOON - 90_000 }));
+  await house.pass(1000);
+  expect(house.events()).toContainEqual(
+    expect.objectContaining({
+      event_type: 'acs_credential.invalidated',
+      acs_credential_id: id,
+      acs_user_id: USER,
+      occurred_at: new Date(NOON - 90_000).toISOString(),
+      created_at: new Date(NOON + 1000).toISOString(),
+    }),
+  );
+});
+
+test('a device that gives one event at a time is read until it has no more', async () => {
+  const house = await opened();
+  house.device.eventsPerRead = 1;
+  house.device.recorded.push(...Array.from({ length: 60 }, (_, i) => event(i + 1, { slot: null })));
+  await house.pass(1000);
+  expect(doorEvents(house)).toHaveLength(60);
+  expect(house.device.recorded).toEqual([]);
+});
+
+test('what the device has no word for is told as it is, at the door that it stood at', async () => {
+  const house = await opened();
+  house.device.recorded.push(
+    event(1, { kind: 'other', code: 0x11, detail: 'alarm' }),
+    event(2, { kind: 'other', code: 0x2a }),
+  );
+  await house.pass(1000);
+  const reported = house.events().filter(({ event_type: type }) => type === 'device.reported');
+  const from = { acs_system_id: SYSTEM, device: 'store-panel', acs_entrance_id: STORE_ROOM };
+  expect(reported).toEqual([
+    expect.objectContaining({ ...from, controller_event: { code: 0x11, detail: 'alarm' } }),
+    expect.objectContaining({ ...from, controller_event: { code: 0x2a, detail: null } }),
+  ]);
+});
+
+const WATCHED = {
+  ...ENTRANCES.storeRoom,
+  contact: { controller: 'store-panel', input: 0, heldAfterMs: 30_000 },
+  rex: { controller: 'store-panel', input: 1 },
+};
+
+/** As the door part tells it from an input. */
+const toldByInput = (house: House, eventType: string, atMs: number): void =>
+  house.store.now(
+    () =>
+      void house.store.events.add(
+        { event_type: eventType, body: { acs_system_id: SYSTEM, acs_entrance_id: STORE_ROOM } },
+        atMs,
+      ),
+  );
+
+test('what an input has shown is not told again by the log of the controller, whose clock may be wrong by seconds', async () => {
+  const house = await opened({ entrances: [WATCHED] });
+  toldByInput(house, 'acs_entrance.rex', NOON);
+  toldByInput(house, 'acs_entrance.opened', NOON + 500);
+  house.device.recorded.push(
+    event(1, { kind: 'rex', atMs: NOON + 20_000 }),
+    event(2, { kind: 'opened', atMs: NOON + 21_000 }),
+  );
+  await house.pass(5000);
+  expect(doorEvents(house)).toHaveLength(2);
+  expect(house.device.recorded).toEqual([]);
+});
+
+test('an input that shows it a moment after the log was read is told, and the log is not', async () => {
+  const house = await opened({ entrances: [WATCHED] });
+  house.device.recorded.push(event(1, { kind: 'rex', atMs: NOON + 1000 }));
+  await house.pass(1000);
+  toldByInput(house, 'acs_entrance.rex', NOON + 1100);
+  await house.pass(5000);
+  expect(doorEvents(house)).toHaveLength(1);
+});
+
+test('what no input has shown, for the line was cut or it was too short, is told from the log', async () => {
+  const house = await opened({ entrances: [WATCHED] });
+  toldByInput(house, 'acs_entrance.rex', NOON);
+  const hourAgo = NOON - HOUR;
+  house.device.eventsPerRead = 1;
+  house.device.recorded.push(
+    event(1, { kind: 'rex', atMs: hourAgo }),
+    event(2, { kind: 'forced', code: 0x11, atMs: hourAgo + 1000 }),
+    event(3, { kind: 'rex', atMs: NOON }),
+    event(4, { kind: 'rex', atMs: NOON + 1000 }),
+  );
+  for (let i = 0; i < 50 && house.device.recorded.length > 0; i++) await house.pass(100);
+  expect(doorEvents(house).slice(1)).toEqual([
+    expect.objectContaining({ event_type: 'acs_entrance.rex', occurred_at: new Date(hourAgo).toISOString() }),
+    expect.objectContaining({ event_type: 'acs_entrance.forced', controller_event: { code: 0x11, detail: null } }),
+    expect.objectContaining({ event_type: 'acs_entrance.rex', occurred_at: new Date(NOON + 1000).toISOString() }),
+  ]);
 });
 
 test('the door itself is told of by the controller only where no input is watched for it', async () => {

@@ -38,6 +38,22 @@ test('an end is said at its very instant', async () => {
   expect(ended(house)).toHaveLength(2);
 });
 
+test('the end itself is when it occurred, however late it is noticed', async () => {
+  const house = new House();
+  const id = house.create({ code: '0001', ends_at: NOON + HOUR, allowed_acs_entrance_ids: [LOBBY] });
+  house.clock.leap(9 * HOUR);
+  house.sync.start();
+  await house.settle();
+  expect(house.events()).toContainEqual(
+    expect.objectContaining({
+      event_type: 'acs_credential.invalidated',
+      acs_credential_id: id,
+      occurred_at: new Date(NOON + HOUR).toISOString(),
+      created_at: new Date(NOON + 9 * HOUR).toISOString(),
+    }),
+  );
+});
+
 test('an untrusted clock ends only what ended before its floor', async () => {
   const house = new House();
   house.create({ code: '0001', ends_at: NOON + HOUR, allowed_acs_entrance_ids: [LOBBY] });
