@@ -175,12 +175,15 @@ function catalogue() {
       ...inSystem,
       ...owned,
     }),
-    'acs_credential.invalidated': event('It opens nothing any more, since `occurred_at`: its end, its use or the command, however late it was noticed.', {
-      ...inSystem,
-      ...owned,
-      reason: z.enum(['expired', 'used', 'user_deleted']).describe('why'),
-      ...maybeByCommand,
-    }),
+    'acs_credential.invalidated': event(
+      'It opens nothing any more, since `occurred_at`: its end, its use or the command, however late it was noticed.',
+      {
+        ...inSystem,
+        ...owned,
+        reason: z.enum(['expired', 'used', 'user_deleted']).describe('why'),
+        ...maybeByCommand,
+      },
+    ),
 
     'access_code.scheduled_on_device': event('It will be written to this controller, at its time.', target),
     'access_code.set_on_device': event('This controller holds it; cards as well as codes.', target),
@@ -285,6 +288,18 @@ function catalogue() {
       },
     ),
     'device.slot_emptied': event('That slot is empty.', { ...inSystem, ...device, slot: count('which') }),
+    'device.slots_short': event(
+      'From `first_at` on more credentials are valid at a controller than it has slots: an alarm ahead.',
+      {
+        ...inSystem,
+        ...device,
+        slots: count('how many it has'),
+        foreign: count('of them taken by others'),
+        missing: count('how many are missing at the worst moment'),
+        first_at: instant('when the first one comes who will find none'),
+        acs_credential_ids: z.array(z.string()).describe('who will find none, the earliest start first, 16 at most'),
+      },
+    ),
     'device.presentations_dropped': event('More was presented at this reader than people can show.', {
       ...inSystem,
       acs_entrance_id: text('where; null: at no entrance').nullable().optional(),

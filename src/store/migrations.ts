@@ -387,4 +387,14 @@ CREATE TABLE ledger (
 ) STRICT, WITHOUT ROWID;
 `,
   },
+  {
+    version: 8,
+    sql: `
+-- 1 for a credential that made way in a full table: it has its slot again when there is room, at the latest at its start.
+ALTER TABLE targets ADD COLUMN is_deferred INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX targets_deferred ON targets (controller, state, due_at) WHERE is_deferred = 1;
+-- What is there ahead of its start, and may make way.
+CREATE INDEX targets_not_begun ON targets (controller, due_at) WHERE announced = 1;
+`,
+  },
 ];

@@ -43,6 +43,8 @@ export type TargetRow = {
   partner_key: number | null;
   /** The time zone that the content named which was sent last; null: none. */
   zone: number | null;
+  /** It made way in a full table and is not written ahead of its start. */
+  is_deferred: 0 | 1;
 };
 /** A row's place in the queue for the controller. */
 export type Waiting = Pick<TargetRow, 'target_key' | 'slot'>;
@@ -57,7 +59,7 @@ type Bounds = { starts_at: number | null; ends_at: number | null };
 
 const CHANGEABLE = [
   'slot', 'state', 'written_hash', 'read_hash', 'verified_at', 'error_type', 'error_message', 'attempts', 'due_at', 'waits', 'urgent_at', 'erase_since',
-  'erase_reason', 'is_overdue', 'announced', 'partner_key', 'zone',
+  'erase_reason', 'is_overdue', 'announced', 'partner_key', 'zone', 'is_deferred',
 ] as const; // prettier-ignore
 
 /**
@@ -111,6 +113,11 @@ export class TargetTable {
   readonly #controllers;
   readonly #addHistory;
   readonly #history;
+  readonly #notBegun;
+  readonly #givingWay;
+  readonly #undefer;
+  readonly #hasDeferred;
+  readonly #stays;
 
   constructor(db: Db) {
     this.#db = db;
@@ -225,6 +232,24 @@ export class TargetTable {
     this.#addHistory = db.prepare<[string, number, string, number]>(
       `INSERT INTO slot_history (controller, slot, acs_credential_id, freed_at) VALUES (?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET acs_credential_id = excluded.acs_credential_id, freed_at = excluded.freed_at`,
+    );
+    this.#notBegun = db.prepare<[string, number, number], TargetRow>(
+      `SELECT * FROM targets WHERE controller = ? AND announced = ${ANNOUNCED.scheduled} AND due_at > ? AND slot IS NOT NULL AND waits IS NULL
+         AND is_deferred = 0 ORDER BY due_at DESC, target_key DESC LIMIT ?`,
+    );
+    this.#givingWay = db.prepare<[string], { count: number }>(
+      `SELECT count(*) AS count FROM targets WHERE controller = ? AND is_deferred = 1 AND state = 'removing'`,
+    );
+    this.#undefer = db.prepare<[string, number]>(
+      `UPDATE targets SET is_deferred = 0, due_at = ${AT_ONCE} WHERE target_key IN
+         (SELECT target_key FROM targets WHERE controller = ? AND is_deferred = 1 AND state = 'scheduled' ORDER BY due_at LIMIT ?)`,
+    );
+    this.#hasDeferred = db.prepare<[string], { one: 1 }>(
+      `SELECT 1 AS one FROM targets WHERE controller = ? AND is_deferred = 1 AND state = 'scheduled' LIMIT 1`,
+    );
+    this.#stays = db.prepare<[string, number, number], Bounds & { target_key: number; acs_credential_id: string }>(
+      `SELECT t.target_key, t.acs_credential_id, c.starts_at, c.ends_at FROM targets t JOIN credentials c USING (credential_key)
+       WHERE t.controller = ? AND t.target_key > ? AND t.state <> 'removed' ORDER BY t.target_key LIMIT ?`,
     );
     this.#history = db.prepare<[string, number], { acs_credential_id: string; freed_at: number }>(
       'SELECT acs_credential_id, freed_at FROM slot_history WHERE controller = ? AND slot = ?',
@@ -405,6 +430,35 @@ export class TargetTable {
       most = Math.max(most, begun + 1 - finished);
     }
     return most;
+  }
+
+  /** Rows that hold a slot ahead of their start, which is behind `nowMs`; the latest start first. */
+  notBegun(controller: string, nowMs: number, limit: number): TargetRow[] {
+    return this.#notBegun.all(controller, nowMs, limit);
+  }
+
+  /** How many rows that made way still have their slot. */
+  givingWay(controller: string): number {
+    return this.#givingWay.get(controller)?.count ?? 0;
+  }
+
+  /** Some row made way and has no slot. */
+  hasDeferred(controller: string): boolean {
+    return this.#hasDeferred.get(controller) !== undefined;
+  }
+
+  /** Of those at most `limit` are judged anew as if they had not made way, the earliest start first; returns how many. */
+  undefer(controller: string, limit: number): number {
+    return this.#undefer.run(controller, limit).changes;
+  }
+
+  /** Windows of the credentials that take, or will take, a slot, behind the key `after`. */
+  staysAfter(
+    controller: string,
+    after: number,
+    limit: number,
+  ): (Bounds & { target_key: number; acs_credential_id: string })[] {
+    return this.#stays.all(controller, after, limit);
   }
 
   summary(): SyncSummary {

@@ -1,7 +1,7 @@
 // What the synchronisation says in events, always inside the transaction that changes the row: per controller Seam's access_code.*, and over all controllers of a
 // credential acs_credential.issued and reissued.
 
-import { newEvent } from '../domain/events.ts';
+import { newEvent, type DeviceBody } from '../domain/events.ts';
 import type { EventBudgets } from '../domain/event-budget.ts';
 import type { Site } from '../domain/site.ts';
 import type { Store } from '../store/store.ts';
@@ -60,6 +60,13 @@ export class Announcer {
       newEvent('device.slot_emptied', { acs_system_id: this.#acsSystemId, device: controller, slot }),
       nowMs,
     );
+  }
+
+  /** Not everybody who was accepted will find a slot. */
+  slotsShort(body: DeviceBody<'device.slots_short'> & { device: string }, nowMs: number): void {
+    const event = newEvent('device.slots_short', { acs_system_id: this.#acsSystemId, ...body });
+    const source = { acs_system_id: this.#acsSystemId, acs_entrance_id: null, device: body.device };
+    if (this.#budgets.admits(source, event)) this.#store.events.add(event, nowMs);
   }
 
   /** Records issued or reissued once every controller concerned holds the credential as it is now. */

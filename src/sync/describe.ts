@@ -5,7 +5,7 @@ import type { Site } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
 import type { TargetRow } from '../store/targets.ts';
-import { whyUnheld } from './desired.ts';
+import { certainInstant, whyUnheld } from './desired.ts';
 import { Judge, type Judged } from './judge.ts';
 import { SlotMap } from './slot-map.ts';
 import { untold } from './zones.ts';
@@ -59,7 +59,9 @@ export function describePlan(
     });
   for (const { slot } of store.targets.unwanted(device.name))
     found.push({ controller: device.name, slot, acsCredentialId: null, action: 'erase', why: 'adopted', atMs: null });
-  return placed(found, map).sort((a, b) => ORDER[a.action] - ORDER[b.action] || (a.atMs ?? 0) - (b.atMs ?? 0));
+  const instant = certainInstant(time);
+  const later = instant === null ? 0 : store.targets.notBegun(device.name, instant, found.length).length;
+  return placed(found, map, later).sort((a, b) => ORDER[a.action] - ORDER[b.action] || (a.atMs ?? 0) - (b.atMs ?? 0));
 }
 
 const ORDER: Readonly<Record<PlannedChange['action'], number>> = {
@@ -109,8 +111,8 @@ function takenSlots(store: Store, controller: string, firstSlot: number, count: 
   return map;
 }
 
-/** Gives each new write the slot it would get. */
-function placed(changes: readonly PlannedChange[], map: SlotMap): PlannedChange[] {
+/** Gives each new write the slot it would get; `later`: so many more have one ahead of their start, and make way. */
+function placed(changes: readonly PlannedChange[], map: SlotMap, later: number): PlannedChange[] {
   const writes = changes.filter(({ action }) => action === 'write');
   const free = map.lowestFree(writes.length);
   let next = 0;
@@ -118,8 +120,8 @@ function placed(changes: readonly PlannedChange[], map: SlotMap): PlannedChange[
     if (change.action !== 'write') return change;
     const slot = free[next];
     next += 1;
-    return slot === undefined
+    return slot === undefined && next > free.length + later
       ? { ...change, action: 'no_space', why: 'no_space_for_access_code_on_device' }
-      : { ...change, slot };
+      : { ...change, slot: slot ?? null };
   });
 }

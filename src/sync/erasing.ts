@@ -2,6 +2,7 @@
 
 import type { SlotOutcome } from '../domain/ports.ts';
 import { AT_ONCE, WAITS, type TargetRow } from '../store/targets.ts';
+import { giveWaiting } from './making-way.ts';
 import type { Pace } from './pace.ts';
 import { plan } from './plan.ts';
 import {
@@ -184,7 +185,7 @@ function noteKept(post: Post, target: TargetRow, refusal: string | null): void {
 export async function makeRoom(post: Post, freed: number): Promise<void> {
   const { store, controller } = post;
   await inSlices(post, [null], () => {
-    store.targets.touchFailed(controller.name, NO_SPACE, freed);
+    store.targets.touchFailed(controller.name, NO_SPACE, giveWaiting(post, freed));
     store.targets.touchFailed(controller.name, 'duplicate_access_code', freed);
   });
 }

@@ -46,7 +46,7 @@ export class Judge {
       codes: row === undefined || credential === null ? [] : this.#codesBeside(row, credential, target),
       windows: this.#controller.slots.windows,
       pinWithoutCard: this.#controller.slots.pinWithoutCard,
-      preloadMs: this.#preloadMs,
+      preloadMs: target.is_deferred === 1 ? 0 : this.#preloadMs,
       time,
     });
     const isConcerned = credential !== null && credential.doors.length > 0;
@@ -125,6 +125,8 @@ export class Judge {
   #judgedRow(target: TargetRow, judged: Judged, wallMs: number): TargetRow | null {
     const { desired: answer } = judged;
     if (answer.kind === 'present') return this.#presentRow(target, judged, answer, wallMs);
+    if (target.slot !== null && target.is_deferred === 1 && answer.kind === 'absent' && isWaiting(answer.why))
+      return givingWay(target, answer.nextDueMs);
     if (target.slot !== null) {
       const since = target.erase_since ?? (answer.kind === 'absent' ? answer.endedAtMs : null) ?? wallMs;
       const reason = answer.kind === 'absent' && answer.why === 'expired' ? 'ended' : 'revoked';
@@ -167,6 +169,7 @@ export class Judge {
       erase_since: null,
       erase_reason: null,
       is_overdue: 0 as const,
+      is_deferred: answer.hasBegun ? (0 as const) : target.is_deferred,
       partner_key: partner,
     };
     if (this.isSettled(target, judged)) {
@@ -250,6 +253,20 @@ export class Judge {
 }
 
 export const isThere = (target: TargetRow): boolean => target.state === 'set' || target.state === 'unconfirmed';
+
+/** Its slot is wanted by somebody else before its start. Nobody is let in by it meanwhile, so that it waits behind every other erasure, and no alarm watches it. */
+const givingWay = (target: TargetRow, startsAtMs: number | null): TargetRow => ({
+  ...target,
+  ...(target.state === 'removing' ? {} : { attempts: 0, error_type: null, error_message: null }),
+  state: 'removing',
+  due_at: startsAtMs,
+  waits: WAITS.erasure,
+  urgent_at: startsAtMs,
+  erase_since: null,
+  erase_reason: null,
+  is_overdue: 0,
+  partner_key: null,
+});
 
 const failureOf = (target: TargetRow): Pick<TargetRow, 'attempts' | 'error_type' | 'error_message'> => ({
   attempts: target.attempts,

@@ -28,6 +28,8 @@ export type Post = {
   announcer: Announcer;
   retries: Retries;
   map: SlotMap;
+  /** Rows for which another gives up its slot; at most as many as the table has. */
+  awaitingSlot: Set<number>;
   zones: ZoneKeeper;
   clock: Clock;
   random: Random;

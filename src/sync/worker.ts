@@ -22,6 +22,7 @@ import { ClockWatch } from './clock-watch.ts';
 import { certainInstant } from './desired.ts';
 import { eraseStep } from './erasing.ts';
 import { Judge } from './judge.ts';
+import { comeBack } from './making-way.ts';
 import { Pace } from './pace.ts';
 import {
   canRead,
@@ -36,6 +37,7 @@ import {
   type StepResult,
 } from './post.ts';
 import { pauseMs, Retries } from './retries.ts';
+import { RoomAhead } from './room-ahead.ts';
 import { followSetup } from './setup.ts';
 import { SlotMap } from './slot-map.ts';
 import { writeStep } from './writing.ts';
@@ -96,6 +98,7 @@ export class Worker {
   #comparison: Comparison | null = null;
   readonly #zones = new Zones();
   readonly #clockWatch = new ClockWatch();
+  readonly #roomAhead = new RoomAhead();
   /** The controller may have lost its weekly schedules. */
   #isZonesDoubted = false;
   #isOweStored = true;
@@ -175,7 +178,7 @@ export class Worker {
 
   /** Why nothing gets through, for people; null when it does. */
   get problem(): string | null {
-    return this.#problem;
+    return this.#problem ?? this.#roomAhead.problem;
   }
 
   // ---- the loop ----
@@ -215,6 +218,7 @@ export class Worker {
       judge: this.#judge,
       retries: this.#retries,
       map,
+      awaitingSlot: new Set(),
       zones: this.#zones,
       drainEvents: async () => {
         await this.#options.drainEvents();
@@ -248,6 +252,7 @@ export class Worker {
     const post = this.#ready();
     await this.#judgeDue(post);
     await this.#sayOverdue(post);
+    await this.#roomAhead.look(post);
     await this.#storeOwed(post);
     await this.#doubtZones(post);
     if (!this.#isUsable()) {
@@ -281,7 +286,7 @@ export class Worker {
     const isEmptinessFresh = this.#isBulk && post.clock.monotonicMs() < this.#emptyUntilMs;
     if (writes.length > 0) return this.#note(await writeStep(post, writes, { pace: this.#pace, isEmptinessFresh }));
     if (this.#comparison !== null) return await this.#chunk(post, this.#comparison);
-    return await this.#emptyForeign(post);
+    return (await this.#emptyForeign(post)) || (await comeBack(post));
   }
 
   /** After silence one row is enough to find out whether the controller answers again. */

@@ -7,6 +7,7 @@ import { AT_ONCE, WAITS, type TargetRow, type Waiting, type Waits } from '../sto
 import { openContent, outlineHash, sourcesOf, type Sources } from './content.ts';
 import { certainInstant, type Desired } from './desired.ts';
 import { FAILURES_SAID, makeRoom } from './erasing.ts';
+import { makeWay, type Slotless } from './making-way.ts';
 import type { Pace } from './pace.ts';
 import { plan, type PlanRow, type Step } from './plan.ts';
 import {
@@ -77,7 +78,7 @@ async function workOff(
   options: WriteOptions,
 ): Promise<{ settled: StepResult; prepared: Prepared }> {
   const tally: Tally = { unknown: 0, cleared: 0 };
-  const placed: Placed = { claimed: [], toRead: [], freeSlots: post.map.lowestFree(part.length) };
+  const placed: Placed = { claimed: [], toRead: [], slotless: [], freeSlots: post.map.lowestFree(part.length) };
   const settling = (done?.verdicts ?? []).map((verdict) => () => settle(post, verdict, done?.isAlone === true, tally));
   const placing = part.map(
     ({ target_key: key }) =>
@@ -86,6 +87,7 @@ async function workOff(
   );
   await inSlices(post, [...settling, ...placing], (work) => work());
   if (tally.cleared > 0) await makeRoom(post, tally.cleared);
+  if (placed.slotless.length > 0) await makeWay(post, placed.slotless, (target) => fail(post, target, NO_SPACE));
   return { settled: done === null ? FINE : resultOf(done, tally), prepared: await prepare(post, placed) };
 }
 
@@ -132,7 +134,7 @@ const added = (a: StepResult, b: StepResult): StepResult => ({
 // ---- a slot for each -----------------------------------------------------------------------------------------------------------------------------
 
 /** `freeSlots`: those that are left for the rest. */
-type Placed = { claimed: Ready[]; toRead: Ready[]; freeSlots: number[] };
+type Placed = { claimed: Ready[]; toRead: Ready[]; slotless: Slotless[]; freeSlots: number[] };
 
 /** Inside a transaction: judges the row anew and finds its slot, which it owns from here on unless it must be read first. */
 function place(post: Post, targetKey: number, options: WriteOptions, placed: Placed): void {
@@ -144,7 +146,8 @@ function place(post: Post, targetKey: number, options: WriteOptions, placed: Pla
   const [free] = placed.freeSlots;
   const { slot, readFirst } = slotFor(post, wanted, free, options);
   if (slot === null) {
-    fail(post, target, NO_SPACE);
+    const { startsAtMs, hasBegun } = wanted.desired;
+    placed.slotless.push({ targetKey, startsAtMs: hasBegun ? null : startsAtMs });
     return;
   }
   const encoded = encode(post, slot, wanted);
