@@ -59,5 +59,5 @@ export default tseslint.config(
     },
   },
   { files: ['**/*.js', '**/*.cjs'], ...tseslint.configs.disableTypeChecked },
-  { files: ['vitest.config.ts'], rules: { 'no-restricted-syntax': 'off' } },
+  { files: ['**/vitest.config.ts'], rules: { 'no-restricted-syntax': 'off' } },
 );

@@ -334,7 +334,7 @@ async function onDevices<T>(order: DevicesOrder, work: (port: number, child: Dev
 
 async function onPymodbus<T>(work: (port: number) => Promise<T>): Promise<T> {
   const port = await freePort();
-  const script = join(import.meta.dirname, '../drivers/modbus/peers/pymodbus_server.py');
+  const script = join(import.meta.dirname, '../interop/servers/pymodbus_server.py');
   const server = spawn('/usr/bin/python3', [script, 'tcp', String(port)], { stdio: ['ignore', 'pipe', 'inherit'] });
   try {
     await new Promise<void>((resolve, reject) => {

@@ -1,9 +1,9 @@
 // The driver against Modbus stacks that nobody here wrote, holding nothing but registers; and our simulated devices against a master that nobody here wrote.
 
 import { describe, expect, it } from 'vitest';
-import { freePort, openPtyPair, until } from '../../support/ports.ts';
-import { mbpoll, startLibmodbus, startPymodbus } from './peers/peers.ts';
-import { content, later, openLine, soon, startDriver } from './site.ts';
+import { content, later, openLine, soon, startDriver } from '../drivers/modbus/site.ts';
+import { freePort, openPtyPair, until } from '../support/ports.ts';
+import { mbpoll, startJsmodbus, startLibmodbus, startPymodbus, type ModbusServer } from './servers/modbus.ts';
 
 type Place = { bus: Record<string, unknown>; where: string | number };
 
@@ -23,12 +23,15 @@ const servers = [
   ['pymodbus', 'rtu-over-tcp', startPymodbus],
   ['libmodbus', 'rtu', startLibmodbus],
   ['libmodbus', 'tcp', startLibmodbus],
+  ['jsmodbus', 'tcp', startJsmodbus],
 ] as const;
 
 describe.each(servers)('%s over %s', (_, kind, startServer) => {
   it('serves a controller’s table, its relays and its inputs', async () => {
     const { bus, where } = await place(kind);
-    await (startServer as (kind: string, where: string | number) => Promise<unknown>)(kind, where);
+    const server = await (startServer as (kind: string, where: string | number) => Promise<ModbusServer>)(kind, where);
+    server.set('di', 1, 1);
+    expect(await server.get('di', 0, 5)).toEqual([0, 1, 0, 0, 0]);
     const site = startDriver(bus, [{ unit: 1, profile: 'plc-door-2', turnaround_max: '300ms' }]);
     await site.seen('online');
     expect(site.device().status().identity).toBe('plc-door-2 4C4E:0201');
@@ -78,7 +81,7 @@ describe.each(servers)('%s over %s', (_, kind, startServer) => {
 describe('a server that is killed', () => {
   it('is missed, and found again when it is back', async () => {
     const { bus, where } = await place('tcp');
-    const kill = await startLibmodbus('tcp', where);
+    const { kill } = await startLibmodbus('tcp', where);
     const site = startDriver(bus, [{ unit: 1, profile: 'plc-door-2' }]);
     await site.seen('online');
     await kill();
@@ -92,7 +95,7 @@ describe('a server that is killed', () => {
 
   it('is missed on a serial line, and found again', async () => {
     const { bus, where } = await place('rtu');
-    const kill = await startLibmodbus('rtu', where);
+    const { kill } = await startLibmodbus('rtu', where);
     const site = startDriver(bus, [{ unit: 1, profile: 'plc-door-2' }]);
     await site.seen('online');
     await kill();

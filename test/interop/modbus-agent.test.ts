@@ -1,0 +1,114 @@
+// The whole agent with controllers whose Modbus nobody here wrote: a credential goes there and comes off again, a relay opens the door, an input is told, and what the
+// controller forgot is put back. What each holds is read from its own memory.
+
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { freePort, openPtyPair, until } from '../support/ports.ts';
+import { LOBBY, STORE_ROOM } from '../support/room.ts';
+import { startMosquitto5 } from './servers/brokers.ts';
+import { startJsmodbus, startLibmodbus, startPymodbus, type ModbusServer } from './servers/modbus.ts';
+import { CODE, enrolCode, raiseSite, type InteropSite } from './site.ts';
+
+type Kind = 'rtu' | 'tcp' | 'rtu-over-tcp';
+type Place = { bus: string; where: string | number };
+type Start = (kind: Kind, where: string | number) => Promise<ModbusServer>;
+
+const SERVERS: readonly [string, Kind, Start][] = [
+  ['pymodbus', 'tcp', startPymodbus],
+  ['pymodbus', 'rtu', startPymodbus],
+  ['libmodbus', 'tcp', startLibmodbus as Start],
+  ['libmodbus', 'rtu', startLibmodbus as Start],
+  ['jsmodbus', 'tcp', startJsmodbus as Start],
+];
+
+/** Slot 0 with the PIN 082475 at door 1, without limits, in force. */
+const RECORD = [0x0105, 0, 0, 0, 0x0824, 0x75ff, 0, 0, 0xffff, 0xffff];
+const EMPTY = RECORD.map(() => 0);
+const SLOT_0 = 1000;
+const SOON_MS = 30_000;
+
+async function placeFor(kind: Kind): Promise<Place> {
+  if (kind === 'rtu') {
+    const pty = await openPtyPair();
+    onTestFinished(() => pty.close());
+    return { bus: `transport: rtu, port: ${pty.a}, baud: 115200`, where: pty.b };
+  }
+  const port = await freePort();
+  return { bus: `transport: ${kind}, host: 127.0.0.1, port: ${port}`, where: port };
+}
+
+const recordOf = (server: ModbusServer): Promise<number[]> => server.get('hr', SLOT_0, RECORD.length);
+
+/** Waits until slot 0 holds this. */
+async function holds(server: ModbusServer, record: readonly number[], what: string): Promise<void> {
+  let found: number[] = [];
+  const endsAt = performance.now() + SOON_MS;
+  while (performance.now() < endsAt) {
+    found = await recordOf(server);
+    if (found.join() === record.join()) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  expect(found, what).toEqual(record);
+}
+
+async function raise(kind: Kind, start: Start): Promise<{ site: InteropSite; server: ModbusServer; place: Place }> {
+  const place = await placeFor(kind);
+  const server = await start(kind, place.where);
+  return { site: await raiseSite(await startMosquitto5(), place.bus), server, place };
+}
+
+describe.each(SERVERS)('the agent and %s over %s', (_, kind, start) => {
+  it('write a credential there, read it back and take it off again', async () => {
+    const { site, server } = await raise(kind, start);
+    await enrolCode(site);
+    await until(() => site.events('access_code.set_on_device').length === 1, 'it to be set', SOON_MS);
+    expect(await recordOf(server)).toEqual(RECORD);
+    const { result } = await site.command('credentials/get', { acs_credential_id: CODE });
+    expect(result?.acs_credential).toMatchObject({
+      is_issued: true,
+      controller_states: [{ controller: 'store-panel', state: 'set' }],
+    });
+    expect((await site.command('credentials/delete', { acs_credential_id: CODE })).ok).toBe(true);
+    await until(() => site.events('access_code.removed_from_device').length === 1, 'it to be off', SOON_MS);
+    expect(await recordOf(server)).toEqual(EMPTY);
+  });
+
+  it('open doors by its relays, and tell what its inputs say', async () => {
+    const { site, server } = await raise(kind, start);
+    for (const [entrance, coil] of [
+      [LOBBY, 1],
+      [STORE_ROOM, 0],
+    ] as const) {
+      const reply = await site.command('entrances/unlock', { acs_entrance_id: entrance });
+      expect(reply).toMatchObject({
+        ok: true,
+        result: { action_attempt: { status: 'success', result: { was_confirmed_by_device: true } } },
+      });
+      expect(server.said()).toContain(`coil ${coil} on`);
+    }
+    await until(() => server.said().includes('coil 1 off'), 'the strike of the lobby to fall', SOON_MS);
+    server.set('di', 3, 1);
+    await until(() => site.events('acs_entrance.rex').length === 1, 'the exit button', SOON_MS);
+    server.set('di', 2, 1);
+    await until(() => site.events('acs_entrance.opened').length === 1, 'the door to open', SOON_MS);
+    server.set('di', 2, 0);
+    await until(() => site.events('acs_entrance.closed').length === 1, 'the door to close', SOON_MS);
+    expect(site.events('acs_entrance.forced')).toEqual([]);
+  });
+
+  it('miss each other when it is killed, and put everything back when it returns without its memory', async () => {
+    const { site, server, place } = await raise(kind, start);
+    await enrolCode(site);
+    await until(() => site.events('access_code.set_on_device').length === 1, 'it to be set', SOON_MS);
+    await server.kill();
+    await until(() => site.events('device.disconnected').length === 1, 'it to be missed', SOON_MS);
+    const refused = await site.command('entrances/unlock', { acs_entrance_id: LOBBY });
+    expect(refused).toMatchObject({ ok: false, error: { type: 'controller_offline' } });
+
+    const again = await start(kind, place.where);
+    await until(() => site.isOnline('store-panel'), 'it to be met again', SOON_MS);
+    await holds(again, RECORD, 'what it forgot is put back');
+    expect(again.said(), 'nobody waits at the door any more').not.toContain('coil');
+    expect(await site.command('entrances/unlock', { acs_entrance_id: LOBBY })).toMatchObject({ ok: true });
+    expect(again.said()).toContain('coil 1 on');
+  });
+});

@@ -1,0 +1,105 @@
+"""A Modbus server on pymodbus: rtu DEVICE | tcp PORT | rtu-over-tcp PORT. Plain memory, and the strikes of the reference map, as a PLC has them.
+
+Says "ready" once it serves, and "coil N on" or "off" whenever a strike moves. Lines on standard input are what happens at the device: "set di 2 1" changes an input,
+"get hr 1000 10" asks for memory and is answered "hr 1000: 1 2 3 …".
+"""
+
+import asyncio
+import sys
+
+from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext, ModbusSlaveContext
+from pymodbus.server.async_io import ModbusSerialServer, ModbusTcpServer
+from pymodbus.transaction import ModbusRtuFramer, ModbusSocketFramer
+
+SCAN_S = 0.02
+SCANS_PER_TENTH = 5
+STRIKES = {0: 16, 1: 17}
+
+
+def say(text):
+    print(text, flush=True)
+
+
+class Written(ModbusSequentialDataBlock):
+    """Memory that tells when it was written."""
+
+    def __init__(self, values, written):
+        super().__init__(0, values)
+        self.written = written
+
+    def setValues(self, address, values):
+        super().setValues(address, values)
+        self.written()
+
+
+class Plc:
+    def __init__(self):
+        self.scans = {}
+        holding = [0] * 65536
+        holding[0:3] = [0x4C4E, 0x0201, 1]
+        self.areas = {
+            "co": ModbusSequentialDataBlock(0, [0] * 256),
+            "di": ModbusSequentialDataBlock(0, [0] * 256),
+            "hr": Written(holding, self.start_strikes),
+            "ir": ModbusSequentialDataBlock(0, [0] * 1000),
+        }
+
+    def context(self):
+        return ModbusServerContext(slaves={1: ModbusSlaveContext(**self.areas, zero_mode=True)}, single=False)
+
+    def heard(self, line):
+        verb, area, at, value = line.split()
+        block = self.areas[area]
+        if verb == "set":
+            block.setValues(int(at), [int(value)])
+        else:
+            say(f"{area} {at}: " + " ".join(str(int(one)) for one in block.getValues(int(at), int(value))))
+
+    def start_strikes(self):
+        """A register that is not 0 holds its coil, from the moment in which it is written."""
+        for coil, register in STRIKES.items():
+            if coil not in self.scans and self.areas["hr"].values[register] > 0:
+                self.scans[coil] = 0
+                self.drive(coil, True)
+
+    def scan(self):
+        """What holds a coil counts down in tenths of a second."""
+        for coil in list(self.scans):
+            left = self.areas["hr"].values[STRIKES[coil]]
+            self.scans[coil] += 1
+            if left == 0:
+                del self.scans[coil]
+                self.drive(coil, False)
+            elif self.scans[coil] % SCANS_PER_TENTH == 0:
+                self.areas["hr"].setValues(STRIKES[coil], [left - 1])
+
+    def drive(self, coil, on):
+        self.areas["co"].setValues(coil, [1 if on else 0])
+        say(f"coil {coil} {'on' if on else 'off'}")
+
+
+async def main(kind, where):
+    plc = Plc()
+    if kind == "rtu":
+        server = ModbusSerialServer(plc.context(), framer=ModbusRtuFramer, port=where, baudrate=115200, timeout=0.005)
+        await server.start()
+    else:
+        framer = ModbusSocketFramer if kind == "tcp" else ModbusRtuFramer
+        server = ModbusTcpServer(plc.context(), framer=framer, address=("127.0.0.1", int(where)))
+    serving = asyncio.ensure_future(server.serve_forever())
+
+    async def scan():
+        while True:
+            plc.scan()
+            await asyncio.sleep(SCAN_S)
+
+    async def listen():
+        while line := await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline):
+            plc.heard(line)
+
+    await asyncio.sleep(0.2)
+    say("ready")
+    await asyncio.gather(serving, scan(), listen())
+
+
+asyncio.run(main(sys.argv[1], sys.argv[2]))
