@@ -5,6 +5,7 @@ import { newEvent, newEventAt, type DeviceBody, type DeviceEventType } from './d
 import { hostname } from 'node:os';
 import { Access } from './access/access.ts';
 import { Recorder } from './access/recorder.ts';
+import { busNews, busObjects, busStates } from './bus-watch.ts';
 import { controllerObject } from './commands/controllers.ts';
 import { Dispatcher } from './commands/dispatcher.ts';
 import { entranceObject } from './commands/entrance-object.ts';
@@ -383,10 +384,13 @@ export class Agent {
   #onDriverEvent(event: DriverEvent): void {
     if (event.type === 'presented') this.#access?.presented(event);
     else if (event.type === 'input') this.#access?.input(event);
-    else this.#onDeviceEvent(event);
+    else if (event.type === 'bus_disturbed') {
+      this.#recorder?.note(...busNews(event, this.#options.facility.acsSystemId));
+      this.#touchState();
+    } else this.#onDeviceEvent(event);
   }
 
-  #onDeviceEvent(event: Exclude<DriverEvent, { type: 'presented' | 'input' }>): void {
+  #onDeviceEvent(event: Exclude<DriverEvent, { type: 'presented' | 'input' | 'bus_disturbed' }>): void {
     const { log } = this.#options;
     const record = <T extends DeviceEventType>(type: T, more: DeviceBody<T>): void =>
       this.recordDevice(type, event.device, more);
@@ -419,6 +423,7 @@ export class Agent {
         break;
       case 'fault':
         this.#noteFault(event);
+        record('device.fault', { code: event.code, message: event.message, cleared: event.cleared });
         if (!event.cleared) log.warn(event.message, { device: event.device, fault: event.code });
         break;
     }
@@ -567,6 +572,7 @@ export class Agent {
         read: () => this.#controllerState(controller.name),
         restless: ['counters'],
       })),
+      ...busStates(this.#drivers, (bus) => this.#topics.state(`buses/${bus}`)),
     ];
   }
 
@@ -633,6 +639,7 @@ export class Agent {
       broker: this.#uplink?.report() ?? { connected: false, problem: null, warnings: [] },
       health: this.health.report(),
       clock_reason: this.#clockTrust?.state().reason ?? null,
+      buses: busObjects(this.#drivers),
       controllers: this.controllers().map(controllerObject),
     };
   }

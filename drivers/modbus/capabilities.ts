@@ -11,12 +11,13 @@ import type { Capabilities, OutputCapabilities, SlotCapabilities } from '../../s
 export const HOST_PULSE_MIN_MS = 200;
 export const HOST_PULSE_MAX_MS = 3_600_000;
 
-export function capabilitiesOf(profile: Profile): Capabilities {
+/** `looks`: how often its inputs are read, where that is known. */
+export function capabilitiesOf(profile: Profile, looks: { lookMs?: number } = {}): Capabilities {
   return {
     slots: slotCapabilities(profile),
     readers: profile.reader === undefined ? [] : [readerCapabilities(profile.reader)],
     outputs: profile.outputs.map(outputCapabilities),
-    inputs: profile.inputs.map((input) => ({ latched: input.latch !== undefined })),
+    inputs: profile.inputs.map((input) => ({ latched: input.latch !== undefined, ...looks })),
     doors: profile.doors.map(({ strike, contact, rex }, i) => ({
       door: i + 1,
       strike: strike ?? null,

@@ -169,10 +169,8 @@ export function prepare(
   const found = [...problems, ...profileProblems(busConfigOf(busConfig), config, profile)];
   const bad = found.some(({ severity }) => severity === 'error');
   const prepared: Prepared = { profile };
-  return {
-    problems: found,
-    controller: bad ? null : { name, config: controllerConfig, capabilities: capabilitiesOf(profile), prepared },
-  };
+  const capabilities = capabilitiesOf(profile, { lookMs: parseDuration(config.input_period) });
+  return { problems: found, controller: bad ? null : { name, config: controllerConfig, capabilities, prepared } };
 }
 
 function profileProblems(bus: BusConfig, config: ControllerConfig, profile: Profile): ConfigProblem[] {

@@ -105,9 +105,7 @@ export class ModbusDevice implements Device {
       log: this.#context.log,
       refusal: () => this.#outputRefusal(),
     });
-    this.#inputs = new Inputs(profile.inputs, this.#talk, context.clock, (input, active, atMs) =>
-      this.#tellInput(input, active, atMs),
-    );
+    this.#inputs = new Inputs(profile.inputs, this.#talk, context.clock, (...told) => this.#tellInput(...told));
     this.#reader = profile.reader === undefined ? null : this.#makeReader(profile.reader);
     this.readers = this.#reader;
     this.outputs = profile.outputs.length === 0 ? null : this.#outputs;
@@ -361,9 +359,9 @@ export class ModbusDevice implements Device {
     await this.#talk.writeRegisters(watchdog.at, [value], { priority: 'input' });
   }
 
-  #tellInput(input: number, active: boolean, atMonotonicMs: number): void {
+  #tellInput(input: number, active: boolean, atMonotonicMs: number, changedAfterMonotonicMs: number | null): void {
     const role = this.#profile.inputs[input]?.role ?? 'input';
-    this.#emit({ type: 'input', device: this.name, input, active, atMonotonicMs });
+    this.#emit({ type: 'input', device: this.name, input, active, atMonotonicMs, changedAfterMonotonicMs });
     if (role === 'input' || (this.#tamper.get(input) ?? false) === active) return;
     this.#tamper.set(input, active);
     if (role === 'tamper') this.#emit({ type: 'tamper', device: this.name, active });

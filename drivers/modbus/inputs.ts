@@ -3,6 +3,7 @@
 import type { Profile } from './profile-schema.ts';
 import type { Talk } from './talk.ts';
 import type { Area } from './schema-parts.ts';
+import { InputHistory } from '../../src/domain/input-history.ts';
 import type { Clock } from '../../src/domain/ports.ts';
 
 type InputSpec = Profile['inputs'][number];
@@ -17,7 +18,8 @@ type InputState = {
   candidate: { active: boolean; sinceMs: number } | null;
 };
 
-export type InputTold = (input: number, active: boolean, atMonotonicMs: number) => void;
+/** `changedAfterMs`: as in `InputEvent`. */
+export type InputTold = (input: number, active: boolean, atMonotonicMs: number, changedAfterMs: number | null) => void;
 
 export class Inputs {
   readonly #specs: readonly InputSpec[];
@@ -26,6 +28,7 @@ export class Inputs {
   readonly #tell: InputTold;
   readonly #blocks: readonly Block[];
   readonly #states: InputState[];
+  readonly #history = new InputHistory();
 
   constructor(specs: readonly InputSpec[], talk: Talk, clock: Clock, tell: InputTold) {
     this.#specs = specs;
@@ -83,7 +86,9 @@ export class Inputs {
     const active = level !== spec.invert;
     const state = this.#states[index];
     if (state === undefined) return;
-    if (spec.latch !== undefined && value('coil', spec.latch.at) !== spec.latch.clear) {
+    const isLatched = spec.latch !== undefined && value('coil', spec.latch.at) !== spec.latch.clear;
+    this.#history.note(index, active || isLatched, atMs);
+    if (spec.latch !== undefined && isLatched) {
       // Pressed and perhaps released since the last look. Told once the device has let go of it: else the same press would be told twice.
       const cleared = await this.#talk.writeCoil(spec.latch.at, spec.latch.clear === 1, { priority: 'input' });
       if (cleared.ok && state.told !== true) this.#told(index, state, true, atMs);
@@ -98,7 +103,7 @@ export class Inputs {
   #told(index: number, state: InputState, active: boolean, atMs: number): void {
     state.told = active;
     state.candidate = null;
-    this.#tell(index, active, atMs);
+    this.#tell(index, active, atMs, this.#history.changedAfter(index, active));
   }
 }
 

@@ -3,11 +3,12 @@
 // that has more to say is asked again at once (a few times), and dead readers are probed only as often as leaves the others nine tenths of their polls. Where nobody
 // has anything to say, readers are polled at their own idle pace (station.ts), and all waiting is done by timers.
 
-import type { Clock, LineSettings, Log, OpenPort, Port, Random, Timer } from '../driver.ts';
+import type { BusHealth, Clock, LineSettings, Log, OpenPort, Port, Random, Timer } from '../driver.ts';
 import { SteadyLine, wireTimeMs } from '../serial-port.ts';
 import { SilenceShare } from '../../src/domain/silence.ts';
 import { BROADCAST_ADDRESS } from './frame.ts';
 import type { Frame } from './frame.ts';
+import { LineHealth } from './line-health.ts';
 import { FrameParser } from './parser.ts';
 import { REPLIES } from './replies.ts';
 import type { Station } from './station.ts';
@@ -19,7 +20,14 @@ export type BusTimings = {
   characterGapMs: number;
 };
 
-export type BusContext = { clock: Clock; random: Random; log: Log; openPort: OpenPort };
+export type BusContext = {
+  clock: Clock;
+  random: Random;
+  log: Log;
+  openPort: OpenPort;
+  /** The line disturbs the bus, by what; null: no more. */
+  disturbed: (problem: string | null) => void;
+};
 
 /** Added to every reply time-out: adapters hold bytes back for up to 16 ms in each direction, converters for a little longer. */
 const TRANSIT_MS = 20;
@@ -48,6 +56,7 @@ const NOISY_AFTER_MS = 50;
 
 type Exchange = {
   station: Station;
+  bytes: Buffer;
   probe: boolean;
   isPoll: boolean;
   sentAtMs: number;
@@ -78,6 +87,9 @@ export class OsdpBus {
   #turning = false;
   /** Since when the line has been waited for to fall silent. */
   #noisySinceMs: number | null = null;
+  /** Since when those whose turn it is have been kept waiting by noise. */
+  #keptSinceMs = 0;
+  readonly #health: LineHealth;
   #wake: Timer | null = null;
   #visited: Station | null = null;
   #visitExchanges = 0;
@@ -95,6 +107,11 @@ export class OsdpBus {
     this.#timings = timings;
     this.#context = context;
     this.#clock = context.clock;
+    this.#health = new LineHealth(context.disturbed);
+  }
+
+  health(): BusHealth {
+    return this.#health.report(this.#problem);
   }
 
   /** Why the line is down, for people; null while it is up. */
@@ -182,10 +199,24 @@ export class OsdpBus {
     if (this.#port === null || this.#exchange !== null) return;
     const nowMs = this.#clock.monotonicMs();
     const isQuiet = nowMs >= this.#quietAtMs;
-    this.#noisySinceMs = isQuiet ? null : (this.#noisySinceMs ?? nowMs);
+    if (isQuiet) this.#noisySinceMs = null;
+    else if (this.#noisySinceMs === null) this.#noisySinceMs = this.#keptSinceMs = nowMs;
+    else if (nowMs - this.#keptSinceMs >= this.#timings.replyTimeoutMs + TRANSIT_MS) this.#keptWaiting(nowMs);
+    this.#health.judge(nowMs);
     const station = isQuiet ? this.#choose(nowMs) : null;
     if (station !== null) this.#transmit(station, this.#port, nowMs);
     else this.#waitForNext(nowMs);
+  }
+
+  /** The line has not fallen silent for as long as an answer may take: whoever wanted to speak has missed an exchange. */
+  #keptWaiting(nowMs: number): void {
+    this.#keptSinceMs = nowMs;
+    for (const station of this.#stations) {
+      const wants = station.wants(nowMs);
+      if (wants === null || wants === 'probe') continue;
+      this.#health.unsent();
+      station.unsent(nowMs);
+    }
   }
 
   #choose(nowMs: number): Station | null {
@@ -294,6 +325,7 @@ export class OsdpBus {
     const deadlineMs = nowMs + wireTimeMs(this.settings, bytes.length) + this.#timings.replyTimeoutMs + TRANSIT_MS;
     this.#exchange = {
       station,
+      bytes,
       probe: wants === 'probe',
       isPoll: wants === 'poll',
       sentAtMs: nowMs,
@@ -325,19 +357,28 @@ export class OsdpBus {
       (frame.address === exchange.station.link.address || exchange.station.link.address === BROADCAST_ADDRESS);
     const wasMissing = exchange?.station.isMissing === true;
     if (!ours || !exchange.station.heard(frame, atMs)) {
-      this.strays++;
-      if (frame.reply) {
-        this.#quietAtMs = atMs + STRAY_PAUSE_MS;
-        this.#stations.find((station) => station.link.address === frame.address)?.passedBy(atMs);
-      }
+      this.#stray(frame, atMs);
       return;
     }
     this.#exchange = null;
+    if (!exchange.probe) this.#health.exchanged(true);
     // Where one reader has come back, the cable may be whole again for all of them.
     if (exchange.probe || wasMissing) this.#silence.forgive();
     if (wasMissing) for (const station of this.#stations) station.retryNow();
     if (exchange.isPoll && frame.code === REPLIES.ACK.code && !this.#turning) this.#waitForNext(atMs);
     else this.#proceed();
+  }
+
+  #stray(frame: Frame, atMs: number): void {
+    this.strays++;
+    const station = this.#stations.find((one) => one.link.address === frame.address);
+    // An adapter that echoes gives our own bytes back.
+    const isEcho = !frame.reply && this.#exchange !== null && this.#exchange.bytes.includes(frame.bytes);
+    if (station === undefined || (!frame.reply && !isEcho)) this.#health.strange(frame.address);
+    else if (frame.reply) this.#health.late();
+    if (!frame.reply) return;
+    this.#quietAtMs = atMs + STRAY_PAUSE_MS;
+    station?.passedBy(atMs);
   }
 
   /** A frame that stopped in the middle may hide another behind it: do not wait for the reply's whole time-out to look. */
@@ -394,6 +435,7 @@ export class OsdpBus {
     this.#exchange = null;
     this.#visited = null;
     const rest = this.#stations.filter((station) => station !== exchange.station);
+    if (exchange.station.isAnswering) this.#health.exchanged(false);
     if (exchange.probe) {
       // Those that answer are not made to wait for another silence.
       this.#probesInARow = PROBES_IN_A_ROW;

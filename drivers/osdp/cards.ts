@@ -3,32 +3,50 @@
 
 import type { CardReading } from '../../src/domain/card-formats.ts';
 import { decodeWiegand, WIEGAND_FORMATS } from '../../src/domain/card-formats.ts';
+import { memberOf } from '../../src/domain/named.ts';
 
 export type Justify = 'auto' | 'left' | 'right';
 
 /** Longer reads are no card numbers: the canonical form ends there. */
 export const MAX_CARD_BITS = 512;
 
-/** The reading of a RAW reply, or null when it is too long. */
-export function rawReading(widthBits: number, bits: Buffer, justify: Justify): CardReading | null {
-  if (widthBits > MAX_CARD_BITS) return null;
-  const padBits = bits.length * 8 - widthBits;
-  const left = masked(bits, padBits);
-  if (justify === 'left' || padBits === 0) return { kind: 'wiegand', widthBits, bytes: left };
-  const right = masked(shiftedLeft(bits, padBits), padBits);
-  const useRight = justify === 'right' || looksRightJustified(widthBits, bits, left, right);
-  return { kind: 'wiegand', widthBits, bytes: useRight ? right : left };
-}
-
 /**
- * Padding is zeros, so bits where one side's padding should be speak for the other. Parity decides where both sides could be padding, or neither; two parity bits fit
- * one random read in four, so they are asked last.
+ * Where the bits of one reader head begin in the bytes that it sends. With `auto` it is learnt from the padding, which is zeros: bits that are set where one side's padding
+ * would be speak for the other. Only a reading that can be one side alone, and whose parity is right there in every format of its length, is believed. How a reading is
+ * taken never depends on its own parity: a reader's habit is one thing and a damaged card another, and a second look would let one wrong card in four pass.
  */
-function looksRightJustified(widthBits: number, bits: Buffer, left: Buffer, right: Buffer): boolean {
-  const leftPossible = left.equals(bits);
-  const rightPossible = (bits[0] ?? 0) >> (8 - (bits.length * 8 - widthBits)) === 0;
-  if (leftPossible !== rightPossible) return rightPossible;
-  return !hasGoodParity(widthBits, left) && hasGoodParity(widthBits, right);
+export class Justification {
+  #side: 'left' | 'right' | null;
+  readonly #isLearning: boolean;
+
+  constructor(justify: Justify) {
+    this.#isLearning = justify === 'auto';
+    this.#side = justify === 'auto' ? null : justify;
+  }
+
+  forget(): void {
+    if (this.#isLearning) this.#side = null;
+  }
+
+  /** The reading of a RAW reply, or null when it is too long. */
+  read(widthBits: number, bits: Buffer): CardReading | null {
+    if (widthBits > MAX_CARD_BITS) return null;
+    const padBits = bits.length * 8 - widthBits;
+    const left = masked(bits, padBits);
+    if (padBits === 0) return { kind: 'wiegand', widthBits, bytes: left };
+    const right = masked(shiftedLeft(bits, padBits), padBits);
+    const isLeftPossible = left.equals(bits);
+    const isRightPossible = (bits[0] ?? 0) >> (8 - padBits) === 0;
+    if (this.#isLearning && isLeftPossible !== isRightPossible) {
+      const side = isLeftPossible ? 'left' : 'right';
+      const passes = isSoundEverywhere(widthBits, isLeftPossible ? left : right);
+      // What contradicts all that was learnt is not read by it: the head sends otherwise than was thought, or anyhow.
+      this.#side = passes ? side : this.#side === side ? side : null;
+      return { kind: 'wiegand', widthBits, bytes: isLeftPossible ? left : right };
+    }
+    // As the specification has it, where nothing is known.
+    return { kind: 'wiegand', widthBits, bytes: this.#side === 'right' ? right : left };
+  }
 }
 
 /** The reading of a FMT reply: its characters, as raw bits. */
@@ -38,8 +56,11 @@ export function textReading(text: Buffer): CardReading | null {
     : { kind: 'wiegand', widthBits: text.length * 8, bytes: Buffer.from(text) };
 }
 
-const hasGoodParity = (widthBits: number, bytes: Buffer): boolean =>
-  Object.keys(WIEGAND_FORMATS).some((name) => decodeWiegand(name, widthBits, bytes) !== null);
+/** There are formats of this length, and the parity of all of them is right. */
+function isSoundEverywhere(widthBits: number, bytes: Buffer): boolean {
+  const names = Object.keys(WIEGAND_FORMATS).filter((name) => memberOf(WIEGAND_FORMATS, name)?.widthBits === widthBits);
+  return names.length > 0 && names.every((name) => decodeWiegand(name, widthBits, bytes) !== null);
+}
 
 function masked(bits: Buffer, padBits: number): Buffer {
   const bytes = Buffer.from(bits);

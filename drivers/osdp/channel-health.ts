@@ -2,6 +2,7 @@
 // clear reply, or sessions that keep falling, are.
 
 import type { Clock, DriverEvent, Timer } from '../driver.ts';
+import type { Stranger } from './key-ring.ts';
 import type { RestartReason } from './link.ts';
 
 const WINDOW_MS = 10 * 60_000;
@@ -22,6 +23,11 @@ const REASON_TEXT: Readonly<Record<RestartReason, string>> = {
   abandoned: 'a command was given up',
 };
 
+const STRANGER_TEXT: Readonly<Record<Stranger, string>> = {
+  other_key: 'somebody answered who does not hold the key of this reader',
+  no_channel: 'somebody answered who knows no Secure Channel, at the address of a reader that has a key',
+};
+
 export const describeRestart = (reason: RestartReason): string => REASON_TEXT[reason];
 
 export class ChannelHealth {
@@ -30,7 +36,7 @@ export class ChannelHealth {
   readonly #emit: (event: DriverEvent) => void;
   #losses: number[] = [];
   #alarm: Timer | null = null;
-  #metStranger = false;
+  #met: Stranger | null = null;
 
   constructor(device: string, clock: Clock, emit: (event: DriverEvent) => void) {
     this.#device = device;
@@ -50,12 +56,10 @@ export class ChannelHealth {
   }
 
   /** After an attempt to get in. Who answers without the key is told once, however often it is tried, until the reader itself has been met again. */
-  met(stranger: boolean, secured: boolean): void {
-    if (stranger && !this.#metStranger) {
-      const reason = 'somebody answered who does not hold the key of this reader';
-      this.#emit({ type: 'secure_channel_lost', device: this.#device, reason });
-    }
-    this.#metStranger = stranger || (this.#metStranger && !secured);
+  met(stranger: Stranger | null, secured: boolean): void {
+    if (stranger !== null && this.#met === null)
+      this.#emit({ type: 'secure_channel_lost', device: this.#device, reason: STRANGER_TEXT[stranger] });
+    this.#met = stranger ?? (secured ? null : this.#met);
   }
 
   #raise(reason: RestartReason): void {

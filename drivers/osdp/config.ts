@@ -109,7 +109,8 @@ export const controllerSchema = z.strictObject({
   }),
   justify: z.enum(['auto', 'left', 'right']).default('auto').meta({
     title: 'Card bits',
-    description: 'Where the bits of a card begin: left as specified, right as some readers send them, auto by parity.',
+    description:
+      'Where the bits of a card begin: left as specified, right as some readers send them; auto: left, until a card shows for certain that this reader sends them right.',
   }),
   keypad: z.boolean().default(true).meta({ title: 'Keypad', description: 'Whether it has keys that count.' }),
   pin_timeout: duration(SECOND_MS, 60 * SECOND_MS, '5s').meta({

@@ -2,6 +2,7 @@
 // the operator's work operator.ts.
 
 import type {
+  BusHealth,
   ConfigProblem,
   Device,
   Driver,
@@ -119,7 +120,11 @@ class OsdpBusDriver implements OsdpDriver {
     this.bus = bus;
     this.#context = context;
     const log = context.log.child({ bus });
-    this.#line = new OsdpBus(busLine(config), busTimings(config), { ...context, log });
+    const disturbed = (problem: string | null): void => {
+      if (problem !== null) log.warn('the line is disturbed', { problem });
+      context.emit({ type: 'bus_disturbed', bus, problem });
+    };
+    this.#line = new OsdpBus(busLine(config), busTimings(config), { ...context, log, disturbed });
     this.#readers = controllers.map(
       (controller) =>
         new OsdpReader(
@@ -137,6 +142,10 @@ class OsdpBusDriver implements OsdpDriver {
   start(): void {
     this.#line.start();
     for (const reader of this.#readers) reader.start();
+  }
+
+  health(): BusHealth {
+    return this.#line.health();
   }
 
   rest(timeoutMs: number): Promise<void> {

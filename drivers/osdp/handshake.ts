@@ -15,14 +15,18 @@ import {
   SecureSession,
   serverCryptogram,
 } from './secure-channel.ts';
-import type { JobResult, Station } from './station.ts';
+import type { JobResult } from './jobs.ts';
+import type { Station } from './station.ts';
 
 export type HandshakeResult =
   | { ok: true; cuid: Buffer }
   | {
       ok: false;
-      /** `other_key`: it answered and has another key, or none. `refused`: it would not begin. `silent`: it said nothing. */
-      why: 'other_key' | 'refused' | 'silent';
+      /**
+       * `other_key`: it answered and has another key, or none. `no_channel`: it answered as one that knows no Secure Channel. `refused`: it would not begin. `silent`: it said
+       * nothing.
+       */
+      why: 'other_key' | 'no_channel' | 'refused' | 'silent';
       message: string;
     };
 
@@ -59,7 +63,7 @@ async function attempt(
   if (challenged.kind !== 'reply') return failed(challenged);
   const ccrypt = challenged.code === REPLIES.CCRYPT.code ? REPLIES.CCRYPT.decode(challenged.data) : null;
   if (ccrypt === null || challenged.block?.type !== SCS._12)
-    return refused('its answer to the challenge is no cryptogram');
+    return noChannel('its answer to the challenge is no cryptogram');
   if (challenged.block.data[0] !== selector) return otherKey(wrongSelector(selector));
   const keys = deriveKeys(scbk, randomA);
   if (!equalBytes(ccrypt.clientCryptogram, clientCryptogram(keys, randomA, ccrypt.randomB))) {
@@ -85,11 +89,14 @@ const wrongSelector = (selector: number): string =>
     : 'it is not in install mode: it offers its own key';
 
 const otherKey = (message: string): HandshakeResult => ({ ok: false, why: 'other_key', message });
+const noChannel = (message: string): HandshakeResult => ({ ok: false, why: 'no_channel', message });
 const refused = (message: string): HandshakeResult => ({ ok: false, why: 'refused', message });
 
 function failed(result: Exclude<JobResult, { kind: 'reply' }>): HandshakeResult {
   switch (result.kind) {
     case 'nak':
+      if (result.error === NAK.unknownCommand)
+        return noChannel(`it refused the handshake (${describeNak(result.error)})`);
       return result.error === NAK.securityBlock ||
         result.error === NAK.encryptionRequired ||
         result.error === NAK.record

@@ -1,7 +1,8 @@
 // Getting into Secure Channel with one reader: its pending key, then its active one, and, only while an operator's install window is open, the default key and a new
-// key in its place. A key is stored before it is sent, so that a lost answer costs a second look and never the reader (fact sheet section 5, "Install mode").
+// key in its place (fact sheet section 5, "Install mode"). A key is stored before it is sent, so that a lost answer costs a second look and not the reader. But a key
+// that was sent under the default key is known to whoever listened: it counts when the reader proves it in that same window, and dies with the window else.
 
-import type { Clock, Log, Random, ReaderKeys, Timer } from '../driver.ts';
+import type { Clock, KeyOrigin, Log, Random, ReaderKeys, Timer } from '../driver.ts';
 import { OperatingError } from '../../src/domain/errors.ts';
 import { command, KEY_TYPE_SCBK } from './commands.ts';
 import { shakeHands } from './handshake.ts';
@@ -19,13 +20,27 @@ export type InstallOutcome =
   /** The window has closed; `message` tells what was last seen. */
   | { outcome: 'failed'; message: string };
 
-/** What became of an attempt: which key opened, or what to tell people. `stranger`: somebody answered who does not hold the key in use; `disproved`: or any other that was tried. */
-export type Unlocked =
-  | { key: 'pending' | 'active'; problem: null; silent: false; stranger: false; disproved: false }
-  | { key: null; problem: string; silent: boolean; stranger: boolean; disproved: boolean };
+/** Somebody answered in the place of a reader whose key is in use: without that key, or as one that knows no Secure Channel. */
+export type Stranger = 'other_key' | 'no_channel';
 
-type Window = { timer: Timer; message: string; settle: (outcome: InstallOutcome) => void };
-type Ring = { active: Buffer | null; pending: Buffer | null; identity: string | null };
+/** What became of an attempt: which key opened, or what to tell people. `disproved`: whoever answered holds none of the keys that were tried. */
+export type Unlocked =
+  | { key: 'pending' | 'active'; problem: null; silent: false; stranger: null; disproved: false }
+  | { key: null; problem: string; silent: boolean; stranger: Stranger | null; disproved: boolean };
+
+type Window = {
+  timer: Timer;
+  message: string;
+  /** The last key that went over the line under the default key in this window. */
+  sent: Buffer | null;
+  settle: (outcome: InstallOutcome) => void;
+};
+type Ring = {
+  active: Buffer | null;
+  pending: Buffer | null;
+  pendingHow: KeyOrigin | null;
+  identity: string | null;
+};
 
 export class KeyRing {
   readonly #device: string;
@@ -81,12 +96,17 @@ export class KeyRing {
         this.#closeWindow({ outcome: 'failed', message: this.#window?.message ?? '' });
       });
       const message = 'the reader was not heard while the window was open';
-      this.#window = { timer, message, settle };
+      this.#window = { timer, message, sent: null, settle };
     });
   }
 
   cancelInstall(): void {
     this.#closeWindow({ outcome: 'failed', message: 'the install window was closed' });
+  }
+
+  /** Nobody goes on with this reader: a window that is open ends. */
+  stop(): void {
+    this.cancelInstall();
   }
 
   /** Resolves with the outcome of the next attempt to get in. */
@@ -150,18 +170,24 @@ export class KeyRing {
   /** Null when there is no key to try. */
   async #tryKnown(ring: Ring): Promise<Unlocked | null> {
     let failed: Unlocked | null = null;
+    const window = this.#window;
     for (const which of ['pending', 'active'] as const) {
       const key = ring[which];
       if (key === null) continue;
       const result = await shakeHands(this.#station, this.#random, key);
+      const isOfWindow = which === 'pending' && ring.pendingHow === 'installed';
+      if (result.ok && isOfWindow && this.#window !== window) return this.#tooLate();
       if (result.ok) {
-        if (which === 'pending') this.#store((keys) => keys.activate(this.#device));
+        if (which === 'pending') {
+          const isKept = this.#store((keys) => keys.activate(this.#device));
+          if (!isKept && isOfWindow) return this.#notKept();
+        }
         // The reader holds the active key, so the new one never reached it.
         else if (ring.pending !== null) this.discardPending();
-        return { key: which, problem: null, silent: false, stranger: false, disproved: false };
+        return { key: which, problem: null, silent: false, stranger: null, disproved: false };
       }
       const disproved = result.why === 'other_key';
-      failed = { ...explain(result, this.#device), stranger: which === 'active' && disproved, disproved };
+      failed = { ...explain(result, this.#device, which), disproved };
       // One silence is no verdict on a key.
       if (result.why === 'silent') return failed;
     }
@@ -169,15 +195,14 @@ export class KeyRing {
   }
 
   async #installUnderDefault(ring: Ring): Promise<Unlocked> {
+    const window = this.#window;
     const result = await shakeHands(this.#station, this.#random, SCBK_DEFAULT, { useDefaultKey: true });
     if (!result.ok) return this.#installFailed(`is it in install mode? ${result.message}`, result.why === 'silent');
-    if (this.#window === null) {
-      this.#station.link.restart();
-      return locked('the install window closed');
-    }
-    // A pending key that the reader did not take is as good as a new one: nobody else has it.
-    const key = this.#takeUp(ring.pending) ?? this.#tryPrepare();
-    if (key === null) return this.#installFailed('the new key could not be stored', false);
+    if (window === null || this.#window !== window) return this.#tooLate();
+    // Always a new one: the one before may be in another reader, or in the notes of whoever listened.
+    const key = this.#tryPrepare();
+    if (key === null) return this.#notKept();
+    window.sent = key;
     const set = await this.#station.submit('connect', command('KEYSET', { keyType: KEY_TYPE_SCBK, key }));
     if (set.kind === 'nak') {
       this.discardPending();
@@ -186,18 +211,28 @@ export class KeyRing {
     }
     if (set.kind !== 'reply' || set.code !== REPLIES.ACK.code)
       this.#log.info('the reader did not acknowledge its new key; whether it has it will show');
+    if (this.#window !== window) return this.#tooLate();
     // Only the new key itself proves that the reader has it.
-    const proven = await this.#tryKnown({ ...ring, active: null, pending: key });
-    if (proven === null || proven.key === null)
-      return this.#installFailed(proven?.problem ?? '', proven?.silent ?? true);
+    const proven = await this.#tryKnown({ ...ring, active: null, pending: key, pendingHow: 'installed' });
+    if (proven === null || proven.key === null) {
+      const silent = proven?.silent ?? true;
+      const message = silent ? 'it said nothing under its new key' : 'it was given a new key and did not take it';
+      return this.#installFailed(message, silent);
+    }
     this.#log.info('a new key was installed');
     this.#closeWindow({ outcome: 'installed' });
     return proven;
   }
 
-  #takeUp(pending: Buffer | null): Buffer | null {
-    if (pending !== null) this.#store((keys) => keys.savePending(this.#device, pending, 'installed'));
-    return pending;
+  /** Whatever was proven under a key of a window that is closed proves nothing. */
+  #tooLate(): Unlocked {
+    this.#station.link.restart();
+    return locked('the install window closed');
+  }
+
+  #notKept(): Unlocked {
+    this.#station.link.restart();
+    return this.#installFailed('the new key could not be stored', false);
   }
 
   #tryPrepare(): Buffer | null {
@@ -212,7 +247,7 @@ export class KeyRing {
 
   #installFailed(message: string, silent: boolean): Unlocked {
     if (this.#window !== null) this.#window.message = message;
-    return { key: null, problem: `install window open: ${message}`, silent, stranger: false, disproved: false };
+    return { key: null, problem: `install window open: ${message}`, silent, stranger: null, disproved: false };
   }
 
   #closeWindow(outcome: InstallOutcome): void {
@@ -220,7 +255,9 @@ export class KeyRing {
     if (window === null) return;
     this.#window = null;
     window.timer.cancel();
-    window.settle(outcome);
+    const isLost = window.sent !== null && outcome.outcome === 'failed';
+    if (window.sent !== null) this.#load();
+    window.settle(isLost ? { ...outcome, message: `${outcome.message}. ${KEY_DIES}` } : outcome);
   }
 
   #require(): ReaderKeys {
@@ -229,9 +266,9 @@ export class KeyRing {
   }
 
   #load(): Ring | null {
-    if (this.#keys === null) return { active: null, pending: null, identity: null };
+    if (this.#keys === null) return { active: null, pending: null, pendingHow: null, identity: null };
     try {
-      return this.#keys.load(this.#device);
+      return this.#withoutDead(this.#keys.load(this.#device));
     } catch (error) {
       if (!(error instanceof OperatingError)) throw error;
       this.#log.error('the reader’s key cannot be read', { error: error.message });
@@ -239,39 +276,71 @@ export class KeyRing {
     }
   }
 
-  #store(change: (keys: ReaderKeys) => void): void {
-    if (this.#keys === null) return;
+  /** A key of a window that is closed, by a restart too, is thrown away and not looked at. */
+  #withoutDead(ring: Ring): Ring {
+    const { pending, pendingHow } = ring;
+    const wentInSecret = pendingHow === 'rotated' || pendingHow === 'imported';
+    if (pending === null || wentInSecret || this.#window?.sent?.equals(pending) === true) return ring;
+    this.discardPending();
+    return { ...ring, pending: null, pendingHow: null };
+  }
+
+  /** False when it could not be stored. */
+  #store(change: (keys: ReaderKeys) => void): boolean {
+    if (this.#keys === null) return false;
     try {
       change(this.#keys);
+      return true;
     } catch (error) {
       if (!(error instanceof OperatingError)) throw error;
       this.#log.error('what was learnt of the reader cannot be kept', { error: error.message });
+      return false;
     }
   }
 }
 
 /** In, under the key that is in use. */
-export const ACTIVE: Unlocked = { key: 'active', problem: null, silent: false, stranger: false, disproved: false };
+export const ACTIVE: Unlocked = { key: 'active', problem: null, silent: false, stranger: null, disproved: false };
 
 /** A reader that has a key is not to be given another because the place of its key is out of reach. */
 const NO_STORE =
   'the keys of readers are in the database, which was refused: `lintel status` says why and what to do. Do not install the reader anew';
 
+const KEY_DIES =
+  'The key that was sent to it is thrown away; should the reader have taken it after all, reset it and open another window';
+
 const locked = (problem: string): Unlocked => ({
   key: null,
   problem,
   silent: false,
-  stranger: false,
+  stranger: null,
   disproved: false,
 });
 
 function explain(
   result: HandshakeResult & { ok: false },
   device: string,
-): { key: null; problem: string; silent: boolean } {
-  const problem =
-    result.why === 'other_key'
-      ? `it does not hold the key that Lintel has for it: ${result.message}. Was it replaced or reset? Then open an install window with \`lintel osdp install ${device}\``
-      : result.message;
-  return { key: null, problem, silent: result.why === 'silent' };
+  which: 'pending' | 'active',
+): { key: null; problem: string; silent: boolean; stranger: Stranger | null } {
+  const { why, message } = result;
+  const isStranger = which === 'active' && (why === 'other_key' || why === 'no_channel');
+  return {
+    key: null,
+    problem: problemOf(why, message, device),
+    silent: why === 'silent',
+    stranger: isStranger ? why : null,
+  };
+}
+
+function problemOf(why: (HandshakeResult & { ok: false })['why'], message: string, device: string): string {
+  const remedy = `Was it replaced or reset? Then open an install window with \`lintel osdp install ${device}\``;
+  switch (why) {
+    case 'other_key':
+      return `it does not hold the key that Lintel has for it: ${message}. ${remedy}`;
+    case 'no_channel':
+      return `whoever answers at its address knows no Secure Channel, and Lintel has a key for the reader there: ${message}. ${remedy}`;
+    case 'refused':
+    case 'silent':
+      return message;
+  }
 }

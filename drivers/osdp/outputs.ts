@@ -7,7 +7,8 @@ import { command, OUT_CONTROL } from './commands.ts';
 import type { WireCommand } from './commands.ts';
 import { MAX_TIMER_MS, units } from './feedback.ts';
 import { describeNak, REPLIES } from './replies.ts';
-import type { JobResult, LateCommand, Station } from './station.ts';
+import type { JobResult, LateCommand } from './jobs.ts';
+import type { Station } from './station.ts';
 
 /** A state that was set, not pulsed, is still wanted this long after. */
 const SET_DEADLINE_MS = 5_000;

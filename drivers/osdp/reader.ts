@@ -13,24 +13,27 @@ import type {
   Timer,
 } from '../driver.ts';
 import { OperatingError } from '../../src/domain/errors.ts';
-import { ChannelHealth, describeRestart } from './channel-health.ts';
+import { ChannelHealth } from './channel-health.ts';
 import { command } from './commands.ts';
 import type { WireCommand } from './commands.ts';
 import { ACTIVE, KeyRing } from './key-ring.ts';
 import type { Unlocked } from './key-ring.ts';
 import { MAX_FRAME_BYTES } from './frame.ts';
+import type { JobResult, LateCommand } from './jobs.ts';
 import { refuseTooLong } from './limits.ts';
 import { Outputs } from './outputs.ts';
 import { readCapabilities } from './pdcap.ts';
 import type { PdCapabilities } from './pdcap.ts';
-import { decodeReply, describeNak, describePdId, describeUnit, NAK, REPLIES, replyLabel } from './replies.ts';
+import { describeLoss, refusal } from './refusals.ts';
+import { decodeReply, describePdId, describeUnit, NAK, REPLIES, replyLabel } from './replies.ts';
 import type { DecodedReply, PdId, ReplyFields, ReplyName } from './replies.ts';
 import { Reports } from './reports.ts';
 import type { ReportSettings } from './reports.ts';
 import { ShownFeedback } from './shown-feedback.ts';
 import type { FeedbackSettings } from './shown-feedback.ts';
 import { Station } from './station.ts';
-import type { JobResult, LateCommand, Loss, Report } from './station.ts';
+import type { Loss, Report } from './station.ts';
+import { Waiters } from './waiters.ts';
 
 export type ReaderSettings = ReportSettings &
   FeedbackSettings & {
@@ -57,12 +60,15 @@ const RETRY_INSTALL_MS = 1_000;
 /** A link that lasted less than this has failed; a reader that drops this many in a row at once must not keep the bus busy. */
 const SETTLED_MS = 250;
 const UNSETTLED_LINKS = 3;
+/** A reader that was taken for good and then would not go on has to hold for so long before the pauses between two tries are short again. */
+const TRUSTED_MS = 60_000;
+
+const WANTS_CHANNEL = 'it insists on Secure Channel: set `secure_channel: required` and install a key';
+
+const POLL = command('POLL', {});
 
 /** Reports of somebody who stands at the door now, or does not any more. */
 const OF_THE_MOMENT: readonly ReplyName[] = ['RAW', 'FMT', 'KEYPAD', 'BIOREADR', 'BIOMATCHR'];
-
-/** Who waits for a report that only comes by poll. */
-type Waiter = { name: ReplyName; take: (reply: DecodedReply) => boolean };
 
 /** What became of a first word. `nothing`: it was taken back. */
 type Heard = 'secured' | 'answered' | 'silence' | 'nothing';
@@ -82,7 +88,7 @@ export class OsdpReader implements Device {
   readonly #log: Log;
   readonly #reports: Reports;
   readonly #health: ChannelHealth;
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiters: Waiters;
   readonly #faults = new Set<string>();
   #stopped = true;
   #online = false;
@@ -106,7 +112,11 @@ export class OsdpReader implements Device {
       report: (report) => this.#report(report),
       clearText: (code) => this.#clearText(code),
       refused: (error) => this.#refused(error),
-      returned: () => void this.#setUp(),
+      nothingNew: (atMs) => this.#reports.inputs.nothingNew(atMs),
+      returned: () => {
+        this.#reports.inputs.gap(false);
+        void this.#setUp();
+      },
       lost: (loss) => this.#lose(loss),
     });
     this.station.link.crc = settings.checkCharacters !== 'checksum';
@@ -116,6 +126,7 @@ export class OsdpReader implements Device {
     this.keyRing = new KeyRing(name, this.station, context);
     this.#reports = new Reports(name, settings, context.clock, this.#log, context.emit);
     this.#health = new ChannelHealth(name, context.clock, context.emit);
+    this.#waiters = new Waiters(name, context.clock);
   }
 
   // ---- what others see --------------------------------------------------------------------------------------------------------------------------
@@ -149,6 +160,7 @@ export class OsdpReader implements Device {
   stop(): void {
     this.#stopped = true;
     this.#rest?.end();
+    this.keyRing.stop();
     this.station.reset();
     this.#lose({ why: 'line', reason: 'stopped' });
   }
@@ -161,7 +173,7 @@ export class OsdpReader implements Device {
       if (typeof reply !== 'string') return reply;
       throw new OperatingError('internal', `${this.name}: its answer to ${wire.name} cannot be understood`);
     }
-    throw this.#refusal(wire, result);
+    throw refusal(this.name, wire, result);
   }
 
   /** As `request`, with what became of it as a value. */
@@ -178,28 +190,7 @@ export class OsdpReader implements Device {
     timeoutMs: number,
     pick: (fields: ReplyFields[Name]) => T | null,
   ): Promise<T> {
-    return await new Promise<T>((resolve, reject) => {
-      const waiter: Waiter = {
-        name,
-        take: (reply) => {
-          // The waiter is found by the reply's name, so the fields are those of this name.
-          const picked = pick(reply.fields as ReplyFields[Name]);
-          if (picked === null) return false;
-          end();
-          resolve(picked);
-          return true;
-        },
-      };
-      const timer = this.#context.clock.after(timeoutMs, () => {
-        end();
-        reject(new OperatingError('timed_out', `${this.name}: no ${name} came within ${timeoutMs} ms`));
-      });
-      const end = (): void => {
-        timer.cancel();
-        this.#waiters.delete(waiter);
-      };
-      this.#waiters.add(waiter);
-    });
+    return await this.#waiters.wait(name, timeoutMs, pick);
   }
 
   /** Ends the link and begins anew at once, e.g. under another key or address. */
@@ -226,14 +217,15 @@ export class OsdpReader implements Device {
       }
       const beganMs = this.#context.clock.monotonicMs();
       const loss = await this.#serve();
-      const unsettled = this.#context.clock.monotonicMs() - beganMs < SETTLED_MS ? ++this.#unsettled : 0;
+      const lastedMs = this.#context.clock.monotonicMs() - beganMs;
+      const unsettled = lastedMs < SETTLED_MS ? ++this.#unsettled : 0;
       this.#unsettled = unsettled;
-      if (unsettled === 0) this.#failures = 0;
+      if (lastedMs >= (loss.why === 'refused' ? TRUSTED_MS : SETTLED_MS)) this.#failures = 0;
       // A session that fell is mended at once and on the quiet; a reader that fell silent is looked for.
       found = loss.why === 'restart' && unsettled <= UNSETTLED_LINKS;
       if (found) continue;
       this.#setOffline(describeLoss(loss));
-      if (loss.why !== 'silent' && loss.why !== 'line') await this.#pause();
+      if (loss.why === 'restart' || loss.why === 'refused') await this.#pause();
     }
     this.#setOffline('stopped');
   }
@@ -279,11 +271,26 @@ export class OsdpReader implements Device {
   }
 
   async #connect(): Promise<boolean> {
-    if (!this.settings.secure) {
+    return this.settings.secure ? this.#judge(await this.keyRing.unlock()) : await this.#enterInClear();
+  }
+
+  /** Whether it works in the clear shows at the first poll: a reader that insists on its key says all the same who it is. */
+  async #enterInClear(): Promise<boolean> {
+    const result = await this.station.submit('connect', POLL);
+    if (result.kind === 'reply') {
+      this.#firstWord(result.code, result.data);
+      this.#setWantsChannel(false);
       this.#problem = null;
-      return true;
-    }
-    return this.#judge(await this.keyRing.unlock());
+    } else if (result.kind === 'nak') {
+      const wants = result.error === NAK.encryptionRequired;
+      if (wants) this.#setWantsChannel(true);
+      this.#problem = wants ? WANTS_CHANNEL : null;
+    } else this.#problem = 'it fell silent when it was greeted';
+    return this.#problem === null;
+  }
+
+  #setWantsChannel(wants: boolean): void {
+    this.#setFault('secure_channel_wanted', wants ? WANTS_CHANNEL : null, 'it works in the clear');
   }
 
   #judge(outcome: Unlocked): boolean {
@@ -307,7 +314,8 @@ export class OsdpReader implements Device {
   }
 
   #lose(loss: Loss, meant = false): void {
-    if (loss.why !== 'restart') this.#reports.forget();
+    if (loss.why === 'restart') this.#reports.inputs.gap(false);
+    else this.#reports.forget();
     if (loss.why === 'restart' && !meant) {
       this.#log.debug('link restarted', { reason: loss.reason });
       if (this.settings.secure) this.#health.lost(loss.reason);
@@ -336,17 +344,26 @@ export class OsdpReader implements Device {
   /** Everything a reader must be told and asked once it is back. Given up silently when the link goes: the next one begins it anew. */
   async #setUp(): Promise<void> {
     for (const wire of this.outputs?.restoring() ?? []) if (!(await this.#tell(wire))) return;
+    // Soon: until then what is pressed cannot be told from what was pressed while nobody looked.
+    if (this.settings.inputs > 0 && !(await this.#askInputs())) return;
     if (!(await this.#tell(command('CAP', {})))) return;
     for (const wire of [
       ...this.readers.resting(),
       command('ID', { extended: false }),
       command('ACURXSIZE', { sizeBytes: MAX_FRAME_BYTES }),
       command('LSTAT', {}),
-      ...(this.settings.inputs > 0 ? [command('ISTAT', {})] : []),
       command('RSTAT', {}),
     ]) {
       if (!(await this.#tell(wire))) return;
     }
+  }
+
+  async #askInputs(): Promise<boolean> {
+    const result = await this.station.submit('request', command('ISTAT', {}));
+    if (result.kind !== 'reply' && result.kind !== 'nak') return false;
+    if (result.kind === 'reply' && result.code === REPLIES.ISTATR.code) this.#answered(result);
+    else this.#reports.inputs.untold();
+    return true;
   }
 
   /** False when there was no answer of any kind. */
@@ -362,7 +379,7 @@ export class OsdpReader implements Device {
     if (typeof reply === 'string') return;
     if (reply.name === 'PDID') this.#identify(reply.fields, result.secured);
     else if (reply.name === 'PDCAP') this.#learn(readCapabilities(reply.fields.records));
-    else this.#reports.accept(reply, this.#context.clock.monotonicMs());
+    else this.#reports.accept(reply, this.#context.clock.monotonicMs(), true);
   }
 
   #learn(pd: PdCapabilities): void {
@@ -386,7 +403,9 @@ export class OsdpReader implements Device {
     this.#id = id;
     const found = describeUnit(id);
     const expected = this.keyRing.meet(found, proven || !this.settings.secure);
-    if (expected !== null) this.#context.emit({ type: 'identity_changed', device: this.name, expected, found });
+    if (expected === null) return;
+    this.#reports.forgetUnit();
+    this.#context.emit({ type: 'identity_changed', device: this.name, expected, found });
   }
 
   // ---- what the reader says ---------------------------------------------------------------------------------------------------------------------
@@ -405,8 +424,8 @@ export class OsdpReader implements Device {
       this.#log.info('what was shown to the reader during an outage does not count', { report: reply.name });
       return;
     }
-    for (const waiter of this.#waiters) if (waiter.name === reply.name && waiter.take(reply)) return;
-    if (this.#reports.accept(reply, atMonotonicMs)) return;
+    if (this.#waiters.take(reply)) return;
+    if (this.#reports.accept(reply, atMonotonicMs, false)) return;
     if (reply.name === 'BIOREADR' || reply.name === 'BIOMATCHR') this.#biometric(reply, atMonotonicMs);
     else this.#log.debug('a report that nobody waits for', { reply: reply.name });
   }
@@ -419,11 +438,9 @@ export class OsdpReader implements Device {
 
   #refused(error: number): void {
     if (this.settings.secure || error !== NAK.encryptionRequired) return;
+    this.#setWantsChannel(true);
     this.station.reset();
-    this.#lose({
-      why: 'refused',
-      reason: 'it insists on Secure Channel: set `secure_channel: required` and install a key',
-    });
+    this.#lose({ why: 'refused', reason: WANTS_CHANNEL });
   }
 
   #clearText(code: number): void {
@@ -466,34 +483,5 @@ export class OsdpReader implements Device {
       message: message ?? clearedMessage,
       cleared: message === null,
     });
-  }
-
-  #refusal(wire: WireCommand, result: Exclude<JobResult, { kind: 'reply' }>): OperatingError {
-    switch (result.kind) {
-      case 'nak':
-        return new OperatingError('not_supported', `${this.name} refused ${wire.name}: ${describeNak(result.error)}`);
-      case 'restart':
-        return new OperatingError(
-          'interrupted',
-          `${this.name}: the link began anew (${describeRestart(result.reason)})`,
-        );
-      case 'silence':
-      case 'dropped':
-        return new OperatingError('controller_offline', `${this.name} went offline`);
-      case 'expired':
-        return new OperatingError('timed_out', `${this.name} did not answer ${wire.name} in time`);
-    }
-  }
-}
-
-function describeLoss(loss: Loss): string {
-  switch (loss.why) {
-    case 'silent':
-      return 'it does not answer any more';
-    case 'line':
-    case 'refused':
-      return loss.reason;
-    case 'restart':
-      return describeRestart(loss.reason);
   }
 }

@@ -2,27 +2,21 @@
 // has changed goes on; after an outage everything counts as changed.
 
 import type { Clock, DriverEvent, Log, Presentation } from '../driver.ts';
-import { rawReading, textReading } from './cards.ts';
+import type { CardReading } from '../../src/domain/card-formats.ts';
+import { Justification, textReading } from './cards.ts';
 import type { Justify } from './cards.ts';
+import { Inputs } from './inputs.ts';
+import type { InputSettings } from './inputs.ts';
 import { Keypad } from './keypad.ts';
 import type { KeypadSettings } from './keypad.ts';
-import { INPUT_STATE, READER_STATE } from './replies.ts';
+import { READER_STATE } from './replies.ts';
 import type { DecodedReply } from './replies.ts';
 
-export type ReportSettings = {
+export type ReportSettings = InputSettings & {
   readers: number;
-  inputs: number;
-  invertedInputs: readonly number[];
   justify: Justify;
   /** Null: a reader without a keypad, whose key presses are passed over. */
   keypad: KeypadSettings | null;
-};
-
-const INPUT_FAULTS: Readonly<Record<number, string>> = {
-  [INPUT_STATE.short]: 'its wires are short-circuited',
-  [INPUT_STATE.open]: 'its wires are cut',
-  [INPUT_STATE.fault]: 'its circuit has a fault',
-  [INPUT_STATE.unknown]: 'the reader does not know its state',
 };
 
 export class Reports {
@@ -31,8 +25,8 @@ export class Reports {
   readonly #log: Log;
   readonly #emit: (event: DriverEvent) => void;
   readonly #keypads: readonly Keypad[];
-  #inputs: (number | null)[] = [];
-  #faultyInputs = new Set<number>();
+  readonly inputs: Inputs;
+  readonly #justifications: readonly Justification[];
   #tamper = false;
   #tamperedReaders = new Set<number>();
   #power = false;
@@ -43,6 +37,8 @@ export class Reports {
     this.#settings = settings;
     this.#log = log;
     this.#emit = emit;
+    this.inputs = new Inputs(device, settings, emit);
+    this.#justifications = Array.from({ length: settings.readers }, () => new Justification(settings.justify));
     const { keypad } = settings;
     this.#keypads =
       keypad === null
@@ -56,15 +52,21 @@ export class Reports {
   /** The reader is gone: half a PIN is worth nothing, and inputs may change unseen. */
   forget(): void {
     for (const keypad of this.#keypads) keypad.clear();
-    this.#inputs = [];
+    this.inputs.gap(true);
   }
 
-  /** True when the reply was one of those that end here. */
-  accept(reply: DecodedReply, atMonotonicMs: number): boolean {
+  /** Another unit is in the reader's place: what was learnt of how it sends cards holds no more. */
+  forgetUnit(): void {
+    for (const justification of this.#justifications) justification.forget();
+  }
+
+  /** True when the reply was one of those that end here. `asked`: it answers a question, and did not come by itself. */
+  accept(reply: DecodedReply, atMonotonicMs: number, asked: boolean): boolean {
     switch (reply.name) {
       case 'RAW': {
         const { reader, widthBits, bits } = reply.fields;
-        this.#card(reader, rawReading(widthBits, bits, this.#settings.justify), atMonotonicMs);
+        const justification = this.#justifications[reader] ?? new Justification(this.#settings.justify);
+        this.#card(reader, justification.read(widthBits, bits), atMonotonicMs);
         return true;
       }
       case 'FMT':
@@ -78,7 +80,7 @@ export class Reports {
         this.#setPower(reply.fields.powerFailed);
         return true;
       case 'ISTATR':
-        for (const [input, state] of reply.fields.inputs.entries()) this.#input(input, state, atMonotonicMs);
+        this.inputs.report(reply.fields.inputs, asked, atMonotonicMs);
         return true;
       case 'RSTATR':
         this.#readers(reply.fields.readers);
@@ -100,32 +102,13 @@ export class Reports {
       });
   }
 
-  #card(reader: number, reading: ReturnType<typeof rawReading>, atMonotonicMs: number): void {
+  #card(reader: number, reading: CardReading | null, atMonotonicMs: number): void {
     if (reading === null) this.#log.warn('a card with more bits than any card number has');
     else this.presented(reader, { kind: 'card', reading }, atMonotonicMs);
   }
 
   #digits(reader: number, digits: string, atMonotonicMs: number): void {
     this.presented(reader, { kind: 'digits', digits }, atMonotonicMs);
-  }
-
-  #input(input: number, state: number, atMonotonicMs: number): void {
-    if (input >= this.#settings.inputs || this.#inputs[input] === state) return;
-    this.#inputs[input] = state;
-    const known = state === INPUT_STATE.inactive || state === INPUT_STATE.active;
-    this.#setInputFault(input, known ? null : (INPUT_FAULTS[state] ?? `the reader calls its state ${state}`));
-    // A faulty circuit is neither open nor closed: it must not look like somebody pressing the exit button.
-    if (!known) return;
-    const active = (state === INPUT_STATE.active) !== this.#settings.invertedInputs.includes(input);
-    this.#emit({ type: 'input', device: this.#device, input, active, atMonotonicMs });
-  }
-
-  #setInputFault(input: number, fault: string | null): void {
-    if (fault === null && !this.#faultyInputs.has(input)) return;
-    if (fault === null) this.#faultyInputs.delete(input);
-    else this.#faultyInputs.add(input);
-    const message = `input ${input}: ${fault ?? 'its circuit is whole again'}`;
-    this.#emit({ type: 'fault', device: this.#device, code: `input_${input}`, message, cleared: fault === null });
   }
 
   #readers(states: readonly number[]): void {

@@ -41,6 +41,8 @@ export class SimulatedDevice {
   /** Its Secure Channel key; null: it has none. */
   key: Buffer | null;
   installMode: boolean;
+  /** The last key that it was given, taken or not: what somebody who listened has. */
+  offeredKey: Buffer | null = null;
   readonly quirks: Quirks;
   readonly terminals: SimulatedTerminals;
   /** What was done to it, newest last, for tests and for people to watch; bounded. */
@@ -296,7 +298,9 @@ export class SimulatedDevice {
   #setKey({ keyType, key }: CommandFields['KEYSET'], secured: boolean): WireReply {
     if (!secured) return nak(NAK.encryptionRequired);
     if (keyType !== 1 || key.length !== 16) return nak(NAK.record);
-    this.key = Buffer.from(key);
+    this.offeredKey = Buffer.from(key);
+    if (this.quirks.forgetsNewKey) return ACK;
+    this.key = this.offeredKey;
     this.installMode = false;
     return ACK;
   }

@@ -18,6 +18,10 @@ export type Quirks = {
   clearKeysetAck: boolean;
   /** Goes on with the session after a new key. */
   keepsSessionAfterKeyset: boolean;
+  /** Acknowledges a new key and does not take it. */
+  forgetsNewKey: boolean;
+  /** Answers a challenge as one that knows no Secure Channel: NAK 03, or ACK as to anything. */
+  challengeAnswer: 'cryptogram' | 'nak' | 'ack';
   /** Status byte and block type of RMAC_I. */
   rmacStatus: number;
   rmacBlock: number;
@@ -61,6 +65,8 @@ export const WELL_BEHAVED: Quirks = {
   strictChallenge: false,
   clearKeysetAck: false,
   keepsSessionAfterKeyset: false,
+  forgetsNewKey: false,
+  challengeAnswer: 'cryptogram',
   rmacStatus: 1,
   rmacBlock: SCS._14,
   encryptsNothing: false,

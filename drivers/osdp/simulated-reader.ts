@@ -240,6 +240,8 @@ export class SimulatedReader extends SimulatedDevice {
     if (typeof command === 'string') return this.#clear(frame, nak(NAK.badLength));
     this.note(command.name, false);
     if (this.quirks.challengeNeedsId && this.count('ID') === 0) return null;
+    if (this.quirks.challengeAnswer === 'nak') return this.#clear(frame, nak(NAK.unknownCommand));
+    if (this.quirks.challengeAnswer === 'ack') return this.#clear(frame, reply('ACK', {}));
     if (command.name === 'CHLNG') return this.#challenge(frame, command.fields.randomA, selector);
     if (command.name === 'SCRYPT') return this.#prove(frame, command.fields.serverCryptogram);
     return this.#clear(frame, nak(NAK.securityBlock));

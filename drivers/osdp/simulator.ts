@@ -110,6 +110,11 @@ export class SimulatedLine {
     if (server !== null) await new Promise<void>((resolve) => server.close(() => resolve()));
   }
 
+  /** Puts bytes on the line as somebody else on it would. */
+  say(bytes: Buffer): void {
+    if (!this.faults.pulled) this.#write(bytes);
+  }
+
   // ---- the two kinds of line ----------------------------------------------------------------------------------------------------------------------
 
   #open(path: string): void {

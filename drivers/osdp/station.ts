@@ -1,47 +1,17 @@
 // What one reader wants from the bus: commands waiting in lanes, the frame in flight with its retries, and whether it is to be polled. The bus asks who is ready
 // and carries bytes; the station decides which bytes, and what silence means. All waiting is bounded: lanes by count, strikes by their deadline, silence by tries.
 
-import type { Clock, DeviceCounters, Timer } from '../driver.ts';
+import type { Clock, DeviceCounters } from '../driver.ts';
 import { assert } from '../../src/domain/errors.ts';
 import { command } from './commands.ts';
 import type { WireCommand } from './commands.ts';
 import type { Frame, SecurityBlock } from './frame.ts';
+import { finish, isSettled, LANES, MAX_WAITING } from './jobs.ts';
+import type { Job, JobResult, Lane, LateCommand } from './jobs.ts';
 import { PdLink } from './link.ts';
 import type { RestartReason } from './link.ts';
 import { PollPace } from './poll-pace.ts';
 import { NAK, REPLIES } from './replies.ts';
-
-/**
- * `strike`: outputs, first of all. `feedback`: what the person at the door waits for. `request`: everything else that wants an answer. These three flow only while
- * the station is open. `connect`: what is said before that, in the clear. `probe`: is anybody there? Sent once, when the bus can afford the silence.
- */
-export type Lane = 'strike' | 'feedback' | 'request' | 'connect' | 'probe';
-const LANES: readonly Lane[] = ['strike', 'feedback', 'request', 'connect', 'probe'];
-const MAX_WAITING: Readonly<Record<Lane, number>> = { strike: 64, feedback: 24, request: 32, connect: 4, probe: 1 };
-
-export type JobResult =
-  | { kind: 'reply'; code: number; data: Buffer; secured: boolean; block: SecurityBlock | null }
-  | { kind: 'nak'; error: number }
-  /** No answer, after every retry. */
-  | { kind: 'silence' }
-  | { kind: 'restart'; reason: RestartReason }
-  /** Its deadline passed; `sent` tells whether it may have been carried out. */
-  | { kind: 'expired'; sent: boolean }
-  /** Never sent: the link went, the lane was full, or something newer took its place. */
-  | { kind: 'dropped' };
-
-/** Made when its turn has come, for what is only known then. */
-export type LateCommand = () => WireCommand;
-
-type Job = {
-  command: WireCommand | LateCommand;
-  block: SecurityBlock | null;
-  lane: Lane;
-  deadline: Timer | null;
-  sent: boolean;
-  result: JobResult | null;
-  settle: (result: JobResult) => void;
-};
 
 type Flight = {
   bytes: Buffer;
@@ -64,7 +34,9 @@ export type StationEvents = {
   report(report: Report): void;
   /** A reply came in the clear where it should not. */
   clearText(code: number, data: Buffer): void;
-  /** It answers again after a while, and nothing proves that it has not restarted meanwhile. */
+  /** A poll has found nothing waiting. */
+  nothingNew(atMonotonicMs: number): void;
+  /** It answers again after a while, and nothing proves that it has not restarted meanwhile. Told before its answer is. */
   returned(): void;
   /** A poll was answered with NAK. */
   refused(error: number): void;
@@ -74,6 +46,8 @@ export type StationEvents = {
 export type Report = { code: number; data: Buffer; secured: boolean; old: boolean; atMonotonicMs: number };
 export type Loss =
   | { why: 'silent' }
+  /** It was never asked, for its line did not fall silent. */
+  | { why: 'jammed' }
   | { why: 'restart'; reason: RestartReason }
   | { why: 'line'; reason: string }
   /** The reader answers and will not work like this. */
@@ -136,6 +110,8 @@ export class Station {
   #lastValidMs = 0;
   readonly #pace = new PollPace();
   #justPolled = false;
+  /** Turns in a row that the line let pass. */
+  #unsent = 0;
   /** Something was left unanswered, so its answer may still come, and after every copy another one. */
   #owed = false;
   /** No longer than until then is waited for old answers to end. */
@@ -305,6 +281,7 @@ export class Station {
       };
       if (job !== null) job.sent = true;
     } else this.counters.retries++;
+    this.#unsent = 0;
     this.#flight.tries++;
     this.#flight.outstanding = true;
     this.counters.requests++;
@@ -331,8 +308,8 @@ export class Station {
     if (verdict.verdict === 'reply') {
       if (flight.tries > 1 && frame.code !== REPLIES.ACK.code && !flight.passedOver)
         this.#stale = { bytes: Buffer.from(frame.bytes), untilMs: atMonotonicMs + STALE_MS };
-      this.#answered(flight.job, verdict, atMonotonicMs);
       if (flight.tries >= QUICK_TRIES - 1 && !verdict.secured && this.#polling) this.#events.returned();
+      this.#answered(flight.job, verdict, atMonotonicMs);
     } else if (verdict.verdict === 'restart') {
       if (verdict.clear !== null) this.#events.clearText(verdict.clear.code, verdict.clear.data);
       this.#restart(verdict.reason);
@@ -371,6 +348,19 @@ export class Station {
       this.#clearing = true;
       if (wasOpen) this.#events.lost({ why: 'silent' });
     } else if (flight.tries >= QUICK_TRIES - 1 && !alone) this.#readyAtMs = nowMs + SLOW_RETRY_MS;
+  }
+
+  /** It was its turn to speak for as long as an answer may take, and the line never fell silent: an exchange that did not happen is missed like one without an answer. */
+  unsent(nowMs: number): void {
+    this.counters.timeouts++;
+    if (++this.#unsent < QUICK_TRIES || !this.#patienceEnds(nowMs)) return;
+    this.#endFlight({ kind: 'silence' });
+    for (const waiting of this.#lanes.connect.splice(0)) finish(waiting, { kind: 'silence' });
+    const wasOpen = this.#polling;
+    if (wasOpen) this.reset();
+    else this.link.restart();
+    this.#clearing = true;
+    if (wasOpen) this.#events.lost({ why: 'jammed' });
   }
 
   // ---- inside -----------------------------------------------------------------------------------------------------------------------------------
@@ -423,8 +413,10 @@ export class Station {
     } else {
       this.#endFlight({ kind: 'reply', ...answer });
       if (job !== null) return;
-      if (answer.code === REPLIES.ACK.code) this.#clearing = false;
-      else this.#events.report({ ...answer, old: this.#clearing, atMonotonicMs });
+      if (answer.code === REPLIES.ACK.code) {
+        this.#clearing = false;
+        this.#events.nothingNew(atMonotonicMs);
+      } else this.#events.report({ ...answer, old: this.#clearing, atMonotonicMs });
     }
   }
 
@@ -484,14 +476,4 @@ export class Station {
     if (old || nowMs >= stale.untilMs) this.#stale = null;
     return old;
   }
-}
-
-/** Its deadline is over. To send it again could open a door that nobody stands at any more. */
-const isSettled = (job: Job | null): boolean => job !== null && job.result !== null;
-
-function finish(job: Job, result: JobResult): void {
-  if (job.result !== null) return;
-  job.result = result;
-  job.deadline?.cancel();
-  job.settle(result);
 }

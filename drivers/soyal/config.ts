@@ -175,7 +175,7 @@ export function capabilitiesOf(config: ControllerSettings): Capabilities {
     },
     readers: [],
     outputs: [{ devicePulse: true, pulseMinMs: config.doorPulseMs, pulseMaxMs: config.doorPulseMs, readBack: true }],
-    inputs: [{ latched: false }, { latched: false }, { latched: true }, { latched: true }],
+    inputs: [false, false, true, true].map((latched) => ({ latched, lookMs: config.pollMs })),
     doors: [{ door: 1, strike: 0, contact: INPUT.contact, rex: INPUT.exit }],
     clock: true,
     events: true,

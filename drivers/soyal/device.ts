@@ -2,6 +2,7 @@
 // clock and events are parts of their own that speak through it.
 
 import { OperatingError } from '../../src/domain/errors.ts';
+import { InputHistory } from '../../src/domain/input-history.ts';
 import type {
   Capabilities,
   Device,
@@ -75,6 +76,7 @@ export class SoyalDevice implements Device {
   readonly #context: DriverContext;
   readonly #faults = new Set<string>();
   readonly #inputs = new Map<number, boolean>();
+  readonly #history = new InputHistory();
   #state: 'stopped' | 'absent' | 'online' = 'stopped';
   #sinceMs: number | null = null;
   #identity: string | null = null;
@@ -352,9 +354,11 @@ export class SoyalDevice implements Device {
     if (this.#state !== 'online') return;
     for (const { input, of } of INPUTS) {
       const active = of(status);
+      this.#history.note(input, active, atMonotonicMs);
       if (this.#inputs.get(input) === active) continue;
       this.#inputs.set(input, active);
-      this.#context.emit({ type: 'input', device: this.name, input, active, atMonotonicMs });
+      const changedAfterMonotonicMs = this.#history.changedAfter(input, active);
+      this.#context.emit({ type: 'input', device: this.name, input, active, atMonotonicMs, changedAfterMonotonicMs });
     }
     for (const { code, message, of } of STATUS_FAULTS) this.#fault(code, of(status), message);
   }

@@ -8,7 +8,7 @@ import type { Policy } from '../domain/facility.ts';
 import type { EventSource } from '../domain/event-budget.ts';
 import { invalidated } from '../domain/invalidated.ts';
 import { localMoment } from '../domain/local-time.ts';
-import type { Clock, Device, DriverEvent, Feedback, Log, Presentation, Timer } from '../domain/ports.ts';
+import type { Clock, Device, DriverEvent, Feedback, InputEvent, Log, Presentation, Timer } from '../domain/ports.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { CredentialForDecision } from '../store/credentials.ts';
@@ -125,8 +125,8 @@ export class Access {
   }
 
   /** An input changed somewhere: every door looks whether it is its own. */
-  input(event: DriverEvent & { type: 'input' }): void {
-    for (const door of this.#doors.values()) door.input(event.device, event.input, event.active);
+  input(event: InputEvent): void {
+    for (const door of this.#doors.values()) door.input(event);
   }
 
   presented(event: DriverEvent & { type: 'presented' }): void {

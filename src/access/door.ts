@@ -2,7 +2,7 @@
 // leaving never depends on it.
 
 import { newEventAt, type BodyOf, type EventType } from '../domain/events.ts';
-import type { Clock, Device, Log, OutputOutcome, Timer } from '../domain/ports.ts';
+import type { Clock, Device, InputEvent, Log, OutputOutcome, Timer } from '../domain/ports.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -35,6 +35,7 @@ export class Door {
   /** Until when an opening is expected, monotonic ms. */
   #expectedUntil = -Infinity;
   #unlockedUntil = -Infinity;
+  #isRexPressed = false;
   #lastRexEvent = -Infinity;
   #lastRexStrike = -Infinity;
   #rexTimer: Timer | null = null;
@@ -114,10 +115,12 @@ export class Door {
     this.#ports.onChange();
   }
 
-  input(controller: string, input: number, active: boolean): void {
+  input(event: InputEvent): void {
     const { contact, rex } = this.entrance;
-    if (rex?.controller === controller && rex.input === input && active) this.#requestToExit();
-    if (contact?.controller === controller && contact.input === input) this.#contact(active);
+    const isMine = (place: { controller: string; input: number } | null): boolean =>
+      place?.controller === event.device && place.input === event.input;
+    if (isMine(rex)) this.#rex(event);
+    if (isMine(contact)) this.#contact(event.active);
   }
 
   /** From now on its strike is not commanded; what its contact says still counts. */
@@ -129,6 +132,16 @@ export class Door {
   stop(): void {
     for (const timer of [this.#heldTimer, this.#warnTimer, this.#awaitTimer, this.#lockTimer, this.#rexTimer])
       timer?.cancel();
+  }
+
+  /** What happened out of sight is of the past: whoever pressed while a line was cut has left or given up, and nobody watches the door that would open now. */
+  #rex({ active, changedAfterMonotonicMs: changedAfter }: InputEvent): void {
+    const wasPressed = this.#isRexPressed;
+    this.#isRexPressed = active;
+    if (!active) return;
+    const now = this.#ports.clock.monotonicMs();
+    if (changedAfter !== null && now - changedAfter <= STRIKE_DEADLINE_MS) this.#requestToExit();
+    else if (!wasPressed) this.#record('acs_entrance.rex', { out_of_sight: true });
   }
 
   /** Nothing suppresses this: no mode, no lockout, no store that refuses. Free exit itself is wired in hardware. */

@@ -210,6 +210,7 @@ export function asyncApi(): Json {
         command_id: { description: 'of the command' },
         entrance: { description: 'the name in the facility file' },
         controller: { description: 'the name in the facility file' },
+        bus: { description: 'the name in the facility file' },
       },
       schemas: { failed, event_stub: eventStub },
       messages: {

@@ -19,6 +19,7 @@ const COLUMNS: Readonly<Record<string, readonly string[]>> = {
     ...['is_issued', 'states', 'warnings'],
   ],
   acs_entrances: ['name', 'display_name', 'acs_entrance_id', 'decided_by', 'locked', 'open', 'online'],
+  buses: ['bus', 'state', 'problem'],
   controllers: ['controller', 'driver', 'bus', 'online', 'since', 'slots', 'pending_writes', 'problem'],
   events: ['sequence', 'occurred_at', 'event_type', 'what'],
   results: ['position', 'ok', 'acs_credential_id', 'error'],

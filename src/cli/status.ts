@@ -26,10 +26,11 @@ export const statusProgram: Program = {
       if (given.has('json')) {
         terminal.out(`${JSON.stringify(status)}\n`);
       } else {
-        const { controllers, broker, sync, ...rest } = status;
+        const { controllers, buses, broker, sync, ...rest } = status;
         const zone = typeof status['time_zone'] === 'string' ? status['time_zone'] : null;
         const plain = { ...rest, ...(isFields(broker) ? brokerLine(broker) : {}), ...(isFields(sync) ? { sync } : {}) };
         terminal.out(keyValues(Object.entries(plain), terminal, zone));
+        if (Array.isArray(buses) && buses.length > 0) terminal.out(`\n${showResult({ buses }, terminal, zone)}`);
         if (Array.isArray(controllers)) terminal.out(`\n${showResult({ controllers }, terminal, zone)}`);
       }
       return status['online'] === false || typeof status['refusal'] === 'string' ? FAILED : DONE;

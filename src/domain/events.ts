@@ -110,7 +110,13 @@ function catalogue() {
     'acs_entrance.opened': event('The door was opened, by its contact.', doorEvent),
     'acs_entrance.closed': event('The door was closed, by its contact.', doorEvent),
     'acs_entrance.not_opened': event('Somebody was let in, and nobody went.', door),
-    'acs_entrance.rex': event('The exit button.', doorEvent),
+    'acs_entrance.rex': event('The exit button.', {
+      ...doorEvent,
+      out_of_sight: z
+        .literal(true)
+        .describe('pressed when nobody could see it (a cut line, a start), and no strike was driven')
+        .optional(),
+    }),
     'acs_entrance.forced': event('Opened though nobody was let in or out: an alarm.', doorEvent),
     'acs_entrance.held_warning': event('Open for long; in `held_in_ms` it will be too long.', {
       ...door,
@@ -235,6 +241,13 @@ function catalogue() {
       acs_entrance_id: text('by which door, if by one').nullable(),
       ...fromController,
     }),
+    'device.fault': event('Something at a device that no other event says; `cleared`: it is over.', {
+      ...inSystem,
+      ...device,
+      code: text('which; `input_0`, `input_1`, …: the wires of a supervised input are cut or shorted'),
+      message: text('what, with what to do'),
+      cleared: z.boolean().describe('it is over'),
+    }),
     'device.identity_changed': event('Another device answers in its place.', {
       ...inSystem,
       ...device,
@@ -249,6 +262,15 @@ function catalogue() {
     'device.clear_text_card': event('A card came without the Secure Channel, and was not judged.', {
       ...inSystem,
       ...device,
+    }),
+    'bus.disturbed': event('A line keeps its devices from being served, though they may be well: an alarm.', {
+      ...inSystem,
+      bus: text('which line, by its name in the facility file'),
+      message: text('by what, with what to do'),
+    }),
+    'bus.recovered': event('That line is well again.', {
+      ...inSystem,
+      bus: text('which line, by its name in the facility file'),
     }),
     'device.install_window_opened': event('Until then an operator lets this OSDP reader have its first key.', {
       ...inSystem,

@@ -137,7 +137,11 @@ export type OutputCapabilities = {
   /** True when the output's state can be read from the device. */
   readBack: boolean;
 };
-export type InputCapabilities = { latched: boolean };
+export type InputCapabilities = {
+  latched: boolean;
+  /** How often it is looked at; left out: as good as at once. */
+  lookMs?: number;
+};
 export type DoorCapabilities = { door: number; strike: number | null; contact: number | null; rex: number | null };
 
 export type Feedback = 'ready' | 'prompt_pin' | 'granted' | 'denied' | 'locked_out';
@@ -299,12 +303,37 @@ export type Device = {
   readonly events: EventDevice | null;
 };
 
+/**
+ * An input changed, or is told for the first time after a gap. It changed after `changedAfterMonotonicMs`, the last instant at which it was seen otherwise (null:
+ * never): what may be long past sets a state and drives nothing.
+ */
+export type InputEvent = {
+  type: 'input';
+  device: string;
+  input: number;
+  active: boolean;
+  atMonotonicMs: number;
+  changedAfterMonotonicMs: number | null;
+};
+
+/** How well a line lets its bus work, whoever of its devices answers. */
+export type BusHealth = {
+  state: 'good' | 'disturbed' | 'down';
+  /** By what it is disturbed, or why it is down, for people; null while it is good. */
+  problem: string | null;
+  /**
+   * Since the start, of devices that are there: exchanges, those of them whose answer was lost or damaged, those that never began because the line did not fall silent;
+   * frames of others on the line, and answers that came when nobody waited any more.
+   */
+  counters: { exchanges: number; lost: number; unsent: number; strangeFrames: number; lateFrames: number };
+};
+
 /** What a driver tells upwards. `atMonotonicMs` is when the last byte of it was handed to us. */
 export type DriverEvent =
   | { type: 'online'; device: string }
   | { type: 'offline'; device: string; reason: string }
   | { type: 'presented'; device: string; reader: number; presentation: Presentation; atMonotonicMs: number }
-  | { type: 'input'; device: string; input: number; active: boolean; atMonotonicMs: number }
+  | InputEvent
   | { type: 'tamper'; device: string; active: boolean }
   | { type: 'power'; device: string; failed: boolean }
   | { type: 'identity_changed'; device: string; expected: string; found: string }
@@ -313,7 +342,9 @@ export type DriverEvent =
   /** Something an installer must know and that no other event says, e.g. a wrong output mode. Lasts until `cleared`. */
   | { type: 'fault'; device: string; code: string; message: string; cleared: boolean }
   | { type: 'secure_channel_lost'; device: string; reason: string }
-  | { type: 'clear_text_card'; device: string };
+  | { type: 'clear_text_card'; device: string }
+  /** Not of one device but of their line: something keeps it from working as it should, or, null, does so no more. */
+  | { type: 'bus_disturbed'; bus: string; problem: string | null };
 
 export type Presentation =
   | { kind: 'card'; reading: CardReading }
@@ -327,6 +358,8 @@ export type Driver = {
   /** The bus's name in the facility file. */
   readonly bus: string;
   readonly devices: ReadonlyMap<string, Device>;
+  /** Left out where the driver judges its devices alone. */
+  health?(): BusHealth;
   /** Begins to open the line and talk, again and again until it works; resolves at once, never rejects because a device is off. */
   start(): void;
   /** Drives every output to its rest state (de-energised), within `timeoutMs`; from this call on none is energised any more. Never rejects. */
@@ -352,7 +385,13 @@ export type DriverContext = {
 /** Made in an install window, made to replace another, or brought by an operator. */
 export type KeyOrigin = 'installed' | 'rotated' | 'imported';
 export type ReaderKeys = {
-  load(device: string): { active: Buffer | null; pending: Buffer | null; identity: string | null };
+  load(device: string): {
+    active: Buffer | null;
+    pending: Buffer | null;
+    /** Where the pending key comes from; null where there is none. */
+    pendingHow: KeyOrigin | null;
+    identity: string | null;
+  };
   /** Kept before it is sent to the reader: if the answer is lost, it may be the one that counts. Replaces a pending key. */
   savePending(device: string, key: Buffer, how: KeyOrigin): void;
   /** The reader has shown that it holds the pending key: from now on it is the active one, which is recorded as an event. */

@@ -87,6 +87,27 @@ function catalogue() {
         stub,
       ]),
     },
+    buses: {
+      topic: 'buses/{bus}',
+      says: 'A line by itself, whoever of its devices answers, by the name in the facility file; of OSDP only.',
+      body: z.union([
+        z.strictObject({
+          bus: text('which'),
+          state: z.enum(['good', 'disturbed', 'down']).describe('`down`: it is not open'),
+          problem: text('by what it is disturbed, or why it is down').nullable(),
+          counters: z
+            .strictObject({
+              exchanges: z.number(),
+              lost: z.number(),
+              unsent: z.number(),
+              strange_frames: z.number(),
+              late_frames: z.number(),
+            })
+            .describe('since the start, of devices that are there'),
+        }),
+        stub,
+      ]),
+    },
     controllers: {
       topic: 'controllers/{controller}',
       says: 'A controller or reader, by the name in the facility file.',

@@ -130,10 +130,30 @@ function checkReference(
       'key',
     );
   }
+  if (key === 'rex') checkLooks(context, path, name, capabilities, number);
   if (key === 'strike') {
     const ofDoor = name === decider ? (doorOf(entrance, capabilities)?.strike ?? null) : null;
     checkPulse(context, section, path, capabilities, number ?? ofDoor);
   }
+}
+
+/** The time after which no strike is commanded any more; a press that may be older drives none. */
+const LONGEST_LOOK_MS = 2_000;
+
+function checkLooks(
+  context: Context,
+  path: KeyPath,
+  name: string,
+  capabilities: Capabilities,
+  input: number | null,
+): void {
+  const lookMs = input === null ? undefined : capabilities.inputs[input]?.lookMs;
+  if (lookMs === undefined || lookMs < LONGEST_LOOK_MS) return;
+  context.report.warn(
+    [...path, 'input'],
+    `the inputs of ${name} are looked at every ${formatDuration(lookMs)}: whoever presses there may have left when it is seen, so the strike is mostly not driven`,
+    `Have ${name} looked at every second or more often.`,
+  );
 }
 
 function whichChannel(count: number, channelKey: string): string {

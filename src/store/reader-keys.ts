@@ -7,7 +7,12 @@ import type { Db } from './db.ts';
 import type { Secrets } from './secrets.ts';
 import { isStorageError } from './transactions.ts';
 
-type Row = { active_sealed: Buffer | null; pending_sealed: Buffer | null; identity: string | null };
+type Row = {
+  active_sealed: Buffer | null;
+  pending_sealed: Buffer | null;
+  pending_how: KeyOrigin | null;
+  identity: string | null;
+};
 /** `Transactions.now`: durable when it returns, and never from inside another transaction. */
 type Now = <T>(fn: () => T) => T;
 
@@ -29,7 +34,7 @@ export class ReaderKeyTable implements ReaderKeys {
     this.#secrets = secrets;
     this.#now = now;
     this.#get = db.prepare<[string], Row>(
-      'SELECT active_sealed, pending_sealed, identity FROM reader_keys WHERE device = ?',
+      'SELECT active_sealed, pending_sealed, pending_how, identity FROM reader_keys WHERE device = ?',
     );
     this.#setPending = db.prepare<[string, Buffer, KeyOrigin]>(
       `INSERT INTO reader_keys (device, pending_sealed, pending_how) VALUES (?, ?, ?)
@@ -47,12 +52,14 @@ export class ReaderKeyTable implements ReaderKeys {
     );
   }
 
-  load(device: string): { active: Buffer | null; pending: Buffer | null; identity: string | null } {
+  load(device: string): ReturnType<ReaderKeys['load']> {
     return this.#guarded(device, () => {
       const row = this.#get.get(device);
+      const pending = this.#open(device, row?.pending_sealed ?? null);
       return {
         active: this.#open(device, row?.active_sealed ?? null),
-        pending: this.#open(device, row?.pending_sealed ?? null),
+        pending,
+        pendingHow: pending === null ? null : (row?.pending_how ?? null),
         identity: row?.identity ?? null,
       };
     });

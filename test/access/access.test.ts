@@ -546,7 +546,14 @@ describe('the broker being away', () => {
     here.offline.forMs = 1001;
     here.card();
     expect(last(here)).toBe('lock.access_denied offline_too_long');
-    here.access.input({ type: 'input', device: 'relay-board', input: 1, active: true, atMonotonicMs: 0 });
+    here.access.input({
+      type: 'input',
+      device: 'relay-board',
+      input: 1,
+      active: true,
+      atMonotonicMs: 0,
+      changedAfterMonotonicMs: 0,
+    });
     expect(here.pulses).toHaveLength(1);
   });
 });
@@ -559,6 +566,7 @@ describe('request to exit', () => {
       input: 1,
       active: true,
       atMonotonicMs: here.clock.monotonicMs(),
+      changedAfterMonotonicMs: here.clock.monotonicMs(),
     });
 
   it('drives the strike and is an event', async () => {
@@ -611,6 +619,7 @@ describe('a door', () => {
       input: 0,
       active,
       atMonotonicMs: here.clock.monotonicMs(),
+      changedAfterMonotonicMs: here.clock.monotonicMs(),
     });
   const doorEvents = (here: World): string[] => here.events().filter((event) => event.startsWith('acs_entrance.'));
 
@@ -660,7 +669,14 @@ describe('a door', () => {
   it('may be opened from the inside within the time of the REX', async () => {
     const here = await withCard();
     contact(here, false);
-    here.access.input({ type: 'input', device: 'relay-board', input: 1, active: true, atMonotonicMs: 0 });
+    here.access.input({
+      type: 'input',
+      device: 'relay-board',
+      input: 1,
+      active: true,
+      atMonotonicMs: 0,
+      changedAfterMonotonicMs: 0,
+    });
     await here.clock.advance(7_000);
     contact(here, true);
     expect(doorEvents(here)).toEqual(['acs_entrance.rex', 'acs_entrance.opened']);

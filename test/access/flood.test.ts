@@ -97,7 +97,14 @@ async function house(): Promise<House> {
     },
     input(input, active) {
       const atMonotonicMs = clock.monotonicMs();
-      access.input({ type: 'input', device: 'relay-board', input, active, atMonotonicMs });
+      access.input({
+        type: 'input',
+        device: 'relay-board',
+        input,
+        active,
+        atMonotonicMs,
+        changedAfterMonotonicMs: atMonotonicMs,
+      });
     },
     events: (eventType) =>
       store.events

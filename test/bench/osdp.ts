@@ -278,7 +278,7 @@ async function startConverter(order: PacingOrder): Promise<{ path: string; end: 
 const ignore = (): undefined => undefined;
 const log: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore, child: () => log };
 const keys: ReaderKeys = {
-  load: () => ({ active: Buffer.from(KEY, 'hex'), pending: null, identity: null }),
+  load: () => ({ active: Buffer.from(KEY, 'hex'), pending: null, pendingHow: null, identity: null }),
   savePending: ignore,
   activate: ignore,
   discardPending: ignore,

@@ -71,7 +71,7 @@ describe('several devices on one port', () => {
     await simulator.says(/^there is no unit 3: there are 1,2$/m);
     simulator.type('2 card H10301:1:2');
     await simulator.says(/^2: presented$/m);
-    const cardsAt = (): string[] => events.filter(({ type }) => type === 'presented').map(({ device }) => device);
+    const cardsAt = (): string[] => events.flatMap((event) => (event.type === 'presented' ? [event.device] : []));
     await until(() => cardsAt().length > 0, 'the card');
     expect(cardsAt()).toEqual(['reader-2']);
 

@@ -61,4 +61,36 @@ describe('the drivers of the house', () => {
       ].map((key, i) => `${places[i] ?? 'unmarked'} ${key}`),
     );
   });
+
+  it('make it a doubt when an exit button is looked at less often than a strike may be late', () => {
+    const warnings = (inputPeriod: string): string[] => {
+      const text = `facility: riverside
+acs_system_id: 88888888-8888-8888-8888-888888888888
+time_zone: Europe/Oslo
+mqtt: {embedded: 1883}
+store: {events: {keep: 90d}}
+buses:
+  plant: {driver: modbus, transport: tcp, host: 127.0.0.1}
+  desk: {driver: uart, port: /dev/ttyAMA1, frame: rdm6300}
+controllers:
+  board: {bus: plant, unit: 1, profile: waveshare-io-8ch, input_period: ${inputPeriod}}
+  desk-reader: {bus: desk}
+entrances:
+  lobby:
+    acs_entrance_id: 55555555-5555-5555-5555-555555555555
+    readers: [desk-reader]
+    factors: card
+    strike: {controller: board, output: 0}
+    rex: {controller: board, input: 1}
+`;
+      const { problems } = loadFacilityText(text, FILE, DRIVERS);
+      return problems
+        .filter(({ key }) => key.startsWith('entrances.lobby.rex'))
+        .map(({ key, message }) => `${key} ${message}`);
+    };
+    expect(warnings('1s')).toEqual([]);
+    expect(warnings('3s')).toEqual([
+      expect.stringContaining('entrances.lobby.rex.input the inputs of board are looked at every 3s'),
+    ]);
+  });
 });

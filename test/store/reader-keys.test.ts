@@ -11,7 +11,7 @@ const NEXT = Buffer.from('5B0C9EF1287D43A6E01F77C28B64D930', 'hex');
 describe('the keys of readers', () => {
   it('are nothing for a reader that has none', () => {
     const { readerKeys } = openStore(temporaryFolder());
-    expect(readerKeys.load('front')).toEqual({ active: null, pending: null, identity: null });
+    expect(readerKeys.load('front')).toEqual({ active: null, pending: null, pendingHow: null, identity: null });
   });
 
   it('are pending until the reader has shown that it holds them, and then replace the former', () => {
@@ -63,8 +63,8 @@ describe('the keys of readers', () => {
     store.readerKeys.savePending('back', NEXT, 'installed');
     store.close();
     const again = openStore(folder).readerKeys;
-    expect(again.load('front')).toEqual({ active: KEY, pending: null, identity: '112233 model 68' });
-    expect(again.load('back')).toEqual({ active: null, pending: NEXT, identity: null });
+    expect(again.load('front')).toEqual({ active: KEY, pending: null, pendingHow: null, identity: '112233 model 68' });
+    expect(again.load('back')).toEqual({ active: null, pending: NEXT, pendingHow: 'installed', identity: null });
   });
 
   it('are on disk when the call returns, even while a group of commands is open', () => {

@@ -137,7 +137,14 @@ describe('a database that is damaged while doors are served', () => {
       await send(building, 'credentials/delete', { acs_credential_id: CARD });
       await until(() => replyTo(building, commandId) !== undefined, `an answer with ${name} damaged`, 10_000);
       agent.status();
-      agent.access?.input({ type: 'input', device: 'relay-board', input: 1, active: true, atMonotonicMs });
+      agent.access?.input({
+        type: 'input',
+        device: 'relay-board',
+        input: 1,
+        active: true,
+        atMonotonicMs,
+        changedAfterMonotonicMs: atMonotonicMs,
+      });
       expect(agent.health.healthy()).toBe(true);
       await agent.stop();
     }

@@ -1,7 +1,8 @@
 // OSDP doors end to end, on a real line and through a real broker: what people do at readers, what the readers show them, and what an attacker or a bad day does.
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { COLORS } from '../../drivers/osdp/commands.ts';
+import { encodeFrame } from '../../drivers/osdp/frame.ts';
 import { SCBK_DEFAULT } from '../../drivers/osdp/secure-channel.ts';
 import type { Serving } from '../../src/cli/serve.ts';
 import { say } from '../cli/lintel.ts';
@@ -264,6 +265,32 @@ describe('keys of OSDP readers', () => {
     expect(serving.agent.device('front-reader')?.status().online).toBe(false);
   });
 
+  it('are dead when their window has closed in vain, over a restart too: whoever listened and answers with one gets in nowhere', async () => {
+    const quirks = { forgetsNewKey: true };
+    const site = await raiseOsdpSite({ 'front-reader': { key: null, installMode: true, quirks } });
+    const reader = site.reader('front-reader');
+    const first = await site.serve();
+    await online(site, first, ['vault-reader']);
+    const asked = await say('osdp', 'install', 'front-reader', '--timeout', '3s', '--socket', site.socket);
+    expect(asked.code).toBe(1);
+    expect(reader.offeredKey).toHaveLength(16);
+    reader.key = reader.offeredKey;
+    reader.installMode = false;
+    const refused = async (): Promise<void> => {
+      const asks = reader.count('ID');
+      await until(() => reader.count('ID') >= asks + 3, 'it to be called', 30_000);
+      expect(reader.secured).toBe(false);
+    };
+    await refused();
+    await first.stop();
+    const second = await site.serve();
+    await online(site, second, ['vault-reader']);
+    await refused();
+    expect(second.agent.store?.readerKeys.load('front-reader')).toMatchObject({ active: null, pending: null });
+    expect(second.agent.device('front-reader')?.status()).toMatchObject({ online: false });
+    expectNoSecrets(site, [reader.offeredKey]);
+  }, 60_000);
+
   it('are asked for: a reader that speaks in the clear in place of a keyed one opens nothing', async () => {
     const { site, serving } = await served();
     const reader = site.reader('front-reader');
@@ -298,6 +325,45 @@ describe('bad days of an OSDP line', () => {
     present(reader, CARD_BITS);
     await until(() => reader.terminals.pulses.length === 1, 'the strike');
     await site.event('device.connected', 8);
+  });
+
+  it('are told over the broker: a cut wire at an input, and a line on which somebody else speaks', async () => {
+    const { site, serving } = await served();
+    const reader = site.reader('front-reader');
+    reader.setInput(0, 3);
+    expect(await site.event('device.fault')).toMatchObject({
+      device: 'front-reader',
+      code: 'input_0',
+      message: 'input 0: its wires are cut',
+      cleared: false,
+    });
+    reader.setInput(0, 0);
+    expect(await site.event('device.fault', 2)).toMatchObject({ code: 'input_0', cleared: true });
+    expect(serving.agent.status()).toMatchObject({ buses: [{ bus: 'north', state: 'good', problem: null }] });
+    const stranger = {
+      address: 70,
+      reply: false,
+      sequence: 1,
+      crc: true,
+      block: null,
+      code: 0x60,
+      data: Buffer.alloc(0),
+    };
+    const speaking = setInterval(() => site.line.say(encodeFrame(stranger, undefined, 1)), 20);
+    onTestFinished(() => clearInterval(speaking));
+    expect(await site.event('bus.disturbed')).toMatchObject({
+      bus: 'north',
+      message: expect.stringContaining('with address 70'),
+    });
+    await until(
+      () =>
+        site.tower.heard.some(
+          ({ topic, payload }) => topic.endsWith('/state/buses/north') && payload.includes('"disturbed"'),
+        ),
+      'the state of the line',
+    );
+    clearInterval(speaking);
+    expect(await site.event('bus.recovered')).toMatchObject({ bus: 'north' });
   });
 
   it('are told over the broker: an opened housing, a lost supply, a card in the clear, another device', async () => {

@@ -5,6 +5,7 @@ import { until } from '../../support/ports.ts';
 import { inWorld, sleep } from './world.ts';
 import type { World } from './world.ts';
 import { hex } from './vectors.ts';
+import { raiseVirtualBus } from './virtual-bus.ts';
 
 const CARD = hex('BDD93740');
 
@@ -239,24 +240,21 @@ describe('a cable', () => {
   });
 
   it('pulled for ten seconds: both readers go offline, and come back by themselves with a new session', async () => {
-    await inWorld({ readers: { lobby: {}, side: {} }, speed: 5 }, async (world) => {
-      await settled(world, 'lobby', 'side');
-      world.line.faults.pulled = true;
-      await sleep(2_000);
-      expect(world.count('offline')).toBe(2);
-      expect(world.driver.devices.get('side')?.status()).toMatchObject({
-        online: false,
-        problem: expect.stringContaining('does not answer'),
-      });
-      world.line.faults.pulled = false;
-      const from = world.events.length;
-      await world.online('lobby');
-      await world.online('side');
-      await until(() => world.sim('lobby').secured, 'a session');
-      expect(handshakes(world, 'lobby')).toBe(2);
-      world.sim('lobby').presentCard(26, CARD);
-      await world.event('presented', from);
+    const bus = await raiseVirtualBus({ baud: 115_200, readers: 2 });
+    bus.simulated.faults.pulled = true;
+    await bus.time.passUntil(bus.time.nowMs + 10_000);
+    expect(bus.count('offline')).toBe(2);
+    expect(bus.driver.devices.get('reader-1')?.status()).toMatchObject({
+      online: false,
+      problem: expect.stringContaining('does not answer'),
     });
+    bus.simulated.faults.pulled = false;
+    await bus.passUntil(() => bus.count('online') === 4, 20_000, 'both to be back');
+    expect(bus.sims.map((sim) => sim.secured)).toEqual([true, true]);
+    expect(bus.sims[0]?.count('CHLNG')).toBe(2);
+    await bus.time.passUntil(bus.time.nowMs + 1_000);
+    bus.sims[0]?.presentCard(26, CARD);
+    await bus.passUntil(() => bus.count('presented') === 1, 1_000, 'the card');
   });
 
   it('pulled for longer than anybody waits: a card from before or during the outage opens nothing afterwards', async () => {
@@ -316,17 +314,16 @@ describe('a cable', () => {
   });
 
   it('behind a slow line whose network stands still: the reader is taken up again when the old answers have passed', async () => {
-    await inWorld({ line: 'tcp', readers: { lobby: {} }, baud: 9600, paced: true, speed: 2 }, async (world) => {
-      await settled(world, 'lobby');
-      world.line.faults.stalled = true;
-      await world.event('offline');
-      await sleep(1_000);
-      world.line.faults.stalled = false;
-      await world.online('lobby');
-      expect(world.sim('lobby').count('SCRYPT')).toBe(2);
-      expect(world.count('fault')).toBe(0);
-      expect(world.count('offline')).toBe(1);
-    });
+    const bus = await raiseVirtualBus({ baud: 9_600, readers: 1 });
+    bus.simulated.faults.stalled = true;
+    await bus.passUntil(() => bus.count('offline') === 1, 20_000, 'the reader to be missed');
+    await bus.time.passUntil(bus.time.nowMs + 2_000);
+    bus.simulated.faults.stalled = false;
+    await bus.passUntil(() => bus.count('online') === 2, 20_000, 'the reader to be back');
+    await bus.time.passUntil(bus.time.nowMs + 2_000);
+    expect(bus.sims[0]?.count('SCRYPT')).toBe(2);
+    expect(bus.count('fault')).toBe(0);
+    expect(bus.count('offline')).toBe(1);
   });
 
   it('behind a network that stands still: a strike whose time is over does not come through when it moves again', async () => {
@@ -406,20 +403,13 @@ describe('a dead reader', () => {
 });
 
 it('thirty-two readers on a slow bus all come online, are set up, and keep their sessions meanwhile', async () => {
-  const names = Array.from({ length: 32 }, (_, i) => `reader-${i}`);
-  const readers = Object.fromEntries(names.map((name) => [name, {}]));
-  const controllers = Object.fromEntries(names.map((name) => [name, { outputs: 1, inputs: 2 }]));
-  await inWorld(
-    { line: 'tcp', baud: 9600, paced: true, turnaroundMs: 2, readers, controllers, speed: 5 },
-    async (world) => {
-      await settled(world, ...names);
-      expect(world.count('online')).toBe(32);
-      expect(world.count('offline')).toBe(0);
-      expect(names.map((name) => handshakes(world, name))).toEqual(names.map(() => 1));
-      world.sim('reader-31').presentCard(26, CARD);
-      await world.event('presented');
-    },
-  );
+  const bus = await raiseVirtualBus({ baud: 9_600, readers: 32, controller: { inputs: 2 } });
+  expect(bus.count('online')).toBe(32);
+  expect(bus.count('offline')).toBe(0);
+  expect(bus.sims.map((sim) => sim.count('CHLNG'))).toEqual(bus.sims.map(() => 1));
+  await bus.time.passUntil(bus.time.nowMs + 2_000);
+  bus.sims[31]?.presentCard(26, CARD);
+  await bus.passUntil(() => bus.count('presented') === 1, 2_000, 'the card');
 });
 
 it('a bus that is stopped says nothing more', async () => {

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { until } from '../../support/ports.ts';
-import { inWorld, openWorld, sleep } from './world.ts';
+import { openVirtualBus, raiseVirtualBus } from './virtual-bus.ts';
+import { inWorld, sleep } from './world.ts';
 import { hex } from './vectors.ts';
 
 describe('an address', () => {
@@ -45,77 +46,72 @@ describe('an address', () => {
 });
 
 describe('discovery', () => {
-  const lonely = (speed: number) =>
-    openWorld({ readers: { lobby: { address: 17, key: null } }, controllers: { lobby: { address: 3 } }, speed });
+  /** A reader that is somewhere else than the facility file says. */
+  const lonely = () =>
+    openVirtualBus({
+      baud: 115_200,
+      readers: 1,
+      reader: { address: 17, key: null },
+      controller: { address: 3, secure_channel: 'none' },
+    });
+  const SCAN_MS = 10 * 60_000;
 
   it('finds the only reader on the line, whatever its address', async () => {
-    const world = await lonely(8);
-    try {
-      const seen: number[] = [];
-      const found = await world.driver.osdp.scan({
-        alone: true,
-        bauds: [115200],
-        progress: ({ tried }) => seen.push(tried),
-      });
-      expect(found).toMatchObject({ address: 17, baud: 115200, identity: expect.stringContaining('model 68') });
-      expect(seen).toEqual(seen.map((_, index) => index));
-    } finally {
-      await world.close();
-    }
+    const bus = await lonely();
+    const seen: number[] = [];
+    const scan = bus.driver.osdp.scan({
+      alone: true,
+      bauds: [115200],
+      progress: ({ tried }) => seen.push(tried),
+    });
+    expect(await bus.passDuring(scan, SCAN_MS)).toMatchObject({
+      address: 17,
+      baud: 115200,
+      identity: expect.stringContaining('model 68'),
+    });
+    expect(seen).toEqual(seen.map((_, index) => index));
   });
 
   it('finds it at another baud', async () => {
-    const world = await lonely(8);
-    try {
-      world.sim('lobby').baud = 38400;
-      const found = await world.driver.osdp.scan({
-        alone: true,
-        bauds: [115200, 38400],
-        progress: ({ baud }) => (world.line.baud = baud),
-      });
-      expect(found).toMatchObject({ address: 17, baud: 38400 });
-    } finally {
-      await world.close();
-    }
+    const bus = await lonely();
+    for (const sim of bus.sims) sim.baud = 38400;
+    const scan = bus.driver.osdp.scan({
+      alone: true,
+      bauds: [115200, 38400],
+      progress: ({ baud }) => (bus.simulated.baud = baud),
+    });
+    expect(await bus.passDuring(scan, SCAN_MS)).toMatchObject({ address: 17, baud: 38400 });
   });
 
   it('can be cancelled, finds nobody where nobody is, and puts the bus back into service', async () => {
-    await inWorld({ readers: { lobby: {} }, speed: 50 }, async (world) => {
-      await world.online('lobby');
-      const cancel = new AbortController();
-      const { osdp } = world.driver;
-      world.line.faults.pulled = true;
-      const scan = osdp.scan({
-        alone: true,
-        bauds: [9600],
-        signal: cancel.signal,
-        progress: ({ tried }) => {
-          if (tried === 5) cancel.abort();
-        },
-      });
-      await expect(osdp.scan({ alone: true })).rejects.toThrow('running already');
-      expect(await scan).toBeNull();
-      world.line.faults.pulled = false;
-      const from = world.events.length;
-      await world.event('online', from);
+    const bus = await raiseVirtualBus({ baud: 115_200, readers: 1 });
+    const cancel = new AbortController();
+    const { osdp } = bus.driver;
+    bus.simulated.faults.pulled = true;
+    const scan = osdp.scan({
+      alone: true,
+      bauds: [9600],
+      signal: cancel.signal,
+      progress: ({ tried }) => {
+        if (tried === 5) cancel.abort();
+      },
     });
+    await expect(osdp.scan({ alone: true })).rejects.toThrow('running already');
+    expect(await bus.passDuring(scan, SCAN_MS)).toBeNull();
+    bus.simulated.faults.pulled = false;
+    await bus.passUntil(() => bus.count('online') === 2, 60_000, 'the reader to be back');
   });
 
   it('gives an unknown reader its address', async () => {
-    const world = await lonely(8);
-    try {
-      world.sim('lobby').quirks.enforcesSecurity = false;
-      const outcome = await world.driver.osdp.addressUnknown({
-        alone: true,
-        address: 3,
-        baud: 115200,
-        progress: () => undefined,
-      });
-      expect(outcome).toMatchObject({ address: 3, baud: 115200 });
-      expect(world.sim('lobby').address).toBe(3);
-    } finally {
-      await world.close();
-    }
+    const bus = await lonely();
+    const given = bus.driver.osdp.addressUnknown({
+      alone: true,
+      address: 3,
+      baud: 115200,
+      progress: () => undefined,
+    });
+    expect(await bus.passDuring(given, SCAN_MS)).toMatchObject({ address: 3, baud: 115200 });
+    expect(bus.sims[0]?.address).toBe(3);
   });
 });
 

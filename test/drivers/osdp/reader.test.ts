@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { COLORS } from '../../../drivers/osdp/commands.ts';
 import { reply } from '../../../drivers/osdp/replies.ts';
-import { candidates } from '../../../src/domain/card-formats.ts';
+import { candidates, encodeWiegand } from '../../../src/domain/card-formats.ts';
 import { until } from '../../support/ports.ts';
 import { inWorld, sleep } from './world.ts';
 import type { World } from './world.ts';
@@ -100,6 +100,32 @@ describe('cards', () => {
       );
     });
   }
+
+  it('parity is not given a second chance: what is wrong as the reader sends it is not read from the other side', async () => {
+    await inWorld({ readers: { lobby: {} } }, async (world) => {
+      await world.online('lobby');
+      // With three bits shifted away this is H10304:7745:463364, parity and all.
+      world.sim('lobby').presentCard(37, hex('01E41E2408'));
+      world.sim('lobby').presentCard(37, hex('8499602D28'));
+      world.sim('lobby').presentCard(37, hex('01E41E2408'));
+      await until(() => world.count('presented') === 3, 'all cards');
+      expect(numbersIn(world, ['H10304'])).toEqual(['H10304:2354:393938']);
+    });
+  });
+
+  it('how a reader sends its cards is learnt from one that can be nothing else, and then holds for those that could be both', async () => {
+    const quirks = { rightJustified: true };
+    await inWorld({ readers: { lobby: { quirks } } }, async (world) => {
+      await world.online('lobby');
+      const either = encodeWiegand('H10304:7745:463364');
+      if (either === null) throw new Error('the card has bits');
+      world.sim('lobby').presentCard(either.widthBits, either.bytes);
+      world.sim('lobby').presentCard(26, hex('BDD93740'));
+      world.sim('lobby').presentCard(either.widthBits, either.bytes);
+      await until(() => world.count('presented') === 3, 'all cards');
+      expect(numbersIn(world, ['H10304', 'H10301'])).toEqual(['H10301:123:45678', 'H10304:7745:463364']);
+    });
+  });
 
   it('stray bits behind the last one are cleared, for the same card must be the same number', async () => {
     await inWorld({ readers: { lobby: {} } }, async (world) => {
@@ -221,6 +247,14 @@ describe('the keypad', () => {
   });
 });
 
+/** The numbers of the cards that were presented, as far as one of these formats fits. */
+const numbersIn = (world: World, formats: readonly string[]): string[] =>
+  world.events.flatMap((event) =>
+    event.type === 'presented' && event.presentation.kind === 'card'
+      ? candidates(event.presentation.reading, formats)
+      : [],
+  );
+
 describe('terminals', () => {
   it('inputs are told when the reader comes online and whenever they change', async () => {
     await inWorld(
@@ -243,7 +277,14 @@ describe('terminals', () => {
       await until(() => world.count('input') === 2, 'both inputs');
       world.sim('lobby').setInput(0, 3);
       expect(await world.event('fault')).toMatchObject({ code: 'input_0', cleared: false });
-      const from = world.events.length;
+      let from = world.events.length;
+      world.sim('lobby').setInput(0, 2);
+      expect(await world.event('fault', from)).toMatchObject({
+        code: 'input_0',
+        cleared: false,
+        message: expect.stringContaining('short-circuited'),
+      });
+      from = world.events.length;
       world.sim('lobby').setInput(0, 0);
       expect(await world.event('fault', from)).toMatchObject({ code: 'input_0', cleared: true });
       expect(world.events.filter((event) => event.type === 'input' && event.active)).toEqual([]);

@@ -1,6 +1,6 @@
 // An OSDP bus on a real line with simulated readers at its far end, for tests: a pty pair, or a TCP port as a serial converter has it.
 
-import type { Clock, Driver, DriverEvent, Log, OutputOutcome, ReaderKeys } from '../../../drivers/driver.ts';
+import type { Clock, Driver, DriverEvent, KeyOrigin, Log, OutputOutcome, ReaderKeys } from '../../../drivers/driver.ts';
 import { isOsdpDriver, osdpDriver } from '../../../drivers/osdp/driver.ts';
 import type { OsdpDriver } from '../../../drivers/osdp/driver.ts';
 import { SimulatedReader } from '../../../drivers/osdp/simulated-reader.ts';
@@ -19,25 +19,24 @@ export const KEY = Buffer.from('C3A1F05E77120B9D4408EE6AB1D2937F', 'hex');
 
 /** Keys in memory, in the order they were changed. */
 export class MemoryKeys implements ReaderKeys {
-  readonly rows = new Map<string, { active: Buffer | null; pending: Buffer | null; identity: string | null }>();
+  readonly rows = new Map<string, ReturnType<ReaderKeys['load']>>();
   readonly changes: string[] = [];
 
   load(device: string) {
     return { ...this.#row(device) };
   }
-  savePending(device: string, key: Buffer): void {
+  savePending(device: string, key: Buffer, how: KeyOrigin = 'rotated'): void {
     this.changes.push('pending');
-    this.#row(device).pending = Buffer.from(key);
+    Object.assign(this.#row(device), { pending: Buffer.from(key), pendingHow: how });
   }
   activate(device: string): void {
     this.changes.push('activate');
     const row = this.#row(device);
-    row.active = row.pending;
-    row.pending = null;
+    Object.assign(row, { active: row.pending, pending: null, pendingHow: null });
   }
   discardPending(device: string): void {
     this.changes.push('discard');
-    this.#row(device).pending = null;
+    Object.assign(this.#row(device), { pending: null, pendingHow: null });
   }
   saveIdentity(device: string, identity: string): void {
     this.#row(device).identity = identity;
@@ -47,7 +46,7 @@ export class MemoryKeys implements ReaderKeys {
   }
 
   #row(device: string) {
-    const row = this.rows.get(device) ?? { active: null, pending: null, identity: null };
+    const row = this.rows.get(device) ?? { active: null, pending: null, pendingHow: null, identity: null };
     this.rows.set(device, row);
     return row;
   }
@@ -63,15 +62,15 @@ export type WorldOptions = {
   baud?: number;
   paced?: boolean;
   turnaroundMs?: number;
-  /** False: there is no place for keys, as when the agent's database was refused. */
-  store?: boolean;
+  /** False: there is no place for keys, as when the agent's database was refused. Keys: as an earlier life left them. */
+  store?: boolean | MemoryKeys;
   /** False: the driver is made and not started. */
   start?: boolean;
   /** Both ends' time runs this many times as fast as the test's, so that long outages are short. */
   speed?: number;
 };
 
-function fasterClock(speed: number): Clock {
+export function fasterClock(speed: number): Clock {
   return {
     ...systemClock,
     monotonicMs: () => systemClock.monotonicMs() * speed,
@@ -103,12 +102,12 @@ export type World = {
 export async function openWorld(options: WorldOptions): Promise<World> {
   const clock = options.speed === undefined ? systemClock : fasterClock(options.speed);
   const context = { clock, random: systemRandom, log: silentLog, openPort: portOpener(clock) };
-  const keys = new MemoryKeys();
+  const keys = options.store instanceof MemoryKeys ? options.store : new MemoryKeys();
   const sims = new Map<string, SimulatedReader>();
   for (const [index, [name, setup]] of Object.entries(options.readers).entries()) {
     const key = setup.key === undefined ? KEY : setup.key;
     sims.set(name, new SimulatedReader(clock, systemRandom, { address: index, ...setup, key }));
-    if (key !== null) keys.give(name, key);
+    if (key !== null && keys !== options.store) keys.give(name, key);
   }
   const pty = options.line === 'tcp' ? null : await openPtyPair();
   const baud = options.baud ?? 115200;
