@@ -28,6 +28,7 @@ module.exports = {
     only('access-imports', '^src/access/', ['^src/(access|domain|store)/']),
     only('sync-imports', '^src/sync/', ['^src/(sync|domain|store)/']),
     only('commands-imports', '^src/commands/', ['^src/(commands|domain|store)/']),
+    only('console-imports', '^src/console/', ['^src/(console|commands|domain|ops|store|sync)/']),
     only('mqtt-imports', '^src/mqtt/', ['^src/(mqtt|domain|store)/']),
     ...['modbus', 'osdp', 'soyal', 'uart'].map((name) =>
       only(`driver-${name}-imports`, `^drivers/${name}/`, [
@@ -51,6 +52,18 @@ module.exports = {
       severity: 'error',
       from: { path: '^(src|drivers)/', pathNot: '^src/store/' },
       to: { path: 'node_modules/better-sqlite3/' },
+    },
+    {
+      name: 'cron-in-one-place',
+      severity: 'error',
+      from: { path: '^(src|drivers)/', pathNot: '^src/ops/cron\\.ts$' },
+      to: { path: 'node_modules/node-cron/' },
+    },
+    {
+      name: 'console-knows-no-driver',
+      severity: 'error',
+      from: { path: '^src/console/' },
+      to: { path: '^drivers/' },
     },
     {
       name: 'mqtt-in-one-place',

@@ -1,7 +1,6 @@
 // The composition root: builds every part from a Facility, starts store -> access -> drivers -> sync -> mqtt, stops in reverse, and hands each part what it needs
 // as a port. Driver events are routed here and nowhere else.
 
-import { newEvent, newEventAt, type DeviceBody, type DeviceEventType } from './domain/events.ts';
 import { hostname } from 'node:os';
 import { Access } from './access/access.ts';
 import { Recorder } from './access/recorder.ts';
@@ -11,8 +10,11 @@ import { Dispatcher } from './commands/dispatcher.ts';
 import { entranceObject } from './commands/entrance-object.ts';
 import type { ControllerView, Room } from './commands/room.ts';
 import { OperatingError, type ErrorType } from './domain/errors.ts';
+import { newEvent, newEventAt, type DeviceBody, type DeviceEventType } from './domain/events.ts';
 import type { ControllerSetup, EntranceSetup, Facility } from './domain/facility.ts';
+import type { Cron } from './domain/cron.ts';
 import type { DriverModule, PreparedController } from './domain/driver-module.ts';
+import type { OperationPorts, Operations } from './domain/operations.ts';
 import type { Clock, Device, Driver, DriverEvent, Log, OpenPort, Random, SlotContent } from './domain/ports.ts';
 import { Site, type SlotController } from './domain/site.ts';
 import type { TimeWitness } from './domain/window.ts';
@@ -38,6 +40,7 @@ export type AgentOptions = {
   version: string;
   clock: Clock;
   random: Random;
+  cron: Cron;
   log: Log;
   openPort: OpenPort;
   env: NodeJS.ProcessEnv;
@@ -59,6 +62,7 @@ export class Agent {
   readonly #topics: Topics;
   readonly #devices = new Map<string, Device>();
   readonly #drivers: Driver[] = [];
+  readonly #operations: Readonly<Record<string, Operations>>;
   readonly #problems = new Map<string, Map<string, string>>();
   readonly #startedAtMs: number;
   #store: Store | null = null;
@@ -90,6 +94,7 @@ export class Agent {
     this.#startedAtMs = options.clock.nowMs();
     this.health = new Health(options.clock, options.log, [{ name: 'database', check: () => this.#databaseProblem() }]);
     this.#offlineSince = options.clock.monotonicMs();
+    this.#operations = this.#openOperations();
   }
 
   // ---- life ----
@@ -393,7 +398,7 @@ export class Agent {
   #onDeviceEvent(event: Exclude<DriverEvent, { type: 'presented' | 'input' | 'bus_disturbed' }>): void {
     const { log } = this.#options;
     const record = <T extends DeviceEventType>(type: T, more: DeviceBody<T>): void =>
-      this.recordDevice(type, event.device, more);
+      this.#recordDevice(type, event.device, more);
     switch (event.type) {
       case 'online':
         record('device.connected', {});
@@ -430,7 +435,7 @@ export class Agent {
     this.#touchState();
   }
 
-  recordDevice<T extends DeviceEventType>(type: T, device: string, more: DeviceBody<T>): void {
+  #recordDevice<T extends DeviceEventType>(type: T, device: string, more: DeviceBody<T>): void {
     const source = { acs_system_id: this.#options.facility.acsSystemId, acs_entrance_id: null, device };
     this.#recorder?.note(source, [newEventAt(type, { acs_system_id: source.acs_system_id, device }, more)]);
   }
@@ -486,13 +491,20 @@ export class Agent {
     return this.#site;
   }
 
-  /** For what operators do beyond the common contract. */
-  get drivers(): readonly Driver[] {
-    return this.#drivers;
+  /** What drivers offer to operators beyond the common contract, by the driver's name. */
+  get operations(): Readonly<Record<string, Operations>> {
+    return this.#operations;
   }
 
-  busConfig(name: string): unknown {
-    return this.#options.facility.buses.find((bus) => bus.name === name)?.config;
+  #openOperations(): Readonly<Record<string, Operations>> {
+    const { clock, drivers, facility } = this.#options;
+    const ports: OperationPorts = {
+      clock,
+      drivers: this.#drivers,
+      busConfig: (name) => facility.buses.find((bus) => bus.name === name)?.config,
+      recordDevice: (type, device, more) => this.#recordDevice(type, device, more),
+    };
+    return Object.fromEntries(drivers.flatMap((one) => (one.operations ? [[one.name, one.operations(ports)]] : [])));
   }
 
   get preloadMs(): number {
@@ -647,10 +659,11 @@ export class Agent {
   // ---- upkeep ----
 
   #startUpkeep(store: Store): void {
-    const { facility, clock, random, log } = this.#options;
+    const { facility, clock, random, cron, log } = this.#options;
     this.#upkeep = new Upkeep({
       store,
       clock,
+      cron,
       random,
       log,
       timeZone: facility.timeZone,

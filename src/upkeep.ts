@@ -4,7 +4,7 @@
 import { newEvent } from './domain/events.ts';
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { schedule, type ScheduledTask } from 'node-cron';
+import type { Cron } from './domain/cron.ts';
 import type { Clock, Log, Random, Timer } from './domain/ports.ts';
 import { backUpInBackground, checkInBackground } from './store/background.ts';
 import type { Store } from './store/store.ts';
@@ -13,6 +13,7 @@ import { isStorageError } from './store/transactions.ts';
 export type UpkeepOptions = {
   store: Store;
   clock: Clock;
+  cron: Cron;
   random: Random;
   log: Log;
   timeZone: string;
@@ -49,7 +50,7 @@ const SPREAD_MS = 20 * 60_000;
 
 export class Upkeep {
   readonly #options: UpkeepOptions;
-  #tasks: ScheduledTask[] = [];
+  #tasks: ReturnType<Cron['schedule']>[] = [];
   #timers: Timer[] = [];
   #isStopped = false;
   #isSpaceLow = false;
@@ -60,7 +61,7 @@ export class Upkeep {
   }
 
   start(): void {
-    const { store, timeZone, clock } = this.#options;
+    const { store, timeZone, clock, cron } = this.#options;
     const nightly: Job[] = [
       { name: 'compare_controllers', everyMs: DAY_MS, run: () => this.#options.compareControllers() },
       { name: 'back_up', everyMs: DAY_MS, run: () => this.#backUp() },
@@ -69,8 +70,8 @@ export class Upkeep {
     ];
     const hourly: Job[] = [{ name: 'forget_old', everyMs: HOUR_MS, run: () => this.#forget() }];
     this.#tasks = [
-      schedule('30 2 * * *', () => this.#later(SPREAD_MS, nightly), { timezone: timeZone }),
-      schedule('7 * * * *', () => this.#later(0, hourly), { timezone: timeZone }),
+      cron.schedule('30 2 * * *', timeZone, () => this.#later(SPREAD_MS, nightly)),
+      cron.schedule('7 * * * *', timeZone, () => this.#later(0, hourly)),
     ];
     this.#watchSpace();
     if (store.wasUnclean) void this.#run({ name: 'check_database', everyMs: 0, run: () => this.#check() });
@@ -82,7 +83,7 @@ export class Upkeep {
     this.#isStopped = true;
     for (const timer of this.#timers) timer.cancel();
     this.#spaceTimer?.cancel();
-    for (const task of this.#tasks) await task.destroy();
+    for (const task of this.#tasks) await task.stop();
   }
 
   #later(withinMs: number, jobs: readonly Job[]): void {

@@ -5,7 +5,6 @@ import type {
   BusHealth,
   ConfigProblem,
   Device,
-  Driver,
   DriverContext,
   DriverModule,
   PreparedController,
@@ -15,15 +14,11 @@ import { lineProblems, wireTimeMs } from '../serial-port.ts';
 import { OsdpBus } from './bus.ts';
 import { busLine, busSchema, busTimings, capabilitiesOf, controllerSchema, readerSettings } from './config.ts';
 import type { BusConfig, ControllerConfig } from './config.ts';
+import { isOsdpDriver, OsdpOperations, type OsdpDriver } from './operations.ts';
 import { Operator } from './operator.ts';
 import { OsdpReader } from './reader.ts';
 
-/** An OSDP bus with the operator's side of it: keys, addresses, files, and what a reader's own features offer. */
-export type OsdpDriver = Driver & { readonly osdp: Operator };
-
-/** Is this driver one of ours, so that `osdp` commands can be given to it? */
-export const isOsdpDriver = (driver: Driver): driver is OsdpDriver =>
-  'osdp' in driver && driver.osdp instanceof Operator;
+export { isOsdpDriver, type OsdpDriver };
 
 export const osdpDriver: DriverModule = {
   name: 'osdp',
@@ -33,6 +28,7 @@ export const osdpDriver: DriverModule = {
   checkBus,
   create: (busName, busConfig, controllers, context) =>
     new OsdpBusDriver(busName, busSchema.parse(busConfig), controllers, context),
+  operations: (ports) => new OsdpOperations(ports),
 };
 
 function prepare(name: string, _busConfig: unknown, controllerConfig: unknown): PrepareResult {

@@ -3,7 +3,7 @@
 
 import { flawOf, MOST_DEPTH, problemAt } from '../domain/outside-json.ts';
 import { readText } from '../domain/outside-text.ts';
-import { complaintText } from '../commands/complaints.ts';
+import { complaintText } from '../domain/complaints.ts';
 import { COMMANDS, MOST_APPLY_VALUES, type CommandName } from '../commands/contract.ts';
 import { DURATION_FORM, parseDuration } from '../domain/duration.ts';
 import { complaintsOf, UNWORDED, type Complaint } from '../domain/wording.ts';

@@ -5,7 +5,8 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { portOpener } from '../../drivers/serial-port.ts';
 import { Agent } from '../agent.ts';
-import { Console, type Presenter } from '../console.ts';
+import { Console } from '../console/console.ts';
+import type { Presenter } from '../console/swipe.ts';
 import { withDeadline } from '../domain/deadline.ts';
 import { OperatingError } from '../domain/errors.ts';
 import type { Facility } from '../domain/facility.ts';
@@ -13,6 +14,7 @@ import type { Log } from '../domain/ports.ts';
 import { DRIVERS } from '../drivers.ts';
 import { bootRecordFile, vouchersFor } from '../ops/clock-vouchers.ts';
 import { systemClock } from '../ops/clock.ts';
+import { systemCron } from '../ops/cron.ts';
 import { controlPath } from '../ops/control-protocol.ts';
 import { openControlServer, type ControlServer } from '../ops/control-socket.ts';
 import { systemRandom } from '../ops/random.ts';
@@ -50,6 +52,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     version,
     clock: systemClock,
     random: systemRandom,
+    cron: systemCron,
     log,
     openPort: portOpener(systemClock),
     env,

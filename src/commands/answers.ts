@@ -7,7 +7,7 @@ import { cut, quotedPath } from '../domain/outside-text.ts';
 import { complaintsOf, UNWORDED } from '../domain/wording.ts';
 import type { Answer } from '../store/journal.ts';
 import { isStorageError } from '../store/transactions.ts';
-import { complaintText } from './complaints.ts';
+import { complaintText } from '../domain/complaints.ts';
 
 const MOST_TOLD = 10;
 /** So long is a message at most, whatever it quotes. */

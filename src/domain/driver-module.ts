@@ -2,6 +2,7 @@
 // the facility file composes its schema from these modules without knowing any driver.
 
 import type { z } from 'zod';
+import type { OperationPorts, Operations } from './operations.ts';
 import type { Capabilities, ConfigProblem, Driver, DriverContext } from './ports.ts';
 
 /** A controller of the facility file after its schema has filled in the defaults, with what the driver made of it (a profile, say). */
@@ -31,4 +32,6 @@ export type DriverModule = {
     controllers: readonly PreparedController[],
     context: DriverContext,
   ): Driver;
+  /** What an operator may do with its devices; a driver without it has nothing of the kind. */
+  operations?(ports: OperationPorts): Operations;
 };

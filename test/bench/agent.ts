@@ -8,6 +8,7 @@ import { formatProblems } from '../../src/facility/format.ts';
 import { loadFacility } from '../../src/facility/load.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { vouchersFor } from '../../src/ops/clock-vouchers.ts';
+import { systemCron } from '../../src/ops/cron.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { silentLog } from '../support/room.ts';
 
@@ -21,6 +22,7 @@ export async function startAgent(file: string): Promise<{ agent: Agent; facility
     version: 'bench',
     clock: systemClock,
     random: systemRandom,
+    cron: systemCron,
     log: silentLog,
     openPort: portOpener(systemClock),
     env: {},

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Console, type ConsoleAgent } from '../../src/console.ts';
+import { Console, type ConsoleAgent } from '../../src/console/console.ts';
 import { OperatingError } from '../../src/domain/errors.ts';
 import { Site } from '../../src/domain/site.ts';
 import { systemClock } from '../../src/ops/clock.ts';
@@ -14,9 +14,7 @@ function consoleOf(agent: Partial<ConsoleAgent>, ready: Promise<unknown> = Promi
     clockTrust: null,
     refusal: null,
     status: () => ({}),
-    drivers: [],
-    busConfig: () => undefined,
-    recordDevice: () => undefined,
+    operations: {},
     preloadMs: 0,
     device: () => undefined,
     time: () => ({ trusted: true, nowMs: 0, floorMs: null, isGraceLeft: true }),

@@ -1,7 +1,6 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { isOsdpDriver } from '../../drivers/osdp/driver.ts';
 import type { Serving } from '../../src/cli/serve.ts';
 import { main } from '../../src/cli/main.ts';
 import { HOME } from '../../src/cli/version.ts';
@@ -110,9 +109,8 @@ describe('lintel osdp rotate', () => {
 describe('a key that is changed', () => {
   it('is told of also when whoever asked for it is gone', async () => {
     const { site, serving } = await asked();
-    const operator = serving.agent.drivers.find((driver) => driver.devices.has('front-reader'));
-    if (operator === undefined || !isOsdpDriver(operator)) throw new Error('the site has its OSDP bus');
-    await operator.osdp.rotateKey('front-reader');
+    const gone = { stream: () => Promise.reject(new Error('gone')), signal: AbortSignal.abort() };
+    await serving.agent.operations['osdp']?.handle({ action: 'rotate', reader: 'front-reader' }, gone);
     expect(await site.event('device.key_installed')).toMatchObject({ device: 'front-reader', how: 'rotated' });
   });
 });

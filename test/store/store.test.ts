@@ -26,6 +26,7 @@ import { until } from '../support/ports.ts';
 import { silentLog } from '../support/room.ts';
 import { ManualClock, turn } from '../support/manual-clock.ts';
 import { olderDatabase, openStore, storeOptions, temporaryFolder } from '../support/store.ts';
+import { systemCron } from '../../src/ops/cron.ts';
 
 const event = { event_type: 'agent.started', body: { version: 'test' } };
 const refusalOf = (folder: string, masterKey: { file: string } | null = null): string => {
@@ -448,6 +449,7 @@ describe('what events weigh', () => {
     const upkeep = new Upkeep({
       store,
       clock,
+      cron: systemCron,
       random: systemRandom,
       log: silentLog,
       timeZone: 'Europe/Oslo',

@@ -18,6 +18,7 @@ import { loadFacility } from '../../src/facility/load.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { vouchersFor } from '../../src/ops/clock-vouchers.ts';
+import { systemCron } from '../../src/ops/cron.ts';
 import { startMosquitto, type Broker } from './mosquitto.ts';
 import { freePort, until } from './ports.ts';
 import { LOBBY, silentLog, STORE_ROOM, SYSTEM } from './room.ts';
@@ -133,6 +134,7 @@ export async function serveFacility(file: string, clock: Clock = systemClock): P
     version: '0.0.0-test',
     clock,
     random: systemRandom,
+    cron: systemCron,
     log: silentLog,
     openPort: portOpener(clock),
     env: {},

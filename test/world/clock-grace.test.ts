@@ -6,6 +6,7 @@ import { Agent } from '../../src/agent.ts';
 import { DRIVERS } from '../../src/drivers.ts';
 import { loadFacility } from '../../src/facility/load.ts';
 import { systemClock } from '../../src/ops/clock.ts';
+import { systemCron } from '../../src/ops/cron.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { until } from '../support/ports.ts';
 import { silentLog, SYSTEM } from '../support/room.ts';
@@ -34,6 +35,7 @@ policy: {clock_grace: 2s}
       version: '0.0.0-test',
       clock: systemClock,
       random: systemRandom,
+      cron: systemCron,
       log: silentLog,
       openPort: portOpener(systemClock),
       env: {},

@@ -1,6 +1,6 @@
 // What is said of a parameter that is wrong: what was expected, never what stands there, for it may be a PIN.
 
-import type { Complaint } from '../domain/wording.ts';
+import type { Complaint } from './wording.ts';
 
 export function complaintText(complaint: Complaint): string {
   if (complaint.what === 'unknown_key') return 'not a parameter of this command';

@@ -1,8 +1,8 @@
 // Files on their way to a device, put together from the pieces that a line of the control socket can carry. In memory, few and bounded: what nobody goes on with is
 // forgotten.
 
-import { OperatingError } from './domain/errors.ts';
-import type { Clock, Timer } from './domain/ports.ts';
+import { OperatingError } from '../../src/domain/errors.ts';
+import type { Clock, Timer } from '../../src/domain/ports.ts';
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 const MOST_AT_ONCE = 4;

@@ -1,14 +1,14 @@
 // What `lintel plan` is told: for each controller that holds credentials, what would be written there and why. It looks and changes nothing.
 
-import { OperatingError } from './domain/errors.ts';
-import type { Clock, Device } from './domain/ports.ts';
-import { quoted } from './domain/outside-text.ts';
-import type { Site } from './domain/site.ts';
-import type { TimeWitness } from './domain/window.ts';
-import { nearest } from './domain/words.ts';
-import type { ControlRequest } from './ops/control-protocol.ts';
-import type { Store } from './store/store.ts';
-import { describePlan, type PlannedChange } from './sync/describe.ts';
+import { OperatingError } from '../domain/errors.ts';
+import type { Clock, Device } from '../domain/ports.ts';
+import { quoted } from '../domain/outside-text.ts';
+import type { Site } from '../domain/site.ts';
+import type { TimeWitness } from '../domain/window.ts';
+import { nearest } from '../domain/words.ts';
+import type { ControlRequest } from '../ops/control-protocol.ts';
+import type { Store } from '../store/store.ts';
+import { describePlan, type PlannedChange } from '../sync/describe.ts';
 
 /** The agent, as far as its plan needs it. */
 export type PlanAgent = {

@@ -1,34 +1,27 @@
 // What an operator on the gateway may do to OSDP readers: keys, addresses, files, and what a reader's own features offer. Each action names its fields in a schema, so
 // that a wrong request is told what is wrong; keys come in and never go out.
 
-import type { DeviceBody, DeviceEventType } from './domain/events.ts';
 import { z } from 'zod';
-import type { Driver } from '../drivers/driver.ts';
-import { busSchema } from '../drivers/osdp/config.ts';
-import { isOsdpDriver, type OsdpDriver } from '../drivers/osdp/driver.ts';
-import type { Operator } from '../drivers/osdp/operator.ts';
-import { complaintText } from './commands/complaints.ts';
-import { OperatingError } from './domain/errors.ts';
-import { memberOf } from './domain/named.ts';
-import { quoted } from './domain/outside-text.ts';
-import type { Clock } from './domain/ports.ts';
-import { complaintsOf, UNWORDED } from './domain/wording.ts';
-import { nearest } from './domain/words.ts';
-import type { ControlRequest } from './ops/control-protocol.ts';
-import type { ControlContext } from './ops/control-socket.ts';
+import { complaintText } from '../../src/domain/complaints.ts';
+import { OperatingError } from '../../src/domain/errors.ts';
+import { memberOf } from '../../src/domain/named.ts';
+import type { OperationContext, OperationPorts, OperationRequest, Operations } from '../../src/domain/operations.ts';
+import { quoted } from '../../src/domain/outside-text.ts';
+import { complaintsOf, UNWORDED } from '../../src/domain/wording.ts';
+import { nearest } from '../../src/domain/words.ts';
+import type { Driver } from '../driver.ts';
+import { busSchema } from './config.ts';
+import { Operator } from './operator.ts';
 import { Uploads } from './uploads.ts';
 
-/** The agent, as far as readers need it. */
-export type OsdpAgent = {
-  readonly drivers: readonly Driver[];
-  /** The bus's own keys of the facility file. */
-  busConfig(bus: string): unknown;
-  /** Records what was done to a device as an event of it. */
-  recordDevice<T extends DeviceEventType>(type: T, device: string, more: DeviceBody<T>): void;
-};
-
-type Context = ControlContext & { operator: Operator };
+type Context = OperationContext & { operator: Operator };
 type Answer = Promise<unknown>;
+
+/** An OSDP bus with the operator's side of it: keys, addresses, files, and what a reader's own features offer. */
+export type OsdpDriver = Driver & { readonly osdp: Operator };
+
+export const isOsdpDriver = (driver: Driver): driver is OsdpDriver =>
+  'osdp' in driver && driver.osdp instanceof Operator;
 
 const INSTALL_LOOK_MS = 500;
 const PERSON_MS = 30_000;
@@ -69,26 +62,24 @@ const FIELDS = {
 type Action = keyof typeof FIELDS;
 type Given<Name extends Action> = z.output<(typeof FIELDS)[Name]>;
 
-export class OsdpConsole {
-  readonly #agent: OsdpAgent;
-  readonly #clock: Clock;
+export class OsdpOperations implements Operations {
+  readonly #ports: OperationPorts;
   readonly #uploads: Uploads;
 
-  constructor(agent: OsdpAgent, clock: Clock) {
-    this.#agent = agent;
-    this.#clock = clock;
-    this.#uploads = new Uploads(clock);
+  constructor(ports: OperationPorts) {
+    this.#ports = ports;
+    this.#uploads = new Uploads(ports.clock);
   }
 
   /** `{action, …}`: see FIELDS. Throws an OperatingError for what cannot be done. */
-  async handle(request: ControlRequest, context: ControlContext): Answer {
+  async handle(request: OperationRequest, context: OperationContext): Answer {
     const { action } = request;
     const run = typeof action === 'string' ? memberOf(this.#actions, action) : undefined;
     if (run !== undefined) return await run(request, context);
     throw new OperatingError('unknown_command', `\`action\` is one of ${Object.keys(FIELDS).join(', ')}`);
   }
 
-  readonly #actions: Readonly<Record<string, (request: ControlRequest, context: ControlContext) => Answer>> = {
+  readonly #actions: Readonly<Record<string, (request: OperationRequest, context: OperationContext) => Answer>> = {
     status: (request) => Promise.resolve(this.#status(given('status', request))),
     install: this.#toReader('install', (fields, context) => this.#install(fields, context)),
     'import-key': this.#toReader('import-key', async ({ reader: device, key }, { operator }) => {
@@ -122,7 +113,7 @@ export class OsdpConsole {
   #toReader<Name extends Exclude<Action, 'status' | 'scan' | 'upload'>>(
     name: Name,
     run: (fields: Given<Name>, context: Context) => Answer,
-  ): (request: ControlRequest, context: ControlContext) => Answer {
+  ): (request: OperationRequest, context: OperationContext) => Answer {
     return async (request, context) => {
       const fields = given(name, request);
       return await run(fields, { ...context, operator: this.#driverOf(fields.reader).osdp });
@@ -152,17 +143,17 @@ export class OsdpConsole {
    */
   async #install({ reader: device, minutes }: Given<'install'>, { operator, stream, signal }: Context): Answer {
     const windowMs = minutes * 60_000;
-    const untilMs = this.#clock.nowMs() + windowMs;
+    const untilMs = this.#ports.clock.nowMs() + windowMs;
     const installing = operator.install(device, windowMs);
     const close = (): void => operator.cancelInstall(device);
     signal.addEventListener('abort', close, { once: true });
     const tell = latestOnly(stream);
     const stopWatching = this.#watchInstall(operator, device, tell);
-    const soon = new Promise<null>((resolve) => this.#clock.immediate(() => resolve(null)));
+    const soon = new Promise<null>((resolve) => this.#ports.clock.immediate(() => resolve(null)));
     try {
       // What could not be opened is thrown here; what is over at once never was a window.
       if ((await Promise.race([installing, soon])) === null) {
-        this.#agent.recordDevice('device.install_window_opened', device, { until: new Date(untilMs).toISOString() });
+        this.#ports.recordDevice('device.install_window_opened', device, { until: new Date(untilMs).toISOString() });
         tell({ window: 'open' });
       }
       if (signal.aborted) close();
@@ -175,8 +166,8 @@ export class OsdpConsole {
 
   #watchInstall(operator: Operator, device: string, tell: (item: unknown) => void): () => void {
     let told: string | null = null;
-    let timer = this.#clock.after(INSTALL_LOOK_MS, look);
-    const clock = this.#clock;
+    let timer = this.#ports.clock.after(INSTALL_LOOK_MS, look);
+    const clock = this.#ports.clock;
     function look(): void {
       const { problem } = operator.status(device);
       if (problem !== null && problem !== told) tell({ problem });
@@ -191,12 +182,12 @@ export class OsdpConsole {
   async #address({ reader: device, to, baud: wanted }: Given<'address'>, { operator }: Context): Answer {
     const before = operator.status(device).address;
     const taken = await operator.setAddress(device, to, wanted ?? this.#baudOf(this.#driverOf(device).bus));
-    this.#agent.recordDevice('device.address_changed', device, { from: before, to: taken.address, baud: taken.baud });
+    this.#ports.recordDevice('device.address_changed', device, { from: before, to: taken.address, baud: taken.baud });
     return { reader: device, ...taken };
   }
 
   /** Streams `{baud, address, tried, of}`; answers `{found}`, null for nobody, and with `to` the address that the reader was given. */
-  async #scan({ bus, alone, to, baud: wanted }: Given<'scan'>, { stream, signal }: ControlContext): Answer {
+  async #scan({ bus, alone, to, baud: wanted }: Given<'scan'>, { stream, signal }: OperationContext): Answer {
     const driver = this.#driverOfBus(bus);
     const online = [...driver.devices.values()].filter((device) => device.status().online).map(({ name }) => name);
     if (online.length > 0 && !alone)
@@ -220,18 +211,18 @@ export class OsdpConsole {
   async #transfer({ reader: device, upload, type }: Given<'transfer'>, { operator, stream, signal }: Context): Answer {
     const content = this.#uploads.take(upload);
     await operator.transferFile(device, { type, content }, latestOnly(stream), signal);
-    this.#agent.recordDevice('device.file_sent', device, { file_type: type, bytes: content.length });
+    this.#ports.recordDevice('device.file_sent', device, { file_type: type, bytes: content.length });
     return { reader: device, bytes: content.length };
   }
 
   // ---- who -----------------------------------------------------------------------------------------------------------------------------------------
 
   #drivers(): OsdpDriver[] {
-    return this.#agent.drivers.filter(isOsdpDriver);
+    return this.#ports.drivers.filter(isOsdpDriver);
   }
 
   #driverOf(device: string): OsdpDriver {
-    const found = this.#agent.drivers.find((driver) => driver.devices.has(device));
+    const found = this.#ports.drivers.find((driver) => driver.devices.has(device));
     if (found !== undefined && isOsdpDriver(found)) return found;
     if (found !== undefined) throw new OperatingError('not_supported', `${device} is no OSDP reader`);
     throw unknown(
@@ -252,12 +243,12 @@ export class OsdpConsole {
   }
 
   #baudOf(bus: string): number {
-    return busSchema.parse(this.#agent.busConfig(bus)).baud;
+    return busSchema.parse(this.#ports.busConfig(bus)).baud;
   }
 }
 
 /** The fields of an action. A wrong one is named and never repeated: it may be a key. */
-function given<Name extends Action>(name: Name, request: ControlRequest): Given<Name> {
+function given<Name extends Action>(name: Name, request: OperationRequest): Given<Name> {
   const parsed = FIELDS[name].safeParse(request, UNWORDED);
   if (parsed.success) return parsed.data as Given<Name>;
   const [complaint] = complaintsOf(FIELDS[name], request, parsed.error.issues);
