@@ -165,10 +165,8 @@ export class Judge {
     const partner = outline.codeOf === null || outline.codeOf === target.credential_key ? null : outline.codeOf;
     const common = {
       ...target,
+      ...NOTHING_OWED,
       due_at: answer.nextDueMs,
-      erase_since: null,
-      erase_reason: null,
-      is_overdue: 0 as const,
       is_deferred: answer.hasBegun ? (0 as const) : target.is_deferred,
       partner_key: partner,
     };
@@ -177,8 +175,12 @@ export class Judge {
       return { ...common, state, waits: null, urgent_at: null, error_type: null, error_message: null, attempts: 0 };
     }
     const isStart = answer.startsAtMs !== null && !answer.hasBegun;
+    const { erase_since, erase_reason, is_overdue } = target;
+    // What a refused content was to replace still lies there: it is owed since the first try, however often it is tried.
+    const owed = target.state === 'failed' && target.slot !== null ? { erase_since, erase_reason, is_overdue } : null;
     return {
       ...common,
+      ...owed,
       // A failed row stays so until it works: it is tried again without flapping.
       state: target.state === 'failed' ? 'failed' : 'writing',
       announced: ANNOUNCED.nothing,
@@ -274,8 +276,12 @@ const failureOf = (target: TargetRow): Pick<TargetRow, 'attempts' | 'error_type'
   error_message: target.error_message,
 });
 
+/** Nothing is to be erased. */
+const NOTHING_OWED = { erase_since: null, erase_reason: null, is_overdue: 0 } as const;
+
 /** A row that owns no slot and waits for nothing. */
 const CLEARED = {
+  ...NOTHING_OWED,
   slot: null,
   written_hash: null,
   read_hash: null,
@@ -285,9 +291,6 @@ const CLEARED = {
   attempts: 0,
   waits: null,
   urgent_at: null,
-  erase_since: null,
-  erase_reason: null,
-  is_overdue: 0,
   announced: ANNOUNCED.nothing,
   partner_key: null,
   zone: null,

@@ -481,8 +481,8 @@ function failUncleared(post: Post, target: TargetRow, refusal: Refusal): void {
   const owed = {
     waits: WAITS.erasure,
     urgent_at: 0,
-    erase_since: post.clock.nowMs(),
-    erase_reason: 'revoked',
+    erase_since: target.erase_since ?? post.clock.nowMs(),
+    erase_reason: target.erase_reason ?? 'revoked',
   } as const;
   fail(post, { ...target, ...owed, written_hash: null }, refusal);
 }
