@@ -315,7 +315,6 @@ export class OsdpReader implements Device {
 
   #lose(loss: Loss, meant = false): void {
     if (loss.why === 'restart') this.#reports.inputs.gap(false);
-    else this.#reports.forget();
     if (loss.why === 'restart' && !meant) {
       this.#log.debug('link restarted', { reason: loss.reason });
       if (this.settings.secure) this.#health.lost(loss.reason);
@@ -464,6 +463,8 @@ export class OsdpReader implements Device {
     this.#problem = reason;
     if (!this.#online && this.#sinceMs !== null) return;
     const first = this.#sinceMs === null;
+    // However it went: half a PIN and the inputs' states would be those of before.
+    this.#reports.forget();
     this.#online = false;
     this.#sinceMs = this.#context.clock.nowMs();
     this.station.reset();

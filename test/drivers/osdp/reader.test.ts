@@ -237,6 +237,40 @@ describe('the keypad', () => {
     });
   });
 
+  type Outage = { lose: (world: World) => unknown; restore: (world: World) => unknown };
+  const OUTAGES: Readonly<Record<string, Outage>> = {
+    'fell silent': {
+      lose: ({ line }) => (line.faults.pulled = true),
+      restore: ({ line }) => (line.faults.pulled = false),
+    },
+    'lost its line': {
+      lose: ({ pty }) => pty?.cut(),
+      restore: ({ pty }) => pty?.replug(),
+    },
+    'lost its session and does not answer to begin another': {
+      lose: (world) => {
+        world.sim('lobby').mute.push(...Array.from({ length: 100 }, () => 'CHLNG' as const));
+        world.sim('lobby').noise();
+      },
+      restore: (world) => (world.sim('lobby').mute.length = 0),
+    },
+  };
+  it.each(Object.keys(OUTAGES))('knows nothing any more of half a PIN once the reader %s', async (how) => {
+    const lobby = { pin_timeout: '60s' };
+    await inWorld({ readers: { lobby: {} }, controllers: { lobby }, speed: 5 }, async (world) => {
+      await world.online('lobby');
+      world.sim('lobby').typeKeys('12');
+      const polls = world.sim('lobby').count('POLL');
+      await until(() => world.sim('lobby').count('POLL') >= polls + 2, 'the keys to be taken');
+      await OUTAGES[how]?.lose(world);
+      await world.event('offline');
+      await OUTAGES[how]?.restore(world);
+      await world.online('lobby');
+      world.sim('lobby').typeKeys('34#');
+      expect(await digitsOf(world, 0)).toBe('34');
+    });
+  });
+
   it('is not there when the reader has none', async () => {
     await inWorld({ readers: { lobby: {} }, controllers: { lobby: { keypad: false } } }, async (world) => {
       await world.online('lobby');

@@ -1,8 +1,12 @@
 // Keys and Secure Channel: who is let in, who is not, and what is told when something is not as it should be.
 import { describe, expect, it } from 'vitest';
+import { COMMANDS } from '../../../drivers/osdp/commands.ts';
+import { encodeFrame } from '../../../drivers/osdp/frame.ts';
 import { keyWeakness, makeKey, parseKey } from '../../../drivers/osdp/keys.ts';
+import { REPLIES } from '../../../drivers/osdp/replies.ts';
 import { SCBK_DEFAULT } from '../../../drivers/osdp/secure-channel.ts';
 import { SIMULATED_ID } from '../../../drivers/osdp/simulated-device.ts';
+import type { SimulatedReader } from '../../../drivers/osdp/simulated-reader.ts';
 import { systemRandom } from '../../../src/ops/random.ts';
 import { until } from '../../support/ports.ts';
 import { inWorld, KEY, MemoryKeys, sleep } from './world.ts';
@@ -14,6 +18,21 @@ const OTHER_KEY = hex('5B0ED1943FA7826C11D8E04A79B3F62C');
 const CARD = hex('BDD93740');
 
 const problem = (world: World): string => world.driver.devices.get('lobby')?.status().problem ?? '';
+/** Somebody on the line takes the next command of this name from the reader, and acknowledges it in the clear. */
+function intercepted(world: World, name: 'OUT'): { sim: SimulatedReader; kept: () => number } {
+  const sim = world.sim('lobby');
+  const receive = sim.receive.bind(sim);
+  let kept = 0;
+  sim.receive = (frame) => {
+    if (frame.code !== COMMANDS[name].code || kept > 0) return receive(frame);
+    kept += 1;
+    const { address, sequence, crc } = frame;
+    const fields = { address, sequence, crc, reply: true, block: null, code: REPLIES.ACK.code, data: Buffer.alloc(0) };
+    return { bytes: encodeFrame(fields, undefined, 1), afterwards: null };
+  };
+  return { sim, kept: () => kept };
+}
+
 const activeKey = (world: World): Buffer | null => world.keys.load('lobby').active;
 
 describe('a reader is not listened to', () => {
@@ -71,6 +90,17 @@ describe('a reader is not listened to', () => {
       expect(await world.event('secure_channel_lost')).toMatchObject({ reason: 'a reply came in the clear' });
       world.sim('lobby').presentCard(26, CARD);
       await world.event('presented');
+    });
+  });
+
+  it('when it acknowledges in the clear: somebody else may have, so the strike goes again under a new session', async () => {
+    await inWorld({ readers: { lobby: {} }, controllers: { lobby: { outputs: 1 } } }, async (world) => {
+      await world.online('lobby');
+      const { sim, kept } = intercepted(world, 'OUT');
+      expect(await world.pulse('lobby', 0, 3_000)).toEqual({ outcome: 'done', confirmed: true });
+      expect(kept()).toBe(1);
+      expect(sim.terminals.pulses).toHaveLength(1);
+      expect(await world.event('secure_channel_lost')).toMatchObject({ reason: 'a reply came in the clear' });
     });
   });
 
@@ -176,6 +206,22 @@ describe('an install window', () => {
       await sleep(1_000);
       expect(world.sim('lobby').count('CHLNG')).toBe(before);
       expect(world.sim('lobby').secured).toBe(false);
+    });
+  });
+
+  it('that closes while the reader is being greeted under the default key sets no key', async () => {
+    await inWorld({ readers: { lobby: { key: null, installMode: true } } }, async (world) => {
+      const sim = world.sim('lobby');
+      const receive = sim.receive.bind(sim);
+      sim.receive = (frame) => {
+        if (frame.code === COMMANDS.SCRYPT.code) world.driver.osdp.cancelInstall('lobby');
+        return receive(frame);
+      };
+      expect(await world.driver.osdp.install('lobby', 60_000)).toMatchObject({ outcome: 'failed' });
+      await until(() => problem(world).includes('has no key for it'), 'the next attempt');
+      expect([sim.count('SCRYPT'), sim.count('KEYSET')]).toEqual([1, 0]);
+      expect(sim.key).toBeNull();
+      expect(world.keys.load('lobby')).toMatchObject({ active: null, pending: null });
     });
   });
 
