@@ -33,7 +33,7 @@ type World = {
   pulses: { output: number; ms: number }[];
   shown: Feedback[];
   /** What the strike answers from now on. */
-  strike: { outcome: OutputOutcome; isBusBusy: boolean; send: (() => void) | undefined };
+  strike: { outcome: OutputOutcome; isBusBusy: boolean; send: (() => void) | undefined; onPulse: () => void };
   time: { witness: Partial<TimeWitness> };
   offline: { forMs: number | null };
   present: (presentation: Presentation) => void;
@@ -53,7 +53,12 @@ function world(given: Given = {}): World {
   const site = buildSite(store, [lobby]);
   const pulses: World['pulses'] = [];
   const shown: Feedback[] = [];
-  const strike: World['strike'] = { outcome: { outcome: 'done', confirmed: true }, isBusBusy: false, send: undefined };
+  const strike: World['strike'] = {
+    outcome: { outcome: 'done', confirmed: true },
+    isBusBusy: false,
+    send: undefined,
+    onPulse: () => undefined,
+  };
   const time: World['time'] = { witness: {} };
   const offline: World['offline'] = { forMs: null };
   const devices: Record<string, Partial<Device>> = {
@@ -66,6 +71,7 @@ function world(given: Given = {}): World {
       outputs: {
         pulse: (output, ms, _notAfter, onSent) => {
           pulses.push({ output, ms });
+          strike.onPulse();
           if (strike.isBusBusy) strike.send = onSent;
           else onSent?.();
           return strike.isBusBusy ? new Promise(() => undefined) : Promise.resolve(strike.outcome);
@@ -256,8 +262,16 @@ describe('a card at a reader', () => {
 
   it('of one use opens once, durably before the strike, and never again', async () => {
     const here = await withCard({}, { is_one_time_use: true });
+    // Another connection sees what is durable, and nothing else.
+    const other = new Database(here.store.path, { readonly: true });
+    const uses = other.prepare('SELECT used_at IS NOT NULL FROM credentials').pluck();
+    const seen: unknown[] = [];
+    here.strike.onPulse = () => void seen.push(uses.get());
+    expect(uses.get()).toBe(0);
     here.card();
     here.card();
+    expect(seen).toEqual([1]);
+    other.close();
     expect(here.events().slice(-4)).toEqual([
       'acs_credential.issued',
       'lock.unlocked',
@@ -389,6 +403,44 @@ describe('card and code', () => {
     here.digits('4711');
     expect(last(here)).toBe('lock.access_denied factor_not_accepted');
     expect(here.pulses).toEqual([]);
+  });
+
+  it('use up whichever of them is of one use, durably before the strike, and open no second time with it', async () => {
+    for (const used of ['the card', 'the code']) {
+      const here = await withCard({ factors: 'card_and_code' }, { is_one_time_use: used === 'the card' });
+      await code(here, '4711', { is_one_time_use: used === 'the code' });
+      const order: string[] = [];
+      const add = here.store.events.add.bind(here.store.events);
+      vi.spyOn(here.store.events, 'add').mockImplementation((event, nowMs) => {
+        order.push(`${event.event_type} after ${here.pulses.length} pulses`);
+        return add(event, nowMs);
+      });
+      const both = (): void => {
+        here.card();
+        here.digits('4711');
+      };
+      both();
+      expect(order, used).toEqual(['lock.unlocked after 0 pulses', 'acs_credential.invalidated after 0 pulses']);
+      both();
+      expect(last(here), used).toBe(
+        used === 'the card' ? 'lock.access_denied factor_not_accepted' : 'lock.access_denied already_used',
+      );
+      expect(here.events(), used).toContain('lock.access_denied already_used');
+      expect(here.pulses, used).toHaveLength(1);
+    }
+  });
+
+  it('have their own time each: that of a first card ends nobody else’s wait', async () => {
+    const here = await withCard({ factors: 'card_and_code' });
+    await code(here, '4711');
+    here.card();
+    await here.clock.advance(6_000);
+    here.card();
+    await here.clock.advance(9_999);
+    here.digits('4711');
+    expect(here.pulses).toHaveLength(1);
+    await here.clock.advance(20_000);
+    expect(here.events()).not.toContain('lock.access_denied code_required');
   });
 
   it('do not open when the card is revoked between the two', async () => {
@@ -646,6 +698,31 @@ describe('a door', () => {
     contact(here, false);
     expect(doorEvents(here)).toEqual(['acs_entrance.forced', 'acs_entrance.closed', 'acs_entrance.restored']);
     expect(here.access.state(entrance)).toMatchObject({ isForced: false, isOpen: false });
+  });
+
+  it('whose strike failed lets nobody in: opened then, it is forced, and nobody is said not to have gone', async () => {
+    const failed = { outcome: 'failed', error: 'controller_offline', message: 'relay-board does not answer' } as const;
+    const entrance = buildSite(null, [ENTRANCES.lobby]).entrances[0] ?? fail();
+    const asker = { source: 'mqtt', sender: null } as const;
+    const unlock = { entrance, acsUserId: null, acsCredentialId: null, reason: null, commandId: 'u', asker, actionAttemptId: ID }; // prettier-ignore
+    const ways: ((here: World) => Promise<unknown>)[] = [
+      (here) => {
+        here.card();
+        return Promise.resolve();
+      },
+      (here) => here.access.unlock(unlock),
+    ];
+    for (const ask of ways) {
+      const here = await withCard();
+      contact(here, false);
+      here.strike.outcome = failed;
+      await ask(here);
+      await turn();
+      expect(here.access.state(entrance)).toMatchObject({ isLocked: true });
+      contact(here, true);
+      await here.clock.advance(8_000);
+      expect(doorEvents(here)).toEqual(['acs_entrance.unlock_failed', 'acs_entrance.forced']);
+    }
   });
 
   it('that stays open warns, then is held, then restored', async () => {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Incoming, Reply } from '../../src/commands/incoming.ts';
 import type { ApiError } from '../../src/domain/errors.ts';
 import type { Clock } from '../../src/domain/ports.ts';
 import { systemClock } from '../../src/ops/clock.ts';
@@ -433,21 +434,57 @@ describe('credentials/apply', () => {
 
   it('carries 500 operations in slices between which decisions are durable, and is answered once', async () => {
     const { caller, room } = await setUp({}, systemClock);
+    // Another connection sees what is durable, and nothing else.
+    const other = new Database(room.store.path, { readonly: true });
+    onTestFinished(() => void other.close());
+    const durable = other.prepare(`SELECT count(*) FROM events WHERE event_type = 'lock.unlocked'`).pluck();
     let decisions = 0;
+    let lost = 0;
     let isDone = false;
     const decide = (): void => {
       if (isDone) return;
       room.store.now(() => room.store.events.add({ event_type: 'lock.unlocked', body: {} }, 1));
       decisions += 1;
+      if (durable.get() !== decisions) lost += 1;
       setImmediate(decide);
     };
     setImmediate(decide);
+    let answers = 0;
+    const dispatch = caller.dispatcher.dispatch.bind(caller.dispatcher);
+    caller.dispatcher.dispatch = (incoming, answer, failed) => {
+      const counted = (reply: Reply): void => {
+        answers += 1;
+        answer(reply);
+      };
+      return dispatch(incoming, counted, failed);
+    };
     const reply = await caller.call('credentials/apply', { operations: operations(500) });
+    await turn();
     isDone = true;
+    expect({ lost, answers }).toEqual({ lost: 0, answers: 1 });
     expect((reply.result?.['results'] as unknown[]).length).toBe(500);
     expect(Buffer.byteLength(JSON.stringify(reply))).toBeLessThan(128 * 1024);
     expect(room.store.credentials.count()).toBe(500);
     expect(decisions).toBeGreaterThan(3);
+  });
+
+  it('shows generated codes again for ten minutes and no longer, and keeps none of them in the clear', async () => {
+    for (const atomic of [true, false]) {
+      const { caller, clock, folder } = await setUp();
+      const list = Array.from({ length: 3 }, () => ({ op: 'create', params: code({ code: undefined }) }));
+      const codes = async (): Promise<unknown[]> => {
+        const reply = await caller.call('credentials/apply', { atomic, operations: list }, { command_id: 'many' });
+        const results = reply.result?.['results'] as { acs_credential: { code: unknown } }[];
+        return results.map((result) => result.acs_credential.code);
+      };
+      const shown = await codes();
+      expect(shown).toEqual(shown.map((): unknown => expect.stringMatching(/^[0-9]{6}$/)));
+      expect(await codes()).toEqual(shown);
+      await clock.advance(10 * 60_000);
+      expect(await codes()).toEqual([null, null, null]);
+      for (const file of ['lintel.db', 'lintel.db-wal'])
+        for (const one of shown) expect(readFileSync(`${folder}/${file}`).includes(String(one))).toBe(false);
+    }
   });
 
   it('goes on where a restart cut it off, without doing anything twice', async () => {
@@ -600,6 +637,32 @@ describe('entrances/unlock', () => {
       await first,
     );
     expect(room.unlocked).toHaveLength(1);
+  });
+
+  it('moves nothing before its acceptance is committed, and never when that could not be', async () => {
+    const { caller, room } = await setUp();
+    const ask = (commandId: string): { failed: unknown[]; answers: unknown[] } => {
+      const told = { failed: [] as unknown[], answers: [] as unknown[] };
+      const payload = Buffer.from(
+        JSON.stringify({ command_id: commandId, ...soon, params: { acs_entrance_id: LOBBY } }),
+      );
+      const incoming: Incoming = { resource: 'entrances', verb: 'unlock', payload, source: 'mqtt', isRetained: false, responseTopic: null, isResponseTopicAllowed: true, correlation: null, expiresAtMs: null }; // prettier-ignore
+      void caller.dispatcher.dispatch(incoming, (reply) => told.answers.push(reply), (error) => told.failed.push(error)); // prettier-ignore
+      return told;
+    };
+    ask('kept');
+    expect(room.store.journal.get('kept')?.state).toBe('accepted');
+    expect(room.unlocked).toHaveLength(0);
+    room.store.flush();
+    expect(room.unlocked).toHaveLength(1);
+    await turn();
+
+    const lost = ask('lost');
+    expect(() => room.store.group(() => { throw new Database.SqliteError('disk I/O error', 'SQLITE_IOERR'); })).toThrow(); // prettier-ignore
+    await turn();
+    expect(room.unlocked).toHaveLength(1);
+    expect(lost).toMatchObject({ failed: [expect.any(Error)], answers: [] });
+    expect(room.store.journal.get('lost')).toBeUndefined();
   });
 
   it('is never repeated after a restart: it is answered interrupted', async () => {

@@ -62,6 +62,6 @@ export class ManualClock implements Clock {
 }
 
 /** A few turns of the loop, for promises and immediates to settle. */
-export async function turn(): Promise<void> {
-  for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+export async function turn(count = 3): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise<void>((resolve) => setImmediate(resolve));
 }
