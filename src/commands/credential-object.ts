@@ -66,7 +66,7 @@ export function credentialObject(
       slot: target.slot,
       state: target.state,
       verified_at: iso(target.verified_at),
-      error: target.error_type === null ? null : { type: target.error_type, message: target.error_message },
+      error: errorOf(room, target),
     })),
     errors: [
       ...(known === null ? tampered(store, row) : []),
@@ -94,6 +94,13 @@ const idsOf = (store: Store, row: CredentialRow): string[] =>
 
 const isOnDevice = (target: TargetRow): boolean =>
   target.state === 'set' || target.state === 'unconfirmed' || target.state === 'removed';
+
+/** What a controller refused, or what is in the way of what is still on its way. */
+function errorOf(room: Room, target: TargetRow): { type: string; message: string | null } | null {
+  if (target.error_type !== null) return { type: target.error_type, message: target.error_message };
+  const isOnItsWay = target.state === 'writing' || target.state === 'removing';
+  return isOnItsWay ? room.sync.hindranceOf(target.controller, target.target_key) : null;
+}
 
 /** Nothing is on its way any more, on any controller. */
 function isSynced(row: CredentialRow, targets: readonly TargetRow[]): boolean {

@@ -60,6 +60,8 @@ export type ControllerView = {
 export type Synchroniser = {
   /** Called after the commit of whatever concerns these controllers. */
   wake(controllers: readonly string[]): void;
+  /** Why what is on its way to this controller has not arrived, as far as is known; by the key of its row. */
+  hindranceOf(controller: string, targetKey: number): ApiError | null;
   resync(controller: string): Promise<{ compared: number; differing: number; foreign: number }>;
 };
 

@@ -54,6 +54,14 @@ export class Announcer {
     this.#store.events.add(event, nowMs);
   }
 
+  /** All that it held is gone at once: no hand did that. */
+  memoryLost(controller: string, nowMs: number): void {
+    const body = { acs_system_id: this.#acsSystemId, device: controller };
+    const source = { acs_system_id: this.#acsSystemId, acs_entrance_id: null, device: controller };
+    const event = { event_type: 'device.memory_lost', body };
+    if (this.#budgets.admits(source, event)) this.#store.events.add(event, nowMs);
+  }
+
   /** A slot of somebody else was emptied, as was asked. */
   slotEmptied(controller: string, slot: number, nowMs: number): void {
     this.#store.events.add(

@@ -17,6 +17,8 @@ export class Comparison {
   readonly reason: CompareReason;
   readonly result: CompareResult = { compared: 0, differing: 0, foreign: 0 };
   #next: number;
+  /** Null until a few slots were looked at for it. */
+  #isMemoryLost: boolean | null = null;
 
   constructor(reason: CompareReason, firstSlot: number) {
     this.reason = reason;
@@ -35,6 +37,8 @@ export class Comparison {
     const slots = Array.from({ length: end - this.#next }, (_, i) => this.#next + i);
     if (!canRead(post)) await this.#distrust(post);
     else {
+      this.#isMemoryLost ??= this.#isByHand && (await hasLostMemory(post));
+
       const readings = await readSlots(post, slots);
       if (typeof readings === 'string') return readings;
       await inSlices(post, [...readings.values()], (reading) => this.#compare(post, reading));
@@ -82,8 +86,12 @@ export class Comparison {
     this.#reassert(post, target, reading);
   }
 
+  get #isByHand(): boolean {
+    return this.reason !== 'identity' && this.reason !== 'restarted';
+  }
+
   #reassert(post: Post, target: TargetRow, reading: SlotReading): void {
-    const isByHand = this.reason !== 'identity' && this.reason !== 'restarted';
+    const isByHand = this.#isByHand && this.#isMemoryLost !== true;
     if (isByHand && isThere(target)) post.announcer.add('access_code.modified_externally', target, post.clock.nowMs());
     judgeRow(post, { ...target, written_hash: null, read_hash: post.store.secrets.imageHash(reading.image) });
   }
@@ -139,6 +147,29 @@ export async function sampleDiffers(
     if (differs(post, current, reading)) isDifferent = true;
   });
   return isDifferent;
+}
+
+const MEMORY_SLOTS = 8;
+/** Of fewer slots somebody may have emptied each. */
+const MEMORY_SLOTS_LEAST = 3;
+
+/** Whether the table is empty where we have filled it: nobody did that slot by slot. Told once; what each slot should hold is written again like after a restart. */
+async function hasLostMemory(post: Post): Promise<boolean> {
+  const sample = sampleOf(post, MEMORY_SLOTS).filter(isThere);
+  if (sample.length < MEMORY_SLOTS_LEAST) return false;
+  const readings = await readSlots(
+    post,
+    sample.map(({ slot }) => slot),
+  );
+  if (typeof readings === 'string') return false;
+  const isEmpty = ({ slot }: { slot: number }): boolean => {
+    const reading = readings.get(slot);
+    return reading !== undefined && readsEmpty(post, reading);
+  };
+  if (!sample.every(isEmpty)) return false;
+  await inSlices(post, [null], () => post.announcer.memoryLost(post.controller.name, post.clock.nowMs()));
+  post.log.warn('the table is empty: the controller has lost its memory, and is filled again');
+  return true;
 }
 
 /** Empties foreign slots: all of them where the facility file says so, else those of which somebody has asked it. A message when it could not be done. */

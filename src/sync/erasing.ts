@@ -13,7 +13,12 @@ import {
 export const FAILURES_SAID = 3;
 
 type Held = TargetRow & { slot: number };
-type Verdict = { target: Held; result: 'erased' | 'kept' | 'unknown'; refusal: string | null };
+type Verdict = { target: Held } & (
+  | { result: 'erased' }
+  /** `refusal`: the controller said no; `why`: nor did it answer at all. */
+  | { result: 'kept'; refusal: string | null; why: string | null }
+  | { result: 'unknown'; why: string }
+);
 
 const NO_SPACE = 'no_space_for_access_code_on_device';
 
@@ -27,7 +32,11 @@ export async function eraseStep(post: Post, waiting: readonly TargetRow[], pace:
     post,
     doubtful.map(({ slot }) => slot),
   );
-  if (typeof known === 'string') return await settle(post, chosen.map(unread), known);
+  if (typeof known === 'string')
+    return await settle(
+      post,
+      chosen.map((target) => ({ target, result: 'unknown', why: known })),
+    );
   const isEmptyAlready = (target: Held): boolean => {
     const reading = known.get(target.slot);
     return reading !== undefined && readsEmpty(post, reading);
@@ -37,11 +46,9 @@ export async function eraseStep(post: Post, waiting: readonly TargetRow[], pace:
     chosen.filter((target) => !isEmptyAlready(target)),
   );
   const verdicts = await pace.measure(claimed.length, () => erase(post, claimed));
-  const done = chosen.filter(isEmptyAlready).map((target): Verdict => ({ target, result: 'erased', refusal: null }));
-  return await settle(post, [...done, ...verdicts], 'no erasure could be confirmed');
+  const done = chosen.filter(isEmptyAlready).map((target): Verdict => ({ target, result: 'erased' }));
+  return await settle(post, [...done, ...verdicts]);
 }
-
-const unread = (target: Held): Verdict => ({ target, result: 'unknown', refusal: null });
 
 /** Judges anew what waits: somebody may have been let in again. A refused content is cleared whatever is wanted. */
 async function stillToErase(post: Post, waiting: readonly TargetRow[]): Promise<Held[]> {
@@ -93,27 +100,39 @@ async function erase(post: Post, rows: readonly Held[]): Promise<Verdict[]> {
   const readings = canRead(post) ? await readSlots(post, slots) : new Map<number, never>();
   return rows.map((target): Verdict => {
     const answer = answers.get(target.slot);
-    const refusal = answer?.outcome === 'refused' ? answer.message : null;
-    if (!canRead(post)) return { target, result: resultOf(answer), refusal };
+    if (!canRead(post)) return believed(target, answer);
     const reading = typeof readings === 'string' ? undefined : readings.get(target.slot);
-    if (reading === undefined) return { target, result: 'unknown', refusal };
-    return { target, result: readsEmpty(post, reading) ? 'erased' : 'kept', refusal };
+    if (reading === undefined)
+      return { target, result: 'unknown', why: typeof readings === 'string' ? readings : NOT_CONFIRMED };
+    if (readsEmpty(post, reading)) return { target, result: 'erased' };
+    const refusal = answer?.outcome === 'refused' ? answer.message : null;
+    return { target, result: 'kept', refusal, why: answer?.outcome === 'unknown' ? answer.message : null };
   });
 }
 
-const resultOf = (answer: SlotOutcome | undefined): Verdict['result'] =>
-  answer?.outcome === 'written' ? 'erased' : answer?.outcome === 'refused' ? 'kept' : 'unknown';
+const NOT_CONFIRMED = 'no erasure could be confirmed';
 
-async function settle(post: Post, verdicts: readonly Verdict[], problem: string): Promise<StepResult> {
+function believed(target: Held, answer: SlotOutcome | undefined): Verdict {
+  if (answer?.outcome === 'written') return { target, result: 'erased' };
+  if (answer?.outcome === 'refused') return { target, result: 'kept', refusal: answer.message, why: null };
+  return { target, result: 'unknown', why: answer?.message ?? NOT_CONFIRMED };
+}
+
+async function settle(post: Post, verdicts: readonly Verdict[]): Promise<StepResult> {
   let freed = 0;
   let unknown = 0;
+  let problem: string | null = null;
   await inSlices(post, verdicts, (verdict) => {
-    const target = post.store.targets.byKey(verdict.target.target_key);
+    const key = verdict.target.target_key;
+    const target = post.store.targets.byKey(key);
+    post.hindrances.clear(key);
     if (target?.slot !== verdict.target.slot) return;
     if (verdict.result === 'unknown') {
       unknown += 1;
+      problem ??= verdict.why;
+      post.hindrances.note(key, verdict.why);
       if (verdicts.length === 1) setAside(post, target);
-    } else if (verdict.result === 'kept') noteKept(post, target, verdict.refusal);
+    } else if (verdict.result === 'kept') noteKept(post, target, verdict.refusal, verdict.why);
     else {
       freeSlot(post, { ...target, slot: verdict.target.slot });
       freed += 1;
@@ -121,7 +140,7 @@ async function settle(post: Post, verdicts: readonly Verdict[], problem: string)
   });
   if (freed > 0) await makeRoom(post, freed);
   const isRepeat = verdicts.length === 1 && verdicts.every((verdict) => verdict.target.attempts > 0);
-  return { asked: verdicts.length, unknown, problem: unknown === 0 ? null : problem, isRepeat };
+  return { asked: verdicts.length, unknown, problem, isRepeat };
 }
 
 /** Inside a transaction: the slot was read empty, and is nobody's from here on. */
@@ -160,8 +179,8 @@ const FREED = {
   zone: null,
 } as const;
 
-/** Acknowledged or refused, and still there. */
-function noteKept(post: Post, target: TargetRow, refusal: string | null): void {
+/** Acknowledged, refused or unanswered, and still there. */
+function noteKept(post: Post, target: TargetRow, refusal: string | null, why: string | null): void {
   const attempts = target.attempts + 1;
   const isSaid = refusal === null ? attempts === FAILURES_SAID : attempts === 1;
   const failed: TargetRow = {
@@ -172,7 +191,7 @@ function noteKept(post: Post, target: TargetRow, refusal: string | null): void {
       ? {}
       : {
           error_type: 'failed_to_remove_from_device',
-          error_message: refusal ?? 'The controller acknowledges the erasure, and still holds it.',
+          error_message: refusal ?? why ?? 'The controller acknowledges the erasure, and still holds it.',
         }),
   };
   post.store.targets.update(failed);

@@ -8,6 +8,7 @@ import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
 import type { TargetRow } from '../store/targets.ts';
 import type { Announcer } from './announcer.ts';
+import type { Hindrances } from './hindrances.ts';
 import type { Judge } from './judge.ts';
 import type { Retries } from './retries.ts';
 import type { SlotMap } from './slot-map.ts';
@@ -27,6 +28,7 @@ export type Post = {
   judge: Judge;
   announcer: Announcer;
   retries: Retries;
+  hindrances: Hindrances;
   map: SlotMap;
   /** Rows for which another gives up its slot; at most as many as the table has. */
   awaitingSlot: Set<number>;

@@ -43,6 +43,8 @@ export type SyncStatus = {
   problem: string | null;
 };
 
+export type Hindrance = { type: 'controller_offline' | 'timed_out'; message: string };
+
 export class Sync {
   readonly #options: SyncOptions;
   readonly #workers = new Map<string, Worker>();
@@ -115,6 +117,18 @@ export class Sync {
     if (worker === undefined)
       throw new OperatingError('not_supported', `controller ${controller} holds no credentials`);
     return await worker.resync();
+  }
+
+  /** Why a row that is on its way to this controller has not arrived, as far as is known. */
+  hindranceOf(controller: string, targetKey: number): Hindrance | null {
+    return this.#workers.get(controller)?.hindranceOf(targetKey) ?? null;
+  }
+
+  /** Why nothing gets through to a controller that is online. */
+  problemsOf(controller: string): string[] {
+    const problem = this.#workers.get(controller)?.problem ?? null;
+    const isOnline = this.#options.devices.get(controller)?.status().online === true;
+    return problem === null || !isOnline ? [] : [`its table: ${problem}`];
   }
 
   /** The nightly full comparison of every controller, each as soon as it can. */

@@ -21,6 +21,7 @@ import {
 import { ClockWatch } from './clock-watch.ts';
 import { certainInstant } from './desired.ts';
 import { eraseStep } from './erasing.ts';
+import { Hindrances } from './hindrances.ts';
 import { Judge } from './judge.ts';
 import { comeBack } from './making-way.ts';
 import { Pace } from './pace.ts';
@@ -84,6 +85,7 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #judge: Judge;
   readonly #retries: Retries;
+  readonly #hindrances = new Hindrances();
   readonly #pace: Pace;
   readonly #readPace: Pace;
   #post: Post | null = null;
@@ -141,6 +143,7 @@ export class Worker {
 
   deviceOnline(): void {
     this.#isContactDue = true;
+    this.#hindrances.forget();
     this.#forgiveSilence();
     this.wake();
   }
@@ -181,6 +184,13 @@ export class Worker {
     return this.#problem ?? this.#roomAhead.problem;
   }
 
+  /** Why a row that is on its way has not arrived, as far as is known; null: nothing is in its way. */
+  hindranceOf(targetKey: number): { type: 'controller_offline' | 'timed_out'; message: string } | null {
+    if (!this.#isUsable()) return { type: 'controller_offline', message: this.#offline().message };
+    const message = this.#hindrances.of(targetKey) ?? this.#problem;
+    return message === null ? null : { type: 'timed_out', message };
+  }
+
   // ---- the loop ----
 
   async #run(): Promise<void> {
@@ -217,6 +227,7 @@ export class Worker {
       ...this.#options,
       judge: this.#judge,
       retries: this.#retries,
+      hindrances: this.#hindrances,
       map,
       awaitingSlot: new Set(),
       zones: this.#zones,

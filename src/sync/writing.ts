@@ -20,8 +20,9 @@ type Ready = Omit<Wanted, 'sources'> & { slot: number; isFresh: boolean; content
 type Refusal = { type: string; message: string };
 type Verdict = { ready: Ready } & (
   | { result: 'verified' }
-  | { result: 'differs' }
-  | { result: 'unknown' }
+  /** `why`: the write was never answered; null: it was acknowledged. */
+  | { result: 'differs'; why: string | null }
+  | { result: 'unknown'; why: string }
   /** `isCleared`: nothing of an earlier content is left in the slot. */
   | { result: 'refused'; refusal: Refusal; isCleared: boolean }
   /** Refused, for somebody filled the slot at the device since it was last seen empty. */
@@ -67,6 +68,7 @@ type Done = { verdicts: readonly Verdict[]; problem: string; isAlone: boolean };
 type Prepared = { claimed: Ready[]; verdicts: Verdict[]; problem: string };
 
 const NOT_CONFIRMED = 'no write could be confirmed';
+const DIFFERS = 'The controller acknowledges the write, and holds something else.';
 
 const hasWork = ({ claimed, verdicts }: Prepared): boolean => claimed.length + verdicts.length > 0;
 
@@ -96,7 +98,11 @@ async function prepare(post: Post, { claimed, toRead }: Placed): Promise<Prepare
   if (toRead.length === 0) return { claimed, verdicts: [], problem: NOT_CONFIRMED };
   const looked = await lookFirst(post, toRead);
   if (typeof looked === 'string')
-    return { claimed: [], verdicts: [...claimed, ...toRead].map(unread), problem: looked };
+    return {
+      claimed: [],
+      verdicts: [...claimed, ...toRead].map((ready) => unread(ready, looked)),
+      problem: looked,
+    };
   await inSlices(post, looked.toWrite, (item) => {
     const current = post.store.targets.byKey(item.target.target_key);
     if (current !== undefined && claim(post, current, item)) claimed.push(item);
@@ -119,7 +125,7 @@ function carry(post: Post, { claimed, verdicts }: Prepared, pace: Pace): Promise
   return carried;
 }
 
-const unread = (ready: Ready): Verdict => ({ ready, result: 'unknown' });
+const unread = (ready: Ready, why: string): Verdict => ({ ready, result: 'unknown', why });
 
 const isAllUnknown = (verdicts: readonly Verdict[]): boolean =>
   verdicts.length > 0 && verdicts.every(({ result }) => result === 'unknown');
@@ -308,8 +314,9 @@ async function write(post: Post, ready: readonly Ready[]): Promise<Verdict[]> {
       )
     : new Map<number, SlotReading>();
   const verdicts = ready.map((item) => {
-    const reading = typeof readings === 'string' ? undefined : readings.get(item.slot);
-    return verdictOf(post, item, answers.get(item.slot), reading);
+    if (typeof readings !== 'string') return verdictOf(post, item, answers.get(item.slot), readings.get(item.slot));
+    const verdict = verdictOf(post, item, answers.get(item.slot), undefined);
+    return verdict.result === 'unknown' ? { ...verdict, why: readings } : verdict;
   });
   return await clearRefused(post, verdicts);
 }
@@ -332,12 +339,15 @@ function verdictOf(
       isCleared,
     };
   }
-  if (!canRead(post)) return { ready, result: answer?.outcome === 'written' ? 'verified' : 'unknown' };
-  if (reading === undefined) return { ready, result: 'unknown' };
-  if (!reading.image.equals(ready.image)) return { ready, result: 'differs' };
+  const why = answer?.outcome === 'unknown' ? answer.message : NOT_CONFIRMED;
+  if (!canRead(post))
+    return answer?.outcome === 'written' ? { ready, result: 'verified' } : { ready, result: 'unknown', why };
+  if (reading === undefined) return { ready, result: 'unknown', why };
+  if (!reading.image.equals(ready.image))
+    return { ready, result: 'differs', why: answer?.outcome === 'unknown' ? answer.message : null };
   // A masked record looks the same with another code in it: without an acknowledgement it proves nothing.
   const isProof = post.controller.slots.readBack === 'full' || answer?.outcome === 'written';
-  return { ready, result: isProof ? 'verified' : 'unknown' };
+  return isProof ? { ready, result: 'verified' } : { ready, result: 'unknown', why };
 }
 
 /** A device may refuse what it has stored all the same, whole or in part: that is ours to clear, for nobody else ever will. */
@@ -378,9 +388,11 @@ type Tally = { unknown: number; cleared: number };
 function settle(post: Post, verdict: Verdict, isAlone: boolean, tally: Tally): void {
   const { ready } = verdict;
   const target = post.store.targets.byKey(ready.target.target_key);
+  post.hindrances.clear(ready.target.target_key);
   if (target === undefined) return;
+  noteHindrance(post, verdict);
   if (verdict.result === 'verified') noteVerified(post, target, ready);
-  else if (verdict.result === 'differs') noteDiffers(post, { ...target, slot: ready.slot });
+  else if (verdict.result === 'differs') noteDiffers(post, { ...target, slot: ready.slot }, verdict.why ?? DIFFERS);
   else if (verdict.result === 'refused') {
     const isSlotFree = noteRefused(post, { ...target, slot: ready.slot }, verdict.refusal, verdict.isCleared);
     if (isSlotFree && !ready.isFresh) tally.cleared += 1;
@@ -391,9 +403,16 @@ function settle(post: Post, verdict: Verdict, isAlone: boolean, tally: Tally): v
   }
 }
 
+function noteHindrance({ hindrances }: Post, verdict: Verdict): void {
+  const key = verdict.ready.target.target_key;
+  if (verdict.result === 'unknown') hindrances.note(key, verdict.why);
+  else if (verdict.result === 'differs') hindrances.note(key, verdict.why ?? DIFFERS);
+}
+
 function resultOf({ verdicts, problem, isAlone }: Done, { unknown }: Tally): StepResult {
   const isRepeat = isAlone && verdicts.every((verdict) => verdict.ready.target.attempts > 0);
-  return { asked: verdicts.length, unknown, problem: unknown === 0 ? null : problem, isRepeat };
+  const first = verdicts.find((verdict) => verdict.result === 'unknown');
+  return { asked: verdicts.length, unknown, problem: unknown === 0 ? null : (first?.why ?? problem), isRepeat };
 }
 
 /** Facts first, then judged anew where a command or the clock may have changed what is wanted while the write was on its way. */
@@ -424,7 +443,7 @@ function isStillTrue(post: Post, target: Waits, { nextDueMs }: Desired): boolean
   return target.waits === WAITS.write && target.due_at !== AT_ONCE && !isDue;
 }
 
-function noteDiffers(post: Post, target: TargetRow): void {
+function noteDiffers(post: Post, target: TargetRow, why: string): void {
   const attempts = target.attempts + 1;
   const isSaid = attempts >= FAILURES_SAID;
   const failed: TargetRow = {
@@ -435,7 +454,7 @@ function noteDiffers(post: Post, target: TargetRow): void {
       ? {
           state: 'failed',
           error_type: 'failed_to_set_on_device',
-          error_message: 'The controller acknowledges the write, and holds something else.',
+          error_message: why,
         }
       : {}),
   };

@@ -158,6 +158,7 @@ export function buildRoom(store: Store, clock: Clock, policy: Partial<Policy> = 
     },
     sync: {
       wake: (controllers) => void room.woken.push(...controllers),
+      hindranceOf: () => null,
       resync: () => Promise.resolve({ compared: 3, differing: 0, foreign: 0 }),
     },
     controllers: { list: () => [], encode: () => undefined },

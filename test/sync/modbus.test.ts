@@ -7,6 +7,7 @@ import type { SimulatedUnit } from '../../drivers/modbus/simulator-unit.ts';
 import type { EntranceSetup } from '../../src/domain/facility.ts';
 import { EventBudgets } from '../../src/domain/event-budget.ts';
 import { Site } from '../../src/domain/site.ts';
+import { credentialObject } from '../../src/commands/credential-object.ts';
 import { createCredential, deleteCredential } from '../../src/commands/credentials.ts';
 import type { Outcome, Room } from '../../src/commands/room.ts';
 import { createUser, suspendUser } from '../../src/commands/users.ts';
@@ -56,10 +57,11 @@ async function building(
   transport: Transport,
   open: OpenPort = openPort,
   before: (unit: SimulatedUnit) => void = () => undefined,
+  profile: 'plc-door-1' | 'plc-door-2' = 'plc-door-2',
 ): Promise<Building> {
-  const line = await openLine(transport, [{ unit: 1, profile: 'plc-door-2' }]);
+  const line = await openLine(transport, [{ unit: 1, profile }]);
   before(line.simulator.unit(1));
-  const driver = startDriver(line.bus, [{ unit: 1, profile: 'plc-door-2', turnaround_max: '40ms' }], open);
+  const driver = startDriver(line.bus, [{ unit: 1, profile, turnaround_max: '40ms' }], open);
   const device = driver.device();
   const slots = device.capabilities.slots;
   if (slots === null) throw new Error('the controller has a table');
@@ -126,8 +128,8 @@ test.for(['tcp', 'rtu-over-tcp', 'rtu'] as const)(
   async (transport) => {
     const place = await building(transport);
     const id = place.create('4711');
-    await until(() => isGranted(place, '4711'), 'the door opens');
-    await until(() => isSettled(place), 'it is set');
+    await until(() => isGranted(place, '4711'), 'the door opens', 30_000);
+    await until(() => isSettled(place), 'it is set', 30_000);
     expect(place.store.targets.ofCredential(place.store.credentials.byId(id)?.credential_key ?? 0)).toMatchObject([
       { state: 'set', slot: 0 },
     ]);
@@ -149,8 +151,80 @@ test('a controller that lost its memory with its power is filled again', async (
   await until(() => isSettled(place), 'all are set');
   place.simulator.unit(1).powerOff();
   place.simulator.unit(1).powerOn({ keepMemory: false });
-  await until(() => codes(60).every((code) => isGranted(place, code)), 'all doors open again', 20_000);
+  await until(() => codes(60).every((code) => isGranted(place, code)), 'all doors open again', 60_000);
 });
+
+test('a controller without a count of its starts that comes back empty has lost its memory: told once, and filled again', async () => {
+  const place = await building('tcp', openPort, undefined, 'plc-door-1');
+  for (const code of codes(58)) place.create(code);
+  await until(() => isSettled(place), 'all are set', 30_000);
+  place.simulator.unit(1).powerOff();
+  place.simulator.unit(1).powerOn({ keepMemory: false });
+  await place.sync.resync('unit-1');
+  await until(() => codes(58).every((code) => isGranted(place, code)), 'all doors open again', 30_000);
+  const told = place.store.events.after(0, 10_000).map((event) => event.event_type);
+  expect(told.filter((type) => type === 'device.memory_lost')).toHaveLength(1);
+  expect(told).not.toContain('access_code.modified_externally');
+});
+
+test('a slot that somebody emptied at the controller is told as just that', async () => {
+  const place = await building('tcp', openPort, undefined, 'plc-door-1');
+  for (const code of codes(20)) place.create(code);
+  await until(() => isSettled(place), 'all are set', 30_000);
+  place.simulator.unit(1).doors.eraseSlot(1);
+  place.simulator.unit(1).doors.eraseSlot(2);
+  await place.sync.resync('unit-1');
+  await until(() => codes(20).every((code) => isGranted(place, code)), 'all doors open again', 30_000);
+  const told = place.store.events.after(0, 10_000).map((event) => event.event_type);
+  expect(told.filter((type) => type === 'access_code.modified_externally')).toHaveLength(2);
+  expect(told).not.toContain('device.memory_lost');
+});
+
+test('what is on its way says what is in its way, until it has arrived', async () => {
+  const place = await building('tcp');
+  const panel = place.simulator.unit(1);
+  const stateOf = (id: string): { state: string; error: { type: string; message: string } | null } => {
+    const row = place.store.credentials.byId(id);
+    if (row === undefined) throw new Error('the credential is there');
+    const [state] = credentialObject({ ...place.room, sync: place.sync }, row)['controller_states'] as ReturnType<
+      typeof stateOf
+    >[];
+    if (state === undefined) throw new Error('it is meant for the controller');
+    return state;
+  };
+  const says = async (id: string, type: string, message: string): Promise<void> =>
+    await until(
+      () => stateOf(id).error?.type === type && stateOf(id).error?.message.includes(message) === true,
+      `${type}: ${message}`,
+      60_000,
+    );
+  await until(() => place.driver.device().status().online, 'it is online', 30_000);
+  panel.failNext({ deaf: true }, 10_000, 16);
+  const id = place.create('4711');
+  await says(id, 'timed_out', 'no answer within');
+  expect(stateOf(id).state).toBe('writing');
+  panel.mend();
+  await until(() => isSettled(place), 'it is set', 60_000);
+  expect(stateOf(id)).toMatchObject({ state: 'set', error: null });
+
+  await place.simulator.cut();
+  await place.driver.seen('offline');
+  const late = place.create('4712');
+  await says(late, 'controller_offline', 'cannot connect');
+  await place.simulator.start();
+  await until(() => isSettled(place), 'both are set', 60_000);
+  expect(stateOf(late)).toMatchObject({ state: 'set', error: null });
+
+  panel.failNext({ deaf: true }, 10_000, 16);
+  place.run(() =>
+    suspendUser(place.room, { acs_user_id: USER }, { nowMs: Date.now(), commandId: 'x', asker: TEST_ASKER }),
+  );
+  await until(() => stateOf(id).state === 'removing' && stateOf(id).error !== null, 'why it is still there', 60_000);
+  expect(stateOf(id).error?.message).toContain('no answer within');
+  panel.mend();
+  await until(() => isSettled(place) && !isGranted(place, '4711'), 'it is gone', 60_000);
+  expect(stateOf(id).error).toBeNull();
+}, 240_000);
 
 test('a suspension while the controller is off is carried out first when it returns', async () => {
   const place = await building('tcp');
