@@ -389,13 +389,14 @@ export class Agent {
   #onDriverEvent(event: DriverEvent): void {
     if (event.type === 'presented') this.#access?.presented(event);
     else if (event.type === 'input') this.#access?.input(event);
+    else if (event.type === 'output') this.#access?.output(event);
     else if (event.type === 'bus_disturbed') {
       this.#recorder?.note(...busNews(event, this.#options.facility.acsSystemId));
       this.#touchState();
     } else this.#onDeviceEvent(event);
   }
 
-  #onDeviceEvent(event: Exclude<DriverEvent, { type: 'presented' | 'input' | 'bus_disturbed' }>): void {
+  #onDeviceEvent(event: Exclude<DriverEvent, { type: 'presented' | 'input' | 'output' | 'bus_disturbed' }>): void {
     const { log } = this.#options;
     const record = <T extends DeviceEventType>(type: T, more: DeviceBody<T>): void =>
       this.#recordDevice(type, event.device, more);
@@ -534,7 +535,7 @@ export class Agent {
         slots === null || load === null
           ? null
           : { used: load.used, total: slots.count, pending: load.pending, foreign },
-      problems: [...(this.#problems.get(name)?.values() ?? [])],
+      problems: [...(this.#problems.get(name)?.values() ?? []), ...(this.#sync?.problemsOf(name) ?? [])],
     };
   }
 

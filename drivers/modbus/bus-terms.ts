@@ -62,6 +62,7 @@ export type SendOptions = {
 export type Line = {
   start(events: LineEvents): void;
   stop(): Promise<void>;
+  /** Requests at once; a line may find out that its device takes fewer. */
   readonly maxInFlight: number;
   /** What a request and its answer take of the line, ms; 0: nobody waits for them. */
   lengthMs(request: Request): number;
@@ -74,6 +75,8 @@ export type Line = {
   exchange(unit: LineUnit, request: Request, options: SendOptions): Promise<Attempt>;
   /** Sends to every unit at once and resolves when they have had time for it; false when the line was lost. */
   broadcast(request: Request): Promise<boolean>;
+  /** Whether this unit is asked by a way of its own, which keeps nobody else waiting; left out: never. */
+  isAside?(unit: LineUnit): boolean;
   /** Waits no longer for a unit that is not online: a strike elsewhere goes before the hope that it is back. */
   abandonProbe(): void;
   /** Nobody answers at all: a connection may be dead without saying so. */
@@ -84,7 +87,10 @@ export type LineEvents = { up(): void; down(reason: string): void };
 
 export type UnitWatch = {
   online(): void;
+  /** Told again where more has become known of the reason. */
   offline(reason: string): void;
+  /** It answers, and wrongly; told once for each way in which it does. */
+  faulty?(fault: string): void;
   /** A transfer is about to take the bus for this long, ms: inputs that fall due before its end are asked for in this very turn. */
   ahead?(lengthMs: number): void;
 };
@@ -97,6 +103,8 @@ export type BusUnit = {
   readonly online: boolean;
   /** When it answered last, monotonic ms. */
   readonly heardAtMs: number;
+  /** When a transfer last waited for the bus or was on it, this unit's or another's, monotonic ms. */
+  readonly transferAtMs: number;
   request(request: Request, options: RequestOptions): Promise<Outcome>;
   /**
    * A strike was sent at or after this instant, monotonic ms, and its time is over without an answer. Where the line has been heard since, the strike has arrived.

@@ -40,6 +40,9 @@ const TIMER_EARLY_MS = 1;
 /** `knock`: whether a unit that is offline answers again. */
 type Lane = Priority | 'knock';
 const LANES: readonly Lane[] = [...PRIORITIES, 'knock'];
+const TRANSFERS: ReadonlySet<Lane> = new Set(['erase', 'write', 'read']);
+/** What keeps the others waiting for longer than this is asked half as often. */
+const DEAR_MS = 1_000;
 /** What units that do not answer may take of the bus while others do. */
 const SILENT_UNITS = { share: 1 / 6, leastPauseMs: 0 } as const;
 /** Whoever was answered may want to ask on, before the bus is spent on somebody who does not answer. */
@@ -63,10 +66,13 @@ export class Bus {
   readonly #queues: Record<Lane, Job[]> = { strike: [], input: [], erase: [], write: [], read: [], knock: [] };
   readonly #silence = new SilenceShare(SILENT_UNITS);
   #inFlight = 0;
+  /** Of those that nobody waits behind there is one at a time as well. */
+  #asideInFlight = 0;
   #queued = 0;
   #pollsInARow = 0;
   #missesInARow = 0;
   #heardAtMs = Number.NEGATIVE_INFINITY;
+  transferAtMs = Number.NEGATIVE_INFINITY;
   #state: 'new' | 'down' | 'up' | 'closed' = 'new';
   #downReason = 'the line has not been opened yet';
   #timer: Timer | null = null;
@@ -149,15 +155,15 @@ export class Bus {
       return;
     }
     this.#spent(tookMs - unit.settings.turnaroundMs);
-    if (attempt.result === 'exception')
-      unit.fault = `the gateway does not reach the unit (${describeException(attempt.code)})`;
-    else if (attempt.result === 'garbled') unit.fault = attempt.message;
+    if (attempt.result === 'exception') this.#found(unit, unreached(attempt.code));
+    else if (attempt.result === 'garbled') this.#found(unit, attempt.message);
   }
 
   #enqueue(asked: Omit<Job, 'attempts' | 'sinceMs'>): void {
     const job: Job = { ...asked, attempts: 0, sinceMs: this.#clock.monotonicMs() };
     this.#queues[job.lane].push(job);
     this.#queued++;
+    if (TRANSFERS.has(job.lane)) this.transferAtMs = job.sinceMs;
     if (job.options.priority === 'strike') this.#line.abandonProbe();
     this.#pump();
   }
@@ -214,6 +220,7 @@ export class Bus {
           continue;
         }
         if (job.unit.inFlight >= job.unit.settings.maxInFlight) continue;
+        if (lane === 'knock' && this.#asideInFlight > 0) continue;
         const jobWaitMs = this.#line.waitMs(job.unit, nowMs);
         if (jobWaitMs <= 0) {
           if (this.#asksAhead(job)) return this.#next();
@@ -272,7 +279,9 @@ export class Bus {
 
   async #carryOut(job: Job): Promise<void> {
     const { unit } = job;
-    this.#inFlight++;
+    const isAside = this.#isAside(job);
+    if (isAside) this.#asideInFlight++;
+    else this.#inFlight++;
     unit.inFlight++;
     unit.counters.requests++;
     if (job.attempts > 0) unit.counters.retries++;
@@ -280,14 +289,22 @@ export class Bus {
     const sentAtMs = this.#clock.monotonicMs();
     const attempt = await this.#line.exchange(unit, job.request, job.options);
     if (job.lane === 'knock' && !isHeard(attempt)) this.#spent(this.#clock.monotonicMs() - sentAtMs);
-    this.#inFlight--;
+    if (isAside) this.#asideInFlight--;
+    else this.#inFlight--;
     unit.inFlight--;
+    if (TRANSFERS.has(job.lane)) this.transferAtMs = this.#clock.monotonicMs();
     this.#judge(job, attempt);
     this.#pump();
   }
 
+  /** Whether nobody waits behind it. */
+  #isAside(job: Job): boolean {
+    return job.lane === 'knock' && this.#line.isAside?.(job.unit) === true;
+  }
+
   #spent(costMs: number): void {
-    this.#silence.spend(this.#clock.monotonicMs(), costMs, this.#someAnswer);
+    const chargedMs = costMs > DEAR_MS ? 2 * costMs : costMs;
+    this.#silence.spend(this.#clock.monotonicMs(), chargedMs, this.#someAnswer);
   }
 
   #judge(job: Job, attempt: Attempt): void {
@@ -305,8 +322,8 @@ export class Bus {
         // A gateway that says "no path" is heard, and the device behind it is not.
         if (exceptionKind(attempt.code) === 'path') {
           this.#missesInARow = 0;
-          unit.fault = `the gateway does not reach the unit (${describeException(attempt.code)})`;
-          this.#missed(unit, unit.fault);
+          this.#found(unit, unreached(attempt.code));
+          this.#missed(unit, unreached(attempt.code));
         } else this.#heard(unit);
         job.resolve({ outcome: 'exception', code: attempt.code });
         return;
@@ -314,18 +331,31 @@ export class Bus {
         job.resolve(notSent('too_late', 'the bus was not free in time'));
         return;
       case 'lost':
-        job.resolve({ outcome: 'no_reply', why: 'line_lost', message: attempt.message });
+        // Where the line is there all the same, a device has only ended a connection between two answers.
+        if (this.#mayRetry(job)) this.#askAgain(job);
+        else job.resolve({ outcome: 'no_reply', why: 'line_lost', message: attempt.message });
         return;
       default:
         if (attempt.result === 'timed_out') unit.counters.timeouts++;
-        else unit.fault = attempt.message;
+        else this.#found(unit, attempt.message);
         this.#missed(unit, attempt.message);
         this.#doubtLine();
-        if (this.#mayRetry(job)) {
-          this.#queues[job.lane].unshift(job);
-          this.#queued++;
-        } else job.resolve({ outcome: 'no_reply', why: attempt.result, message: attempt.message });
+        if (this.#mayRetry(job)) this.#askAgain(job);
+        else job.resolve({ outcome: 'no_reply', why: attempt.result, message: attempt.message });
     }
+  }
+
+  /** What is known of why it does not answer says more than that it does not. */
+  #found(unit: Unit, fault: string): void {
+    unit.found(fault);
+    if (unit.online || unit.problem?.kind !== 'silent' || unit.problem.reason === fault) return;
+    unit.problem = { kind: 'silent', reason: fault };
+    unit.watch.offline(fault);
+  }
+
+  #askAgain(job: Job): void {
+    this.#queues[job.lane].unshift(job);
+    this.#queued++;
   }
 
   #mayRetry(job: Job): boolean {
@@ -361,7 +391,7 @@ export class Bus {
 
   /** Told once for each kind of problem, not at every vain probe. */
   #goOffline(unit: Unit, kind: 'line' | 'silent', reason: string): void {
-    const isNews = unit.online || unit.problem?.kind !== kind;
+    const isNews = unit.online || unit.problem?.kind !== kind || (kind === 'line' && unit.problem.reason !== reason);
     unit.online = false;
     unit.problem = { kind, reason };
     unit.probeTimer?.cancel();
@@ -410,6 +440,8 @@ export class Bus {
 /** A gateway that says "no path" is heard, and the device behind it is not. */
 const isHeard = (attempt: Attempt): boolean =>
   attempt.result === 'reply' || (attempt.result === 'exception' && exceptionKind(attempt.code) !== 'path');
+
+const unreached = (code: number): string => `the gateway does not reach the unit (${describeException(code)})`;
 
 const notSent = (why: 'offline' | 'too_late' | 'queue_full' | 'closed', message: string): Outcome => ({
   outcome: 'not_sent',

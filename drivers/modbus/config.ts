@@ -4,11 +4,12 @@ import { z } from 'zod';
 import type { UnitSettings } from './bus-terms.ts';
 import { capabilitiesOf } from './capabilities.ts';
 import { PDU_LIMITS, type Request } from './codec.ts';
-import { blocksOf } from './inputs.ts';
+import { blocksOf, type Block } from './inputs.ts';
+import { blocksOfOutputs } from './outputs.ts';
 import { recordRegisters } from './layout.ts';
 import type { Profile } from './profile-schema.ts';
 import { loadProfile } from './profile.ts';
-import { lineTimes, transactionMs, USUAL_TURNAROUND_MS } from './rtu.ts';
+import { lineTimes, transactionMs, USUAL_TURNAROUND_MS, type LineTimes } from './rtu.ts';
 import { READ_FUNCTION, TRANSPORTS } from './schema-parts.ts';
 import { DURATION_FORM, formatDuration, parseDuration } from '../../src/domain/duration.ts';
 import { lineKeys, lineProblems, lineSettings, parseConverter } from '../../src/domain/line.ts';
@@ -261,10 +262,7 @@ export function checkBus(
     });
   });
   if (bus.kind !== 'rtu') return problems;
-  const share = parts.reduce((sum, { config, profile }) => {
-    const readerShare = profile.reader === undefined ? 0 : readerPollMs(bus.line, profile.reader) / profile.reader.poll;
-    return sum + pollMs(bus.line, profile) / parseDuration(config.input_period) + readerShare;
-  }, 0);
+  const share = pollShare(bus.line, parts);
   const hasReaders = parts.some(({ profile }) => profile.reader !== undefined);
   if (share > POLL_SHARE_LIMIT)
     problems.push({
@@ -288,10 +286,38 @@ export function checkBus(
 }
 
 /** Wire time of one look at all inputs of a device. */
-export function pollMs(line: LineSettings, profile: Profile): number {
-  return blocksOf(profile.inputs).reduce((sum, { area, at, count }) => {
+export const pollMs = (line: LineSettings, profile: Profile): number =>
+  blocksMs(lineTimes(line), blocksOf(profile.inputs));
+
+const blocksMs = (times: LineTimes, blocks: readonly Block[]): number =>
+  blocks.reduce((sum, { area, at, count }) => {
     const request: Request = { fc: READ_FUNCTION[area], address: at, count };
-    return sum + transactionMs(lineTimes(line), request, USUAL_TURNAROUND_MS);
+    return sum + transactionMs(times, request, USUAL_TURNAROUND_MS);
+  }, 0);
+
+/** Of what looks at inputs and readers leave of the bus. */
+const LOOK_SHARE = 0.5;
+const LOOK_LEFT_LEAST = 0.1;
+
+/** How often outputs are looked at, ms: with the inputs, or as often as the bus bears it. */
+export function lookPeriodMs(
+  bus: BusSettings,
+  parts: readonly { config: ControllerConfig; profile: Profile }[],
+): number {
+  if (bus.kind === 'tcp') return 0;
+  const times = lineTimes(bus.line);
+  const looksMs = parts.reduce(
+    (sum, { profile }) => sum + blocksMs(times, blocksOfOutputs(profile.outputs, profile.limits.functions)),
+    0,
+  );
+  const left = Math.max(LOOK_LEFT_LEAST, 1 - pollShare(bus.line, parts));
+  return looksMs / (LOOK_SHARE * left);
+}
+
+function pollShare(line: LineSettings, parts: readonly { config: ControllerConfig; profile: Profile }[]): number {
+  return parts.reduce((sum, { config, profile }) => {
+    const readerShare = profile.reader === undefined ? 0 : readerPollMs(line, profile.reader) / profile.reader.poll;
+    return sum + pollMs(line, profile) / parseDuration(config.input_period) + readerShare;
   }, 0);
 }
 

@@ -2,17 +2,18 @@
 // looked at again and again. A device that is another one than expected is never written to.
 
 import type { Bus } from './bus.ts';
-import type { BusUnit, Priority, UnitSettings } from './bus-terms.ts';
-import { clockLength, clockRegisters, fromClockRegisters } from './clock-registers.ts';
+import type { BusUnit, UnitSettings } from './bus-terms.ts';
+import { deviceClock } from './device-clock.ts';
 import { eventLog } from './event-log.ts';
 import { Inputs } from './inputs.ts';
 import { Outputs } from './outputs.ts';
+import { OutputFaults } from './output-faults.ts';
 import type { Profile } from './profile-schema.ts';
 import { CardReader } from './reader.ts';
 import { RecordCodec } from './record.ts';
+import { Refusals } from './refusals.ts';
 import { Slots } from './slots.ts';
-import { Talk, valueOf, type Failure } from './talk.ts';
-import { OperatingError } from '../../src/domain/errors.ts';
+import { Talk, type Failure } from './talk.ts';
 import type {
   Capabilities,
   Clock,
@@ -34,6 +35,8 @@ export type DeviceOptions = {
   capabilities: Capabilities;
   unit: UnitSettings;
   inputPeriodMs: number;
+  /** How often its outputs are looked at while no transfer waits. */
+  lookPeriodMs: number;
   zone: string;
   /** Most registers in one transfer on this bus. */
   transferRegisters: number;
@@ -41,10 +44,16 @@ export type DeviceOptions = {
 
 /** A device without inputs is looked at this often, so that its absence is noticed. */
 const HEARTBEAT_MS = 1_000;
+/** However busy the bus is, outputs are looked at this often. */
+const LOOK_MOST_MS = 1_000;
+/** So long after the last transfer there is none. */
+const QUIET_MS = 100;
 /** Identity, settings and restarts are looked at again after so long. */
 const CHECK_MS = 3_000;
 /** A device that could not be brought up, or is another one, is tried again after so long. */
 const BRING_UP_AGAIN_MS = 2_000;
+/** Exceptions of a device that has no such function or register. */
+const NO_SUCH_PLACE: ReadonlySet<number> = new Set([1, 2, 3]);
 /** Timers may fire a little before their time. */
 const EARLY_MS = 1;
 
@@ -62,7 +71,9 @@ export class ModbusDevice implements Device {
   readonly #clock: Clock;
   readonly #unit: BusUnit;
   readonly #talk: Talk;
+  readonly #refusals: Refusals;
   readonly #outputs: Outputs;
+  readonly #outputFaults: OutputFaults;
   readonly #inputs: Inputs;
   readonly #reader: CardReader | null;
   /** Counts outages: what was begun before one is not continued after it. */
@@ -81,6 +92,7 @@ export class ModbusDevice implements Device {
   #pollTimer: Timer | null = null;
   #nextPollMs = 0;
   #isCycling = false;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
   #nextCheckMs = 0;
   #nextKickMs = 0;
   #kicks = 0;
@@ -96,21 +108,30 @@ export class ModbusDevice implements Device {
     this.#unit = bus.addUnit(options.unit, {
       online: () => void this.#bringUp(),
       offline: (reason) => this.#goOffline(reason),
+      faulty: (fault) => this.#context.log.warn('a device answers wrongly', { unit: options.unit.unit, fault }),
       ahead: (lengthMs) => this.#pollAhead(lengthMs),
     });
-    this.#talk = new Talk(this.#unit, context.clock, profile.limits, options.transferRegisters);
+    this.#refusals = new Refusals(context.clock, (problem, before) => this.#tellRefusals(problem, before));
+    this.#talk = new Talk(this.#unit, context.clock, profile.limits, options.transferRegisters, (request, exception) =>
+      this.#refusals.answered(request, exception),
+    );
+    this.#outputFaults = new OutputFaults(name, (event) => this.#emit(event));
     this.#outputs = new Outputs(profile.outputs, {
       talk: this.#talk,
       clock: context.clock,
       log: this.#context.log,
       refusal: () => this.#outputRefusal(),
+      faults: this.#outputFaults,
+      scanMs: profile.scan,
+      own: new Set(profile.doors.flatMap(({ strike }) => strike ?? [])),
     });
     this.#inputs = new Inputs(profile.inputs, this.#talk, context.clock, (...told) => this.#tellInput(...told));
     this.#reader = profile.reader === undefined ? null : this.#makeReader(profile.reader);
     this.readers = this.#reader;
     this.outputs = profile.outputs.length === 0 ? null : this.#outputs;
     this.slots = this.#makeSlots();
-    this.clock = profile.clock === undefined ? null : this.#makeClock(profile.clock);
+    this.clock =
+      profile.clock === undefined ? null : deviceClock(profile.clock, options.zone, this.#talk, () => this.#refusal());
     this.events = this.#makeEvents();
   }
 
@@ -119,7 +140,7 @@ export class ModbusDevice implements Device {
       online: this.#state === 'ready',
       sinceMs: this.#sinceMs,
       identity: this.#identity,
-      problem: this.#problem ?? this.#configFault,
+      problem: this.#problem ?? this.#configFault ?? this.#outputFaults.problem ?? this.#refusals.problem,
       counters: { ...this.#unit.counters },
     };
   }
@@ -196,6 +217,7 @@ export class ModbusDevice implements Device {
     this.#life++;
     this.#pollTimer?.cancel();
     this.#reader?.end();
+    this.#refusals.forget();
     this.#state = 'offline';
     this.#problem = reason;
     if (!isNews) return;
@@ -209,7 +231,8 @@ export class ModbusDevice implements Device {
     if (identity === undefined) return null;
     const result = await this.#talk.readRegisters(identity.area, identity.at, identity.expect.length, 'read');
     if (!result.ok) {
-      if (result.failure.kind !== 'refused') return result.failure.message;
+      // One that is busy or broken has not said who it is; one that knows no such register has.
+      if (result.failure.kind !== 'refused' || !NO_SUCH_PLACE.has(result.failure.code)) return result.failure.message;
       return this.#stranger(`no identity (${result.failure.message})`);
     }
     if (result.value.some((word, i) => word !== identity.expect[i])) return this.#stranger(hex(result.value));
@@ -297,12 +320,28 @@ export class ModbusDevice implements Device {
     const pollDue = due(this.#nextPollMs);
     // By the period from the last due time; a bus that is behind does not catch up in a burst.
     if (pollDue) this.#nextPollMs = Math.max(nowMs, this.#nextPollMs + this.#periodMs);
+    // Both ask in this turn, so that no transfer comes in between.
+    const looking = pollDue && this.#isLookDue(nowMs) ? this.#look(nowMs) : null;
     if (this.#profile.inputs.length > 0) await this.#inputs.poll();
-    else if (pollDue) await this.#heartbeat();
+    else if (pollDue && looking === null) await this.#heartbeat();
+    await looking;
     if (stale()) return false;
     // Beside: its reads wait for credentials that are written, and inputs must not wait for its reads.
     if (due(this.#nextCheckMs)) void this.#recheck();
     return !stale();
+  }
+
+  /** Transfers go before the outputs, for a while. */
+  #isLookDue(nowMs: number): boolean {
+    if (!this.#outputs.isWatched) return false;
+    const sinceMs = nowMs - this.#lookedAtMs + EARLY_MS;
+    if (sinceMs >= LOOK_MOST_MS || this.#outputs.isAstray) return true;
+    return sinceMs >= this.#options.lookPeriodMs && nowMs - this.#unit.transferAtMs > QUIET_MS;
+  }
+
+  async #look(nowMs: number): Promise<void> {
+    this.#lookedAtMs = nowMs;
+    await this.#outputs.look();
   }
 
   get #periodMs(): number {
@@ -320,7 +359,8 @@ export class ModbusDevice implements Device {
   async #heartbeat(): Promise<void> {
     if (this.#clock.monotonicMs() - this.#unit.heardAtMs < HEARTBEAT_MS) return;
     const [probe] = this.#options.unit.probes;
-    if (probe !== undefined) await this.#talk.request(probe, { priority: 'input' });
+    // Not by way of what is asked for its answer: a refusal shows that it lives as well.
+    if (probe !== undefined) await this.#unit.request(probe, { priority: 'input' });
   }
 
   async #recheck(): Promise<void> {
@@ -357,6 +397,11 @@ export class ModbusDevice implements Device {
     this.#nextKickMs = this.#clock.monotonicMs() + watchdog.every;
     const value = watchdog.value === 'counter' ? ++this.#kicks & 0xffff : watchdog.value;
     await this.#talk.writeRegisters(watchdog.at, [value], { priority: 'input' });
+  }
+
+  #tellRefusals(problem: string | null, before: string | null): void {
+    const message = problem ?? before ?? '';
+    this.#emit({ type: 'fault', device: this.name, code: 'exceptions', message, cleared: problem === null });
   }
 
   #tellInput(input: number, active: boolean, atMonotonicMs: number, changedAfterMonotonicMs: number | null): void {
@@ -404,30 +449,6 @@ export class ModbusDevice implements Device {
     // What the profile says of the device, not what a gateway before it takes: that hands requests on one by one, however many it was given.
     const atOnce = this.#profile.transport.max_in_flight;
     return new Slots(credentials, codec, this.#talk, this.#clock, () => this.#refusal(), atOnce);
-  }
-
-  #makeClock(spec: NonNullable<Profile['clock']>): DeviceClock {
-    const { zone } = this.#options;
-    const refuse = (): void => {
-      const refusal = this.#refusal();
-      if (refusal !== null) throw new OperatingError('controller_offline', refusal);
-    };
-    return {
-      read: async () => {
-        refuse();
-        const registers = valueOf(await this.#talk.readRegisters('holding', spec.at, clockLength(spec), 'read'));
-        const atMs = fromClockRegisters(spec, registers, zone);
-        if (atMs === null) throw new OperatingError('internal', 'the device’s clock shows no date');
-        return atMs;
-      },
-      set: async (atMs) => {
-        refuse();
-        const priority: Priority = 'write';
-        valueOf(await this.#talk.writeRegisters(spec.at, clockRegisters(spec, atMs, zone), { priority }));
-        if (spec.set !== undefined)
-          valueOf(await this.#talk.writeRegisters(spec.set.at, [spec.set.value], { priority }));
-      },
-    };
   }
 
   #makeEvents(): EventDevice | null {

@@ -7,6 +7,7 @@ import {
   checkBus,
   controllerConfigOf,
   controllerSchema,
+  lookPeriodMs,
   prepare,
   preparedOf,
   transferRegisters,
@@ -53,6 +54,7 @@ class ModbusDriver implements Driver {
         : new TcpLine(settings, settings.maxInFlight ?? leastInFlight(units), this.#context);
     this.#bus = new Bus(context.clock, context.random, line);
     const perTransfer = transferRegisters(settings, parts);
+    const lookMs = lookPeriodMs(settings, parts);
     this.#devices = parts.map(({ name, capabilities, config, profile }) => {
       const unit = unitSettings(config, profile);
       const maxInFlight = settings.kind === 'tcp' ? (settings.maxInFlight ?? unit.maxInFlight) : 1;
@@ -63,6 +65,7 @@ class ModbusDriver implements Driver {
           capabilities,
           unit: { ...unit, maxInFlight },
           inputPeriodMs: parseDuration(config.input_period),
+          lookPeriodMs: lookMs,
           zone: config.time_zone ?? 'UTC',
           transferRegisters: perTransfer,
         },

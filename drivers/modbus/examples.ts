@@ -4,7 +4,7 @@
 import type { BusUnit, Outcome } from './bus-terms.ts';
 import { decodeReply, type Request } from './codec.ts';
 import { Inputs } from './inputs.ts';
-import { Outputs } from './outputs.ts';
+import { OutputWire, pulseRequest, type OutputSpec } from './output-wire.ts';
 import type { Profile, ProfileProblem } from './profile-schema.ts';
 import { RecordCodec } from './record.ts';
 import { writeFeedback } from './reader.ts';
@@ -13,7 +13,7 @@ import { crc16, requestFrame } from './rtu.ts';
 import { Slots } from './slots.ts';
 import { Talk } from './talk.ts';
 import { assert } from '../../src/domain/errors.ts';
-import type { Clock, Log } from '../../src/domain/ports.ts';
+import type { Clock } from '../../src/domain/ports.ts';
 
 type Example = Profile['examples'][number];
 
@@ -47,13 +47,16 @@ export async function checkExamples(profile: Profile, clock: Clock): Promise<Pro
 export async function requestsOf(profile: Profile, action: Example['do'], clock: Clock): Promise<Request[]> {
   const recorder = new Recorder();
   const talk = new Talk(recorder, clock, profile.limits, REQUEST_REGISTERS);
-  const outputs = new Outputs(profile.outputs, { talk, clock, log: SILENT, refusal: () => null });
+  const strike = { priority: 'strike' } as const;
   switch (action.verb) {
-    case 'pulse':
-      await outputs.pulse(action.output, action.for, Number.POSITIVE_INFINITY);
+    case 'pulse': {
+      const { pulse } = outputAt(profile, action.output);
+      if (pulse === undefined) await wireOf(profile, action.output, talk).switch(true, strike);
+      else await talk.write(pulseRequest(pulse, action.for), strike);
       break;
+    }
     case 'set':
-      await outputs.set(action.output, action.on);
+      await wireOf(profile, action.output, talk).switch(action.on, strike);
       break;
     case 'read_inputs':
       await new Inputs(profile.inputs, talk, clock, () => undefined).poll();
@@ -73,9 +76,17 @@ export async function requestsOf(profile: Profile, action: Example['do'], clock:
       else await slots.write([{ slot: action.slot, content: contentOf(action) }]);
     }
   }
-  outputs.close();
   return recorder.requests;
 }
+
+function outputAt(profile: Profile, index: number): OutputSpec {
+  const output = profile.outputs[index];
+  assert(output !== undefined, 'an example about an output names one of the profile');
+  return output;
+}
+
+const wireOf = (profile: Profile, index: number, talk: Talk): OutputWire =>
+  new OutputWire(outputAt(profile, index), talk, new Map());
 
 type ReaderAction = Extract<Example['do'], { verb: 'look_for_card' | 'read_card' | 'acknowledge_card' | 'feedback' }>;
 
@@ -103,6 +114,7 @@ class Recorder implements BusUnit {
   readonly requests: Request[] = [];
   readonly online = true;
   readonly heardAtMs = 0;
+  readonly transferAtMs = 0;
   readonly counters = {
     requests: 0,
     replies: 0,
@@ -143,11 +155,3 @@ const spaced = (bytes: Buffer): string =>
     .toString('hex')
     .toUpperCase()
     .replaceAll(/(..)(?!$)/g, '$1 ');
-
-const SILENT: Log = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  child: () => SILENT,
-};

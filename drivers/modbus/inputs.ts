@@ -9,7 +9,7 @@ import type { Clock } from '../../src/domain/ports.ts';
 type InputSpec = Profile['inputs'][number];
 
 /** Addresses that are read together. */
-type Block = { area: Area; at: number; count: number };
+export type Block = { area: Area; at: number; count: number };
 
 type InputState = {
   /** As last told; null before the first time. */
@@ -109,16 +109,19 @@ export class Inputs {
 
 const key = (area: Area, at: number): string => `${area} ${at}`;
 
+/** What is read to see all inputs. */
+export const blocksOf = (specs: readonly InputSpec[]): Block[] =>
+  blocksAt(
+    specs.flatMap(({ area, at, latch }) => [
+      { area, at },
+      ...(latch === undefined ? [] : [{ area: 'coil' as const, at: latch.at }]),
+    ]),
+  );
+
 /** Neighbouring addresses of an area together; nothing between them is touched, because it may not exist. */
-export function blocksOf(specs: readonly InputSpec[]): Block[] {
+export function blocksAt(places: readonly { area: Area; at: number }[]): Block[] {
   const addresses = new Map<Area, Set<number>>();
-  const note = (area: Area, at: number): void => {
-    addresses.set(area, (addresses.get(area) ?? new Set<number>()).add(at));
-  };
-  for (const spec of specs) {
-    note(spec.area, spec.at);
-    if (spec.latch !== undefined) note('coil', spec.latch.at);
-  }
+  for (const { area, at } of places) addresses.set(area, (addresses.get(area) ?? new Set<number>()).add(at));
   const blocks: Block[] = [];
   for (const [area, set] of addresses) {
     for (const at of [...set].sort((a, b) => a - b)) {

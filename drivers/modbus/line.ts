@@ -11,6 +11,7 @@ import {
   replyFrameLength,
   requestFrame,
   transactionMs,
+  whoAnswered,
   USUAL_TURNAROUND_MS,
   type LineTimes,
 } from './rtu.ts';
@@ -305,14 +306,15 @@ export class RtuLine implements Line {
         exchange.deadline = this.#clock.after(this.#silenceMs, () => this.#expire());
         return;
       }
-      const came = exchange.received.length;
-      if (came > 0 && !this.#lateness.notice(exchange.received)) exchange.unit.counters.crcErrors++;
       const waitedMs = Math.round(nowMs - exchange.sentAtMs);
-      this.#fail(
-        exchange,
-        'timed_out',
-        came === 0 ? `no answer within ${waitedMs} ms` : `no whole answer within ${waitedMs} ms, only ${came} bytes`,
-      );
+      const came = this.#withoutEcho(exchange) ?? Buffer.alloc(0);
+      if (came.length === 0) this.#fail(exchange, 'timed_out', `no answer within ${waitedMs} ms`);
+      else if (this.#lateness.notice(exchange.received))
+        this.#fail(exchange, 'timed_out', `no answer within ${waitedMs} ms, but the one to a question before`);
+      else {
+        exchange.unit.counters.crcErrors++;
+        this.#fail(exchange, 'garbled', whatCame(exchange, came));
+      }
     });
   }
 
@@ -348,6 +350,16 @@ export class RtuLine implements Line {
     this.#strayTimer = null;
     if (this.#stray.length > 0 && this.#lateness.notice(this.#stray)) this.#stray = Buffer.alloc(0);
   }
+}
+
+/** What is wrong with what came in place of an answer. */
+function whatCame({ unit, request }: Exchange, came: Buffer): string {
+  const other = whoAnswered(unit.settings.unit, request, came);
+  if (other !== null) return `unit ${other} answered where ${unit.settings.unit} was asked`;
+  const whole = replyFrameLength(request);
+  if (came[0] === unit.settings.unit && came[1] === request.fc && came.length < whole)
+    return `the answer stops after ${came.length} of ${whole} bytes`;
+  return `no whole answer, only ${came.length} bytes that are none: baud rate, parity, or two devices at one address`;
 }
 
 /** Whether one copy of our own bytes proves an echo: the answers to these functions look different. */

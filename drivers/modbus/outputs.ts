@@ -1,14 +1,15 @@
 // Relays: a pulse by the device where it has one, else by us, and then the off is certain: repeated until it has been read back. A strike is sent in the turn of the
-// call and never later than the instant it was decided for.
+// call and never later than the instant it was decided for. Every output that can be read is looked at again and again, and brought back where it is not as it was told.
 
-import type { Priority, RequestOptions } from './bus-terms.ts';
+import type { RequestOptions } from './bus-terms.ts';
 import { HOST_PULSE_MAX_MS, HOST_PULSE_MIN_MS } from './capabilities.ts';
-import type { Request } from './codec.ts';
-import type { Profile } from './profile-schema.ts';
+import { blocksAt, type Block } from './inputs.ts';
+import { isEnergised, OutputWire, pulseRequest, statePlace, type OutputSpec, type SharedWord } from './output-wire.ts';
+import type { OutputFaults } from './output-faults.ts';
+import type { Area } from './schema-parts.ts';
 import type { Failure, Result, Talk } from './talk.ts';
+import { OutputWatch } from '../../src/domain/output-watch.ts';
 import type { Clock, Log, OutputDevice, OutputOutcome, Timer } from '../../src/domain/ports.ts';
-
-type OutputSpec = Profile['outputs'][number];
 
 /** A command whose answer was lost is repeated so often within its time; repeating a pulse restarts it, it does not add to it. */
 const STRIKE_ATTEMPTS = 3;
@@ -18,6 +19,14 @@ const OFF_AGAIN_FIRST_MS = 50;
 const OFF_AGAIN_LAST_MS = 2_000;
 /** Just before its end a pulse is not looked for any more. */
 const PULSE_END_MARGIN_MS = 50;
+/** While an output settles it is looked at this often. */
+const SETTLE_LOOK_MS = 20;
+/** A device shows what it was told after two rounds of its program at most, and no adapter is quicker than this. */
+const SETTLE_SCANS = 2;
+const SETTLE_LEAST_MS = 100;
+
+/** A PLC may hold a door open for minutes by its own decision, and nobody there says so. */
+const OWN_WILL = { afterOursMs: 10_000, mostMs: 5 * 60_000 } as const;
 
 const STOPPING = { error: 'controller_offline', message: 'Lintel is stopping' } as const;
 
@@ -27,14 +36,23 @@ export type OutputContext = {
   log: Log;
   /** Why outputs may not be driven just now, or null. */
   refusal(): { error: 'controller_offline' | 'device_error'; message: string } | null;
+  faults: OutputFaults;
+  /** How long the device's program takes to come round. */
+  scanMs: number;
+  /** Outputs that the device drives by its own decisions as well. */
+  own: ReadonlySet<number>;
 };
 
 export class Outputs implements OutputDevice {
   readonly #outputs: readonly Output[];
+  readonly #talk: Talk;
+  readonly #blocks: readonly Block[];
 
   constructor(specs: readonly OutputSpec[], context: OutputContext) {
     const words = new Map<number, SharedWord>();
+    this.#talk = context.talk;
     this.#outputs = specs.map((spec, index) => new Output(index, spec, context, words));
+    this.#blocks = blocksOfOutputs(specs, context.talk.functions);
   }
 
   pulse(output: number, durationMs: number, notAfterMonotonicMs: number, onSent?: () => void): Promise<OutputOutcome> {
@@ -43,6 +61,34 @@ export class Outputs implements OutputDevice {
 
   set(output: number, energised: boolean): Promise<OutputOutcome> {
     return this.#at(output).set(energised);
+  }
+
+  /** Whether any of them can be read. */
+  get isWatched(): boolean {
+    return this.#blocks.length > 0;
+  }
+
+  /** True while one of them is not as it was told, as far as is known. */
+  get isAstray(): boolean {
+    return this.#outputs.some((output) => output.isAstray);
+  }
+
+  /** Reads all of them, and brings back whatever is not as it was told. Its questions are asked in this turn. */
+  async look(): Promise<void> {
+    const values = new Map<string, number>();
+    const results = await Promise.all(
+      this.#blocks.map(async (block) => ({
+        block,
+        result: await this.#talk.read(block.area, block.at, block.count, 'input'),
+      })),
+    );
+    let atMs = 0;
+    for (const { block, result } of results) {
+      if (!result.ok) return;
+      result.value.forEach((value, i) => values.set(`${block.area} ${block.at + i}`, value));
+      atMs = Math.max(atMs, result.atMonotonicMs);
+    }
+    for (const output of this.#outputs) output.seen((area, at) => values.get(`${area} ${at}`) ?? 0, atMs);
   }
 
   /** Brings every output to what it should be: at rest after a start, as last set after an outage. */
@@ -67,20 +113,35 @@ export class Outputs implements OutputDevice {
   }
 }
 
-/** The last value of a word that several bit outputs share; null until it has been read. */
-type SharedWord = { value: number | null };
+/** What is read to see how they all stand. */
+export const blocksOfOutputs = (specs: readonly OutputSpec[], functions: readonly number[]): Block[] =>
+  blocksAt(
+    specs.flatMap((spec) => {
+      const place = statePlace(spec, functions);
+      return place === null
+        ? []
+        : Array.from({ length: place.count }, (_, i) => ({ area: place.area, at: place.at + i }));
+    }),
+  );
 
 class Output {
   readonly #index: number;
   readonly #spec: OutputSpec;
   readonly #context: OutputContext;
-  readonly #words: Map<number, SharedWord>;
+  readonly #wire: OutputWire;
+  readonly #watch: OutputWatch;
+  readonly #settleMs: number;
   /** What it was last set to, pulses apart. */
   #wanted = false;
   #pulseEndsAtMs = 0;
+  /** Until then it may still show what was before. */
+  #settledAtMs = 0;
+  /** Commands that are on their way. */
+  #commanding = 0;
   #offTimer: Timer | null = null;
   /** Counts commands: what an earlier one began (turning off, again and again) ends with the next. */
   #command = 0;
+  #isUnseen = false;
   /** For good: nothing energises it any more. */
   #isResting = false;
   #closed = false;
@@ -89,23 +150,29 @@ class Output {
     this.#index = index;
     this.#spec = spec;
     this.#context = context;
-    this.#words = words;
+    this.#wire = new OutputWire(spec, context.talk, words);
+    this.#settleMs = spec.settles ?? Math.max(SETTLE_LEAST_MS, SETTLE_SCANS * context.scanMs);
+    this.#watch = new OutputWatch(context.own.has(index) ? OWN_WILL : null, (stand, energised, atMs) => {
+      if (stand === 'astray') context.log.warn('an output is not as it was told: told again', { output: index });
+      context.faults.stands(index, stand, energised, atMs);
+    });
   }
 
   async pulse(durationMs: number, notAfterMs: number, onSent?: () => void): Promise<OutputOutcome> {
     const refusal = this.#isResting ? STOPPING : this.#context.refusal();
     if (refusal !== null) return { outcome: 'failed', ...refusal };
     // Held open already: a pulse would end that.
-    if (this.#wanted) return { outcome: 'done', confirmed: (await this.#isOn()) === true };
+    if (this.#wanted) return { outcome: 'done', confirmed: (await this.#wire.read()) === true };
     const { pulse } = this.#spec;
     const [leastMs, mostMs] = pulse === undefined ? [HOST_PULSE_MIN_MS, HOST_PULSE_MAX_MS] : [pulse.min, pulse.max];
     const lengthMs = Math.min(mostMs, Math.max(leastMs, durationMs));
     const energise = (options: RequestOptions): Promise<Result<null>> =>
       pulse === undefined
-        ? this.#switch(true, options)
+        ? this.#wire.switch(true, options)
         : this.#context.talk.write(pulseRequest(pulse, lengthMs), options);
     this.#cancelOff();
     this.#pulseEndsAtMs = this.#context.clock.monotonicMs() + lengthMs;
+    this.#watch.pulsed();
     const outcome = await this.#carryOut(energise, true, notAfterMs, lengthMs, onSent);
     // Even a lost answer may have energised it.
     if (pulse === undefined) this.#offAfter(lengthMs);
@@ -123,16 +190,18 @@ class Output {
     this.#pulseEndsAtMs = 0;
     this.#cancelOff();
     const notAfterMs = this.#context.clock.monotonicMs() + SET_WITHIN_MS;
-    const outcome = await this.#carryOut((options) => this.#switch(energised, options), energised, notAfterMs, null);
+    const switchIt = (options: RequestOptions): Promise<Result<null>> => this.#wire.switch(energised, options);
+    const outcome = await this.#carryOut(switchIt, energised, notAfterMs, null);
     if (outcome.outcome === 'failed' && !energised) this.#offAfter(OFF_AGAIN_FIRST_MS);
     return outcome;
   }
 
+  /** Also one that was pulsed when the device was lost: it may have come back with that relay on and nothing that ends it. */
   async restore(): Promise<boolean> {
-    this.#forgetWord();
-    // A pulse that the device is still timing is left to it.
-    if (this.#spec.pulse !== undefined && this.#context.clock.monotonicMs() < this.#pulseEndsAtMs) return true;
-    return (await this.#switch(this.#wanted, { priority: 'strike' })).ok;
+    this.#wire.forgetWord();
+    this.#pulseEndsAtMs = 0;
+    this.#cancelOff();
+    return (await this.#tell(this.#wanted)).ok;
   }
 
   /** Off until the device shows it; who called ends that with `close` when there is no more time. */
@@ -148,10 +217,59 @@ class Output {
     this.#cancelOff();
   }
 
+  // ---- watching ----------------------------------------------------------------------------------------------------------------------------------
+
+  get isAstray(): boolean {
+    return this.#watch.isAstray;
+  }
+
+  seen(value: (area: Area, at: number) => number, atMs: number): void {
+    const place = statePlace(this.#spec, this.#context.talk.functions);
+    if (place === null || this.#closed) return;
+    const isOn = isEnergised(
+      this.#spec,
+      Array.from({ length: place.count }, (_, i) => value(place.area, place.at + i)),
+    );
+    const isMoving = this.#commanding > 0 || atMs <= Math.max(this.#settledAtMs, this.#pulseEndsAtMs + this.#settleMs);
+    if (isMoving) return;
+    const isToBeTold = this.#watch.look(isOn, this.#wanted, atMs);
+    // Settings by which something else drives it are no matter of telling it again.
+    if (isToBeTold && this.#context.refusal() === null) void this.#tellAgain();
+  }
+
+  async #tellAgain(): Promise<void> {
+    this.#wire.forgetWord();
+    await this.#tell(this.#wanted);
+  }
+
+  async #tell(energised: boolean): Promise<Result<null>> {
+    this.#commanding++;
+    const result = await this.#wire.switch(energised, { priority: 'strike' });
+    this.#commanding--;
+    if (result.ok) this.#settledAtMs = result.atMonotonicMs + this.#settleMs;
+    return result;
+  }
+
   // ---- commanding --------------------------------------------------------------------------------------------------------------------------------
 
   /** Sends a command and looks whether it took effect; one whose answer was lost is repeated while there is time. */
   async #carryOut(
+    send: (options: RequestOptions) => Promise<Result<null>>,
+    energised: boolean,
+    notAfterMs: number,
+    pulseMs: number | null,
+    onSent?: () => void,
+  ): Promise<OutputOutcome> {
+    this.#commanding++;
+    try {
+      return await this.#try(send, energised, notAfterMs, pulseMs, onSent);
+    } finally {
+      this.#commanding--;
+      this.#settledAtMs = this.#context.clock.monotonicMs() + this.#settleMs;
+    }
+  }
+
+  async #try(
     send: (options: RequestOptions) => Promise<Result<null>>,
     energised: boolean,
     notAfterMs: number,
@@ -171,24 +289,45 @@ class Output {
       if (result.ok) return await this.#confirm(energised, pulseMs, result.atMonotonicMs);
       ({ failure } = result);
       if (failure.kind !== 'unknown') break;
-      if ((await this.#isOn()) === energised) return { outcome: 'done', confirmed: true };
+      if ((await this.#wire.read()) === energised) return { outcome: 'done', confirmed: !this.#watch.isStuck };
     }
     if (energised && failure?.kind === 'unknown') talk.callBack(startedAtMs);
     return failedOutcome(failure);
   }
 
+  /** Acknowledged is done: it is looked at until it has had its time to follow, and what was not seen then is not confirmed. */
   async #confirm(energised: boolean, pulseMs: number | null, doneAtMs: number): Promise<OutputOutcome> {
-    const state = await this.#isOn();
-    if (state === null) return { outcome: 'done', confirmed: false };
-    if (state === energised) return { outcome: 'done', confirmed: true };
-    // A short pulse may be over by the time the bus was free to look.
-    const over = pulseMs !== null && this.#context.clock.monotonicMs() > doneAtMs + pulseMs - PULSE_END_MARGIN_MS;
-    if (over) return { outcome: 'done', confirmed: false };
-    return {
-      outcome: 'failed',
-      error: 'device_error',
-      message: `the device acknowledged, but output ${this.#index} did not ${energised ? 'energise' : 'release'}`,
-    };
+    const { clock, talk, log } = this.#context;
+    for (;;) {
+      const state = await this.#wire.read();
+      if (state === null) return { outcome: 'done', confirmed: false };
+      if (state === energised) {
+        this.#noteUnseen(false);
+        // One that does not release shows nothing by being on.
+        return { outcome: 'done', confirmed: !this.#watch.isStuck };
+      }
+      const nowMs = clock.monotonicMs();
+      // A short pulse may be over by the time the bus was free to look.
+      if (pulseMs !== null && nowMs > doneAtMs + pulseMs - PULSE_END_MARGIN_MS)
+        return { outcome: 'done', confirmed: false };
+      if (nowMs >= doneAtMs + this.#settleMs) break;
+      await talk.pause(SETTLE_LOOK_MS);
+    }
+    if (pulseMs === null)
+      return {
+        outcome: 'failed',
+        error: 'device_error',
+        message: `the device acknowledged, but output ${this.#index} did not ${energised ? 'energise' : 'release'}`,
+      };
+    log.warn('a pulse was acknowledged, and the output was not seen to energise', { output: this.#index });
+    this.#noteUnseen(true);
+    return { outcome: 'done', confirmed: false };
+  }
+
+  #noteUnseen(isUnseen: boolean): void {
+    if (this.#isUnseen === isUnseen) return;
+    this.#isUnseen = isUnseen;
+    this.#context.faults.unseen(this.#index, !isUnseen);
   }
 
   #cancelOff(): void {
@@ -208,94 +347,27 @@ class Output {
     const { log, talk } = this.#context;
     const command = this.#command;
     let againMs = OFF_AGAIN_FIRST_MS;
-    while (!this.#closed && !this.#wanted && command === this.#command) {
-      const result = await this.#switch(false, { priority: 'strike' });
-      if (result.ok && (await this.#isOn()) !== true) return;
-      if (!result.ok && result.failure.kind === 'unsent' && result.failure.why !== 'queue_full') return;
-      log.warn('an output does not release, trying again', { output: this.#index });
+    this.#pulseEndsAtMs = 0;
+    // What it shows meanwhile is judged here.
+    this.#commanding++;
+    for (let tries = 1; !this.#closed && !this.#wanted && command === this.#command; tries++) {
+      const result = await this.#tell(false);
+      if (result.ok && !(await this.#isStillOn(tries))) break;
+      if (!result.ok && result.failure.kind === 'unsent' && result.failure.why !== 'queue_full') break;
+      if (tries === 2) log.warn('an output does not release, trying again', { output: this.#index });
       await talk.pause(againMs);
       againMs = Math.min(OFF_AGAIN_LAST_MS, againMs * 2);
     }
+    this.#commanding--;
   }
 
-  // ---- the wire ----------------------------------------------------------------------------------------------------------------------------------
-
-  async #switch(energised: boolean, options: RequestOptions): Promise<Result<null>> {
-    const spec = this.#spec;
-    const { talk } = this.#context;
-    if (spec.kind === 'coil') return await talk.writeCoil(spec.at, energised, options);
-    if (spec.kind === 'register') return await talk.writeRegisters(spec.at, [energised ? spec.on : spec.off], options);
-    return await this.#switchBit(spec, energised, options);
+  async #isStillOn(tries: number): Promise<boolean> {
+    const isOn = await this.#wire.read();
+    const { clock } = this.#context;
+    // It may need its time to follow, the first time.
+    if (isOn !== null && !(isOn && tries === 1)) this.#watch.look(isOn, false, clock.monotonicMs());
+    return isOn === true;
   }
-
-  async #switchBit(spec: BitOutput, energised: boolean, options: RequestOptions): Promise<Result<null>> {
-    const { talk } = this.#context;
-    const mask = 2 ** spec.bit;
-    if (spec.registers === 1 && talk.knows(22)) {
-      const request: Request = { fc: 22, address: spec.at, andMask: 0xffff & ~mask, orMask: energised ? mask : 0 };
-      return await talk.write(request, options);
-    }
-    const shared = this.#word();
-    if (shared.value === null) {
-      const read = await talk.readRegisters('holding', spec.at, spec.registers, options.priority);
-      if (!read.ok) return read;
-      shared.value = toWord(read.value, spec.words);
-    }
-    const before = shared.value;
-    const bitIsSet = Math.floor(before / mask) % 2 === 1;
-    shared.value = before + (energised === bitIsSet ? 0 : energised ? mask : -mask);
-    return await talk.writeRegisters(spec.at, fromWord(shared.value, spec), options);
-  }
-
-  #word(): SharedWord {
-    const found = this.#words.get(this.#spec.at);
-    if (found !== undefined) return found;
-    const fresh: SharedWord = { value: null };
-    this.#words.set(this.#spec.at, fresh);
-    return fresh;
-  }
-
-  #forgetWord(): void {
-    if (this.#spec.kind === 'bit') this.#word().value = null;
-  }
-
-  /** Whether it is energised; null when the device does not tell, or not now. */
-  async #isOn(): Promise<boolean | null> {
-    const spec = this.#spec;
-    const { talk } = this.#context;
-    const priority: Priority = 'input';
-    if (spec.kind === 'coil') {
-      if (!spec.state || !talk.knows(1)) return null;
-      const result = await talk.readBits('coil', spec.at, 1, priority);
-      return result.ok ? (result.value[0] ?? null) : null;
-    }
-    if (spec.kind === 'register') {
-      if (spec.state === undefined) return null;
-      const { area, at, on, mask } = spec.state;
-      const result = await talk.readRegisters(area, at, 1, priority);
-      return result.ok ? ((result.value[0] ?? 0) & mask) === on : null;
-    }
-    const result = await talk.readRegisters('holding', spec.at, spec.registers, priority);
-    return result.ok ? Math.floor(toWord(result.value, spec.words) / 2 ** spec.bit) % 2 === 1 : null;
-  }
-}
-
-type BitOutput = Extract<OutputSpec, { kind: 'bit' }>;
-
-const toWord = (registers: readonly number[], words: 'hi-lo' | 'lo-hi' | undefined): number => {
-  const [high = 0, low] = words === 'lo-hi' ? [...registers].reverse() : registers;
-  return low === undefined ? high : high * 0x10000 + low;
-};
-
-function fromWord(value: number, spec: BitOutput): number[] {
-  if (spec.registers === 1) return [value];
-  const registers = [Math.floor(value / 0x10000), value % 0x10000];
-  return spec.words === 'lo-hi' ? registers.reverse() : registers;
-}
-
-export function pulseRequest(pulse: NonNullable<OutputSpec['pulse']>, durationMs: number): Request {
-  const value = pulse.base + Math.ceil(durationMs / pulse.unit);
-  return pulse.area === 'coil' ? { fc: 5, address: pulse.at, value } : { fc: 6, address: pulse.at, value };
 }
 
 function failedOutcome(failure: Failure | null): OutputOutcome {

@@ -75,12 +75,17 @@ const pulse = z
   })
   .describe('A pulse that the device itself ends');
 
+const settles = duration
+  .optional()
+  .describe('How long after a command its state may still be the old one (default: two scans)');
+
 const output = z
   .discriminatedUnion('kind', [
     z.strictObject({
       kind: z.literal('coil'),
       at: address,
       pulse: pulse.optional(),
+      settles,
       state: z
         .boolean()
         .default(true)
@@ -92,6 +97,7 @@ const output = z
       on: word.describe('The command that energises'),
       off: word.describe('The command that releases'),
       pulse: pulse.optional(),
+      settles,
       state: z
         .strictObject({
           area: registerArea,
@@ -109,6 +115,7 @@ const output = z
       words: wordOrder.optional(),
       bit: z.int().min(0).max(31).describe('Bit of the word, 0 is the lowest'),
       pulse: pulse.optional(),
+      settles,
     }),
   ])
   .describe('coil: one coil; register: commands as values; bit: one bit of a word that is written whole');
@@ -272,6 +279,7 @@ export const profileSchema = z.strictObject({
   credentials: credentials.optional().describe('The table of credentials in the device'),
   events: events.optional(),
   reader: reader.optional(),
+  scan: durationOr(50).describe('How long the program of the device takes to come round'),
   outputs: z.array(output).default([]).describe('Relays and strikes, counted from 0 in this order'),
   inputs: z.array(input).default([]).describe('Contacts, buttons and other inputs, counted from 0 in this order'),
   doors: z.array(door).default([]).describe('Doors that the device decides for by its table, counted from 1'),

@@ -73,6 +73,17 @@ export function findReply(unit: number, request: Request, received: Buffer, from
   return { found: false, damaged, next: next ?? Math.max(from, received.length - EXCEPTION_FRAME_LENGTH + 1) };
 }
 
+/** Which other unit has answered this in place of the one that was asked; null: none has. */
+export function whoAnswered(unit: number, request: Request, received: Buffer): number | null {
+  for (let start = 0; start + EXCEPTION_FRAME_LENGTH <= received.length; start++) {
+    const other = received.readUInt8(start);
+    if (other === unit || other === BROADCAST_UNIT) continue;
+    const search = findReply(other, request, received.subarray(start, start + replyFrameLength(request)));
+    if (search.found && search.start === 0 && search.decoded.outcome !== 'mismatch') return other;
+  }
+  return null;
+}
+
 /** Start, data, parity and stop bits of one character. */
 export const bitsPerCharacter = (line: Pick<LineSettings, 'dataBits' | 'parity' | 'stopBits'>): number =>
   1 + line.dataBits + (line.parity === 'none' ? 0 : 1) + line.stopBits;

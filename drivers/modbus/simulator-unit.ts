@@ -28,6 +28,12 @@ export type UnitFaults = {
   forgetful: boolean;
   /** Answers twice. */
   twice: boolean;
+  /** Answers as this unit. */
+  answersAs: number | null;
+  /** Modbus TCP: the answer carries another transaction number. */
+  misnumbered: boolean;
+  /** The last byte of the answer is missing, though its header counts it. */
+  torn: boolean;
 };
 
 export const NO_FAULTS: Readonly<UnitFaults> = {
@@ -39,6 +45,9 @@ export const NO_FAULTS: Readonly<UnitFaults> = {
   exceptionAfter: null,
   forgetful: false,
   twice: false,
+  answersAs: null,
+  misnumbered: false,
+  torn: false,
 };
 
 export type SimulatedUnitOptions = {
@@ -48,6 +57,8 @@ export type SimulatedUnitOptions = {
   zone?: string;
   /** How long the device's own decision opens a door. */
   strikeMs?: number;
+  /** How long its program takes to come round: a relay follows its command, and shows it, that much later. */
+  scanMs?: number;
   /** How long a command of the profile's `commit` or `delete` takes. */
   commandMs?: number;
 };
@@ -65,12 +76,15 @@ export class SimulatedUnit {
   readonly reader: SimulatedReader | null;
   /** How it answers from now on. */
   readonly faults: UnitFaults = { ...NO_FAULTS };
+  /** Relays that stay on once they are, whatever they are told. */
+  readonly welded = new Set<number>();
   /** Every change of a relay, oldest first; the last 1000. */
   readonly outputChanges: OutputChange[] = [];
   /** Request PDUs as they came; the last 1000. */
   readonly requests: Buffer[] = [];
   readonly #clock: Clock;
   readonly #commandMs: number;
+  readonly #scanMs: number;
   readonly #next: { faults: Partial<UnitFaults>; fc: number | null }[] = [];
   readonly #pulses = new Map<number, Timer>();
   #powered = true;
@@ -84,6 +98,7 @@ export class SimulatedUnit {
     this.zone = options.zone ?? 'UTC';
     this.strikeMs = options.strikeMs ?? 3_000;
     this.#commandMs = options.commandMs ?? 20;
+    this.#scanMs = options.scanMs ?? 0;
     this.#clock = clock;
     this.#clockOffsetMs = 0;
     this.events = new SimulatedEvents(this.profile.events, this.memory, () => this.timeMs());
@@ -102,7 +117,12 @@ export class SimulatedUnit {
     const output = this.profile.outputs[index];
     assert(output !== undefined, `output ${index} exists`);
     if (output.kind === 'coil') return this.memory.get('coil', output.at) !== 0;
-    if (output.kind === 'register') return this.memory.get('holding', output.at) === output.on;
+    if (output.kind === 'register') {
+      const { state } = output;
+      return state === undefined
+        ? this.memory.get('holding', output.at) === output.on
+        : (this.memory.get(state.area, state.at) & state.mask) === state.on;
+    }
     const [at, bit] = bitPlace(output);
     return (this.memory.get('holding', at) & (1 << bit)) !== 0;
   }
@@ -132,6 +152,12 @@ export class SimulatedUnit {
   /** These faults for the next `count` requests (of this function code only, where one is given), over the lasting ones. */
   failNext(faults: Partial<UnitFaults>, count = 1, fc: number | null = null): void {
     for (let i = 0; i < count; i++) this.#next.push({ faults, fc });
+  }
+
+  /** Nothing that was to go wrong does. */
+  mend(): void {
+    this.#next.length = 0;
+    Object.assign(this.faults, NO_FAULTS);
   }
 
   /** Power goes: relays drop, and nothing is answered until `powerOn`. */
@@ -166,6 +192,28 @@ export class SimulatedUnit {
     const before = this.output(index);
     this.#pulses.get(index)?.cancel();
     this.#pulses.delete(index);
+    if (!energised && this.#isHeld(index)) return;
+    this.#show(index, energised);
+    if (before !== energised) this.#noteChange(index, energised);
+    if (energised && pulseMs !== null)
+      this.#pulses.set(
+        index,
+        this.#clock.after(pulseMs, () => this.drive(index, false)),
+      );
+  }
+
+  /** Welded, and on. */
+  #isHeld(index: number): boolean {
+    return this.welded.has(index) && this.#isEnergised(index);
+  }
+
+  #isEnergised(index: number): boolean {
+    return this.outputChanges.findLast((change) => change.output === index)?.energised ?? false;
+  }
+
+  #show(index: number, energised: boolean): void {
+    const output = this.profile.outputs[index];
+    assert(output !== undefined, `output ${index} exists`);
     if (output.kind === 'coil') this.memory.set('coil', output.at, energised ? 1 : 0);
     else if (output.kind === 'register') {
       this.memory.set('holding', output.at, energised ? output.on : output.off);
@@ -175,12 +223,6 @@ export class SimulatedUnit {
       const word = this.memory.get('holding', at);
       this.memory.set('holding', at, energised ? word | (1 << bit) : word & ~(1 << bit) & 0xffff);
     }
-    if (before !== energised) this.#noteChange(index, energised);
-    if (energised && pulseMs !== null)
-      this.#pulses.set(
-        index,
-        this.#clock.after(pulseMs, () => this.drive(index, false)),
-      );
   }
 
   close(): void {
@@ -236,30 +278,32 @@ export class SimulatedUnit {
       if (output.pulse?.area === area && output.pulse.at === at) {
         const { base, unit, max } = output.pulse;
         const count = value - base;
-        if (count > 0 && count * unit <= max + unit) this.drive(i, true, count * unit);
+        if (count > 0 && count * unit <= max + unit) this.#afterScan(() => this.drive(i, true, count * unit));
         return;
       }
       if (output.kind === 'coil') {
-        if (area === 'coil' && output.at === at) this.#driven(i, value !== 0);
+        if (area === 'coil' && output.at === at) this.#commanded(i, value !== 0);
       } else if (area !== 'holding') return;
       else if (output.kind === 'register') {
         if (output.at === at && (value === output.on || value === output.off)) {
-          this.#showState(output, value === output.on);
-          this.#driven(i, value === output.on);
+          this.#commanded(i, value === output.on);
         }
       } else {
         const [bitAt, bit] = bitPlace(output);
-        if (bitAt === at) this.#driven(i, (value & (1 << bit)) !== 0);
+        if (bitAt === at) this.#commanded(i, (value & (1 << bit)) !== 0);
       }
     });
   }
 
-  /** The memory holds it already: only pulses and the record of changes follow. */
-  #driven(index: number, energised: boolean): void {
-    this.#pulses.get(index)?.cancel();
-    this.#pulses.delete(index);
-    const last = this.outputChanges.findLast((change) => change.output === index);
-    if ((last?.energised ?? false) !== energised) this.#noteChange(index, energised);
+  /** The memory holds the command already; it is to show the relay, which follows with the next scan, or not at all. */
+  #commanded(index: number, energised: boolean): void {
+    this.#show(index, this.#isEnergised(index));
+    this.#afterScan(() => this.drive(index, energised));
+  }
+
+  #afterScan(follow: () => void): void {
+    if (this.#scanMs === 0) follow();
+    else this.#clock.after(this.#scanMs, follow);
   }
 
   #noteChange(output: number, energised: boolean): void {

@@ -31,6 +31,12 @@ export type LineFaults = {
   fragment: { bytes: number; pauseMs: number } | null;
   /** A frame of another device stands before each answer. */
   foreign: boolean;
+  /** Modbus TCP: the connection is ended after each whole answer. */
+  oneAnswerEach: boolean;
+  /** A gateway looks so long for a unit that is not there before it says so; `oneAtATime`: nobody else is served meanwhile. */
+  vain: { takesMs: number; oneAtATime: boolean };
+  /** How many connections it takes; one more is ended at once. */
+  mostConnections: number;
 };
 
 const OPEN_MS = 5_000;
@@ -39,7 +45,15 @@ const FRAME_PAUSE_MS = 50;
 const GATEWAY_TARGET_FAILED = 11;
 
 export class ModbusSimulator {
-  readonly lineFaults: LineFaults = { pace: null, echo: false, fragment: null, foreign: false };
+  readonly lineFaults: LineFaults = {
+    pace: null,
+    echo: false,
+    fragment: null,
+    foreign: false,
+    oneAnswerEach: false,
+    vain: { takesMs: 0, oneAtATime: false },
+    mostConnections: Infinity,
+  };
   readonly #clock: Clock;
   readonly #listen: Listen;
   readonly #units = new Map<number, SimulatedUnit>();
@@ -50,6 +64,7 @@ export class ModbusSimulator {
   #serial: Port | null = null;
   #tcpPort = 0;
   #accepted = 0;
+  #gatewayFreeAtMs = 0;
 
   constructor({ listen, units, clock, baseFolder = '.' }: SimulatorOptions) {
     this.#clock = clock;
@@ -102,6 +117,11 @@ export class ModbusSimulator {
     if (server !== null) await new Promise<void>((resolve) => server.close(() => resolve()));
   }
 
+  /** Ends every connection, and takes new ones. */
+  endConnections(): void {
+    for (const socket of this.#sockets) socket.end();
+  }
+
   async close(): Promise<void> {
     for (const timer of this.#timers) timer.cancel();
     for (const unit of this.#units.values()) unit.close();
@@ -116,6 +136,10 @@ export class ModbusSimulator {
 
   async #listenOn(port: number): Promise<void> {
     const server = createServer({ noDelay: true }, (socket) => {
+      if (this.#sockets.size >= this.lineFaults.mostConnections) {
+        socket.destroy();
+        return;
+      }
       this.#sockets.add(socket);
       this.#accepted++;
       socket.on('error', () => undefined);
@@ -161,8 +185,9 @@ export class ModbusSimulator {
     if (unit === undefined || faults === null || faults.deaf) return;
     // Carried out when the last byte of the request has come, answered after the device's own time.
     this.#later(this.#wireMs(request.length), () => {
-      const answer = frame(address, unit.handle(pdu, faults));
+      let answer = frame(faults.answersAs ?? address, unit.handle(pdu, faults));
       if (faults.silent) return;
+      if (faults.torn) answer = answer.subarray(0, -1);
       if (faults.wrongCrc) answer.writeUInt8(answer.readUInt8(answer.length - 1) ^ 0x5a, answer.length - 1);
       const said = Buffer.concat([
         this.lineFaults.foreign ? frame(address === 247 ? 1 : 247, Buffer.of(3, 2, 0x12, 0x34)) : Buffer.alloc(0),
@@ -213,19 +238,21 @@ export class ModbusSimulator {
   // ---- Modbus TCP --------------------------------------------------------------------------------------------------------------------------------
 
   #serveMbap(socket: Socket, send: (bytes: Buffer) => void): void {
+    const end = (): void => void socket.end();
     let received = Buffer.alloc(0);
     socket.on('data', (bytes) => {
       received = Buffer.concat([received, bytes]);
       while (received.length >= 7) {
         const length = received.readUInt16BE(4) + 6;
         if (received.length < length) return;
-        this.#heardMbap(received.subarray(0, 7), received.subarray(7, length), send);
+        if (socket.writableEnded) return;
+        this.#heardMbap(received.subarray(0, 7), received.subarray(7, length), send, end);
         received = received.subarray(length);
       }
     });
   }
 
-  #heardMbap(header: Buffer, pdu: Buffer, send: (bytes: Buffer) => void): void {
+  #heardMbap(header: Buffer, pdu: Buffer, send: (bytes: Buffer) => void, end: () => void): void {
     const unit = this.#units.get(header.readUInt8(6));
     const faults = unit?.takeFaults(pdu) ?? null;
     if (faults?.deaf) return;
@@ -236,7 +263,22 @@ export class ModbusSimulator {
     if (faults?.silent) return;
     const dressed = Buffer.concat([header, answer]);
     dressed.writeUInt16BE(answer.length + 1, 4);
-    this.#later(faults?.latencyMs ?? 0, () => this.#sendPieces(dressed, send));
+    if (faults?.misnumbered) dressed.writeUInt16BE((header.readUInt16BE(0) + 77) & 0xffff, 0);
+    if (faults !== null && faults.answersAs !== null) dressed.writeUInt8(faults.answersAs, 6);
+    const said = faults?.torn ? dressed.subarray(0, -1) : dressed;
+    const vainMs = unit === undefined || faults === null ? this.lineFaults.vain.takesMs : 0;
+    this.#gatewayTurn(vainMs, faults?.latencyMs ?? 0, () => {
+      this.#sendPieces(said, send);
+      if (this.lineFaults.oneAnswerEach) end();
+    });
+  }
+
+  /** Where a gateway does one thing after the other, whoever comes later waits for whom it looks. */
+  #gatewayTurn(vainMs: number, latencyMs: number, run: () => void): void {
+    const nowMs = this.#clock.monotonicMs();
+    const beginsMs = this.lineFaults.vain.oneAtATime ? Math.max(nowMs, this.#gatewayFreeAtMs) : nowMs;
+    if (vainMs > 0) this.#gatewayFreeAtMs = beginsMs + vainMs;
+    this.#later(beginsMs - nowMs + vainMs + latencyMs, run);
   }
 }
 

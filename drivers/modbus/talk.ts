@@ -22,19 +22,30 @@ export type Result<T> = { ok: true; value: T; atMonotonicMs: number } | { ok: fa
 const BUSY_AGAIN_MS = 50;
 const BUSY_MAX_MS = 2_000;
 
+/** Told of every answer: the code of an exception, or null. */
+export type AnswerTold = (request: Request, exception: number | null) => void;
+
 export class Talk {
   readonly #unit: BusUnit;
   readonly #clock: Clock;
   readonly #limits: Profile['limits'];
   /** Most registers in one transfer, so that inputs on the same bus are read in time. */
   readonly #transferRegisters: number;
+  readonly #answered: AnswerTold;
 
-  constructor(unit: BusUnit, clock: Clock, limits: Profile['limits'], transferRegisters: number) {
+  constructor(
+    unit: BusUnit,
+    clock: Clock,
+    limits: Profile['limits'],
+    transferRegisters: number,
+    answered: AnswerTold = () => undefined,
+  ) {
     assert(transferRegisters >= 1, 'a transfer carries at least one register');
     this.#unit = unit;
     this.#clock = clock;
     this.#limits = limits;
     this.#transferRegisters = transferRegisters;
+    this.#answered = answered;
   }
 
   get readRegistersLimit(): number {
@@ -47,6 +58,11 @@ export class Talk {
 
   get #canWriteBlocks(): boolean {
     return this.#limits.functions.includes(16);
+  }
+
+  /** Function codes that the device knows. */
+  get functions(): readonly number[] {
+    return this.#limits.functions;
   }
 
   knows(fc: Request['fc']): boolean {
@@ -114,6 +130,8 @@ export class Talk {
     for (;;) {
       // Awaited at once: the first request must leave in the turn of the call.
       const outcome = await this.#unit.request(request, options);
+      if (outcome.outcome === 'reply') this.#answered(request, null);
+      if (outcome.outcome === 'exception') this.#answered(request, outcome.code);
       if (outcome.outcome !== 'exception') return toResult(outcome);
       const kind = exceptionKind(outcome.code);
       // A write that the device has taken on is done later or not: only reading tells.

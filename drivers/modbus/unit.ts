@@ -7,6 +7,7 @@ import type { Request } from './codec.ts';
 
 /** Who carries out what is asked of it. */
 export type UnitHost = {
+  readonly transferAtMs: number;
   request(unit: Unit, request: Request, options: RequestOptions): Promise<Outcome>;
   callBack(sinceMonotonicMs: number): void;
   answeredLate(unit: Unit, tookMs: number, attempt: Attempt): void;
@@ -31,6 +32,7 @@ export class Unit implements BusUnit, LineUnit {
   problem: { kind: 'line' | 'silent'; reason: string } | null = null;
   /** What it was found to do wrong since its last good answer; null: it was only silent, or is well. Says more than any silence after it. */
   fault: string | null = null;
+  #toldFault: string | null = null;
   inFlight = 0;
   heardAtMs = Number.NEGATIVE_INFINITY;
   /** Lost answers running. */
@@ -45,10 +47,22 @@ export class Unit implements BusUnit, LineUnit {
     this.watch = watch;
   }
 
+  get transferAtMs(): number {
+    return this.#host.transferAtMs;
+  }
+
   nextProbe(): Request {
     const request = this.settings.probes[this.#nextProbe++ % this.settings.probes.length];
     assert(request !== undefined, 'a unit has probes');
     return request;
+  }
+
+  /** What it does wrong, as far as is known by now. */
+  found(fault: string): void {
+    this.fault = fault;
+    if (this.#toldFault === fault) return;
+    this.#toldFault = fault;
+    this.watch.faulty?.(fault);
   }
 
   request(request: Request, options: RequestOptions): Promise<Outcome> {

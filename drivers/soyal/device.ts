@@ -32,6 +32,7 @@ import type { ExchangeResult, SoyalLine } from './line.ts';
 import { evenMs, instantShown, isShowable, localTimeAt, type LocalTime } from './local-time.ts';
 import { maintenance, type Maintenance } from './maintenance.ts';
 import { outputDevice } from './outputs.ts';
+import { RelayWatch } from './relay-watch.ts';
 import { scheduleDevice } from './schedules.ts';
 import { slotDevice, usersWithin } from './slots.ts';
 import { failure, type Talk, type TalkOptions } from './talk.ts';
@@ -74,6 +75,7 @@ export class SoyalDevice implements Device {
   readonly #bus: BusSettings;
   readonly #line: SoyalLine;
   readonly #context: DriverContext;
+  readonly #relay: RelayWatch;
   readonly #faults = new Set<string>();
   readonly #inputs = new Map<number, boolean>();
   readonly #history = new InputHistory();
@@ -118,6 +120,16 @@ export class SoyalDevice implements Device {
       endless: () => this.#doorRelayTimeMs === 0,
       isResting: () => this.#resting !== null,
       energising: (more) => (this.#energising += more),
+      told: (wanted) => this.#relay.told(wanted),
+      isStuck: () => this.#relay.isStuck,
+    });
+    this.#relay = new RelayWatch({
+      device: name,
+      clock: context.clock,
+      emit: (event) => context.emit(event),
+      fault: (code, present, message) => this.#fault(code, present, message),
+      relayTimeMs: () => this.#doorRelayTimeMs,
+      switchOff: () => void this.outputs.set(0, false),
     });
     this.events = eventDevice(talk, settings.time_zone, () => this.#cardZeroOpened());
     this.maintenance = maintenance(talk, () => this.#closed());
@@ -360,6 +372,7 @@ export class SoyalDevice implements Device {
       const changedAfterMonotonicMs = this.#history.changedAfter(input, active);
       this.#context.emit({ type: 'input', device: this.name, input, active, atMonotonicMs, changedAfterMonotonicMs });
     }
+    this.#relay.seen(status, atMonotonicMs);
     for (const { code, message, of } of STATUS_FAULTS) this.#fault(code, of(status), message);
   }
 

@@ -19,9 +19,13 @@ export type RelayPorts = {
   isResting: () => boolean;
   /** One command more (1) or less (-1) that may switch the relay on is on its way. */
   energising: (more: 1 | -1) => void;
+  /** The relay was told so: for good, or for the controller's own time. */
+  told: (wanted: 'on' | 'off' | 'pulse') => void;
+  /** It was found not to do what it is told. */
+  isStuck: () => boolean;
 };
 
-export function outputDevice({ talk, clock, endless, isResting, energising }: RelayPorts): OutputDevice {
+export function outputDevice({ talk, clock, endless, isResting, energising, told, isStuck }: RelayPorts): OutputDevice {
   /** Every 21H is answered with the state of the relay, so its answer is the read-back; one that came before the relay moved is asked for once more. */
   const relay = async (
     request: Request,
@@ -32,9 +36,10 @@ export function outputDevice({ talk, clock, endless, isResting, energising }: Re
     const sent = onSent === undefined ? {} : { onSent };
     const result = await talk(request, { priority: 'strike', notAfterMs, ...sent });
     if (result.outcome !== 'answered') return relayFailure(result);
-    if (reached(statusOf(result))) return { outcome: 'done', confirmed: true };
+    // One that does not release shows nothing by being on.
+    if (reached(statusOf(result))) return { outcome: 'done', confirmed: !isStuck() };
     const again = await talk(REQUESTS.doorStatus(), { priority: 'strike', retries: 1 });
-    return { outcome: 'done', confirmed: again.outcome === 'answered' && reached(statusOf(again)) };
+    return { outcome: 'done', confirmed: again.outcome === 'answered' && reached(statusOf(again)) && !isStuck() };
   };
 
   const switchOn = async (...args: Parameters<typeof relay>): Promise<OutputOutcome> => {
@@ -57,11 +62,13 @@ export function outputDevice({ talk, clock, endless, isResting, energising }: Re
           message: 'the door relay time stored in the controller is 0, so a pulse would leave the door open',
         };
       }
+      told('pulse');
       return await switchOn(REQUESTS.doorPulse(), notAfterMonotonicMs, (status) => status.relayOn, onSent);
     },
     async set(output, energised): Promise<OutputOutcome> {
       assert(output === 0, 'the controller has one output, number 0');
       if (energised && isResting()) return STOPPING;
+      told(energised ? 'on' : 'off');
       const notAfterMs = clock.monotonicMs() + SET_WITHIN_MS;
       return energised
         ? await switchOn(REQUESTS.doorOn(), notAfterMs, (status) => status.relayOn)

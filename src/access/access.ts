@@ -129,6 +129,11 @@ export class Access {
     for (const door of this.#doors.values()) door.input(event);
   }
 
+  /** A relay stands otherwise than before: every door looks whether it is its strike. */
+  output(event: DriverEvent & { type: 'output' }): void {
+    for (const door of this.#doors.values()) door.output(event);
+  }
+
   presented(event: DriverEvent & { type: 'presented' }): void {
     if (this.#isResting) return;
     const door = this.#byReader.get(event.device);
@@ -186,9 +191,9 @@ export class Access {
       recorder.record([newEvent('lock.unlocked', { ...body, was_confirmed_by_device: outcome.confirmed })]);
       return { confirmed: outcome.confirmed };
     }
-    door.strikeFailed();
+    door.strikeFailed(outcome.error);
     const error: ApiError = {
-      type: outcome.error === 'controller_offline' ? 'controller_offline' : 'timed_out',
+      type: outcome.error === 'too_late' ? 'timed_out' : outcome.error,
       message: `${request.entrance.name}: ${outcome.message}`,
     };
     recorder.record([newEvent('acs_entrance.unlock_failed', { ...body, error })]);
@@ -475,7 +480,7 @@ export class Access {
     void door.strike(event.atMonotonicMs, onSent).then((outcome) => {
       onSent();
       if (outcome.outcome === 'done') return;
-      door.strikeFailed();
+      door.strikeFailed(outcome.error);
       recorder.note(this.#source(door.entrance, event.device), [
         newEvent('acs_entrance.unlock_failed', {
           ...this.#base(door.entrance),

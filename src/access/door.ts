@@ -2,7 +2,8 @@
 // leaving never depends on it.
 
 import { newEventAt, type BodyOf, type EventType } from '../domain/events.ts';
-import type { Clock, Device, InputEvent, Log, OutputOutcome, Timer } from '../domain/ports.ts';
+import type { OutputStand } from '../domain/output-watch.ts';
+import type { Clock, Device, DriverEvent, InputEvent, Log, OutputOutcome, Timer } from '../domain/ports.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -14,6 +15,8 @@ export type DoorPorts = {
   acsSystemId: string;
   onChange: () => void;
 };
+
+type StrikeError = Extract<OutputOutcome, { outcome: 'failed' }>['error'];
 
 /** A person who was let in has gone after this long: a strike is never commanded later. */
 export const STRIKE_DEADLINE_MS = 2000;
@@ -32,6 +35,8 @@ export class Door {
   #isOpen: boolean | null = null;
   #isHeld = false;
   #isForced = false;
+  /** How the strike was seen to stand, and whether that lets anybody through. */
+  #strike: { stand: OutputStand; isFree: boolean } = { stand: 'as_told', isFree: false };
   /** Until when an opening is expected, monotonic ms. */
   #expectedUntil = -Infinity;
   #unlockedUntil = -Infinity;
@@ -53,7 +58,7 @@ export class Door {
 
   state(): { isLocked: boolean; isOpen: boolean | null; isHeld: boolean; isForced: boolean; isOnline: boolean } {
     return {
-      isLocked: this.#ports.clock.monotonicMs() >= this.#unlockedUntil,
+      isLocked: this.#ports.clock.monotonicMs() >= this.#unlockedUntil && !this.#strike.isFree,
       isOpen: this.#isOpen,
       isHeld: this.#isHeld,
       isForced: this.#isForced,
@@ -106,9 +111,9 @@ export class Door {
     this.#expect(this.entrance.strike?.pulseMs ?? PASSING_MS);
   }
 
-  /** A strike that could not be commanded: nobody is expected any more. */
-  strikeFailed(): void {
-    this.#expectedUntil = -Infinity;
+  /** A strike that could not be commanded: nobody is expected any more, but where nobody knows whether it was. */
+  strikeFailed(error: StrikeError): void {
+    if (error !== 'timed_out') this.#expectedUntil = -Infinity;
     this.#unlockedUntil = -Infinity;
     this.#isAwaited = false;
     this.#awaitTimer?.cancel();
@@ -121,6 +126,25 @@ export class Door {
       place?.controller === event.device && place.input === event.input;
     if (isMine(rex)) this.#rex(event);
     if (isMine(contact)) this.#contact(event.active);
+  }
+
+  /** Whatever is said of the strike beyond what Lintel told it. */
+  output({ device, output, stand, energised }: DriverEvent & { type: 'output' }): void {
+    const { strike } = this.entrance;
+    if (strike?.controller !== device || strike.output !== output) return;
+    const before = this.#strike;
+    this.#strike = { stand, isFree: energised && stand !== 'as_told' };
+    const body = { controller: device, output };
+    if (stand === 'stuck') this.#record('acs_entrance.strike_stuck', { ...body, energised });
+    else if (before.stand === 'stuck') this.#record('acs_entrance.restored', { after: 'strike_stuck' });
+    if (stand === 'astray' && energised) this.#record('acs_entrance.unlocked_externally', body);
+    // Whoever goes through a door that its controller opened, or that does not lock, forces nothing.
+    if (before.isFree && before.stand !== 'astray') this.#expectUntil(PASSING_MS);
+    this.#ports.onChange();
+  }
+
+  #expectUntil(durationMs: number): void {
+    this.#expectedUntil = Math.max(this.#expectedUntil, this.#ports.clock.monotonicMs() + durationMs);
   }
 
   /** From now on its strike is not commanded; what its contact says still counts. */
@@ -185,7 +209,8 @@ export class Door {
     const { clock } = this.#ports;
     this.#isAwaited = false;
     this.#awaitTimer?.cancel();
-    const isExpected = isFirst || clock.monotonicMs() <= this.#expectedUntil;
+    const isFree = this.#strike.isFree && this.#strike.stand !== 'astray';
+    const isExpected = isFirst || isFree || clock.monotonicMs() <= this.#expectedUntil;
     if (isExpected) {
       if (!isFirst) this.#record('acs_entrance.opened', {});
     } else {

@@ -92,6 +92,10 @@ class ReadOnlyUnit implements BusUnit {
     return this.#unit.heardAtMs;
   }
 
+  get transferAtMs(): number {
+    return this.#unit.transferAtMs;
+  }
+
   request(request: Request, options: RequestOptions): Promise<Outcome> {
     assert(isReadOnly(request), 'a probe only reads');
     return this.#unit.request(request, options);

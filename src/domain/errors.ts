@@ -35,6 +35,7 @@ export const ERROR_TYPES = [
   'not_supported',
   'controller_offline',
   'timed_out',
+  'device_error',
   'storage_full',
   'storage_damaged',
   'internal',

@@ -126,10 +126,23 @@ function catalogue() {
       ...doorEvent,
       open_for_ms: ms('how long').optional(),
     }),
-    'acs_entrance.restored': event('Closed again after `forced` or `held`.', {
+    'acs_entrance.restored': event('Closed again after `forced` or `held`; its strike follows again.', {
       ...door,
-      after: z.enum(['forced', 'held']).describe('what is over'),
+      after: z.enum(['forced', 'held', 'strike_stuck']).describe('what is over'),
     }),
+    'acs_entrance.strike_stuck': event(
+      'The strike does not follow what it is told; energised, it does not release, and the door may be open: an alarm.',
+      {
+        ...door,
+        ...onController,
+        output: count('which output drives it'),
+        energised: z.boolean().describe('how it stands'),
+      },
+    ),
+    'acs_entrance.unlocked_externally': event(
+      'Something else than Lintel switched the strike on; it was switched off again.',
+      { ...door, ...onController, output: count('which output drives it') },
+    ),
     'acs_entrance.locked_out': event('Too many wrong codes: none is taken until then.', {
       ...door,
       reader: text('where the last one was entered'),
@@ -298,6 +311,10 @@ function catalogue() {
       file_type: count('as OSDP numbers it'),
       bytes: count('its length'),
     }),
+    'device.memory_lost': event(
+      'Its table was found empty where Lintel had filled it: it is filled again, and no slot is told singly.',
+      { ...inSystem, ...device },
+    ),
     'device.slot_adopted': event(
       'Somebody took over a foreign slot of a controller, for a credential, or to be emptied.',
       {

@@ -3,6 +3,7 @@
 
 import type { CardReading } from './card-formats.ts';
 import type { CodeConstraint } from './code-constraints.ts';
+import type { OutputStand } from './output-watch.ts';
 import type { DayRange } from './schedule.ts';
 
 // ---- time, chance, log -------------------------------------------------------------------------------------------------------------------------
@@ -334,6 +335,18 @@ export type DriverEvent =
   | { type: 'offline'; device: string; reason: string }
   | { type: 'presented'; device: string; reader: number; presentation: Presentation; atMonotonicMs: number }
   | InputEvent
+  /**
+   * How an output stands, where that has changed: `as_told` (pulses of ours included), `own` (the device drives it by its own decision), `astray` (otherwise than told,
+   * and told again) or `stuck` (told again in vain).
+   */
+  | {
+      type: 'output';
+      device: string;
+      output: number;
+      stand: OutputStand;
+      energised: boolean;
+      atMonotonicMs: number;
+    }
   | { type: 'tamper'; device: string; active: boolean }
   | { type: 'power'; device: string; failed: boolean }
   | { type: 'identity_changed'; device: string; expected: string; found: string }

@@ -56,9 +56,8 @@ export class Announcer {
 
   /** All that it held is gone at once: no hand did that. */
   memoryLost(controller: string, nowMs: number): void {
-    const body = { acs_system_id: this.#acsSystemId, device: controller };
+    const event = newEvent('device.memory_lost', { acs_system_id: this.#acsSystemId, device: controller });
     const source = { acs_system_id: this.#acsSystemId, acs_entrance_id: null, device: controller };
-    const event = { event_type: 'device.memory_lost', body };
     if (this.#budgets.admits(source, event)) this.#store.events.add(event, nowMs);
   }
 

@@ -737,6 +737,78 @@ describe('a door', () => {
     expect(doorEvents(here).slice(2)).toEqual(['acs_entrance.held', 'acs_entrance.closed', 'acs_entrance.restored']);
   });
 
+  const strike = (here: World, stand: 'as_told' | 'own' | 'astray' | 'stuck', energised: boolean): void =>
+    here.access.output({
+      type: 'output',
+      device: 'relay-board',
+      output: ENTRANCES.lobby.strike?.output ?? 0,
+      stand,
+      energised,
+      atMonotonicMs: here.clock.monotonicMs(),
+    });
+  const stateOf = (here: World) => {
+    const entrance = buildSite(null, [ENTRANCES.lobby]).entrances[0];
+    if (entrance === undefined) throw new Error('the lobby is there');
+    return here.access.state(entrance);
+  };
+
+  it('whose strike does not release is an alarm and not locked, until it follows again; nobody who goes through forces it', async () => {
+    const here = await withCard();
+    contact(here, false);
+    strike(here, 'astray', true);
+    expect(stateOf(here)).toMatchObject({ isLocked: false });
+    strike(here, 'stuck', true);
+    expect(stateOf(here)).toMatchObject({ isLocked: false });
+    contact(here, true);
+    contact(here, false);
+    strike(here, 'as_told', false);
+    expect(stateOf(here)).toMatchObject({ isLocked: true, isForced: false });
+    expect(doorEvents(here)).toEqual([
+      'acs_entrance.unlocked_externally',
+      'acs_entrance.strike_stuck',
+      'acs_entrance.opened',
+      'acs_entrance.closed',
+      'acs_entrance.restored',
+    ]);
+  });
+
+  it('whose strike somebody else switches on is forced by who goes through', async () => {
+    const here = await withCard();
+    contact(here, false);
+    strike(here, 'astray', true);
+    strike(here, 'as_told', false);
+    contact(here, true);
+    expect(doorEvents(here)).toEqual(['acs_entrance.unlocked_externally', 'acs_entrance.forced']);
+  });
+
+  it('that its controller opens by itself is not locked meanwhile, and not forced', async () => {
+    const here = await withCard();
+    contact(here, false);
+    strike(here, 'own', true);
+    expect(stateOf(here)).toMatchObject({ isLocked: false });
+    strike(here, 'as_told', false);
+    expect(stateOf(here)).toMatchObject({ isLocked: true });
+    contact(here, true);
+    expect(doorEvents(here)).toEqual(['acs_entrance.opened']);
+  });
+
+  it.each([
+    ['timed_out', 'acs_entrance.opened'],
+    ['too_late', 'acs_entrance.forced'],
+    ['device_error', 'acs_entrance.forced'],
+  ] as const)(
+    'whose strike failed (%s) is opened or forced by whether it may have been driven',
+    async (error, event) => {
+      const here = await withCard();
+      contact(here, false);
+      here.strike.outcome = { outcome: 'failed', error, message: 'no' };
+      here.card();
+      await turn();
+      contact(here, true);
+      expect(doorEvents(here)).toEqual(['acs_entrance.unlock_failed', event]);
+    },
+  );
+
   it('found open at the first look was not forced', async () => {
     const here = await withCard();
     contact(here, true);

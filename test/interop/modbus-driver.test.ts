@@ -78,6 +78,27 @@ describe.each(servers)('%s over %s', (_, kind, startServer) => {
   });
 });
 
+describe.each([0, 255])('a Modbus TCP device that means itself by unit %i', (unit) => {
+  it('is served by pymodbus and by our own', async () => {
+    const { bus, where } = await place('tcp');
+    await startPymodbus('tcp', where);
+    const line = await openLine('tcp', [{ unit, profile: 'plc-door-2' }]);
+    for (const reach of [bus, line.bus]) {
+      const name = `unit-${unit}`;
+      const site = startDriver(reach, [{ unit, profile: 'plc-door-2', turnaround_max: '300ms' }]);
+      await site.seen('online');
+      const wanted = content({ pin: '4711' });
+      expect(await site.slots(name).write([{ slot: 7, content: wanted }])).toMatchObject([{ outcome: 'written' }]);
+      const [reading] = await site.slots(name).read([7]);
+      expect(reading?.image.equals(site.slots(name).image(7, wanted))).toBe(true);
+      expect(await site.outputs(name).set(0, true)).toEqual({ outcome: 'done', confirmed: true });
+      expect(await site.outputs(name).set(0, false)).toEqual({ outcome: 'done', confirmed: true });
+      expect(site.device(name).status().counters).toMatchObject({ timeouts: 0, exceptions: 0 });
+    }
+    expect(line.simulator.unit(unit).requests.length).toBeGreaterThan(4);
+  });
+});
+
 describe('a server that is killed', () => {
   it('is missed, and found again when it is back', async () => {
     const { bus, where } = await place('tcp');

@@ -33,6 +33,12 @@ const events = (building: Building): EventBody[] =>
 const heard = (building: Building, eventType: string): EventBody[] =>
   events(building).filter((event) => event.event_type === eventType);
 
+/** The last retained state of this. */
+const stateOf = (building: Building, what: string): Record<string, unknown> =>
+  JSON.parse(
+    building.tower.heard.findLast((message) => message.topic.endsWith(`/state/${what}`))?.payload ?? '{}',
+  ) as Record<string, unknown>;
+
 async function enrol(building: Building): Promise<void> {
   expect((await command(building, 'users/create', { acs_user_id: USER, full_name: 'Jane Doe' })).ok).toBe(true);
   expect(
@@ -183,6 +189,39 @@ describe('a building', () => {
     building.panel.powerOn({ keepMemory: false });
     await until(() => building.panel.doors.present(1, { pin: '82475' }).granted, 'it is rebuilt', 25_000);
   });
+
+  it('says of a code that is on its way what is in its way, and alarms of a strike that does not release', async () => {
+    const building = await raiseBuilding();
+    const agent = await building.serve();
+    await allOnline(agent);
+    building.panel.failNext({ silent: true }, 10_000, 16);
+    await enrol(building);
+    type States = { controller_states: { state: string; error: { type: string; message: string } | null }[] };
+    const state = async (): Promise<States['controller_states'][number] | undefined> =>
+      ((await credential(building, CODE)) as States).controller_states[0];
+    let now = await state();
+    for (; now?.error == null; now = await state()) expect(now?.state).not.toBe('set');
+    expect(now.state).toBe('writing');
+    expect(now.error).toMatchObject({ type: 'timed_out', message: expect.stringContaining('no answer') as unknown });
+    building.panel.mend();
+    await until(() => heard(building, 'access_code.set_on_device').length === 1, 'it is written', 60_000);
+    expect(await state()).toMatchObject({ state: 'set', error: null });
+
+    const lobby = (): Record<string, unknown> => stateOf(building, 'entrances/lobby');
+    building.relays.welded.add(0);
+    await building.reader.present(TAG);
+    await until(() => heard(building, 'acs_entrance.strike_stuck').length === 1, 'the alarm', 30_000);
+    await until(() => lobby()['is_locked'] === false, 'its state');
+    await until(
+      () => JSON.stringify(stateOf(building, 'controllers/relay-board')['problems']).includes('does not release'),
+      'the problem of the board',
+    );
+    building.relays.setInput(0, true);
+    await until(() => heard(building, 'acs_entrance.opened').length === 1, 'whoever goes through forces nothing');
+    building.relays.welded.clear();
+    await until(() => heard(building, 'acs_entrance.restored').length === 1, 'it follows again', 30_000);
+    await until(() => lobby()['is_locked'] === true, 'its state');
+  }, 120_000);
 
   it('opens at a command, once, confirmed by the relay; an expired one opens nothing', async () => {
     const building = await raiseBuilding();

@@ -145,7 +145,8 @@ describe('a device that acknowledges and keeps nothing', () => {
     await site.slots().write([{ slot: 5, content: wanted }]);
     const [reading] = await site.slots().read([5]);
     expect(reading?.image.equals(site.slots().image(5, wanted))).toBe(false);
-    expect(await site.outputs().pulse(0, 3_000, soon())).toMatchObject({ outcome: 'failed', error: 'device_error' });
+    expect(await site.outputs().pulse(0, 3_000, soon())).toEqual({ outcome: 'done', confirmed: false });
+    expect(await site.outputs().set(0, true)).toMatchObject({ outcome: 'failed', error: 'device_error' });
     expect(simulated.output(0)).toBe(false);
   });
 });

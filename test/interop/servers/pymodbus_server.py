@@ -45,7 +45,8 @@ class Plc:
         }
 
     def context(self):
-        return ModbusServerContext(slaves={1: ModbusSlaveContext(**self.areas, zero_mode=True)}, single=False)
+        unit = ModbusSlaveContext(**self.areas, zero_mode=True)
+        return ModbusServerContext(slaves={0: unit, 1: unit, 255: unit}, single=False)
 
     def heard(self, line):
         verb, area, at, value = line.split()
