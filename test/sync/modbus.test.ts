@@ -152,33 +152,33 @@ test('a controller that lost its memory with its power is filled again', async (
   place.simulator.unit(1).powerOff();
   place.simulator.unit(1).powerOn({ keepMemory: false });
   await until(() => codes(60).every((code) => isGranted(place, code)), 'all doors open again', 60_000);
-});
+}, 240_000);
 
 test('a controller without a count of its starts that comes back empty has lost its memory: told once, and filled again', async () => {
   const place = await building('tcp', openPort, undefined, 'plc-door-1');
   for (const code of codes(58)) place.create(code);
-  await until(() => isSettled(place), 'all are set', 30_000);
+  await until(() => isSettled(place), 'all are set', 60_000);
   place.simulator.unit(1).powerOff();
   place.simulator.unit(1).powerOn({ keepMemory: false });
   await place.sync.resync('unit-1');
-  await until(() => codes(58).every((code) => isGranted(place, code)), 'all doors open again', 30_000);
+  await until(() => codes(58).every((code) => isGranted(place, code)), 'all doors open again', 60_000);
   const told = place.store.events.after(0, 10_000).map((event) => event.event_type);
   expect(told.filter((type) => type === 'device.memory_lost')).toHaveLength(1);
   expect(told).not.toContain('access_code.modified_externally');
-});
+}, 240_000);
 
 test('a slot that somebody emptied at the controller is told as just that', async () => {
   const place = await building('tcp', openPort, undefined, 'plc-door-1');
   for (const code of codes(20)) place.create(code);
-  await until(() => isSettled(place), 'all are set', 30_000);
+  await until(() => isSettled(place), 'all are set', 60_000);
   place.simulator.unit(1).doors.eraseSlot(1);
   place.simulator.unit(1).doors.eraseSlot(2);
   await place.sync.resync('unit-1');
-  await until(() => codes(20).every((code) => isGranted(place, code)), 'all doors open again', 30_000);
+  await until(() => codes(20).every((code) => isGranted(place, code)), 'all doors open again', 60_000);
   const told = place.store.events.after(0, 10_000).map((event) => event.event_type);
   expect(told.filter((type) => type === 'access_code.modified_externally')).toHaveLength(2);
   expect(told).not.toContain('device.memory_lost');
-});
+}, 240_000);
 
 test('what is on its way says what is in its way, until it has arrived', async () => {
   const place = await building('tcp');
