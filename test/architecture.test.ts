@@ -1,0 +1,26 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+
+const HOME = new URL('..', import.meta.url).pathname;
+const page = readFileSync(join(HOME, 'docs/architecture.md'), 'utf8');
+const rules = readFileSync(join(HOME, '.dependency-cruiser.cjs'), 'utf8');
+
+it('docs/architecture.md names only files that there are', () => {
+  const named = [...page.matchAll(/`((?:src|drivers|test|docs)\/[\w./-]*|\.[\w-]+\.cjs)`/g)].map(
+    ([, path = '']) => path,
+  );
+  expect(named.length).toBeGreaterThan(30);
+  expect(named.filter((path) => !existsSync(join(HOME, path)))).toEqual([]);
+});
+
+it('docs/architecture.md has every room, and the import rules know each of them', () => {
+  const rooms = readdirSync(join(HOME, 'src')).filter((name) => statSync(join(HOME, 'src', name)).isDirectory());
+  expect(rooms.length).toBeGreaterThan(8);
+  expect(rooms.filter((room) => !page.includes(`\`src/${room}/\``))).toEqual([]);
+  expect(rooms.filter((room) => room !== 'cli' && !rules.includes(`'^src/${room}/`))).toEqual([]);
+  const drivers = readdirSync(join(HOME, 'drivers')).filter((name) =>
+    statSync(join(HOME, 'drivers', name)).isDirectory(),
+  );
+  expect(drivers.filter((name) => !rules.includes(`'${name}'`))).toEqual([]);
+});
