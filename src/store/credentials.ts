@@ -90,13 +90,17 @@ const ENTRY_AT =
 const JOINED = 'LEFT JOIN users u USING (user_key) LEFT JOIN schedules s ON s.schedule_key = c.schedule_key';
 
 export type CredentialWithUser = Omit<CredentialForDecision, 'is_listed' | keyof ListEntry>;
-type Unsynced = { acs_credential_id: string; issued_at: number | null; acs_user_id: string };
+/** What a controller's slot depends on: as a decision sees it, with the secrets that go over the wire. */
+export type CredentialForSlot = CredentialWithUser &
+  Pick<CredentialRow, 'card_sealed' | 'code_sealed'> & { is_buried: 0 | 1 };
+/** What events about it name, and whether one is owed that says it is issued. */
+export type ToldOf = { acs_user_id: string | null; issued_at: number | null; is_unsynced: 0 | 1 };
 
-/** What the content of a slot depends on, sealed, and as hashes in hexadecimal. */
-export type CredentialSecrets = Pick<CredentialRow, 'acs_credential_id' | 'card_sealed' | 'code_sealed'> & {
-  card_hash: string | null;
-  code_hash: string | null;
-};
+/** What the content of a slot depends on: sealed, and as hashes. */
+export type CredentialSecrets = Pick<
+  CredentialRow,
+  'acs_credential_id' | 'card_sealed' | 'code_sealed' | 'card_hash' | 'code_hash'
+>;
 
 export type CredentialFilter = {
   after: number;
@@ -122,8 +126,7 @@ export class CredentialTable {
   readonly #listOf;
   readonly #nextList;
   readonly #entranceKeysOf;
-  readonly #unsynced;
-  readonly #userIdOf;
+  readonly #toldOf;
   readonly #addEntrance;
   readonly #clearEntrances;
   readonly #setCode;
@@ -133,7 +136,7 @@ export class CredentialTable {
   readonly #byCodeOfUser;
   readonly #oneForDecision;
   readonly #withUser;
-  readonly #secretsOf;
+  readonly #forSlot;
   readonly #sameCard;
   readonly #sameCode;
   readonly #markUsed;
@@ -182,12 +185,9 @@ export class CredentialTable {
     this.#entranceKeysOf = db.prepare<[number], { entrance_key: number }>(
       'SELECT entrance_key FROM credential_entrances WHERE credential_key = ? ORDER BY entrance_key',
     );
-    this.#unsynced = db.prepare<[number], Unsynced>(
-      `SELECT acs_credential_id, issued_at, acs_user_id FROM credentials JOIN users USING (user_key)
-       WHERE credential_key = ? AND synced_at IS NULL AND invalidated_at IS NULL`,
-    );
-    this.#userIdOf = db.prepare<[number], { acs_user_id: string }>(
-      'SELECT acs_user_id FROM credentials JOIN users USING (user_key) WHERE credential_key = ?',
+    this.#toldOf = db.prepare<[number], ToldOf>(
+      `SELECT u.acs_user_id, c.issued_at, u.user_key IS NOT NULL AND c.synced_at IS NULL AND c.invalidated_at IS NULL AS is_unsynced
+       FROM credentials c LEFT JOIN users u USING (user_key) WHERE c.credential_key = ?`,
     );
     this.#addEntrance = db.prepare<[number, number, Buffer | null, number | null]>(
       'INSERT OR IGNORE INTO credential_entrances (credential_key, entrance_key, code_hash, code_length) VALUES (?, ?, ?, ?)',
@@ -217,9 +217,10 @@ export class CredentialTable {
     this.#withUser = db.prepare<[number], CredentialWithUser>(
       `SELECT ${FOR_DECISION} FROM credentials c ${JOINED} WHERE c.credential_key = ?`,
     );
-    this.#secretsOf = db.prepare<[number], CredentialSecrets>(
-      `SELECT acs_credential_id, card_sealed, code_sealed, nullif(lower(hex(card_hash)), '') AS card_hash,
-         nullif(lower(hex(code_hash)), '') AS code_hash FROM credentials WHERE credential_key = ?`,
+    this.#forSlot = db.prepare<[number], CredentialForSlot>(
+      `SELECT ${FOR_DECISION}, c.card_sealed, c.code_sealed,
+         EXISTS (SELECT 1 FROM tombstones WHERE kind = 'credential' AND id = c.acs_credential_id) AS is_buried
+       FROM credentials c ${JOINED} WHERE c.credential_key = ?`,
     );
     const overlaps = `(:ends IS NULL OR c.starts_at IS NULL OR c.starts_at < :ends) AND (:starts IS NULL OR c.ends_at IS NULL OR :starts < c.ends_at)
       AND c.credential_key <> :except AND c.invalidated_at IS NULL`;
@@ -347,8 +348,9 @@ export class CredentialTable {
     return this.#withUser.get(credentialKey);
   }
 
-  secretsOf(credentialKey: number): CredentialSecrets | undefined {
-    return this.#secretsOf.get(credentialKey);
+  /** As `withUser`, with everything else that its slot at a controller depends on. */
+  forSlot(credentialKey: number): CredentialForSlot | undefined {
+    return this.#forSlot.get(credentialKey);
   }
 
   /** Another credential with this card over an overlapping window. */
@@ -397,13 +399,9 @@ export class CredentialTable {
     this.#setSynced.run(atMs, atMs, credentialKey);
   }
 
-  /** What an event of its being issued says; undefined: it is synced, or of nobody, or ended. */
-  unsynced(credentialKey: number): Unsynced | undefined {
-    return this.#unsynced.get(credentialKey);
-  }
-
-  userIdOf(credentialKey: number): string | undefined {
-    return this.#userIdOf.get(credentialKey)?.acs_user_id;
+  /** Undefined: deleted. */
+  toldOf(credentialKey: number): ToldOf | undefined {
+    return this.#toldOf.get(credentialKey);
   }
 
   count(): number {

@@ -41,17 +41,32 @@ export class Sealer {
   }
 
   seal(kind: SealedKind, values: readonly SealedValue[]): Buffer {
-    const content = JSON.stringify([kind, ...values.map(canonical)]);
-    return createHmac('sha256', this.#key).update(content).digest().subarray(0, SEAL_BYTES);
+    return this.#over(this.contentOf(kind, values));
   }
 
   holds(kind: SealedKind, values: readonly SealedValue[], seal: Uint8Array | null): boolean {
-    return seal?.length === SEAL_BYTES && timingSafeEqual(this.seal(kind, values), seal);
+    return this.holdsContent(this.contentOf(kind, values), seal);
+  }
+
+  /** What a seal is over. */
+  contentOf(kind: SealedKind, values: readonly SealedValue[]): string {
+    const content: (string | number | null)[] = [kind];
+    for (const value of values) content.push(canonical(value));
+    return JSON.stringify(content);
+  }
+
+  holdsContent(content: string, seal: Uint8Array | null): boolean {
+    return seal?.length === SEAL_BYTES && timingSafeEqual(this.#over(content), seal);
+  }
+
+  #over(content: string): Buffer {
+    return createHmac('sha256', this.#key).update(content).digest().subarray(0, SEAL_BYTES);
   }
 }
 
 /** A text never begins as bytes do. */
 const canonical = (value: SealedValue): string | number | null => {
+  if (Buffer.isBuffer(value)) return `x${value.toString('hex')}`;
   if (value instanceof Uint8Array)
     return `x${Buffer.from(value.buffer, value.byteOffset, value.length).toString('hex')}`;
   return typeof value === 'string' ? `t${value}` : value;

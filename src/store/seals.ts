@@ -2,7 +2,7 @@
 
 import { memberOf } from '../domain/named.ts';
 import type { Clock } from '../domain/ports.ts';
-import type { CredentialForDecision, CredentialTable, CredentialWithUser } from './credentials.ts';
+import type { CredentialForDecision, CredentialTable, CredentialWithUser, EntranceOfList } from './credentials.ts';
 import type { Db } from './db.ts';
 import type { ScheduleRow } from './schedules.ts';
 import { EMPTY_SUM, LIST, movedSum, sealedColumns, type Sealer, type SealedTable, type SealedValue } from './seal.ts';
@@ -16,6 +16,7 @@ export type Tampered = { table: SealedTable | typeof LIST | 'holidays'; id: stri
 
 /** Of more than these at a time the rest is counted only. */
 const MOST_TOLD = 200;
+const MOST_FITTING = 1024;
 
 export type SealsOptions = {
   db: Db;
@@ -33,6 +34,8 @@ export class Seals {
   readonly #found = new Map<string, Tampered>();
   readonly #untold: Tampered[] = [];
   #beyond = 0;
+  /** Seals that were found to fit, by what they are over. */
+  readonly #fitting = new Map<string, Buffer>();
   #listener: (found: readonly Tampered[]) => void = () => undefined;
   /** What the days of holidays were found to be, and when: another program's write shows in the version, ours in the ledger. */
   #holidays: { version: number; sum: Buffer; areSound: boolean } | null = null;
@@ -61,22 +64,22 @@ export class Seals {
     return this.#holdsEntry(credential) && this.holdsAnywhere(credential);
   }
 
-  /** As `holds`, without the entry of an entrance. */
-  holdsAnywhere(credential: CredentialWithUser): boolean {
+  /** As `holds`, without the entry of an entrance. `is_buried`: whether its id was deleted, where that is known. */
+  holdsAnywhere(credential: CredentialWithUser & { is_buried?: 0 | 1 }): boolean {
     const { tombstones } = this.#options;
     const id = credential.acs_credential_id;
-    const isOurs = this.#fits('credentials', credential, credential.seal) && !tombstones.has('credential', id);
+    const isBuried = credential.is_buried === undefined ? tombstones.has('credential', id) : credential.is_buried === 1;
+    const isOurs = !isBuried && this.#fits('credentials', credential, credential.seal);
     if (!isOurs) return this.#note({ table: 'credentials', id });
     return this.#holdsUser(credential) && this.#holdsSchedule(credential);
   }
 
-  /** The doors that a credential really lists. */
-  soundEntrances(credential: CredentialWithUser): number[] {
-    return this.#options.credentials.listOf(credential.credential_key).flatMap((entry) => {
-      const { acs_entrance_id, seal, code_hash } = entry;
-      const asked = { ...credential, list_seal: seal, list_code_hash: code_hash, list_entrance_id: acs_entrance_id };
-      return this.#holdsEntry({ ...asked, is_listed: 1 }) ? [entry.entrance_key] : [];
-    });
+  /** The doors that a credential really lists; `list`: its own list, where somebody has read it. */
+  soundEntrances(
+    credential: CredentialWithUser,
+    list: readonly EntranceOfList[] = this.#options.credentials.listOf(credential.credential_key),
+  ): number[] {
+    return list.flatMap((entry) => (this.#holdsListed(credential, entry) ? [entry.entrance_key] : []));
   }
 
   holdsUserRow(row: UserRow): boolean {
@@ -116,12 +119,19 @@ export class Seals {
   }
 
   #holdsEntry(credential: CredentialForDecision): boolean {
-    const { sealer } = this.#options;
-    const { acs_credential_id: id, list_revision, list_entrance_id, list_seal, list_code_hash, code_hash } = credential;
+    const { list_entrance_id, list_seal, list_code_hash } = credential;
+    const entry = { acs_entrance_id: list_entrance_id, seal: list_seal, code_hash: list_code_hash };
+    if (credential.is_listed === 1) return this.#holdsListed(credential, entry);
+    return this.#note({ table: LIST, id: credential.acs_credential_id });
+  }
+
+  #holdsListed(
+    { acs_credential_id: id, list_revision, code_hash }: CredentialWithUser,
+    entry: { acs_entrance_id: string | null; seal: Buffer | null; code_hash: Buffer | null },
+  ): boolean {
     const isOurs =
-      credential.is_listed === 1 &&
-      sealer.holds(LIST, [id, list_revision, list_entrance_id], list_seal) &&
-      isSame(list_code_hash, code_hash);
+      this.#options.sealer.holds(LIST, [id, list_revision, entry.acs_entrance_id], entry.seal) &&
+      isSame(entry.code_hash, code_hash);
     return isOurs || this.#note({ table: LIST, id });
   }
 
@@ -135,7 +145,7 @@ export class Seals {
       ends_at: user_ends_at,
       is_suspended: user_is_suspended,
     };
-    return this.#fits('users', row, user_seal) || this.#note({ table: 'users', id: acs_user_id });
+    return this.#fitsAgain('users', row, user_seal) || this.#note({ table: 'users', id: acs_user_id });
   }
 
   /** A schedule that vanished would leave its credentials open at all times. */
@@ -143,14 +153,23 @@ export class Seals {
     const { schedule_key, schedule_id, schedule, schedule_seal, acs_credential_id: id } = credential;
     if (schedule_key === null) return true;
     if (schedule_id === null) return this.#note({ table: 'credentials', id });
-    const isOurs = this.#fits('schedules', { schedule_key, schedule_id, content: schedule }, schedule_seal);
+    const isOurs = this.#fitsAgain('schedules', { schedule_key, schedule_id, content: schedule }, schedule_seal);
     if (!isOurs) return this.#note({ table: 'schedules', id: schedule_id });
     return this.holdHolidays();
   }
 
   #fits(table: SealedTable, row: object, seal: Buffer | null): boolean {
-    const values = COLUMNS[table].map((name) => memberOf(row as Record<string, SealedValue>, name) ?? null);
-    return this.#options.sealer.holds(table, values, seal);
+    return this.#options.sealer.holds(table, valuesOf(table, row), seal);
+  }
+
+  /** Of a row that many others name: the same values with the same seal fit as they did the last time. */
+  #fitsAgain(table: SealedTable, row: object, seal: Buffer | null): boolean {
+    const content = this.#options.sealer.contentOf(table, valuesOf(table, row));
+    if (seal !== null && this.#fitting.get(content)?.equals(seal) === true) return true;
+    if (!this.#options.sealer.holdsContent(content, seal)) return false;
+    if (this.#fitting.size >= MOST_FITTING) this.#fitting.clear();
+    if (seal !== null) this.#fitting.set(content, seal);
+    return true;
   }
 
   /** Always false: what is noted does not open. */
@@ -179,5 +198,8 @@ const COLUMNS: Readonly<Record<SealedTable, readonly string[]>> = {
   holiday_days: sealedColumns('holiday_days'),
   tombstones: sealedColumns('tombstones'),
 };
+
+const valuesOf = (table: SealedTable, row: object): SealedValue[] =>
+  COLUMNS[table].map((name) => memberOf(row as Record<string, SealedValue>, name) ?? null);
 
 const isSame = (a: Buffer | null, b: Buffer | null): boolean => a === b || (a !== null && b !== null && a.equals(b));

@@ -113,6 +113,8 @@ export class TargetTable {
   readonly #controllers;
   readonly #addHistory;
   readonly #history;
+  readonly #lastAtOnce;
+  readonly #queueBegun;
   readonly #notBegun;
   readonly #givingWay;
   readonly #undefer;
@@ -232,6 +234,23 @@ export class TargetTable {
     this.#addHistory = db.prepare<[string, number, string, number]>(
       `INSERT INTO slot_history (controller, slot, acs_credential_id, freed_at) VALUES (?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET acs_credential_id = excluded.acs_credential_id, freed_at = excluded.freed_at`,
+    );
+    this.#lastAtOnce = db.prepare<[string, number, number], { last: number | null }>(
+      `SELECT max(target_key) AS last FROM
+         (SELECT target_key FROM targets WHERE controller = ? AND due_at = ${AT_ONCE} AND target_key > ? ORDER BY target_key LIMIT ?)`,
+    );
+    const begun = (row: string): string =>
+      `(${row}.starts_at IS NULL OR ${row}.starts_at <= :now) AND (${row}.ends_at IS NULL OR ${row}.ends_at > :now)`;
+    this.#queueBegun = db.prepare<
+      [{ controller: string; after: number; last: number; now: number; urgent: number; never: number }]
+    >(
+      `${UPDATE_ROW} state = 'writing', waits = ${WAITS.write}, urgent_at = :urgent, is_deferred = 0, due_at = b.ends
+       FROM (SELECT t.target_key AS key, nullif(min(coalesce(c.ends_at, :never), coalesce(u.ends_at, :never)), :never) AS ends
+             FROM targets t JOIN credentials c USING (credential_key) JOIN users u USING (user_key)
+             WHERE t.controller = :controller AND t.due_at = ${AT_ONCE} AND t.target_key > :after AND t.target_key <= :last
+               AND t.slot IS NULL AND t.state <> 'failed' AND c.schedule_key IS NULL AND c.used_at IS NULL AND u.is_suspended = 0
+               AND ${begun('c')} AND ${begun('u')}) b
+       WHERE target_key = b.key`,
     );
     this.#notBegun = db.prepare<[string, number, number], TargetRow>(
       `SELECT * FROM targets WHERE controller = ? AND announced = ${ANNOUNCED.scheduled} AND due_at > ? AND slot IS NOT NULL AND waits IS NULL
@@ -430,6 +449,17 @@ export class TargetTable {
       most = Math.max(most, begun + 1 - finished);
     }
     return most;
+  }
+
+  /**
+   * Rows to be judged at once that own no slot, and whose windows say that they belong into the table now, are put into the queue as they are: whoever writes them
+   * judges them in any case. Looks at `limit` rows behind the key `after`; returns the last of them, null when there are no more.
+   */
+  queueBegun(controller: string, after: number, limit: number, nowMs: number, wallMs: number): number | null {
+    const last = this.#lastAtOnce.get(controller, after, limit)?.last ?? null;
+    if (last !== null)
+      this.#queueBegun.run({ controller, after, last, now: nowMs, urgent: wallMs, never: Number.MAX_SAFE_INTEGER });
+    return last;
   }
 
   /** Rows that hold a slot ahead of their start, which is behind `nowMs`; the latest start first. */

@@ -4,6 +4,7 @@
 import { newEvent, type DeviceBody } from '../domain/events.ts';
 import type { EventBudgets } from '../domain/event-budget.ts';
 import type { Site } from '../domain/site.ts';
+import type { ToldOf } from '../store/credentials.ts';
 import type { Store } from '../store/store.ts';
 import type { TargetRow } from '../store/targets.ts';
 
@@ -37,10 +38,21 @@ export class Announcer {
   }
 
   add(eventType: TargetEvent, target: TargetRow, nowMs: number): void {
+    this.#add(eventType, target, this.#store.credentials.toldOf(target.credential_key), nowMs);
+  }
+
+  /** The controller holds it: tells that (null: it was told), and with it what `noteSynced` tells. */
+  addHeld(eventType: TargetEvent | null, target: TargetRow, nowMs: number): void {
+    const told = this.#store.credentials.toldOf(target.credential_key);
+    if (eventType !== null) this.#add(eventType, target, told, nowMs);
+    this.#noteSynced(target.credential_key, target.acs_credential_id, told, nowMs);
+  }
+
+  #add(eventType: TargetEvent, target: TargetRow, told: ToldOf | undefined, nowMs: number): void {
     const body = {
       acs_system_id: this.#acsSystemId,
       acs_credential_id: target.acs_credential_id,
-      ...this.#userOf(target.credential_key),
+      ...(told?.acs_user_id == null ? {} : { acs_user_id: told.acs_user_id }),
       controller: target.controller,
       slot: target.slot,
     };
@@ -77,26 +89,19 @@ export class Announcer {
   }
 
   /** Records issued or reissued once every controller concerned holds the credential as it is now. */
-  noteSynced(credentialKey: number, nowMs: number): void {
-    const unsynced = this.#store.credentials.unsynced(credentialKey);
-    if (unsynced === undefined) return;
-    const isHeld = this.#store.targets
-      .progressOf(credentialKey)
-      .every(({ controller, is_held }) => is_held === 1 || this.#site.slotController(controller) === undefined);
-    if (!isHeld) return;
-    this.#store.credentials.setSynced(credentialKey, nowMs);
-    this.#store.events.add(
-      newEvent(unsynced.issued_at === null ? 'acs_credential.issued' : 'acs_credential.reissued', {
-        acs_system_id: this.#acsSystemId,
-        acs_credential_id: unsynced.acs_credential_id,
-        acs_user_id: unsynced.acs_user_id,
-      }),
-      nowMs,
-    );
+  noteSynced({ credential_key: key, acs_credential_id: id }: TargetRow, nowMs: number): void {
+    this.#noteSynced(key, id, this.#store.credentials.toldOf(key), nowMs);
   }
 
-  #userOf(credentialKey: number): { acs_user_id?: string } {
-    const userId = this.#store.credentials.userIdOf(credentialKey);
-    return userId === undefined ? {} : { acs_user_id: userId };
+  #noteSynced(key: number, acs_credential_id: string, told: ToldOf | undefined, nowMs: number): void {
+    if (told?.is_unsynced !== 1) return;
+    const isHeld = this.#store.targets
+      .progressOf(key)
+      .every(({ controller, is_held }) => is_held === 1 || this.#site.slotController(controller) === undefined);
+    if (!isHeld) return;
+    this.#store.credentials.setSynced(key, nowMs);
+    const body = { acs_system_id: this.#acsSystemId, acs_credential_id, acs_user_id: told.acs_user_id };
+    const type = told.issued_at === null ? 'acs_credential.issued' : 'acs_credential.reissued';
+    this.#store.events.add(newEvent(type, body), nowMs);
   }
 }

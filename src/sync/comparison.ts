@@ -5,9 +5,9 @@ import type { SlotReading } from '../domain/ports.ts';
 import { OperatingError } from '../domain/errors.ts';
 import type { TargetRow } from '../store/targets.ts';
 import { openContent } from './content.ts';
+import { disown, noteForeign } from './foreign.ts';
 import { isThere } from './judge.ts';
 import { canRead, eraseSlots, imageHash, inSlices, judgeRow, readsEmpty, readSlots, type Post } from './post.ts';
-import { disown, noteForeign } from './writing.ts';
 
 /** Why all of it is compared. After a loss of memory or a change of device nobody altered anything by hand. */
 export type CompareReason = 'first' | 'identity' | 'restarted' | 'asked' | 'nightly' | 'sample';

@@ -2,25 +2,25 @@
 
 import type { SlotContent } from '../domain/ports.ts';
 import { assert, OperatingError } from '../domain/errors.ts';
-import type { CredentialSecrets } from '../store/credentials.ts';
+import type { CredentialForSlot, CredentialSecrets } from '../store/credentials.ts';
 import type { Store } from '../store/store.ts';
 import type { Outline } from './desired.ts';
 
 /** Hashed and sealed, whose card and whose code an outline names. */
 export type Sources = { card: CredentialSecrets | undefined; code: CredentialSecrets | undefined };
 
-export function sourcesOf(store: Store, { cardOf, codeOf }: Outline): Sources {
-  return {
-    card: cardOf === null ? undefined : store.credentials.secretsOf(cardOf),
-    code: codeOf === null ? undefined : store.credentials.secretsOf(codeOf),
-  };
+/** `own`: the credential that was judged, which the outline mostly names. */
+export function sourcesOf(store: Store, { cardOf, codeOf }: Outline, own: CredentialForSlot | null = null): Sources {
+  const secretsOf = (key: number | null): CredentialSecrets | undefined =>
+    key === null ? undefined : key === own?.credential_key ? own : store.credentials.forSlot(key);
+  return { card: secretsOf(cardOf), code: secretsOf(codeOf) };
 }
 
 /** Keyed hash of a content: equal exactly when the device would be sent the same. Opens no secret: the stored hashes stand for them. */
 export function outlineHash(store: Store, outline: Outline, sources: Sources = sourcesOf(store, outline)): Buffer {
   const canonical = JSON.stringify([
-    sources.card?.card_hash ?? null,
-    sources.code?.code_hash ?? null,
+    sources.card?.card_hash?.toString('hex') ?? null,
+    sources.code?.code_hash?.toString('hex') ?? null,
     outline.cardAndPin,
     outline.doors,
     outline.startsAtMs,
@@ -53,7 +53,7 @@ function openSecret(store: Store, row: CredentialSecrets | undefined, kind: 'car
     const value = store.secrets.open(sealed, `${kind} ${row.acs_credential_id}`);
     const hash = kind === 'card' ? store.secrets.cardHash(value) : store.secrets.codeHash(value);
     // The hash is under the seal of the row: an earlier card or code of the same credential must not come back beside it.
-    if (hash.toString('hex') === (kind === 'card' ? row.card_hash : row.code_hash)) return value;
+    if ((kind === 'card' ? row.card_hash : row.code_hash)?.equals(hash) === true) return value;
     throw new OperatingError('internal', `the sealed ${kind} of ${row.acs_credential_id} is not the one it has now`);
   } catch (error) {
     store.seals.noteAll([{ table: 'credentials', id: row.acs_credential_id }]);

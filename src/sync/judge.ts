@@ -2,10 +2,10 @@
 
 import type { Site, SlotController } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
-import type { CredentialWithUser } from '../store/credentials.ts';
+import type { CredentialForSlot, EntranceOfList } from '../store/credentials.ts';
 import type { Store } from '../store/store.ts';
 import { ANNOUNCED, WAITS, type TargetRow } from '../store/targets.ts';
-import { outlineHash } from './content.ts';
+import { outlineHash, sourcesOf } from './content.ts';
 import {
   desired,
   isWaiting,
@@ -21,6 +21,8 @@ export type Judged = {
   desired: Desired;
   /** Keyed hash of the content wanted, where somebody has it at hand; null: it is worked out when it is asked for. */
   hash: Buffer | null;
+  /** The credential as it was judged; null: deleted, or somebody else's judgement. */
+  own?: CredentialForSlot | null;
   /** False when no entrance of the credential belongs to this controller any more. */
   isConcerned: boolean;
 };
@@ -39,8 +41,9 @@ export class Judge {
   }
 
   judge(target: TargetRow, time: TimeWitness): Judged {
-    const row = this.#store.credentials.withUser(target.credential_key);
-    const credential = row === undefined ? null : this.#factsOf(row);
+    const row = this.#store.credentials.forSlot(target.credential_key);
+    const list = row === undefined ? [] : this.#listOf(row);
+    const credential = row === undefined ? null : this.#factsOf(row, list);
     const answer = desired({
       credential,
       codes: row === undefined || credential === null ? [] : this.#codesBeside(row, credential, target),
@@ -50,29 +53,37 @@ export class Judge {
       time,
     });
     const isConcerned = credential !== null && credential.doors.length > 0;
-    const isOurs = row === undefined || answer.kind === 'absent' || this.#isOurs(row, target, answer);
-    return { desired: isOurs ? answer : TAMPERED, hash: null, isConcerned };
+    const isOurs = row === undefined || answer.kind === 'absent' || this.#isOurs(row, list, answer);
+    return { desired: isOurs ? answer : TAMPERED, hash: null, own: row ?? null, isConcerned };
   }
 
   /** Of whatever is to be written: was it written by us? */
-  #isOurs(row: CredentialWithUser, target: TargetRow, answer: Exclude<Desired, { kind: 'absent' }>): boolean {
-    const { credentials } = this.#store;
+  #isOurs(
+    row: CredentialForSlot,
+    list: readonly EntranceOfList[],
+    answer: Exclude<Desired, { kind: 'absent' }>,
+  ): boolean {
     const codeKey = answer.kind === 'present' ? answer.outline.codeOf : null;
-    const code = codeKey === null || codeKey === target.credential_key ? row : credentials.withUser(codeKey);
-    return code !== undefined && this.#isWritten(row) && (code === row || this.#isWritten(code));
+    if (!this.#isWritten(row, list)) return false;
+    if (codeKey === null || codeKey === row.credential_key) return true;
+    const code = this.#store.credentials.forSlot(codeKey);
+    return code !== undefined && this.#isWritten(code, this.#listOf(code));
   }
 
-  #isWritten(row: CredentialWithUser): boolean {
-    const { seals, credentials } = this.#store;
+  #isWritten(row: CredentialForSlot, list: readonly EntranceOfList[]): boolean {
+    const { seals } = this.#store;
     if (!seals.holdsAnywhere(row)) return false;
-    const sound = new Set(seals.soundEntrances(row));
-    return credentials.entranceKeysOf(row.credential_key).every((key) => sound.has(key) || this.#doorAt(key) === null);
+    const here = list.filter(({ entrance_key: key }) => this.#doorAt(key) !== null);
+    return seals.soundEntrances(row, here).length === here.length;
   }
 
   /** True when the slot holds what it should and nobody doubts it. */
-  isSettled(target: TargetRow, { desired: answer, hash }: Judged): boolean {
+  isSettled(target: TargetRow, { desired: answer, hash, own = null }: Judged): boolean {
     if (answer.kind !== 'present' || target.slot === null || target.read_hash === null) return false;
-    return target.written_hash?.equals(hash ?? outlineHash(this.#store, answer.outline)) === true;
+    if (target.written_hash === null) return false;
+    return target.written_hash.equals(
+      hash ?? outlineHash(this.#store, answer.outline, sourcesOf(this.#store, answer.outline, own)),
+    );
   }
 
   /**
@@ -89,26 +100,26 @@ export class Judge {
     const next = this.#judgedRow(target, judged, wallMs);
     if (next === null) {
       this.#store.targets.delete(target.target_key);
-      announcer.noteSynced(target.credential_key, wallMs);
+      announcer.noteSynced(target, wallMs);
       return null;
     }
-    this.#announce(next, judged.desired, wallMs, announcer);
+    const stage = this.#nextStage(next, judged.desired);
+    if (stage !== null) next.announced = stage;
     const isUnheld = judged.desired.kind === 'absent' && next.state === 'failed';
     if (isUnheld && target.state !== 'failed') announcer.add('access_code.failed_to_set_on_device', next, wallMs);
     if (stored === null) this.#store.targets.update(next);
     else this.#store.targets.change(stored, next);
     this.#touchCarried(target, next);
-    if (isThere(next) || next.state === 'removed') announcer.noteSynced(target.credential_key, wallMs);
+    if (isThere(next)) announcer.addHeld(stage === null ? null : STAGE_EVENTS[stage], next, wallMs);
+    else if (next.state === 'removed') announcer.noteSynced(next, wallMs);
     return next;
   }
 
-  #announce(row: TargetRow, answer: Desired, wallMs: number, announcer: Announcer): void {
-    if (answer.kind === 'absent' || !isThere(row)) return;
+  /** What is to be said of it that was not said yet. */
+  #nextStage(row: TargetRow, answer: Desired): 1 | 2 | null {
+    if (answer.kind === 'absent' || !isThere(row)) return null;
     const stage = answer.kind === 'carried' || answer.hasBegun ? ANNOUNCED.set : ANNOUNCED.scheduled;
-    if (row.announced >= stage) return;
-    row.announced = stage;
-    const eventType = stage === ANNOUNCED.set ? 'access_code.set_on_device' : 'access_code.scheduled_on_device';
-    announcer.add(eventType, row, wallMs);
+    return row.announced < stage ? stage : null;
   }
 
   /** The row of a code that lies in this card's slot follows it. */
@@ -205,21 +216,21 @@ export class Judge {
     };
   }
 
-  #codesBeside(row: CredentialWithUser, credential: CredentialFacts, target: TargetRow): CredentialFacts[] {
+  #codesBeside(row: CredentialForSlot, credential: CredentialFacts, target: TargetRow): CredentialFacts[] {
     const isBoth = credential.doors.some(({ factors }) => factors === 'card_and_code');
     if (credential.method !== 'card' || !isBoth || row.user_key === null) return [];
     const codes = this.#store.targets
       .besides(row.user_key, row.credential_key, target.controller)
       .flatMap(({ credential_key: key }) => {
-        const other = this.#store.credentials.withUser(key);
-        const facts = other?.access_method === 'code' ? this.#factsOf(other) : null;
+        const other = this.#store.credentials.forSlot(key);
+        const facts = other?.access_method === 'code' ? this.#factsOf(other, this.#listOf(other)) : null;
         return facts?.doors.some(({ factors }) => factors === 'card_and_code') === true ? [facts] : [];
       });
     const isInUse = (code: CredentialFacts): number => (code.credentialKey === target.partner_key ? 0 : 1);
     return codes.sort((a, b) => isInUse(a) - isInUse(b));
   }
 
-  #factsOf(row: CredentialWithUser): CredentialFacts {
+  #factsOf(row: CredentialForSlot, list: readonly EntranceOfList[]): CredentialFacts {
     return {
       credentialKey: row.credential_key,
       method: row.access_method,
@@ -233,7 +244,7 @@ export class Judge {
               isSuspended: row.user_is_suspended === 1,
               window: { startsAtMs: row.user_starts_at, endsAtMs: row.user_ends_at },
             },
-      doors: row.has_own_entrances === 1 ? this.#doorsOf(row.credential_key) : [],
+      doors: list.flatMap(({ entrance_key: key }) => this.#doorAt(key) ?? []),
       schedule: row.schedule_key === null ? null : this.#scheduleOf(row.schedule_key),
     };
   }
@@ -243,8 +254,8 @@ export class Judge {
     return { scheduleKey, zone: head?.zone ?? null };
   }
 
-  #doorsOf(credentialKey: number): DoorFacts[] {
-    return this.#store.credentials.entranceKeysOf(credentialKey).flatMap((key) => this.#doorAt(key) ?? []);
+  #listOf(row: CredentialForSlot): EntranceOfList[] {
+    return row.has_own_entrances === 1 ? this.#store.credentials.listOf(row.credential_key) : [];
   }
 
   #doorAt(entranceKey: number): DoorFacts | null {
@@ -253,6 +264,11 @@ export class Judge {
     return entrance.door === null ? null : { door: entrance.door, factors: entrance.factors };
   }
 }
+
+const STAGE_EVENTS = {
+  [ANNOUNCED.scheduled]: 'access_code.scheduled_on_device',
+  [ANNOUNCED.set]: 'access_code.set_on_device',
+} as const;
 
 export const isThere = (target: TargetRow): boolean => target.state === 'set' || target.state === 'unconfirmed';
 

@@ -4,7 +4,7 @@
 import type { Clock } from '../domain/ports.ts';
 
 const STEP_MS = 1000;
-const MOST_SLOTS = 1024;
+const MOST_SLOTS = 2048;
 const FIRST_TRANSFERS = 8;
 
 export class Pace {

@@ -6,7 +6,7 @@ import { OperatingError } from '../domain/errors.ts';
 import type { Site, SlotController } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
-import { WAITS, type TargetRow } from '../store/targets.ts';
+import { WAITS } from '../store/targets.ts';
 import { isStorageError } from '../store/transactions.ts';
 import type { Announcer } from './announcer.ts';
 import {
@@ -19,24 +19,13 @@ import {
   type CompareResult,
 } from './comparison.ts';
 import { ClockWatch } from './clock-watch.ts';
-import { certainInstant } from './desired.ts';
 import { eraseStep } from './erasing.ts';
 import { Hindrances } from './hindrances.ts';
 import { Judge } from './judge.ts';
+import { judgeDue, OVERDUE_MS, sayOverdue } from './judging.ts';
 import { comeBack } from './making-way.ts';
 import { Pace } from './pace.ts';
-import {
-  canRead,
-  FINE,
-  inSlices,
-  judgeRow,
-  nextTurn,
-  Stopped,
-  wasSilent,
-  whileLeft,
-  type Post,
-  type StepResult,
-} from './post.ts';
+import { canRead, FINE, inSlices, nextTurn, Stopped, wasSilent, type Post, type StepResult } from './post.ts';
 import { pauseMs, Retries } from './retries.ts';
 import { RoomAhead } from './room-ahead.ts';
 import { followSetup } from './setup.ts';
@@ -47,10 +36,6 @@ import { Zones } from './zones.ts';
 /** The clock may leap: nobody sleeps longer than this over something that may be due by then. */
 const LONGEST_SLEEP_MS = 15_000;
 const STORAGE_PAUSE_MS = 5000;
-/** What must be gone and is still there after this is an alarm. */
-const OVERDUE_MS = 60_000;
-/** Due rows that are judged in one go, in much less than a slice. */
-const ROWS_PER_LOOK = 16;
 const SAMPLE_SLOTS = 8;
 /** How long a slot that was read empty is taken to be empty still, as long as the controller stays online. */
 const EMPTINESS_MS = 5 * 60_000;
@@ -83,6 +68,7 @@ type Waiter = { resolve: (result: CompareResult) => void; reject: (error: Operat
 
 export class Worker {
   readonly #options: WorkerOptions;
+  readonly #hasPairs: boolean;
   readonly #judge: Judge;
   readonly #retries: Retries;
   readonly #hindrances = new Hindrances();
@@ -116,6 +102,9 @@ export class Worker {
   constructor(options: WorkerOptions) {
     const { store, site, controller, clock, random, preloadMs } = options;
     this.#options = options;
+    this.#hasPairs = site.entrances.some(
+      ({ factors, controller: decider }) => factors === 'card_and_code' && decider === controller.name,
+    );
     this.#judge = new Judge(store, site, controller, preloadMs);
     this.#retries = new Retries(clock, random);
     this.#pace = new Pace(clock, controller.slots.slotsPerWrite);
@@ -261,8 +250,8 @@ export class Worker {
   /** One step; false when there is nothing to do for now. */
   async #turn(): Promise<boolean> {
     const post = this.#ready();
-    await this.#judgeDue(post);
-    await this.#sayOverdue(post);
+    const wasJudged = await judgeDue(post, this.#hasPairs);
+    if ((await sayOverdue(post)) || wasJudged) this.#options.onChange();
     await this.#roomAhead.look(post);
     await this.#storeOwed(post);
     await this.#doubtZones(post);
@@ -338,44 +327,6 @@ export class Worker {
     if (post.store.targets.queue(post.controller.name, WAITS.erasure, 1).length > 0)
       this.#quietUntilMs = now + ERASURE_PAUSE_MS;
     return true;
-  }
-
-  // ---- judging, by the clock ----
-
-  async #judgeDue(post: Post): Promise<void> {
-    const { store, controller } = post;
-    const retried = this.#retries.takeDue();
-    await inSlices(post, retried, (key) => store.targets.touchRow(key));
-    const due = (): TargetRow[] => store.targets.due(controller.name, certainInstant(post.time()) ?? 0, ROWS_PER_LOOK);
-    if (due().length === 0) return;
-    // Read and judged in one turn of the loop, so that nobody comes between.
-    await whileLeft(post, () => {
-      const rows = due();
-      for (const row of rows) judgeRow(post, row, row);
-      return rows.length > 0;
-    });
-    this.#options.onChange();
-  }
-
-  async #sayOverdue(post: Post): Promise<void> {
-    const { store, controller, announcer, clock } = post;
-    const instant = certainInstant(post.time());
-    if (instant === null) return;
-    const rows = store.targets.overdue(controller.name, instant - OVERDUE_MS, 256);
-    if (rows.length === 0) return;
-    await inSlices(post, rows, ({ target_key: key }) => {
-      const row = store.targets.byKey(key);
-      if (row?.erase_since == null || row.is_overdue === 1) return;
-      const overdue = { ...row, is_overdue: 1 as const };
-      store.targets.update(overdue);
-      const hasEnded = row.erase_reason === 'ended';
-      announcer.add(
-        hasEnded ? 'access_code.failed_to_expire' : 'access_code.failed_to_remove_from_device',
-        overdue,
-        clock.nowMs(),
-      );
-    });
-    this.#options.onChange();
   }
 
   // ---- contact and comparison ----

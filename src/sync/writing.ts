@@ -7,6 +7,7 @@ import { AT_ONCE, WAITS, type TargetRow, type Waiting, type Waits } from '../sto
 import { openContent, outlineHash, sourcesOf, type Sources } from './content.ts';
 import { certainInstant, type Desired } from './desired.ts';
 import { FAILURES_SAID, makeRoom } from './erasing.ts';
+import { disown, noteForeign } from './foreign.ts';
 import { makeWay, type Slotless } from './making-way.ts';
 import type { Pace } from './pace.ts';
 import { plan, type PlanRow, type Step } from './plan.ts';
@@ -168,13 +169,14 @@ function place(post: Post, targetKey: number, options: WriteOptions, placed: Pla
 /** Null, and the row judged or waiting for something else, when it is not to be written now. */
 function stillWanted(post: Post, target: TargetRow): Wanted | null {
   const { store, judge } = post;
-  const { desired, hash, isConcerned } = judge.judge(target, post.time());
-  if (desired.kind !== 'present' || judge.isSettled(target, { desired, hash, isConcerned })) {
-    judgeRow(post, target, target);
+  const judged = judge.judge(target, post.time());
+  const { desired, own = null } = judged;
+  if (desired.kind !== 'present' || judge.isSettled(target, judged)) {
+    judge.apply(target, judged, post.clock.nowMs(), post.announcer, target);
     return null;
   }
   if (waitsForCode(post, target, desired) || waitsForZone(post, target, desired)) return null;
-  const sources = sourcesOf(store, desired.outline);
+  const sources = sourcesOf(store, desired.outline, own);
   return { target, desired, sources, hash: outlineHash(store, desired.outline, sources) };
 }
 
@@ -274,20 +276,6 @@ async function lookFirst(
   }
   await inSlices(post, foreign, (reading) => noteForeign(post, reading));
   return { toWrite, verified };
-}
-
-/** Inside a transaction: somebody else's from here on, and never touched. */
-export function noteForeign(post: Post, reading: SlotReading): void {
-  const { store, controller, clock } = post;
-  store.targets.noteForeign(controller.name, reading.slot, store.secrets.imageHash(reading.image), clock.nowMs());
-  post.map.take(reading.slot);
-}
-
-/** Inside a transaction: the row gives up a slot that is not its own, and waits for another. */
-export function disown(post: Post, target: TargetRow, reading: SlotReading): void {
-  noteForeign(post, reading);
-  const free = { slot: null, written_hash: null, read_hash: null, verified_at: null, partner_key: null, zone: null };
-  judgeRow(post, { ...target, ...free });
 }
 
 // ---- durable, then the wire ------------------------------------------------------------------------------------------------------------------------
