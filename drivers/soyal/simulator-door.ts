@@ -48,6 +48,8 @@ export class SimulatedDoor {
   alarming = false;
   editing = false;
   latched = false;
+  /** The relay stays on once it is, whatever it is told. */
+  welded = false;
   readonly #clock: Clock;
   readonly #traits: DoorTraits;
   #clockOffsetMs = 0;
@@ -228,7 +230,7 @@ export class SimulatedDoor {
   setRelay(on: boolean, by: Opening): void {
     this.#relayTimer?.cancel();
     this.#relayTimer = null;
-    this.#relayOn = on;
+    this.#relayOn = on || (this.welded && this.#relayOn);
     if (on) this.openings.push(by);
   }
 

@@ -273,6 +273,33 @@ describe('the door', () => {
     expect(await outputsOf(site.device()).pulse(0, 5_000, soon(600))).toMatchObject({ outcome: 'failed' });
   });
 
+  test(
+    'a relay that does not release is an alarm until it does, and confirms nothing meanwhile',
+    { timeout: 90_000 },
+    async () => {
+      const site = await openSite({
+        simulated: [{ address: 1, doorRelayMs: 300 }],
+        configured: [{ address: 1, door_pulse: '300ms' }],
+      });
+      const outputs = outputsOf(site.device());
+      const stands = (): string[] => site.events.flatMap((event) => (event.type === 'output' ? [event.stand] : []));
+      site.controller.door.welded = true;
+      expect(await outputs.pulse(0, 300, soon())).toEqual({ outcome: 'done', confirmed: true });
+      await until(() => stands().includes('stuck'), 'the alarm', 60_000);
+      expect(site.events.findLast((event) => event.type === 'fault')).toMatchObject({
+        code: 'relay_stuck',
+        cleared: false,
+      });
+      expect(await outputs.pulse(0, 300, soon())).toEqual({ outcome: 'done', confirmed: false });
+      site.controller.door.welded = false;
+      await until(() => !site.controller.door.relayOn && stands().at(-1) === 'as_told', 'it to be released', 30_000);
+      expect(site.events.findLast((event) => event.type === 'fault')).toMatchObject({
+        code: 'relay_stuck',
+        cleared: true,
+      });
+    },
+  );
+
   test('the relay is set and read back, and switched off at the stop', async () => {
     const site = await openSite();
     expect(await outputsOf(site.device()).set(0, true)).toEqual({ outcome: 'done', confirmed: true });
