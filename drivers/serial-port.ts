@@ -61,6 +61,8 @@ class LineLife {
   #reason = 'the line is closed';
   #released: Promise<void> | null = null;
   #unsentBytes = 0;
+  /** When some of them left last, or began to wait. */
+  #movedAtMs = 0;
   #stall: Timer | null = null;
   #waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
@@ -89,14 +91,13 @@ class LineLife {
   /** How many bytes wait now that the operating system has taken what it could. */
   setUnsent(bytes: number): void {
     if (!this.open) return;
-    const moved = bytes < this.#unsentBytes;
+    if (bytes < this.#unsentBytes || this.#unsentBytes === 0) this.#movedAtMs = this.#clock.monotonicMs();
     this.#unsentBytes = bytes;
     if (bytes > MAX_UNSENT_BYTES) {
       this.lose(`the far end takes no bytes: ${bytes} wait to be sent`);
       return;
     }
-    if (moved || bytes === 0) this.#stopStall();
-    if (bytes > 0) this.#stall ??= this.#startStall();
+    if (bytes > 0) this.#stall ??= this.#startStall(STALL_MS);
     else for (const waiter of this.#waiting.splice(0)) waiter.resolve();
   }
 
@@ -135,14 +136,18 @@ class LineLife {
     for (const waiter of this.#waiting.splice(0)) waiter.reject(this.error());
   }
 
-  #startStall(): Timer {
-    const timer = this.#clock.after(STALL_MS, () => {
-      // A busy loop fires this late: let what has become writable meanwhile be written first.
-      this.#clock.immediate(() => {
-        if (this.#stall === timer) this.lose(`the far end takes no bytes: none has left for ${STALL_MS} ms`);
-      });
-    });
-    return timer;
+  /** Goes on over bytes that leave, for most leave at once, and looks when its time has come whether they still do. */
+  #startStall(delayMs: number): Timer {
+    // A busy loop fires this late: let what has become writable meanwhile be written first.
+    return this.#clock.after(delayMs, () => this.#clock.immediate(() => this.#judgeStall()));
+  }
+
+  #judgeStall(): void {
+    this.#stall = null;
+    if (!this.open || this.#unsentBytes === 0) return;
+    const leftMs = this.#movedAtMs + STALL_MS - this.#clock.monotonicMs();
+    if (leftMs > 0) this.#stall = this.#startStall(leftMs);
+    else this.lose(`the far end takes no bytes: none has left for ${STALL_MS} ms`);
   }
 
   #stopStall(): void {
@@ -465,6 +470,8 @@ class ConverterLine implements Port {
       this.#clock.after(THROW_EVERY_MS, () => this.#goOn());
     } else {
       this.#life.deliver(Buffer.from(bytes));
+      // A read that does not fill its buffer has emptied the socket, and is the last of this turn.
+      if (bytes.length < READ_BYTES) return true;
       this.#clock.immediate(() => this.#goOn());
     }
     return false;

@@ -289,9 +289,18 @@ export class OsdpBus {
     const leftMs = Math.max(dueMs, this.#quietAtMs) - nowMs;
     const isPressed = this.#stations.some((station) => station.isPressed(nowMs));
     const isNoisy = this.#noisySinceMs !== null && nowMs - this.#noisySinceMs > NOISY_AFTER_MS;
-    if (!isPressed || isNoisy) this.#wake = this.#clock.after(leftMs + TIMER_EARLY_MS, () => this.#step());
+    if (!isPressed || isNoisy) this.#sleep(leftMs);
     else if (leftMs > COUNTED_MS) this.#wake = this.#clock.after(leftMs - COUNTED_MS, () => this.#step());
     else this.#stepNextTurn();
+  }
+
+  /** Until nothing but time has passed; no other timer is to wake the processor meanwhile. */
+  #sleep(leftMs: number): void {
+    if (this.#exchange === null) {
+      this.#judge?.timer.cancel();
+      this.#judge = null;
+    }
+    this.#wake = this.#clock.after(leftMs + TIMER_EARLY_MS, () => this.#step());
   }
 
   /** When somebody will have something to send; Infinity: not before a kick. */

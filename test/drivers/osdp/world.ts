@@ -84,7 +84,7 @@ export type World = {
   readonly keys: MemoryKeys;
   readonly events: DriverEvent[];
   readonly pty: PtyPair | null;
-  /** How often the driver has asked for the next turn of the loop since the world began. */
+  /** How often the driver and its line have asked for the next turn of the loop since the world began. */
   turns(): number;
   /** Time as both ends have it, ms. */
   nowMs(): number;
@@ -141,6 +141,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const driver: Driver = osdpDriver.create('north', busConfig, controllers, {
     ...context,
     clock: counted,
+    openPort: portOpener(counted),
     emit: (event) => events.push(event),
     ...(options.store === false ? {} : { readerKeys: keys }),
   });
