@@ -4,6 +4,7 @@ import { OperatingError } from '../../src/domain/errors.ts';
 import { Site } from '../../src/domain/site.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 
+import { turn } from '../support/manual-clock.ts';
 import { openStore, temporaryFolder } from '../support/store.ts';
 
 function consoleOf(agent: Partial<ConsoleAgent>, ready: Promise<unknown> = Promise.resolve()): Console {
@@ -33,7 +34,7 @@ describe('what the control socket answers', () => {
     const one = consoleOf({ status: () => ({ online: true }) }, started.promise);
     let answer: unknown = null;
     const asked = ask(one, 'status').then((status) => (answer = status));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await turn(20);
     expect(answer).toBeNull();
     started.resolve(undefined);
     await asked;

@@ -193,7 +193,8 @@ describe('lintel run', () => {
     await allOnline(served);
     served.building.relays.faults.deaf = true;
     const first = served.agent.signal('SIGINT');
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    await served.agent.says(/stopping/);
+    await new Promise((resolve) => setTimeout(resolve, 700)); // later than what counts as the same signal
     expect(await served.agent.signal('SIGINT')).toBe(130);
     expect(await first).toBe(130);
   });

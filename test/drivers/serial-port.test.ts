@@ -14,11 +14,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
-import type { Clock, LineSettings, Port } from '../../drivers/driver.ts';
+import type { Clock, LineSettings, OpenPort, Port } from '../../drivers/driver.ts';
 import { lineKeys, lineProblems, lineSettings, portOpener, SteadyLine, wireTimeMs } from '../../drivers/serial-port.ts';
 import { OperatingError } from '../../src/domain/errors.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { systemRandom } from '../../src/ops/random.ts';
+import { turn } from '../support/manual-clock.ts';
 import { freePort, openFarEnd, openPtyPair, tcpPair, until, type PtyPair, type TcpPair } from '../support/ports.ts';
 
 const open = portOpener(systemClock);
@@ -125,7 +126,7 @@ describe('a serial device', () => {
     const port = await open(at(pair.a), handlers, 2000);
     await port.close();
     await pair.cut();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await turn(20);
     expect(heard.lost).toEqual([]);
   });
 
@@ -160,8 +161,16 @@ describe('a serial device', () => {
 
   test('stays open over silence while its path stays', async () => {
     const { heard, handlers } = listener();
-    const port = await portOpener(hurriedClock)(at(pair.a), handlers, 60_000);
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    let looks = 0;
+    const counted: Clock = {
+      ...hurriedClock,
+      after: (delayMs, run) => hurriedClock.after(delayMs, () => {
+        looks += 1;
+        run();
+      }),
+    }; // prettier-ignore
+    const port = await portOpener(counted)(at(pair.a), handlers, 60_000);
+    await until(() => looks >= 3, 'three looks at the path');
     const far = await openFarEnd(pair.b);
     await far.write('still here');
     await until(() => heard.bytes.length === 10, 'the bytes');
@@ -175,14 +184,11 @@ describe('a serial device', () => {
     const { heard, handlers } = listener();
     const port = await open(at(pair.a), handlers, 2000);
     await far.write('late reply');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => heard.bytes.length >= 10, 'the late reply');
     expect(heard.bytes.toString()).toBe('late reply');
     // Arrives while this turn of the loop blocks: it waits in the kernel, undelivered.
-    const blocked = spawn('sh', ['-c', `printf stale > ${pair.b}`]);
-    await new Promise((resolve) => blocked.once('spawn', resolve));
-    block(300);
+    execFileSync('sh', ['-c', `printf stale > ${pair.b}`]);
     await port.discardInput();
-    await new Promise((resolve) => setTimeout(resolve, 50));
     await far.write('fresh');
     await until(() => heard.bytes.length >= 15, 'what comes later');
     expect(heard.bytes.toString()).toBe('late replyfresh');
@@ -261,7 +267,7 @@ describe('a serial device', () => {
     await expect(port.drain()).rejects.toThrow('takes no bytes');
     expect(heard.lost).toEqual([]);
     await port.close();
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await turn(20);
     expect(heard.lost).toEqual([]);
   });
 });
@@ -325,7 +331,7 @@ describe('a converter on the network', () => {
     const far = await pair.connection();
     await port.close();
     far.destroy();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await turn(20);
     expect(heard.lost).toEqual([]);
   });
 
@@ -335,7 +341,7 @@ describe('a converter on the network', () => {
     const far = await pair.connection();
     far.write('stale');
     await port.discardInput();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await turn(20);
     far.write('fresh');
     await until(() => heard.bytes.length >= 5, 'what comes later');
     expect(heard.bytes.toString()).toBe('fresh');
@@ -383,7 +389,8 @@ async function silentListener(): Promise<{ port: number; end: () => void }> {
   const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
   const port = await new Promise<number>((resolve) => child.stdout.once('data', (text) => resolve(Number(text))));
   const fillers = Array.from({ length: 6 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  // The kernel takes each of them up as it is made: behind this its queue is full.
+  await turn(20);
   return {
     port,
     end: () => {
@@ -393,15 +400,20 @@ async function silentListener(): Promise<{ port: number; end: () => void }> {
   };
 }
 
-type Story = { log: string[]; line: SteadyLine; reasons: string[] };
+type Story = { log: string[]; line: SteadyLine; reasons: string[]; attempts: () => number };
 
 /** A steady line that writes down what it is told and answers every chunk in upper case. */
 function steady(path: string): Story {
   const log: string[] = [];
   const reasons: string[] = [];
+  let attempts = 0;
+  const openPort: OpenPort = (...given) => {
+    attempts += 1;
+    return open(...given);
+  };
   const line = new SteadyLine(
     at(path),
-    { clock: systemClock, random: systemRandom, openPort: open },
+    { clock: systemClock, random: systemRandom, openPort },
     {
       up: (port) => {
         log.push('up');
@@ -415,7 +427,7 @@ function steady(path: string): Story {
     },
   );
   onTestFinished(() => line.stop());
-  return { log, line, reasons };
+  return { log, line, reasons, attempts: () => attempts };
 }
 
 describe('a steady line', () => {
@@ -457,9 +469,9 @@ describe('a steady line', () => {
     const pair = await openPtyPair();
     onTestFinished(() => pair.close());
     await pair.cut();
-    const { log, line, reasons } = steady(pair.a);
+    const { log, line, reasons, attempts } = steady(pair.a);
     line.start();
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await until(() => attempts() >= 3, 'three attempts', 15_000);
     expect(reasons).toHaveLength(1);
     expect(reasons[0]).toContain('no such device');
     await pair.replug();

@@ -34,8 +34,9 @@ describe('connections that do not last', () => {
     linkAgent(double.url, temporaryFolder(), { protocol: 4 });
     await until(() => double.arrivals.length >= 5, 'five connections', 25_000);
     const pauses = double.arrivals.slice(1).map((at, i) => at - (double.arrivals[i] ?? 0));
-    expect(pauses[3]).toBeGreaterThan(2 * (pauses[0] ?? Infinity));
-    expect(pauses[3]).toBeGreaterThan(1_900);
+    // Half of each is chance; a busy machine makes them longer, and none of them shorter. A timer may fire a millisecond early.
+    for (const [n, pause] of pauses.slice(0, 4).entries()) expect(pause).toBeGreaterThan(250 * 2 ** n - 2);
+    expect(pauses[3]).toBeGreaterThan(pauses[0] ?? Infinity);
   });
 
   it('leave nothing behind, a hundred of them', async () => {

@@ -17,7 +17,7 @@ import {
   type ControlServer,
   type ControlServerOptions,
 } from '../../src/ops/control-socket.ts';
-import { until } from '../support/ports.ts';
+import { atRest, until } from '../support/ports.ts';
 import { keptLog } from './silent-log.ts';
 
 let folder = '';
@@ -196,7 +196,7 @@ describe('a stream', () => {
     };
     const done = (await connect()).request('events', {}, { timeoutMs: 20_000, onItem });
     await until(() => got === 1, 'the first item');
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await atRest(() => sent);
     expect(sent).toBeLessThan(1000); // the buffers between them hold far less than 20 MB
     release();
     await done;
@@ -319,7 +319,7 @@ describe('a client that misbehaves', () => {
     socket.on('error', () => undefined).pause();
     closing.push(() => void socket.destroy());
     for (let i = 0; i < 300; i += 1) socket.write('x\n'.repeat(10_000));
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await atRest(() => socket.writableLength);
     expect(socket.writableLength).toBeGreaterThan(1_000_000); // of six
   });
 
@@ -403,10 +403,13 @@ describe('the stop', () => {
   });
 
   test('does not wait for a handler that never ends', async () => {
-    const server = await serve(() => new Promise(() => undefined));
+    let isStuck = false;
+    const server = await serve(() => {
+      isStuck = true;
+      return new Promise(() => undefined);
+    });
     const request = failure((await connect()).request('stuck', {}, { timeoutMs: null }));
-    await until(() => server.clients() === 1, 'the client');
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(() => isStuck, 'the handler to begin');
     await server.close();
     expect((await request).type).toBe('interrupted');
   });

@@ -84,7 +84,13 @@ async function daemon(env: Record<string, string>, launcher: readonly string[]):
 }
 
 const kicks = (systemd: FakeSystemd): number => systemd.texts().filter((text) => text === 'WATCHDOG=1').length;
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+/** Another status has been heard. */
+async function heardAgain(systemd: FakeSystemd, tell: () => void): Promise<void> {
+  const count = (): number => systemd.texts().filter((text) => text.startsWith('STATUS=two lines')).length;
+  const before = count();
+  tell();
+  await until(() => count() > before, 'the status');
+}
 
 describe('a daemon with the socket that the unit hands it', () => {
   test.each(['socket', '@abstract'])('notifies in its own name over a %s, in order', async (kind) => {
@@ -107,7 +113,8 @@ describe('a daemon with the socket that the unit hands it', () => {
   test('kicks the watchdog while it is healthy, stops when it is not, and goes on when it is again', async () => {
     const path = join(folder, 'notify');
     const systemd = await fakeSystemd(path);
-    const { tell, logged } = await daemon({ NOTIFY_SOCKET: path, WATCHDOG_USEC: '90000' }, THE_UNITS);
+    const { tell, logged, said } = await daemon({ NOTIFY_SOCKET: path, WATCHDOG_USEC: '90000' }, THE_UNITS);
+    let rounds = 0;
     tell('watchdog');
     await until(() => kicks(systemd) >= 3, 'three kicks');
     for (const [sick, log] of [
@@ -116,9 +123,13 @@ describe('a daemon with the socket that the unit hands it', () => {
     ] as const) {
       tell(sick);
       await until(() => logged().includes(log), 'the sickness to be logged');
-      await pause(50); // what was on its way
+      // Notifications keep their order: what was on its way has come before this.
+      await heardAgain(systemd, () => tell('status'));
       const before = kicks(systemd);
-      await pause(300); // ten kicks long
+      rounds += 1;
+      tell('ten looks');
+      await until(() => said.filter((line) => line === 'looked ten times').length === rounds, 'ten looks');
+      await heardAgain(systemd, () => tell('status'));
       expect(kicks(systemd)).toBe(before);
       tell('well');
       await until(() => kicks(systemd) > before + 2, 'kicks again');

@@ -23,7 +23,7 @@ import { Store } from '../../src/store/store.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { Upkeep } from '../../src/upkeep.ts';
 import { until } from '../support/ports.ts';
-import { silentLog } from '../support/room.ts';
+import { buildRoom, Caller, LOBBY, silentLog, USER } from '../support/room.ts';
 import { ManualClock, turn } from '../support/manual-clock.ts';
 import { olderDatabase, openStore, storeOptions, temporaryFolder } from '../support/store.ts';
 import { systemCron } from '../../src/ops/cron.ts';
@@ -488,7 +488,35 @@ describe('retention', () => {
 });
 
 describe('secrets', () => {
-  it('keeps no PIN and no card value in the clear anywhere in the file', () => {
+  it('are nowhere in its files in the clear: not in the database, nor in its log, nor in a backup', async () => {
+    const folder = temporaryFolder();
+    const store = openStore(folder);
+    const caller = new Caller(buildRoom(store, new ManualClock()));
+    await caller.call('users/create', { acs_user_id: USER, full_name: 'Jane Doe' });
+    const of = { acs_user_id: USER, allowed_acs_entrance_ids: [LOBBY] };
+    const [pin, changed, card] = ['82475913', '91638204', '3735928559'];
+    const made = await caller.call('credentials/create', { ...of, access_method: 'code', code: pin });
+    const acs_credential_id = made.result?.acs_credential?.['acs_credential_id'];
+    await caller.call('credentials/update', { acs_credential_id, code: changed });
+    await caller.call('credentials/create', { ...of, access_method: 'card', card_number: card });
+    const operation = { op: 'create', params: { ...of, access_method: 'code', code: '70615243' } };
+    expect((await caller.call('credentials/apply', { operations: [operation] })).ok).toBe(true);
+    expect(store.credentials.count()).toBe(3);
+    const copy = await backUpInBackground(store.path, 'test', 1, 5);
+    const files = [...readdirSync(folder).map((file) => join(folder, file)), copy].filter((file) =>
+      statSync(file).isFile(),
+    );
+    expect(files).toEqual(expect.arrayContaining([store.path, `${store.path}-wal`, copy]));
+    const number = Buffer.alloc(8);
+    number.writeBigUInt64BE(BigInt(card));
+    for (const file of files) {
+      const bytes = readFileSync(file);
+      for (const value of [pin, changed, card, '70615243', number.subarray(4)])
+        expect({ file, value, isThere: bytes.includes(value) }).toEqual({ file, value, isThere: false });
+    }
+  });
+
+  it('are sealed anew each time, each for its own record, and codes and cards are hashed apart', () => {
     const folder = temporaryFolder();
     const store = openStore(folder, new ManualClock());
     const { secrets } = store;

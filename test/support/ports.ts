@@ -193,6 +193,17 @@ async function settle(call: (done: (error: Error | null | undefined) => void) =>
   });
 }
 
+/** Waits until `value` has stood still for so many turns of the loop: whoever moves it in this process waits for something else by then. */
+export async function atRest(value: () => number, turns = 300): Promise<void> {
+  let before = value();
+  for (let still = 0; still < turns; still++) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    if (value() === before) continue;
+    before = value();
+    still = 0;
+  }
+}
+
 /** Waits until `condition` holds, looking every few milliseconds; throws after `timeoutMs` and says what it waited for. */
 export async function until(condition: () => boolean, what: string, timeoutMs = 10_000): Promise<void> {
   const endsAt = performance.now() + timeoutMs;

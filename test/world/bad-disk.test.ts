@@ -57,7 +57,8 @@ async function leave(building: Building): Promise<void> {
   await until(() => !building.relays.output(0), 'at rest');
   const before = pulses(building);
   building.relays.setInput(1, false);
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  const asked = building.relays.requests.length;
+  await until(() => building.relays.requests.length >= asked + 5, 'the button to be seen at rest');
   building.relays.setInput(1, true);
   await until(() => pulses(building) > before, 'REX drives the strike');
   await until(() => !building.relays.output(0), 'the strike falls back');

@@ -153,7 +153,8 @@ describe('a door with a Modbus reader', () => {
     expect(door.reader.present(TAG)).toBe('read');
     door.device.faults.deaf = false;
     await until(() => !door.reader.flagged, 'the card is acknowledged');
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    const asked = door.device.requests.length;
+    await until(() => door.device.requests.length >= asked + 10, 'the line to go on');
     expect(door.heard('lock.unlocked')).toEqual([]);
     expect(door.device.outputChanges.some(({ energised }) => energised)).toBe(false);
     await show(door, TAG);

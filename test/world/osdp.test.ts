@@ -3,6 +3,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { COLORS } from '../../drivers/osdp/commands.ts';
 import { encodeFrame } from '../../drivers/osdp/frame.ts';
+import type { SimulatedReader } from '../../drivers/osdp/simulated-reader.ts';
 import { SCBK_DEFAULT } from '../../drivers/osdp/secure-channel.ts';
 import type { Serving } from '../../src/cli/serve.ts';
 import { say } from '../cli/lintel.ts';
@@ -29,7 +30,13 @@ const [CARD_BITS, PIN, OTHER_PIN] = ['H10301:123:45678', '82475190', '91638204']
 const WRONG_PINS = ['27182818', '31415926', '14142135'];
 const EVERYWHERE = [FRONT, VAULT, STOCK, OFFICE];
 
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+/** The reader is looked for and greeted so many times more; each try begins by asking who it is, or with a poll. */
+async function furtherTries(reader: SimulatedReader, count: number): Promise<void> {
+  const tries = (): number => reader.count('ID') + reader.count('POLL');
+  const before = tries();
+  // One more than is asked for: the last one may be under way.
+  await until(() => tries() > before + count, `${count} tries to greet the reader`, 20_000);
+}
 
 async function enrol(site: OsdpSite): Promise<void> {
   const done = async (name: string, params: Record<string, unknown>): Promise<void> => {
@@ -227,7 +234,7 @@ describe('keys of OSDP readers', () => {
     const reader = site.reader('front-reader');
     const first = await site.serve();
     await online(site, first, ['vault-reader']);
-    await sleep(1_500);
+    await furtherTries(reader, 3);
     expect(first.agent.device('front-reader')?.status()).toMatchObject({ online: false });
     expect(first.agent.device('front-reader')?.status().problem).toContain('lintel osdp install front-reader');
     expect([reader.count('SCRYPT'), reader.count('KEYSET'), reader.key]).toEqual([0, 0, null]);
@@ -260,7 +267,7 @@ describe('keys of OSDP readers', () => {
     const asked = await say('osdp', 'install', 'front-reader', '--timeout', '1s', '--socket', site.socket);
     expect(asked.code).toBe(1);
     reader.installMode = true;
-    await sleep(2_500);
+    await furtherTries(reader, 2);
     expect([reader.count('KEYSET'), reader.key]).toEqual([0, null]);
     expect(serving.agent.device('front-reader')?.status().online).toBe(false);
   });
@@ -300,7 +307,7 @@ describe('keys of OSDP readers', () => {
     reader.powerCycle();
     expect(await site.event('device.disconnected')).toMatchObject({ device: 'front-reader' });
     present(reader, CARD_BITS);
-    await sleep(1_500);
+    await furtherTries(reader, 3);
     expect(reader.terminals.pulses).toEqual([]);
     expect([reader.count('KEYSET'), reader.key]).toEqual([0, null]);
     expect(site.heard('lock.unlocked')).toEqual([]);

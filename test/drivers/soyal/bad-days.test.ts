@@ -189,7 +189,7 @@ describe('cables', () => {
       ...[1, 2, 3].map((slot) => slots.write([{ slot, content: cardAt(0) }])),
       slots.read([1]).catch((error: unknown) => error),
     ];
-    await wait(20);
+    await until(() => site.controller.writes.size > 0, 'the first to arrive');
     await site.driver.stop(200);
     const outcomes = await Promise.all(waiting);
     expect(outcomes[0]).toMatchObject([{ outcome: 'unknown' }]);

@@ -1,11 +1,19 @@
 // The driver in front of simulated controllers, over TCP and over pseudo terminals: users written and erased, the door pulsed, inputs, events and the clock read.
 
 import { describe, expect, test } from 'vitest';
+import type { SimulatedController } from '../../../drivers/soyal/simulator-controller.ts';
 import { SoyalSimulator } from '../../../drivers/soyal/simulator.ts';
 import { portOpener } from '../../../drivers/serial-port.ts';
 import { systemClock } from '../../../src/ops/clock.ts';
 import { openPtyPair, until } from '../../support/ports.ts';
-import { clockOf, content, eventsOf, later, openSite, outputsOf, slotsOf, soon, startDriver, wait } from './site.ts';
+import { clockOf, content, eventsOf, later, openSite, outputsOf, slotsOf, soon, startDriver } from './site.ts';
+
+/** So many looks at the door more, and all that goes with them. */
+async function furtherPolls(controller: SimulatedController, count: number): Promise<void> {
+  const polls = (): number => controller.received.filter(({ code, data }) => code === 0x21 && data[0] === 0x00).length;
+  const before = polls();
+  await until(() => polls() >= before + count, `${count} polls more`);
+}
 
 const CARD = 'uid:04A1B2C3';
 const CARD_UID = 0x04a1b2c3;
@@ -104,7 +112,7 @@ describe('meeting a controller', () => {
         controller.door.setRelay(true, 'host');
       },
     });
-    await wait(200);
+    await furtherPolls(scheduled.controller, 3);
     expect(scheduled.controller.door.relayOn).toBe(true);
   });
 });
@@ -344,7 +352,7 @@ describe('the door', () => {
     await slotsOf(site.device()).write([{ slot: 1, content: content({ card: CARD }) }]);
     await eventsOf(site.device()).read(10);
     await clockOf(site.device()).set(Date.now());
-    await wait(300);
+    await furtherPolls(site.controller, 3);
     expect(site.controller.received.some(({ code }) => code === 0x18)).toBe(false);
     expect(site.controller.forcedByPoll).toBe(0);
     expect(site.controller.door.openings).toEqual([]);

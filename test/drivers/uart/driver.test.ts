@@ -6,6 +6,7 @@ import { startUartReader, type UartReader } from '../../../drivers/uart/simulato
 import { candidates } from '../../../src/domain/card-formats.ts';
 import { systemClock } from '../../../src/ops/clock.ts';
 import { systemRandom } from '../../../src/ops/random.ts';
+import { turn } from '../../support/manual-clock.ts';
 import { openFarEnd, openPtyPair, until, type PtyPair } from '../../support/ports.ts';
 
 const TAG = '62E3086CED';
@@ -187,7 +188,7 @@ describe('a reader on a serial line', () => {
     await until(() => bus.status().online, 'the line');
     await bus.driver.stop(3000);
     await reader.present(TAG);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await turn(20);
     expect(bus.events).toEqual([{ type: 'online', device: 'desk-reader' }]);
     expect(bus.status().online).toBe(false);
   });
