@@ -192,12 +192,15 @@ describe('the link', () => {
 
   it('starts with no broker at all, and connects when there is one', async () => {
     const broker = await startMosquitto();
+    // Its session outlives the broker: whoever of the two is back first, it hears the event.
+    const session = { clean: false, clientId: 'tower', properties: { sessionExpiryInterval: 3_600 } };
+    const tower = await sender(broker.url, { ...session, reconnectPeriod: 300 });
+    tower.client.on('error', () => undefined);
     await broker.kill();
     const agent = linkAgent(broker.url, temporaryFolder());
     await until(() => agent.link.problem !== null, 'a first try has failed');
     agent.store.now(() => agent.store.events.add({ event_type: 'lock.unlocked', body: {} }, 1));
     await broker.start();
-    const tower = await sender(broker.url);
     await until(
       () => tower.heard.some((message) => message.topic.endsWith('/event/lock.unlocked')),
       'the event of the time before',
