@@ -9,7 +9,7 @@ import { startMosquitto5, startNats } from './servers/brokers.ts';
 it.each([
   ['Mosquitto', startMosquitto5],
   ['NATS', startNats],
-] as const)('the agent serves behind %s, and outlives it', async (_, start) => {
+] as const)('the agent serves behind %s, and outlives it', { timeout: 120_000 }, async (_, start) => {
   await expect(holdsBehind(await start())).resolves.toBeUndefined();
 });
 

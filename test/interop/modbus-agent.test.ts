@@ -56,7 +56,7 @@ async function raise(kind: Kind, start: Start): Promise<{ site: InteropSite; ser
   return { site: await raiseSite(await startMosquitto5(), place.bus), server, place };
 }
 
-describe.each(SERVERS)('the agent and %s over %s', (_, kind, start) => {
+describe.each(SERVERS)('the agent and %s over %s', { timeout: 120_000 }, (_, kind, start) => {
   it('write a credential there, read it back and take it off again', async () => {
     const { site, server } = await raise(kind, start);
     await enrolCode(site);
