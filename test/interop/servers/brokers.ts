@@ -1,7 +1,7 @@
 // Brokers of others, all from Debian and on loopback: Mosquitto, RabbitMQ with its MQTT plugin, and the NATS server. Each can be killed and started again with what it
 // kept.
 
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect as dial } from 'node:net';
 import { join } from 'node:path';
@@ -80,14 +80,8 @@ disk_free_limit.absolute = 10MB
     RABBITMQ_PID_FILE: join(folder, 'pid'),
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1} +S 1:1 +sbwt none',
   };
-  // The port mapper of Erlang goes on alone, by its own will.
-  onTestFinished(() => {
-    try {
-      execFileSync('epmd', ['-kill'], { env, stdio: 'ignore' });
-    } catch {
-      // It was never started, or has gone.
-    }
-  });
+  // Erlang's port mapper would be started as a daemon and outlive the test: this one is there before.
+  await new Program('epmd', [], env, epmdPort).start();
   const program = new Program('/usr/lib/rabbitmq/bin/rabbitmq-server', [], env, port);
   await program.start();
   return { ...served(program, `mqtt://127.0.0.1:${port}`), eventTopics: 'slashes' };
