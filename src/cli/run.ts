@@ -2,7 +2,7 @@
 // end every output is brought to rest within a bound.
 
 import { basename } from 'node:path';
-import { REST_MS } from '../agent.ts';
+import { REST_MS } from '../agent/agent.ts';
 import { DRIVERS } from '../drivers.ts';
 import type { Facility } from '../domain/facility.ts';
 import type { Log } from '../domain/ports.ts';

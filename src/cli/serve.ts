@@ -4,7 +4,7 @@
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { portOpener } from '../../drivers/serial-port.ts';
-import { Agent } from '../agent.ts';
+import { Agent } from '../agent/agent.ts';
 import { Console } from '../console/console.ts';
 import type { Presenter } from '../console/swipe.ts';
 import { withDeadline } from '../domain/deadline.ts';

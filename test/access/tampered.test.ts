@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Access } from '../../src/access/access.ts';
 import { Recorder } from '../../src/access/recorder.ts';
-import { TamperWatch } from '../../src/tamper-watch.ts';
+import { TamperWatch } from '../../src/agent/tamper-watch.ts';
 import type { Device } from '../../src/domain/ports.ts';
 import { encodeWiegand } from '../../src/domain/card-formats.ts';
 import { Store } from '../../src/store/store.ts';

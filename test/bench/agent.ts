@@ -1,7 +1,7 @@
 // The whole agent of a bench, as the product composes it, from a facility file on disk.
 
 import { portOpener } from '../../drivers/serial-port.ts';
-import { Agent } from '../../src/agent.ts';
+import { Agent } from '../../src/agent/agent.ts';
 import type { Facility } from '../../src/domain/facility.ts';
 import { DRIVERS } from '../../src/drivers.ts';
 import { formatProblems } from '../../src/facility/format.ts';

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { startUartReader, type UartReader } from '../../drivers/uart/simulator.ts';
-import type { Agent } from '../../src/agent.ts';
+import type { Agent } from '../../src/agent/agent.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { serveFacility } from '../support/building.ts';
 import { until } from '../support/ports.ts';

@@ -21,7 +21,7 @@ import { explainOpening, openDatabase } from '../../src/store/open.ts';
 import { checkInBackground, backUpInBackground } from '../../src/store/background.ts';
 import { Store } from '../../src/store/store.ts';
 import { systemRandom } from '../../src/ops/random.ts';
-import { Upkeep } from '../../src/upkeep.ts';
+import { Upkeep } from '../../src/agent/upkeep.ts';
 import { until } from '../support/ports.ts';
 import { buildRoom, Caller, LOBBY, silentLog, USER } from '../support/room.ts';
 import { ManualClock, turn } from '../support/manual-clock.ts';

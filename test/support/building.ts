@@ -9,7 +9,7 @@ import { startModbusDevices, type ModbusSimulator } from '../../drivers/modbus/s
 import type { SimulatedUnit } from '../../drivers/modbus/simulator-unit.ts';
 import { portOpener } from '../../drivers/serial-port.ts';
 import { startUartReader, type UartReader } from '../../drivers/uart/simulator.ts';
-import { Agent } from '../../src/agent.ts';
+import { Agent } from '../../src/agent/agent.ts';
 import type { Facility } from '../../src/domain/facility.ts';
 import type { Clock } from '../../src/domain/ports.ts';
 import { DRIVERS } from '../../src/drivers.ts';

@@ -68,6 +68,9 @@ async function enrol(building: Building): Promise<void> {
 const credential = async (building: Building, id: string): Promise<Record<string, unknown>> =>
   (await command(building, 'credentials/get', { acs_credential_id: id })).result?.acs_credential ?? {};
 
+/** The function code of what reads the button. */
+const READ_INPUTS = 2;
+
 describe('a building', () => {
   it('lets in by a card at its own reader and by a code at the controller’s, with every step reported', async () => {
     const building = await raiseBuilding();
@@ -293,6 +296,7 @@ describe('a building', () => {
     const handle = openSync(`${building.folder}/lintel.db`, 'r+');
     writeSync(handle, Buffer.alloc(100, 0x33), 0, 100, 0);
     closeSync(handle);
+    building.relays.requests.length = 0;
     const second = await building.serve();
     await until(
       () => second.controllers().filter((one) => one.status.online).length === 3,
@@ -302,11 +306,14 @@ describe('a building', () => {
     expect(second.refusal).toContain('is damaged');
     const pulses = (): number => building.relays.outputChanges.filter((change) => change.energised).length;
     const before = pulses();
-    const cards = (): number =>
-      second.controllers().find((one) => one.name === 'lobby-reader')?.status.counters.replies ?? 0;
-    const cardsBefore = cards();
+    const replies = (name: string): number =>
+      second.controllers().find((one) => one.name === name)?.status.counters.replies ?? 0;
+    const cardsBefore = replies('lobby-reader');
     await building.reader.present(TAG);
-    await until(() => cards() > cardsBefore, 'the card to be read');
+    await until(() => replies('lobby-reader') > cardsBefore, 'the card to be read');
+    // A button that was pressed before anybody looked is of the past.
+    const looks = (): number => building.relays.requests.filter((pdu) => pdu[0] === READ_INPUTS).length;
+    await until(() => looks() >= 2, 'the button to be seen at rest');
     building.relays.setInput(1, true);
     // What was asked for first would come first: the card has moved nothing.
     await until(() => pulses() > before && !building.relays.output(0), 'REX drives the strike, which falls back');

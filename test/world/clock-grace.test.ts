@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { portOpener } from '../../drivers/serial-port.ts';
-import { Agent } from '../../src/agent.ts';
+import { Agent } from '../../src/agent/agent.ts';
 import { DRIVERS } from '../../src/drivers.ts';
 import { loadFacility } from '../../src/facility/load.ts';
 import { systemClock } from '../../src/ops/clock.ts';

@@ -9,7 +9,7 @@ import { startModbusDevices, type Listen, type ModbusSimulator } from '../../../
 import type { SimulatedUnit } from '../../../drivers/modbus/simulator-unit.ts';
 import { portOpener } from '../../../drivers/serial-port.ts';
 import { startUartReader, type UartReader } from '../../../drivers/uart/simulator.ts';
-import type { Agent } from '../../agent.ts';
+import type { Agent } from '../../agent/agent.ts';
 import type { Presented, Presenter } from '../../console/swipe.ts';
 import { OperatingError } from '../../domain/errors.ts';
 import { DRIVERS } from '../../drivers.ts';

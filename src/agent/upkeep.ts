@@ -1,14 +1,14 @@
 // What a building does by night and by the hour: compare controllers, copy the database, forget what is old, look whether the file is sound. Cron only wakes;
 // when each job last completed is a row, so that a gateway that was off at the hour catches up once at its next start.
 
-import { newEvent } from './domain/events.ts';
+import { newEvent } from '../domain/events.ts';
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Cron } from './domain/cron.ts';
-import type { Clock, Log, Random, Timer } from './domain/ports.ts';
-import { backUpInBackground, checkInBackground } from './store/background.ts';
-import type { Store } from './store/store.ts';
-import { isStorageError } from './store/transactions.ts';
+import type { Cron } from '../domain/cron.ts';
+import type { Clock, Log, Random, Timer } from '../domain/ports.ts';
+import { backUpInBackground, checkInBackground } from '../store/background.ts';
+import type { Store } from '../store/store.ts';
+import { isStorageError } from '../store/transactions.ts';
 
 export type UpkeepOptions = {
   store: Store;

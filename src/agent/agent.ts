@@ -1,36 +1,34 @@
 // The composition root: builds every part from a Facility, starts store -> access -> drivers -> sync -> mqtt, stops in reverse, and hands each part what it needs
 // as a port. Driver events are routed here and nowhere else.
 
-import { hostname } from 'node:os';
-import { Access } from './access/access.ts';
-import { Recorder } from './access/recorder.ts';
-import { busNews, busObjects, busStates } from './bus-watch.ts';
-import { controllerObject } from './commands/controllers.ts';
-import { Dispatcher } from './commands/dispatcher.ts';
-import { entranceObject } from './commands/entrance-object.ts';
-import type { ControllerView, Room } from './commands/room.ts';
-import { OperatingError, type ErrorType } from './domain/errors.ts';
-import { newEvent, newEventAt, type DeviceBody, type DeviceEventType } from './domain/events.ts';
-import type { ControllerSetup, EntranceSetup, Facility } from './domain/facility.ts';
-import type { Cron } from './domain/cron.ts';
-import type { DriverModule, PreparedController } from './domain/driver-module.ts';
-import type { OperationPorts, Operations } from './domain/operations.ts';
-import type { Clock, Device, Driver, DriverEvent, Log, OpenPort, Random, SlotContent } from './domain/ports.ts';
-import { Site, type SlotController } from './domain/site.ts';
-import type { TimeWitness } from './domain/window.ts';
-import type { StateSource } from './mqtt/state.ts';
-import { Topics } from './mqtt/topics.ts';
-import { ClockGrace } from './ops/clock-grace.ts';
-import { ClockTrust, type BootRecord, type Voucher } from './ops/clock-trust.ts';
-import { Health } from './ops/health.ts';
+import { Access } from '../access/access.ts';
+import { Recorder } from '../access/recorder.ts';
+import { Dispatcher } from '../commands/dispatcher.ts';
+import type { ControllerView, Room } from '../commands/room.ts';
+import { OperatingError, type ErrorType } from '../domain/errors.ts';
+import { newEvent } from '../domain/events.ts';
+import type { Facility } from '../domain/facility.ts';
+import type { Cron } from '../domain/cron.ts';
+import type { DriverModule } from '../domain/driver-module.ts';
+import type { OperationPorts, Operations } from '../domain/operations.ts';
+import type { Clock, Device, Driver, DriverEvent, Log, OpenPort, Random, SlotContent } from '../domain/ports.ts';
+import type { Site } from '../domain/site.ts';
+import type { TimeWitness } from '../domain/window.ts';
+import { Topics } from '../mqtt/topics.ts';
+import type { BootRecord, ClockTrust, Voucher } from '../ops/clock-trust.ts';
+import { Health } from '../ops/health.ts';
+import { buildDrivers } from './drivers.ts';
+import { DeviceEvents, Faults } from './device-events.ts';
+import { buildSite } from './site.ts';
+import { States } from './states.ts';
 import { StorageWatch } from './storage-watch.ts';
-import { isFull } from './store/guard.ts';
-import { explainOpening } from './store/open.ts';
-import { Store } from './store/store.ts';
-import { isStorageError } from './store/transactions.ts';
+import { explainOpening } from '../store/open.ts';
+import { Store } from '../store/store.ts';
+import { isStorageError } from '../store/transactions.ts';
 import { Survival } from './survival.ts';
-import { Sync } from './sync/sync.ts';
+import { Sync } from '../sync/sync.ts';
 import { TamperWatch } from './tamper-watch.ts';
+import { TimeKeeper } from './time-keeper.ts';
 import { Upkeep } from './upkeep.ts';
 import { Uplink, type UplinkOptions } from './uplink.ts';
 
@@ -54,23 +52,20 @@ export type AgentOptions = {
 /** How long a stop, a crash included, may take until every output is at rest, as far as its device answers. */
 export const REST_MS = 3000;
 const DRIVER_STOP_MS = 3000;
-const FLOOR_KEY = 'clock_floor';
-const GRACE_KEY = 'clock_grace_spent';
 
 export class Agent {
   readonly #options: AgentOptions;
   readonly #topics: Topics;
   readonly #devices = new Map<string, Device>();
   readonly #drivers: Driver[] = [];
-  readonly #operations: Readonly<Record<string, Operations>>;
-  readonly #problems = new Map<string, Map<string, string>>();
-  readonly #startedAtMs: number;
+  #operations: Readonly<Record<string, Operations>> = {};
+  readonly #faults = new Faults();
+  readonly #states: States;
   #store: Store | null = null;
   #recorder: Recorder | null = null;
   #access: Access | null = null;
   #sync: Sync | null = null;
-  #clockTrust: ClockTrust | null = null;
-  #grace: ClockGrace | null = null;
+  #timeKeeper: TimeKeeper | null = null;
   #site: Site | null = null;
   #dispatcher: Dispatcher | null = null;
   #uplink: Uplink | null = null;
@@ -91,10 +86,24 @@ export class Agent {
     this.#options = { ...options, clock: this.#survival.clock };
     const { mqtt, name } = options.facility;
     this.#topics = new Topics(mqtt.topicPrefix, name, mqtt.eventTopics);
-    this.#startedAtMs = options.clock.nowMs();
     this.health = new Health(options.clock, options.log, [{ name: 'database', check: () => this.#databaseProblem() }]);
     this.#offlineSince = options.clock.monotonicMs();
-    this.#operations = this.#openOperations();
+    this.#states = new States({
+      facility: options.facility,
+      version: options.version,
+      topics: this.#topics,
+      startedAtMs: options.clock.nowMs(),
+      health: this.health,
+      drivers: this.#drivers,
+      devices: this.#devices,
+      faults: this.#faults,
+      timeKeeper: () => this.#timeKeeper,
+      uplink: () => this.#uplink,
+      ask: (question) => this.#ask(question),
+      storage: () => ({ word: this.#storageWord(), problem: this.refusal ?? this.#tamperWatch?.problem() ?? null }),
+      refusal: () => this.refusal,
+      syncProblemsOf: (controller) => this.#sync?.problemsOf(controller) ?? [],
+    });
   }
 
   // ---- life ----
@@ -123,12 +132,28 @@ export class Agent {
       offlineForMs: () => (this.#offlineSince === null ? null : clock.monotonicMs() - this.#offlineSince),
       onChange: () => this.#touchState(),
       problem: (device, problem) => {
-        this.#noteFault({ device, code: 'presentations_dropped', message: problem ?? '', cleared: problem === null });
+        this.#faults.note({ device, code: 'presentations_dropped', message: problem ?? '', cleared: problem === null });
         this.#touchState();
       },
       wake: (controllers) => this.#sync?.wake(controllers),
     });
-    this.#buildDrivers();
+    const deviceEvents = new DeviceEvents(
+      {
+        acsSystemId: facility.acsSystemId,
+        log,
+        recorder: this.#recorder,
+        access: this.#access,
+        sync: () => this.#sync,
+        onChange: () => this.#touchState(),
+      },
+      this.#faults,
+    );
+    this.#operations = this.#openOperations(deviceEvents);
+    const emit = (event: DriverEvent): void => this.#survival.try(() => deviceEvents.take(event));
+    for (const driver of buildDrivers(this.#options, store, emit)) {
+      this.#drivers.push(driver);
+      for (const [name, device] of driver.devices) this.#devices.set(name, device);
+    }
     for (const driver of this.#drivers) driver.start();
     if (store === null) {
       await this.#startUplink(site, this.#access, null);
@@ -176,8 +201,8 @@ export class Agent {
       topics: this.#topics,
       served,
       refusal: () => (this.refusal === null ? null : { type: this.#refusalType, message: this.refusal }),
-      states: this.#states(site, access),
-      identity: this.#identity(),
+      states: this.#states.sources(site, access),
+      identity: this.#states.identity(),
       onListening: (isListening) => (this.#offlineSince = isListening ? null : clock.monotonicMs()),
     });
     await this.#uplink.start();
@@ -210,8 +235,7 @@ export class Agent {
     await Promise.all(this.#drivers.map((driver) => driver.stop(DRIVER_STOP_MS)));
     this.#access?.stop();
     this.#recorder?.stop();
-    this.#clockTrust?.stop();
-    this.#grace?.stop();
+    this.#timeKeeper?.stop();
     this.health.stop();
     this.#survival.try(() => this.#store?.close());
     await this.#uplink?.stopBroker();
@@ -229,12 +253,12 @@ export class Agent {
         clock,
         random,
         acsSystemId: facility.acsSystemId,
-        clockState: () => (this.#clockTrust?.state().trusted === true ? 'trusted' : 'untrusted'),
+        clockState: () => (this.#timeKeeper?.trust.state().trusted === true ? 'trusted' : 'untrusted'),
       });
       for (const file of store.tightened) log.warn('others could read this file until now', { file });
       for (const backup of store.backups)
         log.info('the database was brought forward; before that it was backed up', { backup });
-      const site = this.#buildSite(store);
+      const site = buildSite(facility, store);
       // What the doors read when they start: damage there is a refusal like any other.
       store.guesses.all();
       this.#store = store;
@@ -249,7 +273,7 @@ export class Agent {
       log.error(
         `${refusal.message.replace(/\.?$/, '.')} Until then: no access is granted and no command is taken; request-to-exit works, but for buttons at OSDP readers under a key.`,
       );
-      return this.#buildSite(null);
+      return buildSite(facility, null);
     }
   }
 
@@ -278,174 +302,31 @@ export class Agent {
     this.#storageWatch.start();
   }
 
-  #startClock(store: Store | null): void {
+  #startClock(store: Store | null): TimeKeeper {
     const { clock, log, vouchers, bootRecord, facility } = this.#options;
-    this.#clockTrust = new ClockTrust({
+    const keeper = new TimeKeeper({
       clock,
       log,
       vouchers,
       bootRecord,
-      floor: {
-        load: () => this.#survival.try(() => store?.meta.number(FLOOR_KEY)) ?? null,
-        save: (floorMs) => store?.group(() => store.meta.set(FLOOR_KEY, floorMs)),
-      },
-    });
-    const grace = new ClockGrace({
-      clock,
-      log,
-      graceMs: facility.policy.clockGraceMs,
-      store: {
-        load: () => this.#survival.try(() => store?.meta.number(GRACE_KEY)) ?? null,
-        save: (spentMs) => store?.now(() => store.meta.set(GRACE_KEY, spentMs)),
-      },
-    });
-    this.#grace = grace;
-    grace.follow(this.#clockTrust.state().trusted);
-    this.#clockTrust.onChange((state) => {
-      grace.follow(state.trusted);
-      const event = newEvent(state.trusted ? 'agent.clock_trusted' : 'agent.clock_untrusted', { reason: state.reason });
-      this.#survival.try(() => store?.group(() => store.events.add(event, clock.nowMs())));
+      policy: facility.policy,
+      store,
+      survival: this.#survival,
       // What waited for a trustworthy time: starts that came meanwhile, ends that are overdue.
-      this.#sync?.wake(facility.controllers.map((controller) => controller.name));
-      this.#touchState();
+      onChange: () => {
+        this.#sync?.wake(facility.controllers.map((controller) => controller.name));
+        this.#touchState();
+      },
     });
-    // Nobody waits for whoever vouches: doors are served meanwhile, by the floor.
-    void this.#clockTrust.start();
+    this.#timeKeeper = keeper;
+    keeper.start();
+    return keeper;
   }
 
   /** How late it is, and how far that can be relied on. */
   time(): TimeWitness {
-    const { clock, facility } = this.#options;
-    const state = this.#clockTrust?.state() ?? {
-      trusted: false,
-      nowMs: clock.nowMs(),
-      floorMs: null,
-    };
-    const isGraceLeft = facility.policy.clockUntrusted === 'judge_by_floor' && this.#grace?.isLeft() === true;
-    const floorMs = facility.policy.clockUntrusted === 'judge_by_floor' ? state.floorMs : null;
-    return { trusted: state.trusted, nowMs: state.nowMs, floorMs, isGraceLeft };
-  }
-
-  #buildSite(store: Store | null): Site {
-    const { facility } = this.#options;
-    const siteOf = (keyOf: (entrance: EntranceSetup, i: number) => number): Site => {
-      const entrances = facility.entrances.map((entrance, i) => ({ ...entrance, entranceKey: keyOf(entrance, i) }));
-      const tables = facility.controllers.flatMap((controller): SlotController[] =>
-        controller.capabilities.slots === null
-          ? []
-          : [{ name: controller.name, slots: controller.capabilities.slots, foreignSlots: controller.foreignSlots }],
-      );
-      return new Site(
-        entrances,
-        facility.controllers.map((controller) => controller.name),
-        tables,
-      );
-    };
-    if (store === null) return siteOf((_entrance, i) => i + 1);
-    try {
-      return store.now(() => siteOf(({ acsEntranceId, name }) => store.entrances.declare(acsEntranceId, name)));
-    } catch (error) {
-      if (!isFull(error)) throw error;
-      // An entrance that is new in the facility file opens for nobody until it can be stored, at the next start.
-      return siteOf(({ acsEntranceId }, i) => store.entrances.byId(acsEntranceId)?.entrance_key ?? -1 - i);
-    }
-  }
-
-  #buildDrivers(): void {
-    const { facility, drivers, clock, random, log, openPort } = this.#options;
-    const store = this.#store;
-    if (store !== null)
-      store.readerKeys.onInstalled = (device, how) => {
-        const body = { acs_system_id: facility.acsSystemId, device, how };
-        store.events.add(newEvent('device.key_installed', body), clock.nowMs());
-      };
-    for (const bus of facility.buses) {
-      const module = drivers.find((driver) => driver.name === bus.driver);
-      if (module === undefined)
-        throw new Error(`the facility file was checked against a driver ${bus.driver} that is not here`);
-      const controllers = facility.controllers
-        .filter((controller) => controller.bus === bus.name)
-        .map(({ name, config, capabilities, prepared }): PreparedController => ({
-          name,
-          config,
-          capabilities,
-          prepared,
-        }));
-      const driver = module.create(bus.name, bus.config, controllers, {
-        clock,
-        random,
-        log: log.child({ bus: bus.name }),
-        openPort,
-        emit: (event) => this.#survival.try(() => this.#onDriverEvent(event)),
-        ...(this.#store === null ? {} : { readerKeys: this.#store.readerKeys }),
-      });
-      this.#drivers.push(driver);
-      for (const [name, device] of driver.devices) this.#devices.set(name, device);
-    }
-  }
-
-  // ---- up: what drivers tell ----
-
-  #onDriverEvent(event: DriverEvent): void {
-    if (event.type === 'presented') this.#access?.presented(event);
-    else if (event.type === 'input') this.#access?.input(event);
-    else if (event.type === 'output') this.#access?.output(event);
-    else if (event.type === 'bus_disturbed') {
-      this.#recorder?.note(...busNews(event, this.#options.facility.acsSystemId));
-      this.#touchState();
-    } else this.#onDeviceEvent(event);
-  }
-
-  #onDeviceEvent(event: Exclude<DriverEvent, { type: 'presented' | 'input' | 'output' | 'bus_disturbed' }>): void {
-    const { log } = this.#options;
-    const record = <T extends DeviceEventType>(type: T, more: DeviceBody<T>): void =>
-      this.#recordDevice(type, event.device, more);
-    switch (event.type) {
-      case 'online':
-        record('device.connected', {});
-        this.#sync?.deviceOnline(event.device);
-        break;
-      case 'offline':
-        record('device.disconnected', { error_code: 'device_disconnected', message: event.reason });
-        break;
-      case 'restarted':
-        record('device.power', { restarted: true });
-        this.#sync?.deviceRestarted(event.device);
-        break;
-      case 'tamper':
-        record('device.tampered', { active: event.active });
-        break;
-      case 'power':
-        record('device.power', { failed: event.failed });
-        break;
-      case 'identity_changed':
-        record('device.identity_changed', { expected: event.expected, found: event.found });
-        break;
-      case 'secure_channel_lost':
-        record('device.secure_channel_lost', { message: event.reason });
-        break;
-      case 'clear_text_card':
-        record('device.clear_text_card', {});
-        break;
-      case 'fault':
-        this.#noteFault(event);
-        record('device.fault', { code: event.code, message: event.message, cleared: event.cleared });
-        if (!event.cleared) log.warn(event.message, { device: event.device, fault: event.code });
-        break;
-    }
-    this.#touchState();
-  }
-
-  #recordDevice<T extends DeviceEventType>(type: T, device: string, more: DeviceBody<T>): void {
-    const source = { acs_system_id: this.#options.facility.acsSystemId, acs_entrance_id: null, device };
-    this.#recorder?.note(source, [newEventAt(type, { acs_system_id: source.acs_system_id, device }, more)]);
-  }
-
-  #noteFault(event: Omit<DriverEvent & { type: 'fault' }, 'type'>): void {
-    const faults = this.#problems.get(event.device) ?? new Map<string, string>();
-    if (event.cleared) faults.delete(event.code);
-    else faults.set(event.code, event.message);
-    this.#problems.set(event.device, faults);
+    const nowMs = this.#options.clock.nowMs();
+    return this.#timeKeeper?.now() ?? { trusted: false, nowMs, floorMs: null, isGraceLeft: false };
   }
 
   // ---- down: commands ----
@@ -497,13 +378,13 @@ export class Agent {
     return this.#operations;
   }
 
-  #openOperations(): Readonly<Record<string, Operations>> {
+  #openOperations(events: DeviceEvents): Readonly<Record<string, Operations>> {
     const { clock, drivers, facility } = this.#options;
     const ports: OperationPorts = {
       clock,
       drivers: this.#drivers,
       busConfig: (name) => facility.buses.find((bus) => bus.name === name)?.config,
-      recordDevice: (type, device, more) => this.#recordDevice(type, device, more),
+      recordDevice: (type, device, more) => events.record(type, device, more),
     };
     return Object.fromEntries(drivers.flatMap((one) => (one.operations ? [[one.name, one.operations(ports)]] : [])));
   }
@@ -517,31 +398,12 @@ export class Agent {
   }
 
   controllers(): ControllerView[] {
-    return this.#options.facility.controllers.flatMap((controller) => this.#controllerView(controller) ?? []);
-  }
-
-  #controllerView({ name, driver, bus }: ControllerSetup): ControllerView | null {
-    const device = this.#devices.get(name);
-    if (device === undefined) return null;
-    const { slots } = device.capabilities;
-    const load = slots === null ? null : this.#ask((store) => store.targets.loadOf(name));
-    const foreign = this.#ask((store) => store.targets.foreignCount(name)) ?? 0;
-    return {
-      name,
-      driver,
-      bus,
-      status: device.status(),
-      slots:
-        slots === null || load === null
-          ? null
-          : { used: load.used, total: slots.count, pending: load.pending, foreign },
-      problems: [...(this.#problems.get(name)?.values() ?? []), ...(this.#sync?.problemsOf(name) ?? [])],
-    };
+    return this.#states.controllers();
   }
 
   /** Clock as operators see it, and the way to accept a leap. */
   get clockTrust(): ClockTrust | null {
-    return this.#clockTrust;
+    return this.#timeKeeper?.trust ?? null;
   }
 
   /** What the database says; null where there is none that could. */
@@ -566,51 +428,6 @@ export class Agent {
     this.#uplink?.touch();
   }
 
-  #states(site: Site, doors: Access): StateSource[] {
-    const { acsSystemId } = this.#options.facility;
-    return [
-      {
-        topic: this.#topics.state('agent'),
-        read: () => this.#agentState(),
-        restless: ['outbox_depth', 'sequence', 'revision', 'generation', 'broker_counts'],
-      },
-      { topic: this.#topics.state('sync'), read: () => this.#ask((store) => this.#syncState(store)), restless: [] },
-      ...site.entrances.map((entrance) => ({
-        topic: this.#topics.state(`entrances/${entrance.name}`),
-        read: () => entranceObject({ site, doors, acsSystemId }, entrance),
-        restless: [],
-      })),
-      ...this.#options.facility.controllers.map((controller) => ({
-        topic: this.#topics.state(`controllers/${controller.name}`),
-        read: () => this.#controllerState(controller.name),
-        restless: ['counters'],
-      })),
-      ...busStates(this.#drivers, (bus) => this.#topics.state(`buses/${bus}`)),
-    ];
-  }
-
-  #agentState(): Record<string, unknown> {
-    const { version, facility } = this.#options;
-    const outbox = this.#ask(() => this.#uplink?.outbox());
-    const broker = this.#uplink?.report();
-    return {
-      online: true,
-      version,
-      ...this.#identity(),
-      time_zone: facility.timeZone,
-      clock: this.time().trusted ? 'trusted' : 'untrusted',
-      outbox_depth: outbox?.depth ?? 0,
-      outbox_blocked: outbox?.blocked ?? null,
-      broker_problem: broker?.problem ?? broker?.warnings[0] ?? null,
-      broker_counts: broker?.counts ?? {},
-      sequence: this.#ask((store) => store.events.lastSequence()) ?? 0,
-      revision: this.#ask((store) => store.revision()) ?? 0,
-      generation: this.#ask((store) => store.generation.generation) ?? 0,
-      storage: this.#storageWord(),
-      storage_problem: this.refusal ?? this.#tamperWatch?.problem() ?? null,
-    };
-  }
-
   #storageWord(): string {
     if (this.refusal !== null) return this.#refusalType === 'internal' ? 'storage_refused' : this.#refusalType;
     const condition = this.#store?.condition ?? 'ok';
@@ -619,42 +436,9 @@ export class Agent {
     return this.#recorder?.isDegraded === true ? 'storage_degraded' : 'ok';
   }
 
-  /** Tells this agent from another one under the same name, to people and to that other. */
-  #identity(): { started_at: string; host: string } {
-    return { started_at: new Date(this.#startedAtMs).toISOString(), host: hostname() };
-  }
-
-  #syncState(store: Store): Record<string, unknown> {
-    const summary = store.targets.summary();
-    const oldest = summary.oldest_pending_erasure_at;
-    return {
-      revision: store.revision(),
-      digest: store.digest.read().digest,
-      pending: summary.pending,
-      unconfirmed: summary.unconfirmed,
-      failed: summary.failed,
-      oldest_pending_erasure_at: oldest === null ? null : new Date(oldest).toISOString(),
-    };
-  }
-
-  #controllerState(name: string): Record<string, unknown> {
-    const setup = this.#options.facility.controllers.find((controller) => controller.name === name);
-    const view = setup === undefined ? null : this.#controllerView(setup);
-    return view === null ? { controller: name, online: false } : controllerObject(view);
-  }
-
   /** One look at everything, for `lintel status` on the gateway. */
   status(): Record<string, unknown> {
-    return {
-      facility: this.#options.facility.name,
-      ...this.#agentState(),
-      refusal: this.refusal,
-      broker: this.#uplink?.report() ?? { connected: false, problem: null, warnings: [] },
-      health: this.health.report(),
-      clock_reason: this.#clockTrust?.state().reason ?? null,
-      buses: busObjects(this.#drivers),
-      controllers: this.controllers().map(controllerObject),
-    };
+    return this.#states.status();
   }
 
   // ---- upkeep ----

@@ -1,8 +1,8 @@
 // An error of the disk ends no process that has doors: what met it is left undone, the store remembers how it is (store/guard.ts), and whoever owns the work takes
 // it up again or is told. Every turn that a timer, a line or the broker starts passes here; mistakes of our own go on and end the process, as they must.
 
-import type { Clock, Log } from './domain/ports.ts';
-import { isStorageError } from './store/transactions.ts';
+import type { Clock, Log } from '../domain/ports.ts';
+import { isStorageError } from '../store/transactions.ts';
 
 /** One line of log for a minute of the same trouble. */
 const QUIET_MS = 60_000;

@@ -2,20 +2,20 @@
 // to for what stands on this machine (a port that is taken, a password that is missing) is no reason to leave the doors.
 
 import { dirname } from 'node:path';
-import type { Dispatcher } from './commands/dispatcher.ts';
-import { refuseCommand } from './commands/refused.ts';
-import { OperatingError, type ApiError } from './domain/errors.ts';
-import type { Facility, SecretSource } from './domain/facility.ts';
-import type { Clock, Log, Random, Timer } from './domain/ports.ts';
-import { readSecret, secretText, type Secret } from './facility/secret.ts';
-import { BROKER_USER, brokerPassword, layOut } from './mqtt/broker-password.ts';
-import { EmbeddedBroker } from './mqtt/broker.ts';
-import type { LinkSecrets } from './mqtt/client-options.ts';
-import { MqttLink, type LinkPorts } from './mqtt/link.ts';
-import { Outbox } from './mqtt/outbox.ts';
-import { RetainedState, type StateSource } from './mqtt/state.ts';
-import type { Topics } from './mqtt/topics.ts';
-import type { Store } from './store/store.ts';
+import type { Dispatcher } from '../commands/dispatcher.ts';
+import { refuseCommand } from '../commands/refused.ts';
+import { OperatingError, type ApiError } from '../domain/errors.ts';
+import type { Facility, SecretSource } from '../domain/facility.ts';
+import type { Clock, Log, Random, Timer } from '../domain/ports.ts';
+import { readSecret, secretText, type Secret } from '../facility/secret.ts';
+import { BROKER_USER, brokerPassword, layOut } from '../mqtt/broker-password.ts';
+import { EmbeddedBroker } from '../mqtt/broker.ts';
+import type { LinkSecrets } from '../mqtt/client-options.ts';
+import { MqttLink, type LinkPorts } from '../mqtt/link.ts';
+import { Outbox } from '../mqtt/outbox.ts';
+import { RetainedState, type StateSource } from '../mqtt/state.ts';
+import type { Topics } from '../mqtt/topics.ts';
+import type { Store } from '../store/store.ts';
 import type { Survival } from './survival.ts';
 
 export type UplinkOptions = {

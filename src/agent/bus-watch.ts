@@ -1,9 +1,9 @@
 // How the lines of the building are, apart from the devices on them: told as events when one is disturbed and when it is well again, and shown in the status.
 
-import type { EventSource } from './domain/event-budget.ts';
-import { newEvent, type NewEvent } from './domain/events.ts';
-import type { Driver, DriverEvent } from './domain/ports.ts';
-import type { StateSource } from './mqtt/state.ts';
+import type { EventSource } from '../domain/event-budget.ts';
+import { newEvent, type NewEvent } from '../domain/events.ts';
+import type { Driver, DriverEvent } from '../domain/ports.ts';
+import type { StateSource } from '../mqtt/state.ts';
 
 /** What is recorded of it, and whose budget of events that counts against. */
 export function busNews(

@@ -1,0 +1,156 @@
+// What the agent says of itself and of its building: the retained states, and one look at everything for `lintel status`.
+
+import { hostname } from 'node:os';
+import type { Access } from '../access/access.ts';
+import { controllerObject } from '../commands/controllers.ts';
+import { entranceObject } from '../commands/entrance-object.ts';
+import type { ControllerView } from '../commands/room.ts';
+import type { ControllerSetup, Facility } from '../domain/facility.ts';
+import type { Device, Driver } from '../domain/ports.ts';
+import type { Site } from '../domain/site.ts';
+import type { StateSource } from '../mqtt/state.ts';
+import type { Topics } from '../mqtt/topics.ts';
+import type { Health } from '../ops/health.ts';
+import type { Store } from '../store/store.ts';
+import { busObjects, busStates } from './bus-watch.ts';
+import type { Faults } from './device-events.ts';
+import type { TimeKeeper } from './time-keeper.ts';
+import type { Uplink } from './uplink.ts';
+
+/** The agent, as far as it is told of. */
+export type Told = {
+  facility: Facility;
+  version: string;
+  topics: Topics;
+  startedAtMs: number;
+  health: Health;
+  drivers: readonly Driver[];
+  devices: ReadonlyMap<string, Device>;
+  faults: Faults;
+  timeKeeper: () => TimeKeeper | null;
+  uplink: () => Uplink | null;
+  /** What the database says; null where there is none that could. */
+  ask: <T>(question: (store: Store) => T) => T | null;
+  /** `ok`, or what is wrong with the database, and in words. */
+  storage: () => { word: string; problem: string | null };
+  refusal: () => string | null;
+  /** What keeps its table from being brought up to date. */
+  syncProblemsOf: (controller: string) => readonly string[];
+};
+
+export class States {
+  readonly #told: Told;
+
+  constructor(told: Told) {
+    this.#told = told;
+  }
+
+  sources(site: Site, doors: Access): StateSource[] {
+    const { facility, topics, drivers, ask } = this.#told;
+    const { acsSystemId } = facility;
+    return [
+      {
+        topic: topics.state('agent'),
+        read: () => this.#agent(),
+        restless: ['outbox_depth', 'sequence', 'revision', 'generation', 'broker_counts'],
+      },
+      { topic: topics.state('sync'), read: () => ask(syncState), restless: [] },
+      ...site.entrances.map((entrance) => ({
+        topic: topics.state(`entrances/${entrance.name}`),
+        read: () => entranceObject({ site, doors, acsSystemId }, entrance),
+        restless: [],
+      })),
+      ...facility.controllers.map((controller) => ({
+        topic: topics.state(`controllers/${controller.name}`),
+        read: () => this.#controller(controller),
+        restless: ['counters'],
+      })),
+      ...busStates(drivers, (bus) => topics.state(`buses/${bus}`)),
+    ];
+  }
+
+  /** One look at everything, for `lintel status` on the gateway. */
+  status(): Record<string, unknown> {
+    const { facility, refusal, uplink, health, timeKeeper, drivers } = this.#told;
+    return {
+      facility: facility.name,
+      ...this.#agent(),
+      refusal: refusal(),
+      broker: uplink()?.report() ?? { connected: false, problem: null, warnings: [] },
+      health: health.report(),
+      clock_reason: timeKeeper()?.trust.state().reason ?? null,
+      buses: busObjects(drivers),
+      controllers: this.controllers().map(controllerObject),
+    };
+  }
+
+  /** Tells this agent from another one under the same name, to people and to that other. */
+  identity(): { started_at: string; host: string } {
+    return { started_at: new Date(this.#told.startedAtMs).toISOString(), host: hostname() };
+  }
+
+  controllers(): ControllerView[] {
+    return this.#told.facility.controllers.flatMap((controller) => this.#view(controller) ?? []);
+  }
+
+  #agent(): Record<string, unknown> {
+    const { version, facility, uplink, ask, storage, timeKeeper } = this.#told;
+    const outbox = ask(() => uplink()?.outbox());
+    const broker = uplink()?.report();
+    const { word, problem } = storage();
+    return {
+      online: true,
+      version,
+      ...this.identity(),
+      time_zone: facility.timeZone,
+      clock: timeKeeper()?.now().trusted === true ? 'trusted' : 'untrusted',
+      outbox_depth: outbox?.depth ?? 0,
+      outbox_blocked: outbox?.blocked ?? null,
+      broker_problem: broker?.problem ?? broker?.warnings[0] ?? null,
+      broker_counts: broker?.counts ?? {},
+      sequence: ask((store) => store.events.lastSequence()) ?? 0,
+      revision: ask((store) => store.revision()) ?? 0,
+      generation: ask((store) => store.generation.generation) ?? 0,
+      storage: word,
+      storage_problem: problem,
+    };
+  }
+
+  #controller(setup: ControllerSetup): Record<string, unknown> {
+    const view = this.#view(setup);
+    return view === null ? { controller: setup.name, online: false } : controllerObject(view);
+  }
+
+  #view({ name, driver, bus }: ControllerSetup): ControllerView | null {
+    const { devices, faults, ask, syncProblemsOf } = this.#told;
+    const device = devices.get(name);
+    if (device === undefined) return null;
+    const { slots } = device.capabilities;
+    const load = slots === null ? null : ask((store) => store.targets.loadOf(name));
+    const foreign = ask((store) => store.targets.foreignCount(name)) ?? 0;
+    return {
+      name,
+      driver,
+      bus,
+      status: device.status(),
+      slots:
+        slots === null || load === null
+          ? null
+          : { used: load.used, total: slots.count, pending: load.pending, foreign },
+      problems: [...faults.of(name), ...syncProblemsOf(name)],
+    };
+  }
+}
+
+function syncState(store: Store): Record<string, unknown> {
+  const summary = store.targets.summary();
+  const oldest = summary.oldest_pending_erasure_at;
+  return {
+    revision: store.revision(),
+    digest: store.digest.read().digest,
+    pending: summary.pending,
+    unconfirmed: summary.unconfirmed,
+    failed: summary.failed,
+    oldest_pending_erasure_at: oldest === null ? null : new Date(oldest).toISOString(),
+  };
+}
