@@ -14,8 +14,9 @@ export class ManualClock implements Clock {
     this.#wallMs = wallMs;
   }
 
+  /** Whole milliseconds, as the wall clock has them. */
   nowMs(): number {
-    return this.#wallMs;
+    return Math.floor(this.#wallMs);
   }
 
   monotonicMs(): number {
