@@ -19,11 +19,19 @@ type Step = string | number;
 type Tree = Record<Step, unknown>;
 const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null;
 
-/** Every place in a value, its own included. */
+/** Every place in a value, its own included; of neighbours that are built alike only the first, for the same words are said of all. */
 function placesOf(value: unknown, path: readonly Step[] = []): (readonly Step[])[] {
   if (!isTree(value)) return [path];
   const steps: Step[] = Array.isArray(value) ? [...value.keys()] : Object.keys(value);
-  return [path, ...steps.flatMap((step) => placesOf(value[step], [...path, step]))];
+  const seen = new Map<string, number>();
+  const told = steps.filter((step) => {
+    const inner = value[step];
+    if (!isTree(inner)) return !Array.isArray(value) || step === 0;
+    const form = JSON.stringify([typeof step, Object.keys(inner), inner['driver'], inner['kind']]);
+    seen.set(form, (seen.get(form) ?? 0) + 1);
+    return seen.get(form) === 1;
+  });
+  return [path, ...told.flatMap((step) => placesOf(value[step], [...path, step]))];
 }
 
 /** The value with something else at one place; `undefined` takes the place away. */
