@@ -42,6 +42,8 @@ const LONG_ROUND_MS = 1_000;
 const PRIORITY_EXCHANGES = 8;
 /** What unanswered probes may take of the bus while others are online. */
 const PROBES = { share: 1 / 13, leastPauseMs: 2_500 } as const;
+/** What looks may take of the bus, one after the other. */
+const LOOK_SHARE = 1 / 20;
 /** Answers that nobody waits for come in bursts, out of a converter's or a reader's buffer: the line is left alone until they have passed. */
 const STRAY_PAUSE_MS = 20;
 /**
@@ -59,6 +61,7 @@ type Exchange = {
   bytes: Buffer;
   probe: boolean;
   isPoll: boolean;
+  isLook: boolean;
   sentAtMs: number;
   deadlineMs: number;
   hardEndMs: number;
@@ -100,6 +103,9 @@ export class OsdpBus {
   #probeCursor = 0;
   readonly #silence = new SilenceShare(PROBES);
   #probesInARow = 0;
+  /** No look before this instant. */
+  #lookAtMs = 0;
+  #lookCursor = 0;
   #problem: string | null = null;
 
   constructor(settings: LineSettings, timings: BusTimings, context: BusContext) {
@@ -203,8 +209,9 @@ export class OsdpBus {
     else if (this.#noisySinceMs === null) this.#noisySinceMs = this.#keptSinceMs = nowMs;
     else if (nowMs - this.#keptSinceMs >= this.#timings.replyTimeoutMs + TRANSIT_MS) this.#keptWaiting(nowMs);
     this.#health.judge(nowMs);
-    const station = isQuiet ? this.#choose(nowMs) : null;
-    if (station !== null) this.#transmit(station, this.#port, nowMs);
+    const look = isQuiet ? this.#nextLook(nowMs) : null;
+    const station = look ?? (isQuiet ? this.#choose(nowMs) : null);
+    if (station !== null) this.#transmit(station, this.#port, nowMs, look !== null);
     else this.#waitForNext(nowMs);
   }
 
@@ -283,6 +290,26 @@ export class OsdpBus {
     return null;
   }
 
+  /** Whoever is to be looked at: while nobody waits for anything on this bus, or when it has waited for that for too long and no strike or feedback is due. */
+  #nextLook(nowMs: number): Station | null {
+    if (nowMs < this.#lookAtMs) return null;
+    const count = this.#stations.length;
+    for (let i = 0; i < count; i++) {
+      const index = (this.#lookCursor + i) % count;
+      const station = this.#stations[index];
+      const looks = station?.looks(nowMs) ?? null;
+      if (station === undefined || looks === null) continue;
+      const isKept =
+        looks === 'overdue'
+          ? this.#next('strike', nowMs) !== null || this.#next('feedback', nowMs) !== null
+          : this.#stations.some((one) => one.isPressed(nowMs));
+      if (isKept) continue;
+      this.#lookCursor = index + 1;
+      return station;
+    }
+    return null;
+  }
+
   #waitForNext(nowMs: number): void {
     const dueMs = this.#dueAtMs(nowMs);
     if (dueMs === Infinity) return;
@@ -310,7 +337,8 @@ export class OsdpBus {
       const wants = station.wants(nowMs);
       if (wants !== null && wants !== 'probe') return nowMs;
       const at = wants === 'probe' ? Math.max(nowMs, this.#silence.readyAtMs) : station.wakesAtMs(nowMs);
-      dueMs = Math.min(dueMs, at ?? Infinity);
+      const lookMs = station.looks(nowMs) === null ? Infinity : Math.max(nowMs, this.#lookAtMs);
+      dueMs = Math.min(dueMs, at ?? Infinity, lookMs);
     }
     return dueMs;
   }
@@ -325,9 +353,9 @@ export class OsdpBus {
 
   // ---- one exchange -----------------------------------------------------------------------------------------------------------------------------
 
-  #transmit(station: Station, port: Port, nowMs: number): void {
-    const wants = station.wants(nowMs);
-    const bytes = station.take(nowMs);
+  #transmit(station: Station, port: Port, nowMs: number, isLook: boolean): void {
+    const wants = isLook ? 'look' : station.wants(nowMs);
+    const bytes = station.take(nowMs, isLook);
     // Whatever is left of an earlier answer belongs to nobody now.
     this.#parser.clear();
     this.#visited = station;
@@ -337,6 +365,7 @@ export class OsdpBus {
       bytes,
       probe: wants === 'probe',
       isPoll: wants === 'poll',
+      isLook,
       sentAtMs: nowMs,
       deadlineMs,
       hardEndMs: deadlineMs + this.#charactersMs(1440) + this.#timings.characterGapMs,
@@ -374,8 +403,14 @@ export class OsdpBus {
     // Where one reader has come back, the cable may be whole again for all of them.
     if (exchange.probe || wasMissing) this.#silence.forgive();
     if (wasMissing) for (const station of this.#stations) station.retryNow();
-    if (exchange.isPoll && frame.code === REPLIES.ACK.code && !this.#turning) this.#waitForNext(atMs);
+    if (exchange.isLook) this.#looked(exchange, atMs);
+    const isNothingNew = exchange.isLook || (exchange.isPoll && frame.code === REPLIES.ACK.code);
+    if (isNothingNew && !this.#turning) this.#waitForNext(atMs);
     else this.#proceed();
+  }
+
+  #looked({ sentAtMs }: Exchange, nowMs: number): void {
+    this.#lookAtMs = nowMs + (nowMs - sentAtMs) * (1 / LOOK_SHARE - 1);
   }
 
   #stray(frame: Frame, atMs: number): void {
@@ -443,6 +478,7 @@ export class OsdpBus {
   #unanswered(exchange: Exchange, nowMs: number): void {
     this.#exchange = null;
     this.#visited = null;
+    if (exchange.isLook) this.#looked(exchange, nowMs);
     const rest = this.#stations.filter((station) => station !== exchange.station);
     if (exchange.station.isAnswering) this.#health.exchanged(false);
     if (exchange.probe) {

@@ -17,7 +17,7 @@ export type SignalLook = {
 };
 export type FeedbackLooks = Readonly<Record<Feedback, SignalLook>>;
 
-const UNIT_MS = 100;
+export const UNIT_MS = 100;
 const FLASH_UNITS = 2;
 const STEADY_UNITS = 10;
 const BEEP_UNITS = 1;

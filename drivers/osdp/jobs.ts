@@ -7,16 +7,18 @@ import type { RestartReason } from './link.ts';
 
 /**
  * `strike`: outputs, first of all. `feedback`: what the person at the door waits for. `request`: everything else that wants an answer. These three flow only while
- * the station is open. `connect`: what is said before that, in the clear. `probe`: is anybody there? Sent once, when the bus can afford the silence.
+ * the station is open. `look`: what nobody waits for, sent when the bus has nothing better to do. `connect`: what is said before that, in the clear. `probe`: is anybody
+ * there? Sent once, when the bus can afford the silence.
  */
-export type Lane = 'strike' | 'feedback' | 'request' | 'connect' | 'probe';
-export const LANES: readonly Lane[] = ['strike', 'feedback', 'request', 'connect', 'probe'];
+export type Lane = 'strike' | 'feedback' | 'request' | 'connect' | 'probe' | 'look';
+export const LANES: readonly Lane[] = ['strike', 'feedback', 'request', 'connect', 'probe', 'look'];
 export const MAX_WAITING: Readonly<Record<Lane, number>> = {
   strike: 64,
   feedback: 24,
   request: 32,
   connect: 4,
   probe: 1,
+  look: 1,
 };
 
 export type JobResult =

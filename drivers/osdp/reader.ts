@@ -13,6 +13,7 @@ import type {
   Timer,
 } from '../driver.ts';
 import { OperatingError } from '../../src/domain/errors.ts';
+import type { OutputStand } from '../../src/domain/output-watch.ts';
 import { ChannelHealth } from './channel-health.ts';
 import { command } from './commands.ts';
 import type { WireCommand } from './commands.ts';
@@ -21,7 +22,7 @@ import type { Unlocked } from './key-ring.ts';
 import { MAX_FRAME_BYTES } from './frame.ts';
 import type { JobResult, LateCommand } from './jobs.ts';
 import { refuseTooLong } from './limits.ts';
-import { Outputs } from './outputs.ts';
+import { Outputs, stuckMessage } from './outputs.ts';
 import { readCapabilities } from './pdcap.ts';
 import type { PdCapabilities } from './pdcap.ts';
 import { describeLoss, refusal } from './refusals.ts';
@@ -112,7 +113,10 @@ export class OsdpReader implements Device {
       report: (report) => this.#report(report),
       clearText: (code) => this.#clearText(code),
       refused: (error) => this.#refused(error),
-      nothingNew: (atMs) => this.#reports.inputs.nothingNew(atMs),
+      nothingNew: (atMs) => {
+        this.#reports.inputs.nothingNew(atMs);
+        this.outputs?.idle(atMs);
+      },
       returned: () => {
         this.#reports.inputs.gap(false);
         void this.#setUp();
@@ -121,7 +125,12 @@ export class OsdpReader implements Device {
     });
     this.station.link.crc = settings.checkCharacters !== 'checksum';
     this.outputs =
-      settings.outputs === 0 ? null : new Outputs(this.station, context.clock, settings.outputs, () => this.#online);
+      settings.outputs === 0
+        ? null
+        : new Outputs(this.station, context.clock, settings.outputs, {
+            isOnline: () => this.#online,
+            stands: (output, stand, energised, atMs) => this.#outputStands(output, stand, energised, atMs),
+          });
     this.readers = new ShownFeedback(this.station, settings, this.#log, () => this.#online);
     this.keyRing = new KeyRing(name, this.station, context);
     this.#reports = new Reports(name, settings, context.clock, this.#log, context.emit);
@@ -384,6 +393,7 @@ export class OsdpReader implements Device {
   #learn(pd: PdCapabilities): void {
     this.#pd = pd;
     this.readers.learn(pd);
+    this.outputs?.learn(pd.outputs);
     const { inputs, outputs } = this.settings;
     const short = [
       ...(inputs > pd.inputs ? [`${inputs} inputs are configured and it says that it has ${pd.inputs}`] : []),
@@ -404,6 +414,7 @@ export class OsdpReader implements Device {
     const expected = this.keyRing.meet(found, proven || !this.settings.secure);
     if (expected === null) return;
     this.#reports.forgetUnit();
+    this.outputs?.forgetUnit();
     this.#context.emit({ type: 'identity_changed', device: this.name, expected, found });
   }
 
@@ -423,6 +434,7 @@ export class OsdpReader implements Device {
       this.#log.info('what was shown to the reader during an outage does not count', { report: reply.name });
       return;
     }
+    if (reply.name === 'OSTATR' && !old) this.outputs?.seen(reply.fields.outputs, atMonotonicMs);
     if (this.#waiters.take(reply)) return;
     if (this.#reports.accept(reply, atMonotonicMs, false)) return;
     if (reply.name === 'BIOREADR' || reply.name === 'BIOMATCHR') this.#biometric(reply, atMonotonicMs);
@@ -469,6 +481,13 @@ export class OsdpReader implements Device {
     this.#sinceMs = this.#context.clock.nowMs();
     this.station.reset();
     if (!first) this.#context.emit({ type: 'offline', device: this.name, reason });
+  }
+
+  #outputStands(output: number, stand: OutputStand, energised: boolean, atMonotonicMs: number): void {
+    if (stand === 'astray') this.#log.warn('an output is not as it was told: told again', { output });
+    const stuck = stand === 'stuck' ? stuckMessage(output, energised) : null;
+    this.#setFault(`output_${output}_stuck`, stuck, `output ${output} follows again`);
+    this.#context.emit({ type: 'output', device: this.name, output, stand, energised, atMonotonicMs });
   }
 
   #setFault(code: string, message: string | null, clearedMessage: string): void {

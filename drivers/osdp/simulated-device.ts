@@ -130,6 +130,12 @@ export class SimulatedDevice {
     this.#report(reply('ISTATR', { inputs: this.terminals.inputs }));
   }
 
+  /** `tells`: it reports how its outputs stand, unasked. */
+  switchOutput(output: number, on: boolean, tells = false): void {
+    this.terminals.switchFromOutside(output, on);
+    if (tells) this.#report(this.#outputStatus());
+  }
+
   setTamper(tamper: boolean): void {
     this.terminals.tamper = tamper;
     this.#report(this.#localStatus());

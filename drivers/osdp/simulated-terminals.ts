@@ -10,6 +10,8 @@ export class SimulatedTerminals {
   /** As in ISTATR. */
   readonly inputs: number[];
   readonly outputs: Output[];
+  /** Outputs whose relay sticks: on, whatever they are told. */
+  readonly welded = new Set<number>();
   tamper = false;
   powerFailed = false;
   /** Every energising, in order: which output, when (monotonic), for how long (0: until told otherwise). */
@@ -56,9 +58,18 @@ export class SimulatedTerminals {
 
   outputStates(): boolean[] {
     const nowMs = this.#clock.monotonicMs();
-    return this.outputs.map(({ permanent, timed }) =>
-      timed !== null && nowMs < timed.endsAtMs ? timed.on : permanent,
+    return this.outputs.map(
+      ({ permanent, timed }, index) =>
+        this.welded.has(index) || (timed !== null && nowMs < timed.endsAtMs ? timed.on : permanent),
     );
+  }
+
+  /** Somebody else has it switched: a button behind the reader, its own program. It follows what it is told next. */
+  switchFromOutside(index: number, on: boolean): void {
+    const output = this.outputs[index];
+    if (output === undefined) return;
+    output.timed = null;
+    output.permanent = on;
   }
 
   powerCycle(): void {

@@ -60,6 +60,8 @@ const QUICK_TRIES = 4;
 const SLOW_RETRY_MS = 1_000;
 /** A reader is polled between two requests when the last poll is this long ago. */
 const POLL_OVERDUE_MS = 500;
+/** A look that found no quiet moment for so long takes one all the same. */
+const LOOK_OVERDUE_MS = 10_000;
 const BUSY_PAUSE_MS = 20;
 /** Old answers, out of a converter's buffer or a reader's, pass by before a link begins anew: none has come for this long, or they never end. */
 const OLD_ANSWER_GAP_MS = 50;
@@ -99,7 +101,14 @@ export class Station {
   draining = false;
   readonly #clock: Clock;
   readonly #events: StationEvents;
-  readonly #lanes: Readonly<Record<Lane, Job[]>> = { strike: [], feedback: [], request: [], connect: [], probe: [] };
+  readonly #lanes: Readonly<Record<Lane, Job[]>> = {
+    strike: [],
+    feedback: [],
+    request: [],
+    connect: [],
+    probe: [],
+    look: [],
+  };
   #polling = false;
   #held = false;
   #reportsInRow = 0;
@@ -112,6 +121,7 @@ export class Station {
   #justPolled = false;
   /** Turns in a row that the line let pass. */
   #unsent = 0;
+  #lookSinceMs = 0;
   /** Something was left unanswered, so its answer may still come, and after every copy another one. */
   #owed = false;
   /** No longer than until then is waited for old answers to end. */
@@ -196,6 +206,7 @@ export class Station {
         job.deadline = this.#clock.after(delayMs, () => this.#expire(job));
       }
       this.#lanes[lane].push(job);
+      if (lane === 'look') this.#lookSinceMs = this.#clock.monotonicMs();
       // Somebody stands at the door: no pause between tries now.
       if (lane === 'strike') this.#readyAtMs = 0;
       this.kick();
@@ -256,10 +267,19 @@ export class Station {
     return wants === 'poll' ? this.#pace.isLively(nowMs) : wants !== null && wants !== 'probe';
   }
 
-  /** The bytes to send now. Call only when `wants` is not null. */
-  take(nowMs: number): Buffer {
+  /** Could it be looked at now? `overdue`: it has waited for a quiet line in vain for too long. */
+  looks(nowMs: number): 'waiting' | 'overdue' | null {
+    if (this.#lanes.look.length === 0 || !this.#isPolled || this.#flight !== null || this.#readyAtMs > nowMs)
+      return null;
+    // What people do comes first: after a poll that has found nothing, and with nothing else to say.
+    if (this.#clearing || !this.#justPolled || this.draining || this.#nextLane(nowMs) !== null) return null;
+    return nowMs - this.#lookSinceMs >= LOOK_OVERDUE_MS ? 'overdue' : 'waiting';
+  }
+
+  /** The bytes to send now. Call only when `wants`, or for a look `looks`, is not null. */
+  take(nowMs: number, look = false): Buffer {
     if (this.#flight === null) {
-      const lane = this.#nextLane(nowMs);
+      const lane = look ? 'look' : this.#nextLane(nowMs);
       const job = lane === null ? null : (this.#lanes[lane].shift() ?? null);
       assert(job !== null || this.#polling, 'a station that has nothing to send is not asked');
       // A probe is the first word on a new link.
@@ -368,6 +388,7 @@ export class Station {
   /** The first lane with something that may be sent now; null: none, so poll. */
   #nextLane(nowMs: number): Lane | null {
     for (const lane of LANES) {
+      if (lane === 'look') continue;
       const beforeOpening = lane === 'connect' || lane === 'probe';
       if (this.#lanes[lane].length === 0 || beforeOpening === this.#polling) continue;
       // What has waited in the reader is got out of the way first.
@@ -404,7 +425,9 @@ export class Station {
     this.#owed = false;
     if (job === null) this.#noteReport(answer.code !== REPLIES.ACK.code && answer.code !== REPLIES.NAK.code);
     else this.draining = false;
-    if (job !== null || this.draining) this.#pace.stir(atMonotonicMs);
+    // That an output stands as it does brings nobody to the door.
+    const isLook = job?.lane === 'look' || (job === null && answer.code === REPLIES.OSTATR.code);
+    if (!isLook && (job !== null || this.draining)) this.#pace.stir(atMonotonicMs);
     if (answer.code === REPLIES.NAK.code) {
       this.counters.exceptions++;
       const error = answer.data[0] ?? 0xff;
@@ -435,7 +458,7 @@ export class Station {
       this.#flight = null;
       this.#lanes[job.lane].unshift(job);
     } else this.#endFlight({ kind: 'restart', reason });
-    for (const lane of ['request', 'connect'] as const)
+    for (const lane of ['request', 'connect', 'look'] as const)
       for (const waiting of this.#lanes[lane].splice(0)) finish(waiting, { kind: 'restart', reason });
     const wasOpen = this.#polling;
     this.#polling = false;

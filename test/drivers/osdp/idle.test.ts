@@ -31,6 +31,10 @@ async function overPolls(world: World, count: number): Promise<{ polls: number; 
 
 const LINES: readonly [string, Partial<WorldOptions>][] = [
   ['a pseudo terminal, which has no pace of its own', { line: 'pty', baud: 115_200 }],
+  [
+    'a pseudo terminal, with outputs that are looked at,',
+    { line: 'pty', baud: 115_200, controllers: { lobby: { outputs: 1 }, side: { outputs: 1 } } },
+  ],
   ['a network converter at 9600 baud, which answers sooner than a wire', { line: 'tcp', baud: 9_600 }],
 ];
 
