@@ -28,6 +28,8 @@ export type { TcpAddress } from './tcp-connection.ts';
 export type TcpContext = { clock: Clock; random: Random; log: Log };
 
 type Pending = { connection: TcpConnection; settle: (attempt: Attempt) => void };
+/** An answer that may still come, as long as the connection on which it was asked is there. */
+type Debt = { sinceMs: number; connection: TcpConnection };
 
 export class TcpLine implements Line {
   readonly #address: TcpAddress;
@@ -48,8 +50,8 @@ export class TcpLine implements Line {
   #failures = 0;
   readonly #waiting = new Set<(connection: TcpConnection | null) => void>();
   readonly #pending = new Map<Pending, LineUnit>();
-  /** Since when a unit that is offline owes an answer that is no longer waited for. */
-  readonly #owed = new Map<LineUnit, number>();
+  /** Answers that units which are offline owe, and that are no longer waited for. */
+  readonly #owed = new Map<LineUnit, Debt>();
   /** Units for which it was waited like that in vain: the gateway drops what it cannot deliver. */
   readonly #dropped = new Set<LineUnit>();
   /** When the last answer that was owed came. */
@@ -93,7 +95,7 @@ export class TcpLine implements Line {
     for (const [{ connection, settle }, unit] of [...this.#pending]) {
       // What is asked aside keeps nobody waiting.
       if (unit.online || connection !== this.#main) continue;
-      this.#owed.set(unit, this.#clock.monotonicMs());
+      this.#owed.set(unit, { sinceMs: this.#clock.monotonicMs(), connection });
       settle({ result: 'timed_out', message: 'not waited for: a strike came' });
     }
   }
@@ -109,7 +111,7 @@ export class TcpLine implements Line {
   waitMs(unit: LineUnit, nowMs: number): number {
     const askedAtMs = this.#askedAtMs.get(unit.settings.unit) ?? Number.NEGATIVE_INFINITY;
     const waitMs = Math.max(0, askedAtMs + unit.settings.minGapMs - nowMs);
-    const owedSinceMs = this.#slow.has(unit) && !this.#dropped.has(unit) ? this.#owed.get(unit) : undefined;
+    const owedSinceMs = this.#slow.has(unit) && !this.#dropped.has(unit) ? this.#owed.get(unit)?.sinceMs : undefined;
     // The gateway still looks for it: to ask once more would have it look once more.
     return owedSinceMs === undefined || unit.online ? waitMs : Math.max(waitMs, owedSinceMs + GATEWAY_BUSY_MS - nowMs);
   }
@@ -174,12 +176,12 @@ export class TcpLine implements Line {
           deadline = this.#clock.after(Math.min(busyMs, GATEWAY_LOOK_MS), () => this.#clock.immediate(giveUp));
           return;
         }
-        if (isKnock && !this.#owed.has(unit)) this.#owed.set(unit, sentAtMs);
+        if (isKnock && !this.#isStillOwed(unit)) this.#owed.set(unit, { sinceMs: sentAtMs, connection });
         this.#giveUp(pending, question, sentAtMs);
       };
       let deadline = this.#clock.after(timeoutMs, () => this.#clock.immediate(giveUp));
       this.#pending.set(pending, unit);
-      if (isAside) this.#owed.set(unit, sentAtMs);
+      if (isAside) this.#owed.set(unit, { sinceMs: sentAtMs, connection });
       question = connection.ask(unit, request, (answer) => {
         const isLate = !this.#pending.has(pending) && isKnock;
         if (answer.result !== 'lost' && this.#owed.delete(unit)) this.#owedCameAtMs = this.#clock.monotonicMs();
@@ -193,6 +195,11 @@ export class TcpLine implements Line {
       });
       options.onSent?.();
     });
+  }
+
+  /** Whether there is a way left for the answer to come. */
+  #isStillOwed(unit: LineUnit): boolean {
+    return this.#owed.get(unit)?.connection.isOpen === true;
   }
 
   #giveUp(pending: Pending, question: Question | null, sentAtMs: number): void {
@@ -213,11 +220,12 @@ export class TcpLine implements Line {
     if (!unit.online) return 0;
     const nowMs = this.#clock.monotonicMs();
     let untilMs = this.#owedCameAtMs + usualMs;
-    for (const [other, sinceMs] of [...this.#owed]) {
+    for (const [other, { sinceMs, connection }] of [...this.#owed]) {
       if (other === unit || this.#dropped.has(other)) continue;
       if (nowMs >= sinceMs + GATEWAY_BUSY_MS) {
         this.#owed.delete(other);
-        this.#dropped.add(other);
+        // What was asked on a connection that ended could not be answered: that says nothing of the gateway.
+        if (connection.isOpen) this.#dropped.add(other);
       } else untilMs = Math.max(untilMs, sinceMs + GATEWAY_BUSY_MS);
     }
     return untilMs - nowMs;
