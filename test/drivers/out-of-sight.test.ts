@@ -1,7 +1,7 @@
 // An exit button that is pressed while nobody can look at it: the line is cut, the device restarts, Lintel starts. Over every driver that has inputs, against its simulator,
 // with the door that it opens.
 
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Clock, Device, DriverEvent, DriverModule, InputEvent } from '../../drivers/driver.ts';
 import { modbusDriver } from '../../drivers/modbus/driver.ts';
 import { startModbusDevices } from '../../drivers/modbus/simulator.ts';
@@ -24,7 +24,13 @@ import { fasterClock, KEY, MemoryKeys, silentLog } from './osdp/world.ts';
 const DEADLINE_MS = 2_000;
 
 const cleanUps: (() => Promise<void>)[] = [];
+let running = 0;
+beforeEach(() => {
+  running++;
+});
+// Of tests that run side by side the last one cleans up for all.
 afterEach(async () => {
+  if (--running > 0) return;
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
@@ -225,7 +231,7 @@ async function pressAnew(scene: Scene): Promise<void> {
   expect(scene.strikes()).toBe(before + 1);
 }
 
-describe.each(KINDS)('an exit button at $name', (kind) => {
+describe.concurrent.each(KINDS)('an exit button at $name', (kind) => {
   it('that was pressed while the line was cut drives no strike when it is found pressed, and is told', async () => {
     const scene = await served(kind);
     await gap(scene, () => scene.press(true));
@@ -271,7 +277,7 @@ describe.each(KINDS)('an exit button at $name', (kind) => {
   }, 40_000);
 });
 
-describe.each(KINDS.slice(0, 2))('an exit button at a reader that restarts, $name', (kind) => {
+describe.concurrent.each(KINDS.slice(0, 2))('an exit button at a reader that restarts, $name', (kind) => {
   it('drives no strike when it was pressed while the reader was off, though the reader was never offline', async () => {
     const scene = await served(kind);
     scene.restart?.(DEADLINE_MS * 1.5);

@@ -9,13 +9,13 @@ import { content, later, openLine, pause, shipped, startDriver, type DriverOnLin
 
 const UNITS = Array.from({ length: 20 }, (_, i) => ({ unit: i + 1, profile: 'plc-door-2' }));
 const DEAD = UNITS.slice(0, 19);
-/** What a question in vain takes of the wire at least. */
-const SILENCE_MS = 100;
+/** What a question in vain takes of the wire at least: the device's time, and that of a network or a converter. */
+const SILENCE_MS = 100 + 250;
 
 const asked = (site: DriverOnLine, units: readonly { unit: number }[]): number =>
   units.reduce((sum, { unit }) => sum + site.device(`unit-${unit}`).status().counters.requests, 0);
 
-describe.each(['rtu-over-tcp', 'tcp'] as const)('one live unit among twenty, over %s,', (transport) => {
+describe.concurrent.each(['rtu-over-tcp', 'tcp'] as const)('one live unit among twenty, over %s,', (transport) => {
   it('is met in the first round, and is served while the others get a sixth of the bus', async () => {
     const line = await openLine(transport, UNITS);
     for (const { unit } of DEAD) line.simulator.unit(unit).faults.silent = true;
@@ -27,8 +27,9 @@ describe.each(['rtu-over-tcp', 'tcp'] as const)('one live unit among twenty, ove
     const [beganAtMs, before] = [systemClock.monotonicMs(), asked(site, DEAD)];
     const writes = [1, 2, 3].map((slot) => ({ slot, content: content({ pin: String(1000 + slot) }) }));
     expect((await site.slots('unit-20').write(writes)).every(({ outcome }) => outcome === 'written')).toBe(true);
-    await until(() => asked(site, DEAD) - before >= 10, 'ten questions in vain', 60_000);
-    const share = ((asked(site, DEAD) - before - 1) * SILENCE_MS) / (systemClock.monotonicMs() - beganAtMs);
+    await until(() => asked(site, DEAD) - before >= 6, 'six questions in vain', 60_000);
+    // One may have been left of the first round, and what the last one takes is still to come.
+    const share = ((asked(site, DEAD) - before - 2) * SILENCE_MS) / (systemClock.monotonicMs() - beganAtMs);
     expect(share).toBeLessThan(0.2);
 
     for (const { unit } of DEAD) line.simulator.unit(unit).faults.silent = false;
@@ -77,9 +78,9 @@ async function openGateway(vainMs: number): Promise<{ port: number; vain(): numb
   return { port: address.port, vain: () => vain };
 }
 
-describe('a gateway that takes three seconds to say that it does not reach a unit', () => {
+describe.concurrent('a gateway that takes a second and a half to say that it does not reach a unit', () => {
   it('takes no healthy neighbour down, and is asked for the missing one by the time that it costs', async () => {
-    const gateway = await openGateway(3_000);
+    const gateway = await openGateway(1_500);
     const site = startDriver({ transport: 'tcp', host: '127.0.0.1', port: gateway.port }, [
       { unit: 1, profile: 'plc-door-2' },
       { unit: 2, profile: 'plc-door-2' },
@@ -88,8 +89,8 @@ describe('a gateway that takes three seconds to say that it does not reach a uni
     await until(() => gateway.vain() >= 2, 'two looks in vain', 60_000);
     const [beganAtMs, vain] = [systemClock.monotonicMs(), gateway.vain()];
     await until(() => gateway.vain() > vain, 'one more', 60_000);
-    // It ends three seconds after it was asked for, and the share of the others is five times that.
-    expect(systemClock.monotonicMs() - beganAtMs).toBeGreaterThan(10_000);
+    // The share of the others is five times what the look takes.
+    expect(systemClock.monotonicMs() - beganAtMs).toBeGreaterThan(7_000);
     expect(site.events.filter((event) => event.type === 'offline' && event.device === 'unit-1')).toEqual([]);
     expect(site.device('unit-1').status()).toMatchObject({ online: true, problem: null });
   }, 120_000);

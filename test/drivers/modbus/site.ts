@@ -1,6 +1,6 @@
 // What the tests of this driver share: the driver at one end of a real line, simulated devices at the other, and what was told meanwhile.
 
-import { afterEach } from 'vitest';
+import { afterEach, beforeEach } from 'vitest';
 import { modbusDriver } from '../../../drivers/modbus/driver.ts';
 import type { Profile } from '../../../drivers/modbus/profile-schema.ts';
 import { loadProfile } from '../../../drivers/modbus/profile.ts';
@@ -22,7 +22,13 @@ import { systemRandom } from '../../../src/ops/random.ts';
 import { openPtyPair, until, type PtyPair } from '../../support/ports.ts';
 
 const cleanUps: (() => Promise<void>)[] = [];
+let running = 0;
+beforeEach(() => {
+  running++;
+});
+// Of tests that run side by side the last one cleans up for all.
 afterEach(async () => {
+  if (--running > 0) return;
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 export const later = (cleanUp: () => Promise<void>): void => void cleanUps.push(cleanUp);
@@ -106,19 +112,24 @@ export function startDriver(
 export type Line = { simulator: ModbusSimulator; bus: Record<string, unknown>; pty: PtyPair | null };
 
 /** Simulated devices behind a line of this kind, and the bus configuration that reaches them. */
-export async function openLine(transport: Transport, units: readonly UnitOptions[], more: object = {}): Promise<Line> {
+export async function openLine(
+  transport: Transport,
+  units: readonly UnitOptions[],
+  more: object = {},
+  clock: Clock = systemClock,
+): Promise<Line> {
   if (transport === 'rtu') {
     const pty = await openPtyPair();
     later(() => pty.close());
     const simulator = await startModbusDevices({
       listen: { kind: 'serial', path: pty.b, openPort },
       units,
-      clock: systemClock,
+      clock,
     });
     later(() => simulator.close());
     return { simulator, pty, bus: { transport, port: pty.a, baud: 115_200, ...more } };
   }
-  const simulator = await startModbusDevices({ listen: { kind: transport, port: 0 }, units, clock: systemClock });
+  const simulator = await startModbusDevices({ listen: { kind: transport, port: 0 }, units, clock });
   later(() => simulator.close());
   return { simulator, pty: null, bus: { transport, host: '127.0.0.1', port: simulator.port, baud: 115_200, ...more } };
 }

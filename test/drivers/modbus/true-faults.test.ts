@@ -38,7 +38,7 @@ async function staysSaid(site: Site, said: string): Promise<void> {
   expect([...others]).toEqual([]);
 }
 
-describe('a Modbus TCP device', () => {
+describe.concurrent('a Modbus TCP device', () => {
   it('that answers with another transaction number is shown as just that', async () => {
     await faulty('tcp', { misnumbered: true }, 'the answer carries transaction number');
   }, 120_000);
@@ -64,7 +64,7 @@ describe('a Modbus TCP device', () => {
   });
 });
 
-describe.each(['rtu', 'rtu-over-tcp'] as const)('a device over %s', (transport) => {
+describe.concurrent.each(['rtu', 'rtu-over-tcp'] as const)('a device over %s', (transport) => {
   it('in place of which another unit answers is shown as just that', async () => {
     await faulty(transport, { answersAs: 5 }, 'unit 5 answered where 1 was asked');
   }, 120_000);
@@ -74,7 +74,7 @@ describe.each(['rtu', 'rtu-over-tcp'] as const)('a device over %s', (transport) 
   }, 120_000);
 });
 
-describe('a device that is there and does not do what it is asked', () => {
+describe.concurrent('a device that is there and does not do what it is asked', () => {
   it.each([6, 4, 2])(
     'says so while it answers one question with exception %i, and no longer',
     async (exception) => {
