@@ -1,5 +1,6 @@
-// A rule of ours: an object is never indexed by a text that is only known when the program runs. Every object answers to `toString` and `__proto__`; where such a name
-// comes from outside, what it finds is taken for a member. `memberOf` (src/domain/named.ts) and Map look only at what was put there.
+// A rule of ours: an object is never indexed by a text that is only known when the program runs. Every object answers
+// to `toString` and `__proto__`; where such a name comes from outside, what it finds is taken for a member. `memberOf`
+// (src/domain/named.ts) and Map look only at what was put there.
 import { ESLintUtils } from '@typescript-eslint/utils';
 import ts from 'typescript';
 

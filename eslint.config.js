@@ -1,5 +1,6 @@
-// What the linter holds: typed rules, the house habits of the project (no enum, no default export, no non-null `!`), and that time and chance come in
-// through the constructor: global timers, `Date.now` and `Math.random` belong to the few adapters named below.
+// What the linter holds: typed rules, the house habits of the project (no enum, no default export, no non-null `!`),
+// and that time and chance come in through the constructor: global timers, `Date.now` and `Math.random` belong to the
+// few adapters named below.
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 import { ownMembers } from './eslint-own-members.js';

@@ -1,4 +1,5 @@
-// Tests speak to real ports, brokers and files: files run in parallel only as far as the two cores of a small machine carry them.
+// Tests speak to real ports, brokers and files: files run in parallel only as far as the two cores of a small machine
+// carry them.
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({

@@ -1,6 +1,6 @@
-// The one place that opens a line of bytes: a serial device, or a serial converter on the network. serialport opens, locks and sets up the device; the bytes
-// themselves go by non-blocking reads and writes in the loop's own turn, so that neither a strike nor its answer ever waits for the thread pool behind a slow
-// name look-up or backup.
+// The one place that opens a line of bytes: a serial device, or a serial converter on the network. serialport opens,
+// locks and sets up the device; the bytes themselves go by non-blocking reads and writes in the loop's own turn, so
+// that neither a strike nor its answer ever waits for the thread pool behind a slow name look-up or backup.
 
 import { readFileSync, readSync, statSync, writeSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -19,19 +19,28 @@ export { lineKeys, lineProblems, lineSettings, wireTimeMs, type LineConfig } fro
 const MAX_UNSENT_BYTES = 64 * 1024;
 /** Bytes wait and none leaves for this long: the far end does not read. */
 const STALL_MS = 5_000;
-/** A silent device is looked up this often: an unplugged adapter may leave an open port that says nothing ever again. */
+/**
+ * A silent device is looked up this often: an unplugged adapter may leave an open port that says nothing ever again.
+ */
 const WATCH_MS = 2_000;
 const CLOSE_MS = 2_000;
 const KEEP_ALIVE_MS = 10_000;
-/** So much is delivered in one turn of the loop, whatever has arrived: a line that never falls silent leaves every other turn to others. */
+/**
+ * So much is delivered in one turn of the loop, whatever has arrived: a line that never falls silent leaves every other
+ * turn to others.
+ */
 const READ_BYTES = 1024;
-/** A line that brings more than its wire could carry is emptied without being heard, so many reads each few milliseconds: what comes after the flood must not wait behind it. */
+/**
+ * A line that brings more than its wire could carry is emptied without being heard, so many reads each few
+ * milliseconds: what comes after the flood must not wait behind it.
+ */
 const READS_THROWN = 64;
 const THROW_EVERY_MS = 5;
 
 /**
- * Opens serial devices and `tcp://host:port` converters. Nothing is delivered before the promise has resolved. A lost line lets go of the device by itself; a
- * lost or closed one takes no more bytes. `close` throws away what has not left (so `drain` first), never rejects, and is done within 2 s.
+ * Opens serial devices and `tcp://host:port` converters. Nothing is delivered before the promise has resolved. A lost
+ * line lets go of the device by itself; a lost or closed one takes no more bytes. `close` throws away what has not left
+ * (so `drain` first), never rejects, and is done within 2 s.
  */
 export function portOpener(clock: Clock): OpenPort {
   return async (settings, handlers, timeoutMs) => {
@@ -45,11 +54,11 @@ export function portOpener(clock: Clock): OpenPort {
   };
 }
 
-// ---- what both kinds of line keep ---------------------------------------------------------------------------------------------------------------
+// ---- what both kinds of line keep -----------------------------------------------------------------------------------
 
 /**
- * Loss is told once and not after close; what waits to be sent is bounded in bytes and time, and whoever waits for it is answered; and no line brings more than its
- * wire could carry.
+ * Loss is told once and not after close; what waits to be sent is bounded in bytes and time, and whoever waits for it
+ * is answered; and no line brings more than its wire could carry.
  */
 class LineLife {
   readonly #clock: Clock;
@@ -156,7 +165,7 @@ class LineLife {
   }
 }
 
-// ---- serial devices -----------------------------------------------------------------------------------------------------------------------------
+// ---- serial devices -------------------------------------------------------------------------------------------------
 
 type SerialDevice = Awaited<ReturnType<typeof openDevice>>;
 
@@ -199,14 +208,18 @@ async function openDevice(settings: LineSettings) {
     lock: true,
   });
   assert('poller' in device && device.fd !== null, 'an open serial device has a poller and a file descriptor');
-  // A USB adapter collects bytes for up to 16 ms unless told not to. Devices that know no such thing (a pseudo terminal, an old driver) work without it.
+  // A USB adapter collects bytes for up to 16 ms unless told not to. Devices that know no such thing (a pseudo
+  // terminal, an old driver) work without it.
   await device
     .set({ brk: false, cts: false, dsr: false, dtr: true, rts: true, lowLatency: true })
     .catch(() => undefined);
   return device;
 }
 
-/** Which device a path names just now. Symbolic links are followed, so a by-id link that leads elsewhere is another device. */
+/**
+ * Which device a path names just now. Symbolic links are followed, so a by-id link that leads elsewhere is another
+ * device.
+ */
 function deviceIdentity(path: string): string {
   try {
     const found = statSync(path);
@@ -217,8 +230,9 @@ function deviceIdentity(path: string): string {
 }
 
 /**
- * Whether somebody holds the lock already. It is only taken after parity and stop bits have been set, so whoever came second would spoil the line of who holds
- * it, at every new attempt. Where the kernel shows no locks (a container), the lock itself is still the judge.
+ * Whether somebody holds the lock already. It is only taken after parity and stop bits have been set, so whoever came
+ * second would spoil the line of who holds it, at every new attempt. Where the kernel shows no locks (a container), the
+ * lock itself is still the judge.
  */
 function isLocked(path: string): boolean {
   try {
@@ -309,7 +323,10 @@ class SerialLine implements Port {
     await this.#life.close();
   }
 
-  /** What the poller calls. It cannot carry an exception, so one of a handler's is thrown where it ends the process with its own stack. */
+  /**
+   * What the poller calls. It cannot carry an exception, so one of a handler's is thrown where it ends the process with
+   * its own stack.
+   */
   #turn(error: Error | null, work: () => void): void {
     if (!this.#life.open) return;
     try {
@@ -391,7 +408,10 @@ class SerialLine implements Port {
     });
   }
 
-  /** Unsent bytes are thrown away before the close: the kernel would wait up to 30 s for a device that takes none, with the lock held. */
+  /**
+   * Unsent bytes are thrown away before the close: the kernel would wait up to 30 s for a device that takes none, with
+   * the lock held.
+   */
   async #release(): Promise<void> {
     this.#watch?.cancel();
     this.#rest?.cancel();
@@ -402,7 +422,7 @@ class SerialLine implements Port {
   }
 }
 
-// ---- serial converters on the network -----------------------------------------------------------------------------------------------------------
+// ---- serial converters on the network -------------------------------------------------------------------------------
 
 async function openConverter(
   clock: Clock,
@@ -508,7 +528,10 @@ class ConverterLine implements Port {
     await this.#life.close();
   }
 
-  /** After a plain close the kernel goes on delivering what it has taken, for minutes; only a reset makes it forget that. */
+  /**
+   * After a plain close the kernel goes on delivering what it has taken, for minutes; only a reset makes it forget
+   * that.
+   */
   async #release(): Promise<void> {
     if (this.#socket.closed) return;
     await new Promise<void>((resolve) => {

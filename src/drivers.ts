@@ -1,4 +1,5 @@
-// Every driver there is. Only what composes the whole knows this list: the agent, the command line, and the generator of the facility file's schema.
+// Every driver there is. Only what composes the whole knows this list: the agent, the command line, and the generator
+// of the facility file's schema.
 
 import { modbusDriver } from '../drivers/modbus/driver.ts';
 import { osdpDriver } from '../drivers/osdp/driver.ts';

@@ -1,5 +1,6 @@
-// What really comes over a Modbus TCP connection. The library drops what it cannot match, without a word; so whatever comes is cut into frames here first, and whoever
-// waits in vain asks here what came in place of his answer. Source: MODBUS Messaging on TCP/IP V1.0b, chapter 3.1.3.
+// What really comes over a Modbus TCP connection. The library drops what it cannot match, without a word; so whatever
+// comes is cut into frames here first, and whoever waits in vain asks here what came in place of his answer. Source:
+// MODBUS Messaging on TCP/IP V1.0b, chapter 3.1.3.
 
 /** One question, by its transaction number. */
 export type Question = {
@@ -8,7 +9,10 @@ export type Question = {
   state: 'open' | 'answered' | 'given_up';
 };
 
-/** What came in place of an answer. `torn`: the stream stops within a frame, and whatever follows would be taken for the rest of it. */
+/**
+ * What came in place of an answer. `torn`: the stream stops within a frame, and whatever follows would be taken for the
+ * rest of it.
+ */
 export type Finding = { kind: 'torn' | 'misnumbered' | 'late'; message: string };
 
 /** Transaction, protocol and length; the unit is the first byte that the length counts. */
@@ -39,7 +43,10 @@ export class AnswerWatch {
     return this.#rest.length === 0;
   }
 
-  /** The whole frames in what has come by now; `fault`: what stands behind them is no frame, and nothing that follows can be. */
+  /**
+   * The whole frames in what has come by now; `fault`: what stands behind them is no frame, and nothing that follows
+   * can be.
+   */
   take(bytes: Buffer, nowMs: number): { frames: Buffer[]; fault: string | null } {
     const frames: Buffer[] = [];
     let rest = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
@@ -81,7 +88,10 @@ export class AnswerWatch {
     };
   }
 
-  /** The protocol's number is 0; a device that writes another there is understood all the same where its answer is one to us. */
+  /**
+   * The protocol's number is 0; a device that writes another there is understood all the same where its answer is one
+   * to us.
+   */
   #isHeader(bytes: Buffer): boolean {
     const length = bytes.readUInt16BE(4);
     const isOurs = bytes.readUInt16BE(2) === 0 || this.#asked.get(bytes.readUInt16BE(0))?.state === 'open';

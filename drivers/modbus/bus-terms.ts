@@ -20,7 +20,10 @@ export type UnitSettings = {
   maxInFlight: number;
   /** Reads that show whether the unit lives, asked in turn. */
   probes: readonly Request[];
-  /** Reads whose answers differ in function or length: after a lost answer one that no owed answer can look like shows where we are. */
+  /**
+   * Reads whose answers differ in function or length: after a lost answer one that no owed answer can look like shows
+   * where we are.
+   */
   settlers: readonly Request[];
 };
 
@@ -48,7 +51,10 @@ export type LineUnit = {
   readonly counters: DeviceCounters;
   /** Lately answering; a dead one's silence needs no pause for the others. */
   readonly online: boolean;
-  /** What was asked of it while it was offline was answered so long after it was sent, when nobody waited for it any more: a gateway has spent that time on it. */
+  /**
+   * What was asked of it while it was offline was answered so long after it was sent, when nobody waited for it any
+   * more: a gateway has spent that time on it.
+   */
   answeredLate(tookMs: number, attempt: Attempt): void;
 };
 
@@ -69,8 +75,8 @@ export type Line = {
   /** How long from `nowMs`, monotonic, a request to this unit must still wait, ms; 0: it may go now. */
   waitMs(unit: LineUnit, nowMs: number): number;
   /**
-   * Sends in this very turn and resolves with what came of it; never rejects. Only called when `waitMs` is 0. Where something else must be asked first, the request
-   * follows unless it is too late for it then.
+   * Sends in this very turn and resolves with what came of it; never rejects. Only called when `waitMs` is 0. Where
+   * something else must be asked first, the request follows unless it is too late for it then.
    */
   exchange(unit: LineUnit, request: Request, options: SendOptions): Promise<Attempt>;
   /** Sends to every unit at once and resolves when they have had time for it; false when the line was lost. */
@@ -91,7 +97,10 @@ export type UnitWatch = {
   offline(reason: string): void;
   /** It answers, and wrongly; told once for each way in which it does. */
   faulty?(fault: string): void;
-  /** A transfer is about to take the bus for this long, ms: inputs that fall due before its end are asked for in this very turn. */
+  /**
+   * A transfer is about to take the bus for this long, ms: inputs that fall due before its end are asked for in this
+   * very turn.
+   */
   ahead?(lengthMs: number): void;
 };
 
@@ -107,8 +116,9 @@ export type BusUnit = {
   readonly transferAtMs: number;
   request(request: Request, options: RequestOptions): Promise<Outcome>;
   /**
-   * A strike was sent at or after this instant, monotonic ms, and its time is over without an answer. Where the line has been heard since, the strike has arrived.
-   * Where a network has stood still since, it would deliver the strike when it moves again, and open the door to nobody: then the connection is thrown away.
+   * A strike was sent at or after this instant, monotonic ms, and its time is over without an answer. Where the line
+   * has been heard since, the strike has arrived. Where a network has stood still since, it would deliver the strike
+   * when it moves again, and open the door to nobody: then the connection is thrown away.
    */
   callBack(sinceMonotonicMs: number): void;
 };

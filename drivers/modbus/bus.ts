@@ -1,5 +1,6 @@
-// One queue for one physical bus. It decides who speaks next (strikes first), how often a lost answer is asked for again, and when a unit counts as gone, so that a
-// dead one is only knocked at now and then and costs the others little. How bytes travel is the line's business: RTU (`line.ts`) or Modbus TCP (`tcp.ts`).
+// One queue for one physical bus. It decides who speaks next (strikes first), how often a lost answer is asked for
+// again, and when a unit counts as gone, so that a dead one is only knocked at now and then and costs the others
+// little. How bytes travel is the line's business: RTU (`line.ts`) or Modbus TCP (`tcp.ts`).
 
 import {
   PRIORITIES,
@@ -25,13 +26,20 @@ const QUEUE_BOUND = 512;
 const MISSES_UNTIL_OFFLINE = 3;
 const PROBE_FIRST_MS = 250;
 const PROBE_LAST_MS = 5_000;
-/** After so many input polls in a row something else that waits goes first, so that a bus too slow for its inputs still takes credentials. */
+/**
+ * After so many input polls in a row something else that waits goes first, so that a bus too slow for its inputs still
+ * takes credentials.
+ */
 const POLLS_IN_A_ROW = 4;
-/** So many lost answers of all units running, and at least one for each of them, with not one answer in between, and the connection is made anew. */
+/**
+ * So many lost answers of all units running, and at least one for each of them, with not one answer in between, and the
+ * connection is made anew.
+ */
 const MISSES_UNTIL_RENEWAL = 3;
 /**
- * Timers have a grain of a millisecond, which at fast baud rates is as long as the pause itself. While a strike or a transfer waits, at most this last bit of a pause is
- * counted out in turns of the loop, which costs the processor all of it; polls of inputs are not worth that.
+ * Timers have a grain of a millisecond, which at fast baud rates is as long as the pause itself. While a strike or a
+ * transfer waits, at most this last bit of a pause is counted out in turns of the loop, which costs the processor all
+ * of it; polls of inputs are not worth that.
  */
 const COUNTED_MS = 1.2;
 /** A timer may fire this much early, for the loop keeps its time in whole milliseconds. */
@@ -110,7 +118,8 @@ export class Bus {
         if (this.#state === 'closed') return;
         this.#state = 'down';
         this.#downReason = reason;
-        // Made anew because nobody answers: what was wrong with each says more. Any other end of the line is the news itself.
+        // Made anew because nobody answers: what was wrong with each says more. Any other end of the line is the news
+        // itself.
         const isRenewal = reason === NOBODY_ANSWERS;
         for (const unit of this.#units.values())
           this.#goOffline(unit, 'line', isRenewal ? (unit.fault ?? reason) : reason);
@@ -148,7 +157,10 @@ export class Bus {
       this.#line.renew('nothing comes through: a strike that could arrive late was called back');
   }
 
-  /** A gateway has looked for the unit for longer than the unit was waited for, and nobody else could be asked meanwhile. */
+  /**
+   * A gateway has looked for the unit for longer than the unit was waited for, and nobody else could be asked
+   * meanwhile.
+   */
   answeredLate(unit: Unit, tookMs: number, attempt: Attempt): void {
     if (isHeard(attempt)) {
       this.#silence.forgive();
@@ -199,7 +211,10 @@ export class Bus {
     }
   }
 
-  /** Takes the first job that may go, or says how long until one may. Those whose time has passed are answered on the way. */
+  /**
+   * Takes the first job that may go, or says how long until one may. Those whose time has passed are answered on the
+   * way.
+   */
   #next(): { job: Job | null; waitMs: number } {
     let waitMs = Number.POSITIVE_INFINITY;
     // One instant for all: else the pause of the line could end between two looks, and what is less urgent go first.

@@ -7,7 +7,9 @@ import { readerCapabilities } from './reader.ts';
 import { TIME_FORMS } from './times.ts';
 import type { Capabilities, OutputCapabilities, SlotCapabilities } from '../../src/domain/ports.ts';
 
-/** A pulse that Lintel itself ends: not so short that a slow line makes it longer, not so long that anybody forgets it. */
+/**
+ * A pulse that Lintel itself ends: not so short that a slow line makes it longer, not so long that anybody forgets it.
+ */
 export const HOST_PULSE_MIN_MS = 200;
 export const HOST_PULSE_MAX_MS = 3_600_000;
 

@@ -1,5 +1,5 @@
-// How devices write a card: as a number made of facility code and number, as the bits read with their parity, or as a serial number. A table of layouts, each with
-// the canonical formats it can hold and the way back.
+// How devices write a card: as a number made of facility code and number, as the bits read with their parity, or as a
+// serial number. A table of layouts, each with the canonical formats it can hold and the way back.
 
 import { decodeWiegand, encodeWiegand, WIEGAND_FORMATS } from '../../src/domain/card-formats.ts';
 import { assert } from '../../src/domain/errors.ts';
@@ -115,7 +115,10 @@ function toLeft(value: bigint, widthBits: number): Buffer {
   return Buffer.from(shifted.toString(16).padStart(length * 2, '0'), 'hex');
 }
 
-/** Names as in the trade: w26 is the 24 bits that H10301 carries, raw26 all 26; site-card is the same number on a device that shows it as two. */
+/**
+ * Names as in the trade: w26 is the 24 bits that H10301 carries, raw26 all 26; site-card is the same number on a device
+ * that shows it as two.
+ */
 const LAYOUTS = {
   w26: fields('H10301'),
   'site-card': fields('H10301'),

@@ -1,11 +1,14 @@
-// Modbus protocol data units as pure functions: a request to bytes, a reply checked against its request, the exceptions as a table. Limits and layouts follow the
-// Modbus Application Protocol 1.1b3, chapters 6 and 7; everything that goes over RTU or TCP passes here, so a reply is trusted only when it answers the request.
+// Modbus protocol data units as pure functions: a request to bytes, a reply checked against its request, the exceptions
+// as a table. Limits and layouts follow the Modbus Application Protocol 1.1b3, chapters 6 and 7; everything that goes
+// over RTU or TCP passes here, so a reply is trusted only when it answers the request.
 
 import { assert } from '../../src/domain/errors.ts';
 
 export type ReadBits = { fc: 1 | 2; address: number; count: number };
 export type ReadRegisters = { fc: 3 | 4; address: number; count: number };
-/** `value` is the raw value field: 0xff00 on, 0x0000 off, and whatever a device means by others (a pulse length, say). */
+/**
+ * `value` is the raw value field: 0xff00 on, 0x0000 off, and whatever a device means by others (a pulse length, say).
+ */
 export type WriteCoil = { fc: 5; address: number; value: number };
 export type WriteRegister = { fc: 6; address: number; value: number };
 export type WriteCoils = { fc: 15; address: number; bits: readonly boolean[] };
@@ -47,7 +50,10 @@ export const isReadOnly = (request: Request): boolean => request.fc <= 4;
 const WORD_MAX = 0xffff;
 const isWord = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= WORD_MAX;
 
-/** The bytes of a request. Asserts the limits of the protocol: whoever plans transfers keeps them, and no device is ever asked to refuse. */
+/**
+ * The bytes of a request. Asserts the limits of the protocol: whoever plans transfers keeps them, and no device is ever
+ * asked to refuse.
+ */
 export function encodeRequest(request: Request): Buffer {
   switch (request.fc) {
     case 1:
@@ -151,7 +157,10 @@ export type Decoded =
   /** Well formed, perhaps, but no answer to this request. */
   | { outcome: 'mismatch'; why: string };
 
-/** Reads a reply's PDU as the answer to `request`: function, length, and the address, count or value that a write must echo. */
+/**
+ * Reads a reply's PDU as the answer to `request`: function, length, and the address, count or value that a write must
+ * echo.
+ */
 export function decodeReply(request: Request, pdu: Buffer): Decoded {
   const fc = pdu[0];
   if (fc === (request.fc | 0x80)) {
@@ -184,8 +193,9 @@ export function decodeReply(request: Request, pdu: Buffer): Decoded {
 const mismatch = (why: string): Decoded => ({ outcome: 'mismatch', why });
 
 /**
- * What an exception asks of the master (application protocol chapter 7; 15 is a vendor's own, as a Bolid S2000-PP answers while it fetches).
- * `busy`: not done, ask again. `pending`: taken on, the result comes later. `path`: a gateway speaks, the device itself was not reached. `final`: no.
+ * What an exception asks of the master (application protocol chapter 7; 15 is a vendor's own, as a Bolid S2000-PP
+ * answers while it fetches). `busy`: not done, ask again. `pending`: taken on, the result comes later. `path`: a
+ * gateway speaks, the device itself was not reached. `final`: no.
  */
 export type ExceptionKind = 'busy' | 'pending' | 'path' | 'final';
 

@@ -1,4 +1,5 @@
-// What an installer says about a Modbus bus and its controllers, and what follows from it without touching the wire: profiles, capabilities and doubts.
+// What an installer says about a Modbus bus and its controllers, and what follows from it without touching the wire:
+// profiles, capabilities and doubts.
 
 import { z } from 'zod';
 import type { UnitSettings } from './bus-terms.ts';
@@ -15,7 +16,9 @@ import { DURATION_FORM, formatDuration, parseDuration } from '../../src/domain/d
 import { lineKeys, lineProblems, lineSettings, parseConverter } from '../../src/domain/line.ts';
 import type { ConfigProblem, LineSettings, PreparedController, PrepareResult } from '../driver.ts';
 
-/** A duration with its unit, left as it was written: what comes out of these schemas goes through them again unchanged. */
+/**
+ * A duration with its unit, left as it was written: what comes out of these schemas goes through them again unchanged.
+ */
 const duration = (minMs: number, maxMs: number) => {
   const words = `a duration from ${formatDuration(minMs)} to ${formatDuration(maxMs)}, with its unit (ms, s, m, h or d)`;
   return z
@@ -232,7 +235,7 @@ function usesLocalTime({ clock, credentials, events }: Profile): boolean {
   return times.some((time) => time?.zone === 'local');
 }
 
-// ---- the bus as a whole --------------------------------------------------------------------------------------------------------------------------
+// ---- the bus as a whole ---------------------------------------------------------------------------------------------
 
 /** More of the bus than this for polls leaves too little for everything else. */
 const POLL_SHARE_LIMIT = 0.6;
@@ -331,7 +334,9 @@ function lookRequest(reader: NonNullable<Profile['reader']>): Request {
   return { fc: READ_FUNCTION[area], address: at, count: 1 };
 }
 
-/** Of the period; the rest is for what the next look takes on the wire and in this process before its answer is told. */
+/**
+ * Of the period; the rest is for what the next look takes on the wire and in this process before its answer is told.
+ */
 const TRANSFER_SHARE = 0.95;
 
 /** Most registers in one transfer, so that no input or reader on the bus waits longer than its period. */

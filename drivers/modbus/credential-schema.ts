@@ -23,7 +23,7 @@ const CONSTRAINT_NAMES = Object.keys(CODE_CONSTRAINTS).filter((name): name is Co
   Object.hasOwn(CODE_CONSTRAINTS, name),
 );
 
-// ---- credentials -------------------------------------------------------------------------------------------------------------------------------
+// ---- credentials ----------------------------------------------------------------------------------------------------
 
 const numberOrPattern = z
   .union([z.int().min(0), z.literal(['ones', 'zeros'])])

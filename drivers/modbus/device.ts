@@ -1,5 +1,6 @@
-// One controller or IO module on a bus: brought up before anything is asked of it (who is it, is it set as it must be, outputs where they belong, inputs told), then
-// looked at again and again. A device that is another one than expected is never written to.
+// One controller or IO module on a bus: brought up before anything is asked of it (who is it, is it set as it must be,
+// outputs where they belong, inputs told), then looked at again and again. A device that is another one than expected
+// is never written to.
 
 import type { Bus } from './bus.ts';
 import type { BusUnit, UnitSettings } from './bus-terms.ts';
@@ -165,7 +166,7 @@ export class ModbusDevice implements Device {
     this.#outputs.close();
   }
 
-  // ---- coming and going --------------------------------------------------------------------------------------------------------------------------
+  // ---- coming and going ---------------------------------------------------------------------------------------------
 
   /** From the first answer to service. Every step may meet an outage; then the next answer begins it anew. */
   async #bringUp(): Promise<void> {
@@ -291,7 +292,7 @@ export class ModbusDevice implements Device {
     return null;
   }
 
-  // ---- looking again and again -------------------------------------------------------------------------------------------------------------------
+  // ---- looking again and again --------------------------------------------------------------------------------------
 
   /** A transfer is about to take the bus: inputs that fall due before its end are read first. */
   #pollAhead(lengthMs: number): void {
@@ -417,7 +418,7 @@ export class ModbusDevice implements Device {
     this.#context.emit(event);
   }
 
-  // ---- parts -------------------------------------------------------------------------------------------------------------------------------------
+  // ---- parts --------------------------------------------------------------------------------------------------------
 
   #refusal(): string | null {
     return this.#state === 'ready' ? null : (this.#problem ?? 'the device is being brought up');
@@ -446,7 +447,8 @@ export class ModbusDevice implements Device {
     const { credentials, doors } = this.#profile;
     if (credentials === undefined) return null;
     const codec = new RecordCodec(credentials, doors.length, this.#options.zone);
-    // What the profile says of the device, not what a gateway before it takes: that hands requests on one by one, however many it was given.
+    // What the profile says of the device, not what a gateway before it takes: that hands requests on one by one,
+    // however many it was given.
     const atOnce = this.#profile.transport.max_in_flight;
     return new Slots(credentials, codec, this.#talk, this.#clock, () => this.#refusal(), atOnce);
   }

@@ -1,4 +1,5 @@
-// The `modbus` driver: one bus (a serial line, a converter, or Modbus TCP) and the controllers and IO modules on it, each as its profile describes it.
+// The `modbus` driver: one bus (a serial line, a converter, or Modbus TCP) and the controllers and IO modules on it,
+// each as its profile describes it.
 
 import { Bus } from './bus.ts';
 import {

@@ -1,5 +1,6 @@
-// What the device itself noted, in whichever of the four shapes its profile names: one behind a flag, one under a sequence number, a queue, or a ring. Reading frees
-// nothing; only the acknowledgement does, once the events are stored.
+// What the device itself noted, in whichever of the four shapes its profile names: one behind a flag, one under a
+// sequence number, a queue, or a ring. Reading frees nothing; only the acknowledgement does, once the events are
+// stored.
 
 import { getBits, registersToNumber } from './layout.ts';
 import { EVENT_KINDS, type Profile } from './profile-schema.ts';
@@ -69,7 +70,7 @@ function logOf(spec: EventsSpec, context: EventContext): EventDevice {
   }
 }
 
-// ---- a record ----------------------------------------------------------------------------------------------------------------------------------
+// ---- a record -------------------------------------------------------------------------------------------------------
 
 /** Reads a record; `number` is its own number at the device, which together with start and time makes the cursor. */
 function decode(
@@ -111,7 +112,7 @@ async function readWord(talk: Talk, place: Place): Promise<number> {
   return valueOf(await talk.readRegisters(place.area, place.at, 1, 'read'))[0] ?? 0;
 }
 
-// ---- the shapes --------------------------------------------------------------------------------------------------------------------------------
+// ---- the shapes -----------------------------------------------------------------------------------------------------
 
 class RingLog implements EventDevice {
   readonly #spec: Extract<EventsSpec, { mode: 'ring' }>;
@@ -198,7 +199,10 @@ class SequenceLog implements EventDevice {
   }
 }
 
-/** The oldest stands at one place and is followed by the next once it is freed. The device gives no numbers: ours go on from the clock, so that none comes twice. */
+/**
+ * The oldest stands at one place and is followed by the next once it is freed. The device gives no numbers: ours go on
+ * from the clock, so that none comes twice.
+ */
 function oneByOne(
   spec: Extract<EventsSpec, { mode: 'flag-clear' | 'fifo' }>,
   context: EventContext,

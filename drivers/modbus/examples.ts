@@ -1,5 +1,5 @@
-// The frames that a profile copies from a manual, held against what the driver really sends: the same outputs, slots and inputs as on a bus, with a recorder in place
-// of the line.
+// The frames that a profile copies from a manual, held against what the driver really sends: the same outputs, slots
+// and inputs as on a bus, with a recorder in place of the line.
 
 import type { BusUnit, Outcome } from './bus-terms.ts';
 import { decodeReply, type Request } from './codec.ts';

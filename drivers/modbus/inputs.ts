@@ -1,4 +1,5 @@
-// Contacts, buttons and other inputs: read in as few requests as their addresses allow, again and again, and told when they change and have stayed changed.
+// Contacts, buttons and other inputs: read in as few requests as their addresses allow, again and again, and told when
+// they change and have stayed changed.
 
 import type { Profile } from './profile-schema.ts';
 import type { Talk } from './talk.ts';
@@ -89,7 +90,8 @@ export class Inputs {
     const isLatched = spec.latch !== undefined && value('coil', spec.latch.at) !== spec.latch.clear;
     this.#history.note(index, active || isLatched, atMs);
     if (spec.latch !== undefined && isLatched) {
-      // Pressed and perhaps released since the last look. Told once the device has let go of it: else the same press would be told twice.
+      // Pressed and perhaps released since the last look. Told once the device has let go of it: else the same press
+      // would be told twice.
       const cleared = await this.#talk.writeCoil(spec.latch.at, spec.latch.clear === 1, { priority: 'input' });
       if (cleared.ok && state.told !== true) this.#told(index, state, true, atMs);
     }

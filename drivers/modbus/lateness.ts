@@ -1,6 +1,7 @@
-// Answers that were given up and may still come. RTU carries no transaction number, so after a time-out an answer of the same shape proves nothing: it may be the
-// former question's. What proves something is an answer that no owed one can look like: a device answers in the order it was asked, so with that one everything
-// before it was answered or never will be.
+// Answers that were given up and may still come. RTU carries no transaction number, so after a time-out an answer of
+// the same shape proves nothing: it may be the former question's. What proves something is an answer that no owed one
+// can look like: a device answers in the order it was asked, so with that one everything before it was answered or
+// never will be.
 
 import type { LineUnit } from './bus-terms.ts';
 import { encodeRequest, replyLength, type Request } from './codec.ts';
@@ -71,7 +72,10 @@ export class Lateness {
     return Math.min(LATE_MAX_MS, Math.max(unit.settings.lateReplyMs, slowestMs * SLOWER_BY));
   }
 
-  /** Looks for an owed answer in bytes that answer nothing else; how late it was is remembered. Returns whether there was one. */
+  /**
+   * Looks for an owed answer in bytes that answer nothing else; how late it was is remembered. Returns whether there
+   * was one.
+   */
   notice(bytes: Buffer): boolean {
     for (const [unit, state] of this.#units) {
       const index = state.debts.findIndex((debt) => findReply(unit, debt.request, bytes).found);

@@ -13,7 +13,7 @@ export type WordOrder = { words?: 'hi-lo' | 'lo-hi' | undefined; bytes: 'hi-lo' 
 /** A field's place in the record: which bits of which registers are its own. */
 export type Extent = { name: string; at: number; masks: readonly number[] };
 
-// ---- where fields stand ------------------------------------------------------------------------------------------------------------------------
+// ---- where fields stand ---------------------------------------------------------------------------------------------
 
 export const FULL = 0xffff;
 export const rangeMask = (bits: BitRange | undefined): number =>
@@ -57,7 +57,7 @@ function flagsMask(flags: NonNullable<RecordSpec['flags']>): number {
 export const recordRegisters = (record: RecordSpec): number =>
   Math.max(...extents(record).map((extent) => extent.at + extent.masks.length));
 
-// ---- numbers in registers ----------------------------------------------------------------------------------------------------------------------
+// ---- numbers in registers -------------------------------------------------------------------------------------------
 
 /** A number over several registers in the device's own order. */
 export function numberToRegisters(value: bigint, count: number, order: WordOrder): number[] {

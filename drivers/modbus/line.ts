@@ -1,5 +1,6 @@
-// The RTU line: Modbus frames over a serial port, or over a serial converter on the network. RTU carries no transaction number, so an answer that comes too late
-// looks exactly like the answer to the next question. Everything here serves one promise: such an answer is never taken for another's.
+// The RTU line: Modbus frames over a serial port, or over a serial converter on the network. RTU carries no transaction
+// number, so an answer that comes too late looks exactly like the answer to the next question. Everything here serves
+// one promise: such an answer is never taken for another's.
 
 import type { Attempt, Line, LineEvents, LineUnit, SendOptions } from './bus-terms.ts';
 import type { Reply, Request } from './codec.ts';
@@ -19,7 +20,10 @@ import { assert } from '../../src/domain/errors.ts';
 import type { Clock, LineSettings, Log, OpenPort, Port, Random, Timer } from '../../src/domain/ports.ts';
 import { SteadyLine } from '../../src/domain/steady-line.ts';
 
-/** What the way between us and the wire adds: a USB adapter's buffer in each direction, or a network with a converter that collects bytes. */
+/**
+ * What the way between us and the wire adds: a USB adapter's buffer in each direction, or a network with a converter
+ * that collects bytes.
+ */
 const SERIAL_SLACK_MS = 40;
 const CONVERTER_SLACK_MS = 250;
 /** A damaged frame is given up once nothing has followed for this long. */
@@ -27,7 +31,10 @@ const SERIAL_SILENCE_MS = 30;
 const CONVERTER_SILENCE_MS = 150;
 /** More than two of the longest frames is noise: only the end of it can still become an answer. */
 const BUFFER_BOUND = 1024;
-/** Bytes that nobody asked for are looked through so often at most: noise comes in pieces of a byte or two, and each look costs the whole of it. */
+/**
+ * Bytes that nobody asked for are looked through so often at most: noise comes in pieces of a byte or two, and each
+ * look costs the whole of it.
+ */
 const STRAY_LOOK_MS = 50;
 /** Time for every unit to carry out a broadcast (serial line guide 2.4.1: 100 to 200 ms). */
 const BROADCAST_MS = 150;
@@ -219,7 +226,7 @@ export class RtuLine implements Line {
     this.#events?.down(reason);
   }
 
-  // ---- what arrives ------------------------------------------------------------------------------------------------------------------------------
+  // ---- what arrives -------------------------------------------------------------------------------------------------
 
   #data(bytes: Buffer): void {
     const nowMs = this.#clock.monotonicMs();
@@ -275,7 +282,8 @@ export class RtuLine implements Line {
   /** What stands behind our own bytes where the adapter hands them back; null while they are still coming. */
   #withoutEcho(exchange: Exchange): Buffer | null {
     const { received, sent, request } = exchange;
-    // The answer to FC05, 06 and 22 is our own bytes: one copy is then no proof of an echo, so a read must have shown it before.
+    // The answer to FC05, 06 and 22 is our own bytes: one copy is then no proof of an echo, so a read must have shown
+    // it before.
     if (sent.length === 0 || (this.#echo !== true && !isEchoKnown(request))) return received;
     if (received.length >= sent.length) {
       return received.subarray(0, sent.length).equals(sent) ? received.subarray(sent.length) : received;
@@ -318,7 +326,10 @@ export class RtuLine implements Line {
     });
   }
 
-  /** The answer may still come: nothing is asked of this unit until it would have, and of nobody while a unit that just lived may speak any moment. */
+  /**
+   * The answer may still come: nothing is asked of this unit until it would have, and of nobody while a unit that just
+   * lived may speak any moment.
+   */
   #fail(exchange: Exchange, result: 'timed_out' | 'garbled', message: string): void {
     const { unit, request, sentAtMs } = exchange;
     this.#lateness.owe(unit, request, sentAtMs);

@@ -1,4 +1,5 @@
-// How one output is switched and read over the wire, by its form: a coil, a command in a register, or a bit of a word that several outputs share.
+// How one output is switched and read over the wire, by its form: a coil, a command in a register, or a bit of a word
+// that several outputs share.
 
 import type { Priority, RequestOptions } from './bus-terms.ts';
 import type { Request } from './codec.ts';

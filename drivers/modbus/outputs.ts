@@ -1,5 +1,6 @@
-// Relays: a pulse by the device where it has one, else by us, and then the off is certain: repeated until it has been read back. A strike is sent in the turn of the
-// call and never later than the instant it was decided for. Every output that can be read is looked at again and again, and brought back where it is not as it was told.
+// Relays: a pulse by the device where it has one, else by us, and then the off is certain: repeated until it has been
+// read back. A strike is sent in the turn of the call and never later than the instant it was decided for. Every output
+// that can be read is looked at again and again, and brought back where it is not as it was told.
 
 import type { RequestOptions } from './bus-terms.ts';
 import { HOST_PULSE_MAX_MS, HOST_PULSE_MIN_MS } from './capabilities.ts';
@@ -11,7 +12,10 @@ import type { Failure, Result, Talk } from './talk.ts';
 import { OutputWatch } from '../../src/domain/output-watch.ts';
 import type { Clock, Log, OutputDevice, OutputOutcome, Timer } from '../../src/domain/ports.ts';
 
-/** A command whose answer was lost is repeated so often within its time; repeating a pulse restarts it, it does not add to it. */
+/**
+ * A command whose answer was lost is repeated so often within its time; repeating a pulse restarts it, it does not add
+ * to it.
+ */
 const STRIKE_ATTEMPTS = 3;
 /** A command without a time of its own is tried for this long. */
 const SET_WITHIN_MS = 2_000;
@@ -97,7 +101,10 @@ export class Outputs implements OutputDevice {
     return results.every((good) => good);
   }
 
-  /** Every output de-energised, whatever it was set to before, and none energised from now on. `isReached`: the device is there, and it is the one that is meant. */
+  /**
+   * Every output de-energised, whatever it was set to before, and none energised from now on. `isReached`: the device
+   * is there, and it is the one that is meant.
+   */
   async rest(isReached: boolean): Promise<void> {
     await Promise.all(this.#outputs.map((output) => output.rest(isReached)));
   }
@@ -196,7 +203,10 @@ class Output {
     return outcome;
   }
 
-  /** Also one that was pulsed when the device was lost: it may have come back with that relay on and nothing that ends it. */
+  /**
+   * Also one that was pulsed when the device was lost: it may have come back with that relay on and nothing that ends
+   * it.
+   */
   async restore(): Promise<boolean> {
     this.#wire.forgetWord();
     this.#pulseEndsAtMs = 0;
@@ -217,7 +227,7 @@ class Output {
     this.#cancelOff();
   }
 
-  // ---- watching ----------------------------------------------------------------------------------------------------------------------------------
+  // ---- watching -----------------------------------------------------------------------------------------------------
 
   get isAstray(): boolean {
     return this.#watch.isAstray;
@@ -250,7 +260,7 @@ class Output {
     return result;
   }
 
-  // ---- commanding --------------------------------------------------------------------------------------------------------------------------------
+  // ---- commanding ---------------------------------------------------------------------------------------------------
 
   /** Sends a command and looks whether it took effect; one whose answer was lost is repeated while there is time. */
   async #carryOut(
@@ -295,7 +305,10 @@ class Output {
     return failedOutcome(failure);
   }
 
-  /** Acknowledged is done: it is looked at until it has had its time to follow, and what was not seen then is not confirmed. */
+  /**
+   * Acknowledged is done: it is looked at until it has had its time to follow, and what was not seen then is not
+   * confirmed.
+   */
   async #confirm(energised: boolean, pulseMs: number | null, doneAtMs: number): Promise<OutputOutcome> {
     const { clock, talk, log } = this.#context;
     for (;;) {

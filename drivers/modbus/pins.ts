@@ -1,4 +1,5 @@
-// How devices write a PIN: digits in nibbles or characters beside a filling, or one binary number. Leading zeros count: 0123 and 123 are two PINs.
+// How devices write a PIN: digits in nibbles or characters beside a filling, or one binary number. Leading zeros count:
+// 0123 and 123 are two PINs.
 
 import type { ProfileDocument } from './profile-schema.ts';
 
@@ -75,7 +76,9 @@ export function encodePin(spec: PinSpec, pin: string | null): bigint | null {
   return BigInt(`0x${(spec.align ?? form.defaultAlign) === 'left' ? written + filling : filling + written}`);
 }
 
-/** The digits, or null when these registers hold none. `length` comes from a field of its own where the record has one. */
+/**
+ * The digits, or null when these registers hold none. `length` comes from a field of its own where the record has one.
+ */
 export function decodePin(spec: PinSpec, raw: bigint, length: number | null): string | null {
   const digits = length ?? (spec.digits[0] === spec.digits[1] ? spec.digits[0] : null);
   if (spec.type === 'u16' || spec.type === 'u32') return raw.toString().padStart(digits ?? 0, '0');

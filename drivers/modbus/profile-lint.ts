@@ -1,4 +1,5 @@
-// What no schema can see in a profile: fields that overlap, numbers that do not fit, windows without a clock, doors without a strike to open. Runs on wire addresses.
+// What no schema can see in a profile: fields that overlap, numbers that do not fit, windows without a clock, doors
+// without a strike to open. Runs on wire addresses.
 
 import { cardLayout } from './cards.ts';
 import type { FunctionCode } from './codec.ts';
@@ -82,7 +83,7 @@ function lintFunctions(profile: Profile, error: Report): void {
   }
 }
 
-// ---- the record --------------------------------------------------------------------------------------------------------------------------------
+// ---- the record -----------------------------------------------------------------------------------------------------
 
 const RECORD = ['credentials', 'record'] as const;
 
@@ -326,7 +327,7 @@ function lintWriting(profile: Profile, spec: CredentialsSpec, error: Report, war
     );
 }
 
-// ---- the rest ----------------------------------------------------------------------------------------------------------------------------------
+// ---- the rest -------------------------------------------------------------------------------------------------------
 
 function lintClock({ clock }: Profile, error: Report): void {
   if (clock === undefined) return;
@@ -375,7 +376,9 @@ function lintEvents({ events, doors }: Profile, error: Report): void {
   lintEventPlaces(events, error);
 }
 
-/** Freeing an event would write into the next one, or a part of one would be taken for the number of those that wait. */
+/**
+ * Freeing an event would write into the next one, or a part of one would be taken for the number of those that wait.
+ */
 function lintEventPlaces(events: NonNullable<Profile['events']>, error: Report): void {
   const length = events.mode === 'ring' ? events.stride * events.count : events.registers;
   const [first, second] = eventPlaces(events);
@@ -428,7 +431,10 @@ function lintOutputs({ outputs }: Profile, error: Report, warning: Report): void
   });
 }
 
-/** What an output is driven by, as far as another one must not be: the same command at the same place moves the same relay, and opens the other door. */
+/**
+ * What an output is driven by, as far as another one must not be: the same command at the same place moves the same
+ * relay, and opens the other door.
+ */
 function drivenBy(output: Profile['outputs'][number]): string[] {
   const { pulse } = output;
   const pulsed = pulse === undefined ? [] : [`${pulse.area} ${pulse.at}${pulse.base === 0 ? '' : ` + ${pulse.base}`}`];

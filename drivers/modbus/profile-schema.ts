@@ -1,5 +1,6 @@
-// What a controller profile may say, as a zod schema: an installer writes it in YAML with the manual of a device in the other hand. It is data, never code: a closed
-// set of field types and steps, and no expression beyond `$slot` and `$count`. What words alone cannot check (overlaps, limits) is in `profile-lint.ts`.
+// What a controller profile may say, as a zod schema: an installer writes it in YAML with the manual of a device in the
+// other hand. It is data, never code: a closed set of field types and steps, and no expression beyond `$slot` and
+// `$count`. What words alone cannot check (overlaps, limits) is in `profile-lint.ts`.
 
 import { z } from 'zod';
 import { FUNCTION_CODES, PDU_LIMITS } from './codec.ts';
@@ -21,7 +22,7 @@ import {
 
 export const PROFILE_SCHEMA = 'lintel.controller/1';
 
-// ---- transport ---------------------------------------------------------------------------------------------------------------------------------
+// ---- transport ------------------------------------------------------------------------------------------------------
 
 const transport = z.strictObject({
   kinds: z.array(z.enum(TRANSPORTS)).min(1).describe('How the device can be reached'),
@@ -62,7 +63,7 @@ const limits = z
   .prefault({})
   .describe('What the device takes in one request');
 
-// ---- outputs, inputs, doors --------------------------------------------------------------------------------------------------------------------
+// ---- outputs, inputs, doors -----------------------------------------------------------------------------------------
 
 const pulse = z
   .strictObject({
@@ -143,7 +144,7 @@ const door = z.strictObject({
   rex: z.int().min(0).optional().describe('Index in inputs'),
 });
 
-// ---- clock, events, checks ---------------------------------------------------------------------------------------------------------------------
+// ---- clock, events, checks ------------------------------------------------------------------------------------------
 
 export const CLOCK_PARTS = ['yyyy', 'yy', 'mm', 'dd', 'hh', 'mi', 'ss', 'wd'] as const;
 

@@ -1,4 +1,5 @@
-// Reads a controller profile: YAML to checked data with wire addresses. Every mistake is told at once, each with its place, what is wrong and what would be right.
+// Reads a controller profile: YAML to checked data with wire addresses. Every mistake is told at once, each with its
+// place, what is wrong and what would be right.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, isAbsolute, join, resolve } from 'node:path';
@@ -37,7 +38,10 @@ export const shippedNames = (): string[] =>
     .map((file) => file.slice(0, -'.yaml'.length))
     .sort();
 
-/** The file behind the name of a shipped profile (`waveshare-relay-8ch`) or a path relative to `baseFolder` (`./profiles/acme.yaml`). */
+/**
+ * The file behind the name of a shipped profile (`waveshare-relay-8ch`) or a path relative to `baseFolder`
+ * (`./profiles/acme.yaml`).
+ */
 export const profileFile = (name: string, baseFolder: string): string =>
   /[/\\]|\.ya?ml$/.test(name)
     ? isAbsolute(name)
@@ -47,7 +51,10 @@ export const profileFile = (name: string, baseFolder: string): string =>
 
 const MOST_BYTES = 1024 * 1024;
 
-/** Loads a profile; null together with at least one error. Paths of problems start with `profile`, their messages name file and line. */
+/**
+ * Loads a profile; null together with at least one error. Paths of problems start with `profile`, their messages name
+ * file and line.
+ */
 export function loadProfile(name: string, baseFolder: string): ProfileResult {
   const file = profileFile(name, baseFolder);
   let bytes: Buffer;
@@ -180,7 +187,7 @@ function explain(complaint: Complaint, document: unknown): ProfileProblem {
   }
 }
 
-// ---- addresses ---------------------------------------------------------------------------------------------------------------------------------
+// ---- addresses ------------------------------------------------------------------------------------------------------
 
 const MODICON_PREFIX: Readonly<Record<Area, number>> = { coil: 0, discrete: 1, input: 3, holding: 4 };
 

@@ -1,5 +1,5 @@
-// From the registers of a reader to the bits of a card, and back again for the simulator. What cannot be a card is told as such: a wrong byte order or a garbled count must
-// not become a number that opens a door.
+// From the registers of a reader to the bits of a card, and back again for the simulator. What cannot be a card is told
+// as such: a wrong byte order or a garbled count must not become a number that opens a door.
 
 import { swapBytes } from './layout.ts';
 import type { CardSpec } from './reader-schema.ts';
@@ -28,7 +28,10 @@ export function cardFromRegisters(spec: CardSpec, registers: readonly number[], 
   return { reading: wiegand(spec.parity === 'stripped' ? withParity({ value, widthBits }) : { value, widthBits }) };
 }
 
-/** The registers in which a reader hands this card over, and what its count says; null when such a reader does not read it. */
+/**
+ * The registers in which a reader hands this card over, and what its count says; null when such a reader does not read
+ * it.
+ */
 export function registersFromCard(
   spec: CardSpec,
   reading: CardReading,
@@ -78,7 +81,7 @@ function widthMistake(spec: CardSpec, widthBits: number): string | null {
     : null;
 }
 
-// ---- bits --------------------------------------------------------------------------------------------------------------------------------------
+// ---- bits -----------------------------------------------------------------------------------------------------------
 
 type Bits = { value: bigint; widthBits: number };
 
@@ -100,7 +103,10 @@ function bitsOf(reading: CardReading): Bits {
   return { value: BigInt(`0x${reading.bytes.toString('hex')}`) >> padding, widthBits };
 }
 
-/** Formats of 26, 34 and 37 bits begin with even parity over the first half of the rest and end with odd parity over the second; only those are put back. */
+/**
+ * Formats of 26, 34 and 37 bits begin with even parity over the first half of the rest and end with odd parity over the
+ * second; only those are put back.
+ */
 const WITH_OUTER_PARITY = [26, 34, 37];
 
 function withParity({ value, widthBits }: Bits): Bits {

@@ -1,4 +1,5 @@
-// What no schema can see in the description of a reader: a card that does not fit, a held card that would be told again and again, a light that would drive a strike.
+// What no schema can see in the description of a reader: a card that does not fit, a held card that would be told again
+// and again, a light that would drive a strike.
 
 import { capacityBits, UID_BITS } from './reader-card.ts';
 import { FEEDBACK_SIGNALS, type ReaderSpec } from './reader-schema.ts';

@@ -1,4 +1,5 @@
-// What a profile may say about a card reader: where the card stands, how one knows that it is new, and how the reader is told what came of it.
+// What a profile may say about a card reader: where the card stands, how one knows that it is new, and how the reader
+// is told what came of it.
 
 import { z } from 'zod';
 import { address, byteOrder, durationOr, registerArea, word, wordOrder } from './schema-parts.ts';

@@ -1,8 +1,9 @@
-// How one knows that a card was shown, in the two shapes that the field has: a flag that the reader sets and we clear, and a number that counts. A shape lives from one
-// meeting with the device to the next outage.
+// How one knows that a card was shown, in the two shapes that the field has: a flag that the reader sets and we clear,
+// and a number that counts. A shape lives from one meeting with the device to the next outage.
 //
-// What waits in the device when it is first met is old: whoever showed that card has stood before a dead reader, and may have gone. Opening the door now would open it to
-// nobody, or to somebody else. So it is acknowledged and never presented; a person who is still there shows the card again.
+// What waits in the device when it is first met is old: whoever showed that card has stood before a dead reader, and
+// may have gone. Opening the door now would open it to nobody, or to somebody else. So it is acknowledged and never
+// presented; a person who is still there shows the card again.
 
 import { cardFromRegisters, type ReadCard } from './reader-card.ts';
 import type { ReaderSpec } from './reader-schema.ts';
@@ -44,7 +45,10 @@ class FlagShape implements ReaderShape {
   readonly #watch: ReaderWatch;
   /** True until what stood there at the start is gone. */
   #stale = true;
-  /** The card whose flag has not been seen cleared yet: it is not shown again by standing there, for the acknowledgement may have been lost. */
+  /**
+   * The card whose flag has not been seen cleared yet: it is not shown again by standing there, for the acknowledgement
+   * may have been lost.
+   */
   #owed: { image: string; sinceMs: number; acknowledged: boolean } | null = null;
 
   constructor(spec: FlagSpec, talk: Talk, clock: Clock, watch: ReaderWatch) {
@@ -130,14 +134,16 @@ class SequenceShape implements ReaderShape {
   }
 }
 
-/** Silence is the bus's to judge. A device that refuses to be looked at reads no card, and does not say so otherwise. */
+/**
+ * Silence is the bus's to judge. A device that refuses to be looked at reads no card, and does not say so otherwise.
+ */
 function hasRead<T>(result: Result<T>, watch: ReaderWatch): result is Extract<Result<T>, { ok: true }> {
   if (!result.ok && result.failure.kind === 'refused')
     watch.fault('reader_refused', `the device refuses to be asked for cards: ${result.failure.message}`);
   return result.ok;
 }
 
-// ---- the wire ----------------------------------------------------------------------------------------------------------------------------------
+// ---- the wire -------------------------------------------------------------------------------------------------------
 
 /** The flag, or the number. */
 export async function readNew(spec: ReaderSpec, talk: Talk): Promise<Result<number>> {

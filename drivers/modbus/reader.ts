@@ -1,5 +1,5 @@
-// A card reader as its device has it: looked at again and again, each card told once, and shown what came of it. Its polls stand in the queue of the bus where those of
-// inputs stand; what it shows stands with the strikes.
+// A card reader as its device has it: looked at again and again, each card told once, and shown what came of it. Its
+// polls stand in the queue of the bus where those of inputs stand; what it shows stands with the strikes.
 
 import { readerShape, type ReaderFault, type ReaderWatch, type Sighting } from './reader-shapes.ts';
 import type { FeedbackSignal, FeedbackWrite, ReaderSpec } from './reader-schema.ts';

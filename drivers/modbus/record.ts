@@ -1,5 +1,5 @@
-// One slot's record between credentials and registers, both ways, after the `record` of a profile. The codec is compiled once; what the device's own bits hold
-// (reserved ones, a use counter) is left out of every comparison.
+// One slot's record between credentials and registers, both ways, after the `record` of a profile. The codec is
+// compiled once; what the device's own bits hold (reserved ones, a use counter) is left out of every comparison.
 
 import { cardLayout, cardWidthBits } from './cards.ts';
 import { words as toBytes } from './codec.ts';
@@ -40,7 +40,7 @@ export type DecodedRecord = {
   oneTimeUse: boolean;
 };
 
-// ---- the codec ---------------------------------------------------------------------------------------------------------------------------------
+// ---- the codec ------------------------------------------------------------------------------------------------------
 
 /** `zone` is the controller's own for fields that say local; `doorCount` of the profile. */
 export class RecordCodec {
@@ -119,8 +119,8 @@ export class RecordCodec {
   }
 
   /**
-   * Empty is what an erasure leaves, and memory that was never written (all zeros or all ones, not in force): nothing else. A record that is only put out of force
-   * still has somebody's card and PIN in it.
+   * Empty is what an erasure leaves, and memory that was never written (all zeros or all ones, not in force): nothing
+   * else. A record that is only put out of force still has somebody's card and PIN in it.
    */
   isEmpty(registers: readonly number[]): boolean {
     if (this.#isShownAs(registers, this.#erased)) return true;
@@ -137,7 +137,10 @@ export class RecordCodec {
     return !this.#isShownAs(registers, this.#erased);
   }
 
-  /** Whether a write of `payload` into an empty slot that ended half-way may have left this: each register is still erased, or written, in force or not. */
+  /**
+   * Whether a write of `payload` into an empty slot that ended half-way may have left this: each register is still
+   * erased, or written, in force or not.
+   */
   mayBeLeftOf(payload: readonly number[], image: Buffer): boolean {
     const stages = [this.#erased, this.disabled(payload), payload].map((registers) => this.shown(registers));
     for (let at = 0; at < image.length; at += 2) {
@@ -154,7 +157,10 @@ export class RecordCodec {
     return true;
   }
 
-  /** What counts when a record is compared: one image for every empty slot, and otherwise the bits that the profile names and the device shows. */
+  /**
+   * What counts when a record is compared: one image for every empty slot, and otherwise the bits that the profile
+   * names and the device shows.
+   */
   image(registers: readonly number[]): Buffer {
     return this.shown(this.isEmpty(registers) ? this.#erased : registers);
   }
@@ -203,7 +209,7 @@ export class RecordCodec {
     return null;
   }
 
-  // ---- writing, field by field -------------------------------------------------------------------------------------------------------------------
+  // ---- writing, field by field --------------------------------------------------------------------------------------
 
   #checkKind(content: SlotContent): Encoded | null {
     const can = this.#spec.capabilities;
@@ -332,7 +338,7 @@ export class RecordCodec {
     }
   }
 
-  // ---- reading, field by field -------------------------------------------------------------------------------------------------------------------
+  // ---- reading, field by field --------------------------------------------------------------------------------------
 
   #cardNumber(registers: readonly number[]): bigint | null {
     const { card: spec } = this.#spec.record;
@@ -394,7 +400,10 @@ const refuse = (refusal: SlotRefusal, message: string): Encoded => ({ ok: false,
 
 type CardSpec = NonNullable<RecordSpec['card']>;
 
-/** A card's number as the registers hold it: binary, decimal digits in nibbles, or as text (10h in hexadecimal, others in decimal). */
+/**
+ * A card's number as the registers hold it: binary, decimal digits in nibbles, or as text (10h in hexadecimal, others
+ * in decimal).
+ */
 function cardToRaw(value: bigint, spec: CardSpec, registers: number): bigint | null {
   if (spec.type === 'bcd') {
     const text = value.toString();

@@ -1,5 +1,5 @@
-// Questions that a device which is there answers with the same exception again and again. One refusal says something about a question; one that has lasted for seconds
-// says something about the device, and somebody must look at it.
+// Questions that a device which is there answers with the same exception again and again. One refusal says something
+// about a question; one that has lasted for seconds says something about the device, and somebody must look at it.
 
 import { describeException, exceptionKind, isReadOnly, type Request } from './codec.ts';
 import type { Clock } from '../../src/domain/ports.ts';

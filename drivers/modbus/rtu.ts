@@ -1,6 +1,7 @@
-// The RTU frame and its times: address, PDU, CRC16, and how long bytes and pauses take at a baud rate. Frames are found by the length that the request leads one
-// to expect and by their CRC; pauses cannot be seen through a USB adapter's buffer, so they are kept when sending and never used to cut what arrives.
-// Source: MODBUS over Serial Line V1.02, chapters 2.5 and 6.2.2.
+// The RTU frame and its times: address, PDU, CRC16, and how long bytes and pauses take at a baud rate. Frames are found
+// by the length that the request leads one to expect and by their CRC; pauses cannot be seen through a USB adapter's
+// buffer, so they are kept when sending and never used to cut what arrives. Source: MODBUS over Serial Line V1.02,
+// chapters 2.5 and 6.2.2.
 
 import { decodeReply, encodeRequest, replyLength, type Decoded, type Request } from './codec.ts';
 import type { LineSettings } from '../../src/domain/ports.ts';
@@ -48,8 +49,9 @@ export type Search =
     };
 
 /**
- * Looks through everything that has arrived for the answer to `request` from `unit`: noise before it (a driver switching on), a foreign frame or a fragment of one
- * is stepped over. `from`: where to begin, as the search before said; so each place is looked at once, however the bytes come.
+ * Looks through everything that has arrived for the answer to `request` from `unit`: noise before it (a driver
+ * switching on), a foreign frame or a fragment of one is stepped over. `from`: where to begin, as the search before
+ * said; so each place is looked at once, however the bytes come.
  */
 export function findReply(unit: number, request: Request, received: Buffer, from = 0): Search {
   const full = replyFrameLength(request);

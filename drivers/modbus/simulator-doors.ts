@@ -1,5 +1,5 @@
-// What a simulated controller decides by itself, with Lintel far away: a card or a PIN is looked up in its own table, by its own window and clock, and its own relay
-// opens the door. It reads nothing but its registers.
+// What a simulated controller decides by itself, with Lintel far away: a card or a PIN is looked up in its own table,
+// by its own window and clock, and its own relay opens the door. It reads nothing but its registers.
 
 import { cardWidthBits } from './cards.ts';
 import { getBits } from './layout.ts';

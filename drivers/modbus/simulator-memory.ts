@@ -1,4 +1,5 @@
-// The memory of a simulated device, and how it answers a request: only addresses that the profile names exist, as in the device itself.
+// The memory of a simulated device, and how it answers a request: only addresses that the profile names exist, as in
+// the device itself.
 
 import { COIL_OFF, COIL_ON, packBits, PDU_LIMITS, unpackBits, words, type FunctionCode } from './codec.ts';
 import type { Area } from './schema-parts.ts';
@@ -173,7 +174,10 @@ const HANDLERS: Readonly<Record<FunctionCode, Handler>> = {
   23: readWrite,
 };
 
-/** Bytes of a request's PDU, from what has come of it; null while that cannot be told, 0 for a function that nobody here knows. */
+/**
+ * Bytes of a request's PDU, from what has come of it; null while that cannot be told, 0 for a function that nobody here
+ * knows.
+ */
 export function requestLength(start: Buffer): number | null {
   const fc = start[0];
   if (fc === undefined) return null;

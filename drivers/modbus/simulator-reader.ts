@@ -1,11 +1,14 @@
-// The reader of a simulated device: people show cards at it, and it hands them over in the shape that its profile names.
+// The reader of a simulated device: people show cards at it, and it hands them over in the shape that its profile
+// names.
 
 import { registersFromCard } from './reader-card.ts';
 import { FEEDBACK_SIGNALS, type FeedbackSignal, type ReaderSpec } from './reader-schema.ts';
 import type { SimulatedMemory, Written } from './simulator-memory.ts';
 import { encodeWiegand, parseCanonical, type CardReading } from '../../src/domain/card-formats.ts';
 
-/** `busy`: the card before it has not been taken yet, so it reads no other; `unfit`: not a kind of card that it reads. */
+/**
+ * `busy`: the card before it has not been taken yet, so it reads no other; `unfit`: not a kind of card that it reads.
+ */
 export type Shown = 'read' | 'busy' | 'unfit';
 
 const SHOWN_BOUND = 100;

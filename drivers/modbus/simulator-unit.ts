@@ -1,5 +1,6 @@
-// One simulated device, made from its profile: its registers and coils, its relays with pulses of their own, its inputs, its clock, and what it does when its power
-// goes. What it decides by itself stands in `simulator-doors.ts`. It knows nothing of Lintel but the bytes of requests.
+// One simulated device, made from its profile: its registers and coils, its relays with pulses of their own, its
+// inputs, its clock, and what it does when its power goes. What it decides by itself stands in `simulator-doors.ts`. It
+// knows nothing of Lintel but the bytes of requests.
 
 import { recordRegisters } from './layout.ts';
 import type { Profile } from './profile-schema.ts';
@@ -110,7 +111,7 @@ export class SimulatedUnit {
       this.memory.set(this.profile.boot_counter.area, this.profile.boot_counter.at, 1);
   }
 
-  // ---- the people's side: what happens at the device -----------------------------------------------------------------------------------------------
+  // ---- the people's side: what happens at the device ----------------------------------------------------------------
 
   /** Whether a relay is energised. */
   output(index: number): boolean {
@@ -149,7 +150,9 @@ export class SimulatedUnit {
     this.#clockOffsetMs = atMs - this.#clock.nowMs();
   }
 
-  /** These faults for the next `count` requests (of this function code only, where one is given), over the lasting ones. */
+  /**
+   * These faults for the next `count` requests (of this function code only, where one is given), over the lasting ones.
+   */
   failNext(faults: Partial<UnitFaults>, count = 1, fc: number | null = null): void {
     for (let i = 0; i < count; i++) this.#next.push({ faults, fc });
   }
@@ -231,7 +234,7 @@ export class SimulatedUnit {
     this.doors.close();
   }
 
-  // ---- the wire's side -----------------------------------------------------------------------------------------------------------------------------
+  // ---- the wire's side ----------------------------------------------------------------------------------------------
 
   /** Which faults the request that has just come meets; null when the device is off. */
   takeFaults(pdu: Buffer): UnitFaults | null {
@@ -333,7 +336,10 @@ export class SimulatedUnit {
     if (set !== undefined) this.memory.set('holding', set.at, 0);
   }
 
-  /** A command of the profile's commit or delete steps: busy for a while, then done, or refused for a PIN that is there twice. */
+  /**
+   * A command of the profile's commit or delete steps: busy for a while, then done, or refused for a PIN that is there
+   * twice.
+   */
   #wroteCommand(writes: readonly Written[]): void {
     const { credentials } = this.profile;
     for (const steps of [credentials?.commit?.steps, credentials?.delete.steps]) {

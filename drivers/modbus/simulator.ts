@@ -1,5 +1,6 @@
-// Simulated Modbus devices on a real line: a serial port (one end of a pseudo terminal pair), a TCP port that speaks Modbus TCP, or one that stands for a serial
-// converter. Tests, the demo and `lintel simulate` use the same ones, and what goes wrong in the field goes wrong here on switch.
+// Simulated Modbus devices on a real line: a serial port (one end of a pseudo terminal pair), a TCP port that speaks
+// Modbus TCP, or one that stands for a serial converter. Tests, the demo and `lintel simulate` use the same ones, and
+// what goes wrong in the field goes wrong here on switch.
 
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Profile } from './profile-schema.ts';
@@ -33,7 +34,10 @@ export type LineFaults = {
   foreign: boolean;
   /** Modbus TCP: the connection is ended after each whole answer. */
   oneAnswerEach: boolean;
-  /** A gateway looks so long for a unit that is not there before it says so; `oneAtATime`: nobody else is served meanwhile. */
+  /**
+   * A gateway looks so long for a unit that is not there before it says so; `oneAtATime`: nobody else is served
+   * meanwhile.
+   */
   vain: { takesMs: number; oneAtATime: boolean };
   /** How many connections it takes; one more is ended at once. */
   mostConnections: number;
@@ -163,7 +167,7 @@ export class ModbusSimulator {
     this.#tcpPort = address.port;
   }
 
-  // ---- RTU ---------------------------------------------------------------------------------------------------------------------------------------
+  // ---- RTU ----------------------------------------------------------------------------------------------------------
 
   #hear(line: RtuServerLine, bytes: Buffer, send: (bytes: Buffer) => void): void {
     if (this.lineFaults.echo) send(bytes);
@@ -235,7 +239,7 @@ export class ModbusSimulator {
     this.#timers.add(timer);
   }
 
-  // ---- Modbus TCP --------------------------------------------------------------------------------------------------------------------------------
+  // ---- Modbus TCP ---------------------------------------------------------------------------------------------------
 
   #serveMbap(socket: Socket, send: (bytes: Buffer) => void): void {
     const end = (): void => void socket.end();
@@ -282,7 +286,10 @@ export class ModbusSimulator {
   }
 }
 
-/** Cuts what comes over a line into requests, by the length that their start tells and the CRC; a pause ends what never became one. */
+/**
+ * Cuts what comes over a line into requests, by the length that their start tells and the CRC; a pause ends what never
+ * became one.
+ */
 class RtuServerLine {
   readonly #clock: Clock;
   readonly #request: (bytes: Buffer) => void;

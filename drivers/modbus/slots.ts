@@ -1,5 +1,6 @@
-// The device's table of credentials: reading, writing and erasing slots, contiguous ones together, in the order that never leaves a half-written record in force. A
-// write whose answer was lost is `unknown`; nobody here tries again, because only reading back tells.
+// The device's table of credentials: reading, writing and erasing slots, contiguous ones together, in the order that
+// never leaves a half-written record in force. A write whose answer was lost is `unknown`; nobody here tries again,
+// because only reading back tells.
 
 import type { Priority } from './bus-terms.ts';
 import { slotsPerWrite } from './capabilities.ts';
@@ -42,7 +43,9 @@ export class Slots implements SlotDevice {
   readonly #atOnce: number;
   /** Why slots may not be touched just now, or null. */
   readonly #refusal: () => string | null;
-  /** Whoever asks for the image of a content is about to write it: it is encoded once, and forgotten with the content. */
+  /**
+   * Whoever asks for the image of a content is about to write it: it is encoded once, and forgotten with the content.
+   */
   readonly #encoded = new WeakMap<SlotContent, { slot: number; encoded: Encoded }>();
 
   /** `maxInFlight`: requests that the device takes at once. */
@@ -116,9 +119,12 @@ export class Slots implements SlotDevice {
     return known?.slot === slot ? known.encoded : this.#codec.encode(slot, content);
   }
 
-  // ---- runs of slots -----------------------------------------------------------------------------------------------------------------------------
+  // ---- runs of slots ------------------------------------------------------------------------------------------------
 
-  /** Carries out contiguous slots together; when the device refuses a whole transfer, each of its slots alone, so that one does not fail the others. */
+  /**
+   * Carries out contiguous slots together; when the device refuses a whole transfer, each of its slots alone, so that
+   * one does not fail the others.
+   */
   async #inRuns(
     records: readonly Record[],
     outcomes: Map<number, SlotOutcome>,
@@ -219,7 +225,7 @@ export class Slots implements SlotDevice {
     return null;
   }
 
-  // ---- the table ---------------------------------------------------------------------------------------------------------------------------------
+  // ---- the table ----------------------------------------------------------------------------------------------------
 
   async #readRun(run: readonly number[]): Promise<Result<number[]>> {
     const [first] = run;
@@ -245,7 +251,10 @@ export class Slots implements SlotDevice {
     assert(Number.isInteger(slot) && slot >= first_slot && slot < first_slot + count, `slot ${slot} is in the table`);
   }
 
-  /** Whether one write may carry several slots, and how many. A refusal by a commit step is one slot's, so those go alone. */
+  /**
+   * Whether one write may carry several slots, and how many. A refusal by a commit step is one slot's, so those go
+   * alone.
+   */
   #perWrite(): number {
     if (this.#spec.commit?.mode === 'per-slot' || this.#spec.delete.mode === 'command') return 1;
     return this.#perTransfer(this.#talk.writeRegistersLimit);

@@ -1,4 +1,5 @@
-// The steps of a profile's handshakes (write, poll, wait), carried out one after the other. A closed set of verbs with `$slot` and `$count`: a profile stays data.
+// The steps of a profile's handshakes (write, poll, wait), carried out one after the other. A closed set of verbs with
+// `$slot` and `$count`: a profile stays data.
 
 import type { Priority } from './bus-terms.ts';
 import type { Step } from './credential-schema.ts';

@@ -1,5 +1,6 @@
-// How a device's parts speak to it: reads and writes of areas, cut into requests that the device takes and the bus can bear, with patience for a busy device. What
-// comes of it is a value; nothing here throws for what a device or wire does.
+// How a device's parts speak to it: reads and writes of areas, cut into requests that the device takes and the bus can
+// bear, with patience for a busy device. What comes of it is a value; nothing here throws for what a device or wire
+// does.
 
 import type { BusUnit, Outcome, Priority, RequestOptions } from './bus-terms.ts';
 import { describeException, exceptionKind, type Reply, type Request } from './codec.ts';
@@ -178,7 +179,10 @@ function toResult(outcome: Exclude<Outcome, { outcome: 'exception' }>): Result<R
   }
 }
 
-/** A gateway that did not reach its device knows no more than a time-out does; so does a device that takes a write on for later. */
+/**
+ * A gateway that did not reach its device knows no more than a time-out does; so does a device that takes a write on
+ * for later.
+ */
 function failed(code: number): Result<never> {
   const message = describeException(code);
   const kind = exceptionKind(code);

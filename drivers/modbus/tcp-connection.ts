@@ -1,6 +1,7 @@
-// One connection to a Modbus TCP device or gateway, from opening it to its end; then another is made. The library sees to the header and to matching answers to questions
-// by transaction number. The rest is kept here: the socket is ours (keep-alive, no delay), and an answer is read by our own codec from the raw bytes, because the
-// library takes an acknowledgement without comparing what it acknowledges.
+// One connection to a Modbus TCP device or gateway, from opening it to its end; then another is made. The library sees
+// to the header and to matching answers to questions by transaction number. The rest is kept here: the socket is ours
+// (keep-alive, no delay), and an answer is read by our own codec from the raw bytes, because the library takes an
+// acknowledgement without comparing what it acknowledges.
 
 import { connect, type Socket } from 'node:net';
 import modbusSerial from 'modbus-serial';
@@ -14,7 +15,10 @@ import type { Clock } from '../../src/domain/ports.ts';
 const CONNECT_MS = 5_000;
 const KEEP_ALIVE_MS = 10_000;
 const HEADER_BYTES = 7;
-/** So much is taken in one turn of the loop, and in all: far more than a device answers to so few questions. What it sends beyond that waits on its side. */
+/**
+ * So much is taken in one turn of the loop, and in all: far more than a device answers to so few questions. What it
+ * sends beyond that waits on its side.
+ */
 const READ_BYTES = 2048;
 const INTAKE = { atOnce: 256 * 1024, perSecond: 256 * 1024 } as const;
 
@@ -83,7 +87,10 @@ export class TcpConnection {
     return this.#watch.why(question);
   }
 
-  /** After a plain close the kernel goes on delivering what it has taken, for minutes: a strike among it would open a door long after its time. */
+  /**
+   * After a plain close the kernel goes on delivering what it has taken, for minutes: a strike among it would open a
+   * door long after its time.
+   */
   reset(): void {
     this.#isOver = true;
     this.#socket.resetAndDestroy();

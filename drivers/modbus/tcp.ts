@@ -1,6 +1,7 @@
-// The Modbus TCP line: a connection that is made again after each loss, every call ended by a deadline or with the connection, and what a gateway does while it looks
-// for a unit that is not there. A device that closes the connection between two answers is no outage: the next question makes another. A unit that was asked in vain is
-// asked on a connection of its own, so that nobody waits behind it, as long as the gateway takes two.
+// The Modbus TCP line: a connection that is made again after each loss, every call ended by a deadline or with the
+// connection, and what a gateway does while it looks for a unit that is not there. A device that closes the connection
+// between two answers is no outage: the next question makes another. A unit that was asked in vain is asked on a
+// connection of its own, so that nobody waits behind it, as long as the gateway takes two.
 
 import type { Attempt, Line, LineEvents, LineUnit, SendOptions } from './bus-terms.ts';
 import type { Question } from './answer-watch.ts';
@@ -13,7 +14,10 @@ const RETRY_FIRST_MS = 500;
 const RETRY_LAST_MS = 5_000;
 /** What a network and a gateway's own queue may add to a device's turnaround. */
 const NETWORK_SLACK_MS = 250;
-/** A gateway that looks for a unit in vain keeps everybody behind it waiting meanwhile. So long, at most, others that ask through it are waited for on that account. */
+/**
+ * A gateway that looks for a unit in vain keeps everybody behind it waiting meanwhile. So long, at most, others that
+ * ask through it are waited for on that account.
+ */
 const GATEWAY_BUSY_MS = 5_000;
 /** How often it is looked at whether it is done. */
 const GATEWAY_LOOK_MS = 100;
@@ -144,7 +148,10 @@ export class TcpLine implements Line {
     return attempt;
   }
 
-  /** One that a second connection brought nothing of is asked on the first the next time: it may be that nobody reads the second. */
+  /**
+   * One that a second connection brought nothing of is asked on the first the next time: it may be that nobody reads
+   * the second.
+   */
   #noteVain(unit: LineUnit, { result }: Attempt, isAside: boolean): void {
     if (result === 'reply') this.#slow.delete(unit);
     if (result === 'reply' || (isAside && result === 'timed_out')) this.#vain.delete(unit);
@@ -215,7 +222,10 @@ export class TcpLine implements Line {
     else this.#endAside();
   }
 
-  /** For how long the gateway may still be kept by a unit that is not there, ms, and need its usual time for this one after that. 0: no reason to wait. */
+  /**
+   * For how long the gateway may still be kept by a unit that is not there, ms, and need its usual time for this one
+   * after that. 0: no reason to wait.
+   */
   #busyMs(unit: LineUnit, usualMs: number): number {
     if (!unit.online) return 0;
     const nowMs = this.#clock.monotonicMs();
@@ -240,7 +250,7 @@ export class TcpLine implements Line {
     return this.#main === connection;
   }
 
-  // ---- the connections ---------------------------------------------------------------------------------------------------------------------------
+  // ---- the connections ----------------------------------------------------------------------------------------------
 
   #usable(isAside: boolean): TcpConnection | null {
     const connection = isAside ? (this.#aside?.connection ?? null) : this.#main;

@@ -1,4 +1,5 @@
-// How devices write an instant: a table of forms, each a number of one to three registers. `local` ones go by the wall clock at the door, so a zone comes along.
+// How devices write an instant: a table of forms, each a number of one to three registers. `local` ones go by the wall
+// clock at the door, so a zone comes along.
 
 import { Temporal } from 'temporal-polyfill';
 
@@ -131,9 +132,10 @@ export const instantOf = (wall: WallClock, zone: string): number =>
   Temporal.ZonedDateTime.from({ ...wall, timeZone: zone }, { disambiguation: 'earlier' }).epochMilliseconds;
 
 /**
- * The number for the start of a window (`from`) or its end (`until`, exclusive), or null when the form cannot say it. Forms of a minute and finer are rounded
- * inwards, so that the device never opens outside the window; forms of a day outwards, because inwards nothing would be left of a day (who writes them at the start
- * and erases them at the end keeps the window).
+ * The number for the start of a window (`from`) or its end (`until`, exclusive), or null when the form cannot say it.
+ * Forms of a minute and finer are rounded inwards, so that the device never opens outside the window; forms of a day
+ * outwards, because inwards nothing would be left of a day (who writes them at the start and erases them at the end
+ * keeps the window).
  */
 export function windowToRaw(
   type: TimeType,

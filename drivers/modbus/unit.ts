@@ -1,4 +1,5 @@
-// What the bus keeps of one unit: whether it answers, what it was found to be wrong with, and which of its probes is next.
+// What the bus keeps of one unit: whether it answers, what it was found to be wrong with, and which of its probes is
+// next.
 
 import { assert } from '../../src/domain/errors.ts';
 import type { DeviceCounters, Timer } from '../../src/domain/ports.ts';
@@ -30,7 +31,10 @@ export class Unit implements BusUnit, LineUnit {
   #nextProbe = 0;
   online = false;
   problem: { kind: 'line' | 'silent'; reason: string } | null = null;
-  /** What it was found to do wrong since its last good answer; null: it was only silent, or is well. Says more than any silence after it. */
+  /**
+   * What it was found to do wrong since its last good answer; null: it was only silent, or is well. Says more than any
+   * silence after it.
+   */
   fault: string | null = null;
   #toldFault: string | null = null;
   inFlight = 0;

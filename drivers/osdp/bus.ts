@@ -1,7 +1,9 @@
-// One RS-485 line and the readers on it: one command outstanding, who speaks next, and how long to wait for an answer (fact sheet section 1). While there is work the
-// wire sets the pace: the next command leaves as soon as the line has been idle for two characters after an answer. Strikes and feedback go before polls, a reader
-// that has more to say is asked again at once (a few times), and dead readers are probed only as often as leaves the others nine tenths of their polls. Where nobody
-// has anything to say, readers are polled at their own idle pace (station.ts), and all waiting is done by timers.
+// One RS-485 line and the readers on it: one command outstanding, who speaks next, and how long to wait for an answer
+// (fact sheet section 1). While there is work the wire sets the pace: the next command leaves as soon as the line has
+// been idle for two characters after an answer. Strikes and feedback go before polls, a reader that has more to say is
+// asked again at once (a few times), and dead readers are probed only as often as leaves the others nine tenths of
+// their polls. Where nobody has anything to say, readers are polled at their own idle pace (station.ts), and all
+// waiting is done by timers.
 
 import type { BusHealth, Clock, LineSettings, Log, OpenPort, Port, Random, Timer } from '../driver.ts';
 import { SteadyLine, wireTimeMs } from '../serial-port.ts';
@@ -16,7 +18,10 @@ import type { Station } from './station.ts';
 export type BusTimings = {
   /** A reader has this long to begin its answer after the command's end. */
   replyTimeoutMs: number;
-  /** A silence of this length inside a frame ends it. USB adapters and network converters deliver frames in pieces, tens of milliseconds apart. */
+  /**
+   * A silence of this length inside a frame ends it. USB adapters and network converters deliver frames in pieces, tens
+   * of milliseconds apart.
+   */
   characterGapMs: number;
 };
 
@@ -29,12 +34,21 @@ export type BusContext = {
   disturbed: (problem: string | null) => void;
 };
 
-/** Added to every reply time-out: adapters hold bytes back for up to 16 ms in each direction, converters for a little longer. */
+/**
+ * Added to every reply time-out: adapters hold bytes back for up to 16 ms in each direction, converters for a little
+ * longer.
+ */
 const TRANSIT_MS = 20;
 const IDLE_CHARACTERS = 2;
-/** A handshake, or events that wait in one reader, may take this many exchanges of a visit before the others have their turn. */
+/**
+ * A handshake, or events that wait in one reader, may take this many exchanges of a visit before the others have their
+ * turn.
+ */
 const VISIT_EXCHANGES = 4;
-/** Readers are looked for ahead of the ordinary turns, but those that are online must not be forgotten over a whole bus that wakes up. */
+/**
+ * Readers are looked for ahead of the ordinary turns, but those that are online must not be forgotten over a whole bus
+ * that wakes up.
+ */
 const PROBES_IN_A_ROW = 3;
 /** From a round of this length on every reader has one exchange in its turn. */
 const LONG_ROUND_MS = 1_000;
@@ -44,16 +58,22 @@ const PRIORITY_EXCHANGES = 8;
 const PROBES = { share: 1 / 13, leastPauseMs: 2_500 } as const;
 /** What looks may take of the bus, one after the other. */
 const LOOK_SHARE = 1 / 20;
-/** Answers that nobody waits for come in bursts, out of a converter's or a reader's buffer: the line is left alone until they have passed. */
+/**
+ * Answers that nobody waits for come in bursts, out of a converter's or a reader's buffer: the line is left alone until
+ * they have passed.
+ */
 const STRAY_PAUSE_MS = 20;
 /**
- * Timers have a grain of a millisecond, at fast baud rates many times the pause that the line needs. While work waits, at most this last bit of a pause is counted out
- * in turns of the loop, which costs the processor all of it.
+ * Timers have a grain of a millisecond, at fast baud rates many times the pause that the line needs. While work waits,
+ * at most this last bit of a pause is counted out in turns of the loop, which costs the processor all of it.
  */
 const COUNTED_MS = 1.2;
 /** A timer may fire this much early, for the loop keeps its time in whole milliseconds. */
 const TIMER_EARLY_MS = 1;
-/** A line that has not fallen silent for so long is waited for by timer only: noise without end must not keep the loop turning. */
+/**
+ * A line that has not fallen silent for so long is waited for by timer only: noise without end must not keep the loop
+ * turning.
+ */
 const NOISY_AFTER_MS = 50;
 
 type Exchange = {
@@ -71,7 +91,10 @@ type Exchange = {
 
 export class OsdpBus {
   readonly settings: LineSettings;
-  /** Frames that nobody had asked for: late answers, other addresses, our own bytes come back from an adapter that echoes. */
+  /**
+   * Frames that nobody had asked for: late answers, other addresses, our own bytes come back from an adapter that
+   * echoes.
+   */
   strays = 0;
   readonly #timings: BusTimings;
   readonly #context: BusContext;
@@ -81,7 +104,9 @@ export class OsdpBus {
   #line: SteadyLine | null = null;
   #port: Port | null = null;
   #exchange: Exchange | null = null;
-  /** Fires when silence is to be judged, or earlier: it outlives exchanges that were answered, since most of them are. */
+  /**
+   * Fires when silence is to be judged, or earlier: it outlives exchanges that were answered, since most of them are.
+   */
   #judge: { timer: Timer; atMs: number } | null = null;
   #lastByteMs = 0;
   /** No byte of ours before this instant. */
@@ -154,7 +179,7 @@ export class OsdpBus {
     return this.#stations.reduce((count, station) => count + (station.isOpen ? 1 : 0), 0);
   }
 
-  // ---- the line ---------------------------------------------------------------------------------------------------------------------------------
+  // ---- the line -----------------------------------------------------------------------------------------------------
 
   #up(port: Port): void {
     this.#port = port;
@@ -180,8 +205,9 @@ export class OsdpBus {
   }
 
   /**
-   * A strike went at this instant, and its time is over. Where a converter has sent anything since, it has also received the strike. Where the network has stood
-   * still since, it would deliver the strike when it moves again, and open the door behind the back of whoever waited there.
+   * A strike went at this instant, and its time is over. Where a converter has sent anything since, it has also
+   * received the strike. Where the network has stood still since, it would deliver the strike when it moves again, and
+   * open the door behind the back of whoever waited there.
    */
   #callBack(sentAtMs: number): void {
     if (this.#lastByteMs >= sentAtMs || !this.settings.path.startsWith('tcp://')) return;
@@ -192,7 +218,7 @@ export class OsdpBus {
     return wireTimeMs(this.settings, count);
   }
 
-  // ---- whose turn it is -------------------------------------------------------------------------------------------------------------------------
+  // ---- whose turn it is ---------------------------------------------------------------------------------------------
 
   #kick(): void {
     if (this.#exchange === null && !this.#turning) this.#step();
@@ -215,7 +241,9 @@ export class OsdpBus {
     else this.#waitForNext(nowMs);
   }
 
-  /** The line has not fallen silent for as long as an answer may take: whoever wanted to speak has missed an exchange. */
+  /**
+   * The line has not fallen silent for as long as an answer may take: whoever wanted to speak has missed an exchange.
+   */
   #keptWaiting(nowMs: number): void {
     this.#keptSinceMs = nowMs;
     for (const station of this.#stations) {
@@ -246,12 +274,16 @@ export class OsdpBus {
     return ordinary ?? probe;
   }
 
-  /** May the station that was heard last speak again at once: for the rest of its handshake, events that wait in it, or its requests? */
+  /**
+   * May the station that was heard last speak again at once: for the rest of its handshake, events that wait in it, or
+   * its requests?
+   */
   #goesOn(station: Station, nowMs: number, probe: Station | null): boolean {
     const wants = station.wants(nowMs);
     if (wants === 'connect') return true;
     if (wants === 'poll') return station.draining;
-    // Setting a reader up can wait while another one is not even online, and must not make a long round longer: sessions end after eight seconds of silence.
+    // Setting a reader up can wait while another one is not even online, and must not make a long round longer:
+    // sessions end after eight seconds of silence.
     const roundMs = Math.max(this.#roundMs, nowMs - this.#roundBeganMs);
     return wants === 'request' && probe === null && roundMs < LONG_ROUND_MS;
   }
@@ -290,7 +322,10 @@ export class OsdpBus {
     return null;
   }
 
-  /** Whoever is to be looked at: while nobody waits for anything on this bus, or when it has waited for that for too long and no strike or feedback is due. */
+  /**
+   * Whoever is to be looked at: while nobody waits for anything on this bus, or when it has waited for that for too
+   * long and no strike or feedback is due.
+   */
   #nextLook(nowMs: number): Station | null {
     if (nowMs < this.#lookAtMs) return null;
     const count = this.#stations.length;
@@ -351,7 +386,7 @@ export class OsdpBus {
     });
   }
 
-  // ---- one exchange -----------------------------------------------------------------------------------------------------------------------------
+  // ---- one exchange -------------------------------------------------------------------------------------------------
 
   #transmit(station: Station, port: Port, nowMs: number, isLook: boolean): void {
     const wants = isLook ? 'look' : station.wants(nowMs);
@@ -425,7 +460,9 @@ export class OsdpBus {
     station?.passedBy(atMs);
   }
 
-  /** A frame that stopped in the middle may hide another behind it: do not wait for the reply's whole time-out to look. */
+  /**
+   * A frame that stopped in the middle may hide another behind it: do not wait for the reply's whole time-out to look.
+   */
   #hurry(): void {
     const exchange = this.#exchange;
     if (exchange === null || !this.#parser.pending) return;

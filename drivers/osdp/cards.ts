@@ -1,5 +1,5 @@
-// From what a reader sends to the bits of a card, left-justified with zero padding. The format byte of RAW is not believed: card formats go by bit count and
-// parity.
+// From what a reader sends to the bits of a card, left-justified with zero padding. The format byte of RAW is not
+// believed: card formats go by bit count and parity.
 
 import type { CardReading } from '../../src/domain/card-formats.ts';
 import { decodeWiegand, WIEGAND_FORMATS } from '../../src/domain/card-formats.ts';
@@ -11,9 +11,11 @@ export type Justify = 'auto' | 'left' | 'right';
 export const MAX_CARD_BITS = 512;
 
 /**
- * Where the bits of one reader head begin in the bytes that it sends. With `auto` it is learnt from the padding, which is zeros: bits that are set where one side's padding
- * would be speak for the other. Only a reading that can be one side alone, and whose parity is right there in every format of its length, is believed. How a reading is
- * taken never depends on its own parity: a reader's habit is one thing and a damaged card another, and a second look would let one wrong card in four pass.
+ * Where the bits of one reader head begin in the bytes that it sends. With `auto` it is learnt from the padding, which
+ * is zeros: bits that are set where one side's padding would be speak for the other. Only a reading that can be one
+ * side alone, and whose parity is right there in every format of its length, is believed. How a reading is taken never
+ * depends on its own parity: a reader's habit is one thing and a damaged card another, and a second look would let one
+ * wrong card in four pass.
  */
 export class Justification {
   #side: 'left' | 'right' | null;

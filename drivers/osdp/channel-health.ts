@@ -1,5 +1,5 @@
-// Tells the glitches that RS-485 has from a channel that somebody should look at. One lost session is ten milliseconds of traffic and nobody's business; a forged or
-// clear reply, or sessions that keep falling, are.
+// Tells the glitches that RS-485 has from a channel that somebody should look at. One lost session is ten milliseconds
+// of traffic and nobody's business; a forged or clear reply, or sessions that keep falling, are.
 
 import type { Clock, DriverEvent, Timer } from '../driver.ts';
 import type { Stranger } from './key-ring.ts';
@@ -55,7 +55,10 @@ export class ChannelHealth {
     if (unstable) this.#raise(reason);
   }
 
-  /** After an attempt to get in. Who answers without the key is told once, however often it is tried, until the reader itself has been met again. */
+  /**
+   * After an attempt to get in. Who answers without the key is told once, however often it is tried, until the reader
+   * itself has been met again.
+   */
   met(stranger: Stranger | null, secured: boolean): void {
     if (stranger !== null && this.#met === null)
       this.#emit({ type: 'secure_channel_lost', device: this.#device, reason: STRANGER_TEXT[stranger] });

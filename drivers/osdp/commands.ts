@@ -1,5 +1,6 @@
-// The commands of OSDP 2.2, controller to reader, as one table in the specification's words (fact sheet section 3). All integers are little-endian unless
-// said; "units" are 100 ms. A row encodes fields and decodes data (the simulator's half); `decode` gives null for data that the command cannot have.
+// The commands of OSDP 2.2, controller to reader, as one table in the specification's words (fact sheet section 3). All
+// integers are little-endian unless said; "units" are 100 ms. A row encodes fields and decodes data (the simulator's
+// half); `decode` gives null for data that the command cannot have.
 
 import { decodeFragment, encodeFragment } from './multipart.ts';
 import type { Fragment } from './multipart.ts';
@@ -300,6 +301,7 @@ export function decodeCommand(code: number, data: Buffer): DecodedCommand | 'unk
   const name = NAMES.get(code);
   if (name === undefined) return 'unknown';
   const fields = COMMANDS[name].decode(data);
-  // The row and its fields belong together by the table's type; the compiler cannot follow that through a run-time name.
+  // The row and its fields belong together by the table's type; the compiler cannot follow that through a run-time
+  // name.
   return fields === null ? 'malformed' : ({ name, fields } as DecodedCommand);
 }

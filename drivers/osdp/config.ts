@@ -1,5 +1,5 @@
-// The keys of an OSDP bus and its readers in the facility file, and what they become. Defaults fit the common reader: factory baud, Secure Channel required, red
-// when ready, green when granted.
+// The keys of an OSDP bus and its readers in the facility file, and what they become. Defaults fit the common reader:
+// factory baud, Secure Channel required, red when ready, green when granted.
 
 import { z } from 'zod';
 import type { Capabilities, Feedback } from '../driver.ts';
@@ -13,7 +13,9 @@ import type { ReaderSettings } from './reader.ts';
 
 const SECOND_MS = 1_000;
 
-/** A duration with its unit, left as it was written: what comes out of these schemas goes through them again unchanged. */
+/**
+ * A duration with its unit, left as it was written: what comes out of these schemas goes through them again unchanged.
+ */
 const duration = (minMs: number, maxMs: number, fallback: string) => {
   const words = `a duration from ${formatDuration(minMs)} to ${formatDuration(maxMs)}, with its unit (ms, s, m, h or d)`;
   return z

@@ -1,4 +1,5 @@
-// The two check characters of OSDP: CRC-16 (poly 0x1021, start 0x1D0F, not reflected, sent low byte first) and the 8-bit checksum that every reader must know.
+// The two check characters of OSDP: CRC-16 (poly 0x1021, start 0x1D0F, not reflected, sent low byte first) and the
+// 8-bit checksum that every reader must know.
 
 const POLYNOMIAL = 0x1021;
 const START = 0x1d0f;

@@ -1,5 +1,5 @@
-// Finding a reader of which nothing is known, alone on its line: at each baud one question to everybody (address 0x7F), then every address in turn. The line is
-// opened here, for the bus proper is out of service meanwhile.
+// Finding a reader of which nothing is known, alone on its line: at each baud one question to everybody (address 0x7F),
+// then every address in turn. The line is opened here, for the bus proper is out of service meanwhile.
 
 import type { Clock, DriverContext, LineSettings, Port } from '../driver.ts';
 import { wireTimeMs } from '../serial-port.ts';
@@ -27,7 +27,10 @@ const REOPEN_MS = 100;
 const TRANSIT_MS = 20;
 const ADDRESSES = Array.from({ length: BROADCAST_ADDRESS }, (_, address) => address);
 
-/** The only reader on the line, or null. With `comset` its new address and baud, as it confirmed them. Rejects when the line cannot be opened. */
+/**
+ * The only reader on the line, or null. With `comset` its new address and baud, as it confirmed them. Rejects when the
+ * line cannot be opened.
+ */
 export async function scanLine(
   settings: LineSettings,
   timings: BusTimings,

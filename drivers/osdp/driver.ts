@@ -1,5 +1,5 @@
-// The OSDP driver: one bus, its readers, and what an operator may do to them. The composition is all there is here; the bus is bus.ts, a reader's life reader.ts, and
-// the operator's work operator.ts.
+// The OSDP driver: one bus, its readers, and what an operator may do to them. The composition is all there is here; the
+// bus is bus.ts, a reader's life reader.ts, and the operator's work operator.ts.
 
 import type {
   BusHealth,

@@ -1,5 +1,6 @@
-// What people see and hear at a reader: each signal of the contract as LED, buzzer and text commands. `ready` is the reader's permanent state and is restored after
-// every reconnect; everything else is temporary and ends by the reader's own timer, so that a cut line leaves no reader green.
+// What people see and hear at a reader: each signal of the contract as LED, buzzer and text commands. `ready` is the
+// reader's permanent state and is restored after every reconnect; everything else is temporary and ends by the reader's
+// own timer, so that a cut line leaves no reader green.
 
 import type { Feedback } from '../driver.ts';
 import { assert } from '../../src/domain/errors.ts';
@@ -22,7 +23,10 @@ const FLASH_UNITS = 2;
 const STEADY_UNITS = 10;
 const BEEP_UNITS = 1;
 
-/** What a reader shows at rest, for one that has just come back: whatever it shows for the moment is left to end by itself. */
+/**
+ * What a reader shows at rest, for one that has just come back: whatever it shows for the moment is left to end by
+ * itself.
+ */
 export function restingCommands(
   reader: number,
   led: number,
@@ -35,7 +39,10 @@ export function restingCommands(
   ];
 }
 
-/** The commands that show `signal`, the most telling first. `features` says what the reader has; a command it does not know would only cost time. */
+/**
+ * The commands that show `signal`, the most telling first. `features` says what the reader has; a command it does not
+ * know would only cost time.
+ */
 export function feedbackCommands(
   reader: number,
   led: number,

@@ -1,4 +1,5 @@
-// Sending a file to a reader (fact sheet section 3.6): fragment by fragment, as fast and as large as the reader allows, and alone with it where it asks for that.
+// Sending a file to a reader (fact sheet section 3.6): fragment by fragment, as fast and as large as the reader allows,
+// and alone with it where it asks for that.
 
 import type { Clock } from '../driver.ts';
 import { OperatingError } from '../../src/domain/errors.ts';
@@ -24,7 +25,10 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   [FTSTAT_STATUS.malformed]: 'it calls the file malformed',
 };
 
-/** Rejects with an `OperatingError` when the reader goes, refuses, or takes too long. A reader that restarts to take the file in has taken it. */
+/**
+ * Rejects with an `OperatingError` when the reader goes, refuses, or takes too long. A reader that restarts to take the
+ * file in has taken it.
+ */
 export async function transferFile(
   reader: OsdpReader,
   clock: Clock,

@@ -1,12 +1,15 @@
-// One OSDP frame, bytes <-> fields (fact sheet section 2). Framing only: what the data mean is commands.ts and replies.ts, what the security block means is
-// secure-channel.ts. The mark (0xFF before the frame) belongs to the line and is in neither.
+// One OSDP frame, bytes <-> fields (fact sheet section 2). Framing only: what the data mean is commands.ts and
+// replies.ts, what the security block means is secure-channel.ts. The mark (0xFF before the frame) belongs to the line
+// and is in neither.
 
 import { assert } from '../../src/domain/errors.ts';
 import { checksum8, crc16 } from './crc.ts';
 
 export const SOM = 0x53;
 export const MARK = 0xff;
-/** Every reader takes it, whatever its own address is, and answers as 0x7F: so it is for a line with one reader only. */
+/**
+ * Every reader takes it, whatever its own address is, and answers as 0x7F: so it is for a line with one reader only.
+ */
 export const BROADCAST_ADDRESS = 0x7f;
 export const MAX_FRAME_BYTES = 1440;
 export const HEADER_BYTES = 5;
@@ -57,7 +60,10 @@ export const frameLength = (fields: FrameFields): number =>
   (carriesMac(fields.block) ? MAC_BYTES : 0) +
   (fields.crc ? 2 : 1);
 
-/** What fits into one frame of so many bytes, with a CRC; under Secure Channel data are padded to whole blocks, and a MAC follows. */
+/**
+ * What fits into one frame of so many bytes, with a CRC; under Secure Channel data are padded to whole blocks, and a
+ * MAC follows.
+ */
 export const mostDataBytes = (frameBytes: number, isSecured: boolean): number =>
   isSecured
     ? Math.floor((frameBytes - HEADER_BYTES - 2 - 1 - MAC_BYTES - 2) / CIPHER_BLOCK_BYTES) * CIPHER_BLOCK_BYTES - 1
@@ -66,8 +72,8 @@ export const mostDataBytes = (frameBytes: number, isSecured: boolean): number =>
 const CIPHER_BLOCK_BYTES = 16;
 
 /**
- * The bytes of a frame. `mac` is asked for SCS_15..18 with everything before the MAC (LEN being final already) and gives the full MAC, of which the first
- * four bytes are sent. `markBytes` marks are put in front.
+ * The bytes of a frame. `mac` is asked for SCS_15..18 with everything before the MAC (LEN being final already) and
+ * gives the full MAC, of which the first four bytes are sent. `markBytes` marks are put in front.
  */
 export function encodeFrame(fields: FrameFields, mac?: (signed: Buffer) => Buffer, markBytes = 0): Buffer {
   const length = frameLength(fields);
@@ -96,7 +102,10 @@ export function encodeFrame(fields: FrameFields, mac?: (signed: Buffer) => Buffe
   return out;
 }
 
-/** LEN of a header, or null when these five bytes cannot begin a frame: wrong SOM, reserved bits set, a length that no frame has. */
+/**
+ * LEN of a header, or null when these five bytes cannot begin a frame: wrong SOM, reserved bits set, a length that no
+ * frame has.
+ */
 export function plausibleLength(bytes: Uint8Array, at: number, maxBytes: number): number | null {
   const control = bytes[at + 4] ?? RESERVED_BITS;
   if (bytes[at] !== SOM || (control & RESERVED_BITS) !== 0) return null;

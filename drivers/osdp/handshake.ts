@@ -1,5 +1,5 @@
-// The handshake of Secure Channel, controller's side (fact sheet section 5): CHLNG at sequence number 0, SCRYPT, and both proofs checked. It succeeds only when
-// the reader has shown that it holds the very key that was asked for.
+// The handshake of Secure Channel, controller's side (fact sheet section 5): CHLNG at sequence number 0, SCRYPT, and
+// both proofs checked. It succeeds only when the reader has shown that it holds the very key that was asked for.
 
 import type { Random } from '../driver.ts';
 import { command } from './commands.ts';
@@ -23,8 +23,8 @@ export type HandshakeResult =
   | {
       ok: false;
       /**
-       * `other_key`: it answered and has another key, or none. `no_channel`: it answered as one that knows no Secure Channel. `refused`: it would not begin. `silent`: it said
-       * nothing.
+       * `other_key`: it answered and has another key, or none. `no_channel`: it answered as one that knows no Secure
+       * Channel. `refused`: it would not begin. `silent`: it said nothing.
        */
       why: 'other_key' | 'no_channel' | 'refused' | 'silent';
       message: string;
@@ -74,7 +74,8 @@ async function attempt(
   if (proved.kind !== 'reply') return failed(proved);
   const answer = proved.code === REPLIES.RMAC_I.code ? REPLIES.RMAC_I.decode(proved.data) : null;
   const rmac = initialRmac(keys, server);
-  // Readers disagree about the status byte and even the block type here; that the R-MAC is right says everything they could.
+  // Readers disagree about the status byte and even the block type here; that the R-MAC is right says everything they
+  // could.
   if (answer === null || proved.block === null || !equalBytes(answer.rmac, rmac)) {
     return otherKey('it did not accept our cryptogram');
   }

@@ -1,5 +1,6 @@
-// The inputs on a reader's terminals, as it reports them (ISTATR): what has changed goes on, with the instant after which it did, and a supervised circuit that is cut
-// or shorted is a fault. While a reader is polled without a gap, each poll that finds nothing waiting says that all inputs are as they were.
+// The inputs on a reader's terminals, as it reports them (ISTATR): what has changed goes on, with the instant after
+// which it did, and a supervised circuit that is cut or shorted is a fault. While a reader is polled without a gap,
+// each poll that finds nothing waiting says that all inputs are as they were.
 
 import type { DriverEvent } from '../driver.ts';
 import { InputHistory } from '../../src/domain/input-history.ts';
@@ -50,7 +51,9 @@ export class Inputs {
     if (forget) this.#states = [];
   }
 
-  /** The reader has no answer to the question for all inputs, or only with a later poll: it tells changes from now on. */
+  /**
+   * The reader has no answer to the question for all inputs, or only with a later poll: it tells changes from now on.
+   */
   untold(): void {
     this.#isCurrent = true;
   }

@@ -1,4 +1,5 @@
-// What waits in a station for its turn: a command with its lane, its deadline, and whoever wants to know what became of it.
+// What waits in a station for its turn: a command with its lane, its deadline, and whoever wants to know what became of
+// it.
 
 import type { Timer } from '../driver.ts';
 import type { WireCommand } from './commands.ts';
@@ -6,9 +7,10 @@ import type { SecurityBlock } from './frame.ts';
 import type { RestartReason } from './link.ts';
 
 /**
- * `strike`: outputs, first of all. `feedback`: what the person at the door waits for. `request`: everything else that wants an answer. These three flow only while
- * the station is open. `look`: what nobody waits for, sent when the bus has nothing better to do. `connect`: what is said before that, in the clear. `probe`: is anybody
- * there? Sent once, when the bus can afford the silence.
+ * `strike`: outputs, first of all. `feedback`: what the person at the door waits for. `request`: everything else that
+ * wants an answer. These three flow only while the station is open. `look`: what nobody waits for, sent when the bus
+ * has nothing better to do. `connect`: what is said before that, in the clear. `probe`: is anybody there? Sent once,
+ * when the bus can afford the silence.
  */
 export type Lane = 'strike' | 'feedback' | 'request' | 'connect' | 'probe' | 'look';
 export const LANES: readonly Lane[] = ['strike', 'feedback', 'request', 'connect', 'probe', 'look'];

@@ -1,6 +1,8 @@
-// Getting into Secure Channel with one reader: its pending key, then its active one, and, only while an operator's install window is open, the default key and a new
-// key in its place (fact sheet section 5, "Install mode"). A key is stored before it is sent, so that a lost answer costs a second look and not the reader. But a key
-// that was sent under the default key is known to whoever listened: it counts when the reader proves it in that same window, and dies with the window else.
+// Getting into Secure Channel with one reader: its pending key, then its active one, and, only while an operator's
+// install window is open, the default key and a new key in its place (fact sheet section 5, "Install mode"). A key is
+// stored before it is sent, so that a lost answer costs a second look and not the reader. But a key that was sent under
+// the default key is known to whoever listened: it counts when the reader proves it in that same window, and dies with
+// the window else.
 
 import type { Clock, KeyOrigin, Log, Random, ReaderKeys, Timer } from '../driver.ts';
 import { OperatingError } from '../../src/domain/errors.ts';
@@ -20,10 +22,16 @@ export type InstallOutcome =
   /** The window has closed; `message` tells what was last seen. */
   | { outcome: 'failed'; message: string };
 
-/** Somebody answered in the place of a reader whose key is in use: without that key, or as one that knows no Secure Channel. */
+/**
+ * Somebody answered in the place of a reader whose key is in use: without that key, or as one that knows no Secure
+ * Channel.
+ */
 export type Stranger = 'other_key' | 'no_channel';
 
-/** What became of an attempt: which key opened, or what to tell people. `disproved`: whoever answered holds none of the keys that were tried. */
+/**
+ * What became of an attempt: which key opened, or what to tell people. `disproved`: whoever answered holds none of the
+ * keys that were tried.
+ */
 export type Unlocked =
   | { key: 'pending' | 'active'; problem: null; silent: false; stranger: null; disproved: false }
   | { key: null; problem: string; silent: boolean; stranger: Stranger | null; disproved: boolean };
@@ -72,8 +80,8 @@ export class KeyRing {
   }
 
   /**
-   * The reader says that it is `found`. Gives what was expected when that is something else and was not told yet. What anybody can say in the clear (`trusted`
-   * false) is told and not written down.
+   * The reader says that it is `found`. Gives what was expected when that is something else and was not told yet. What
+   * anybody can say in the clear (`trusted` false) is told and not written down.
    */
   meet(found: string, trusted: boolean): string | null {
     this.#identity ??= { kept: this.#load()?.identity ?? null, told: null };
@@ -85,8 +93,8 @@ export class KeyRing {
   }
 
   /**
-   * Opens the window, in place of one that is open. Resolves when the reader has its key, or when the window closes. Throws `OperatingError` where no key could be
-   * kept, for then the default key must not be spoken either.
+   * Opens the window, in place of one that is open. Resolves when the reader has its key, or when the window closes.
+   * Throws `OperatingError` where no key could be kept, for then the default key must not be spoken either.
    */
   install(windowMs: number): Promise<InstallOutcome> {
     this.#require();
@@ -133,8 +141,8 @@ export class KeyRing {
   }
 
   /**
-   * The shortest way in, for a reader that may not be there: the challenge under its one key is the first word to it. Null: there is more than that to try, or nothing.
-   * On success the station's link is secured.
+   * The shortest way in, for a reader that may not be there: the challenge under its one key is the first word to it.
+   * Null: there is more than that to try, or nothing. On success the station's link is secured.
    */
   async knock(): Promise<HandshakeResult | null> {
     const ring = this.#window === null ? this.#load() : null;

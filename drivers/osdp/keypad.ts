@@ -1,5 +1,5 @@
-// From key presses to a PIN: readers send one key or several at a time, `#` ends, `*` begins anew, and a person who walks away is not waited for. Digits live
-// here until they are handed on, and nowhere else.
+// From key presses to a PIN: readers send one key or several at a time, `#` ends, `*` begins anew, and a person who
+// walks away is not waited for. Digits live here until they are handed on, and nowhere else.
 
 import type { Clock, Timer } from '../driver.ts';
 

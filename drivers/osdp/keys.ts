@@ -1,5 +1,5 @@
-// Which key a reader is greeted with, and which keys are no keys. The default key is in no list here: it is tried only inside an install window that an operator
-// opened for that one reader, never because another key failed.
+// Which key a reader is greeted with, and which keys are no keys. The default key is in no list here: it is tried only
+// inside an install window that an operator opened for that one reader, never because another key failed.
 
 import { OperatingError } from '../../src/domain/errors.ts';
 import type { Random } from '../driver.ts';
@@ -33,7 +33,10 @@ export function makeKey(random: Random): Buffer {
   }
 }
 
-/** Reads a key as operators have it: 32 hexadecimal digits, with or without spaces, colons or dashes. Throws `invalid_input` with what is wrong, never the key. */
+/**
+ * Reads a key as operators have it: 32 hexadecimal digits, with or without spaces, colons or dashes. Throws
+ * `invalid_input` with what is wrong, never the key.
+ */
 export function parseKey(text: string): Buffer {
   const digits = text.trim().replaceAll(/[\s:-]/g, '');
   if (!/^[0-9A-Fa-f]{32}$/.test(digits)) {

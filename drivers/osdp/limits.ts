@@ -1,5 +1,5 @@
-// What one command to a reader may hold: a frame has an end, and so has the reader's buffer. Refused at the border, for on the line a frame that is too long is never
-// answered, and the reader would be taken for one that is gone.
+// What one command to a reader may hold: a frame has an end, and so has the reader's buffer. Refused at the border, for
+// on the line a frame that is too long is never answered, and the reader would be taken for one that is gone.
 
 import { OperatingError } from '../../src/domain/errors.ts';
 import type { WireCommand } from './commands.ts';
@@ -16,7 +16,10 @@ export function refuseTooLong(reader: string, wire: WireCommand, pd: PdCapabilit
   );
 }
 
-/** A reader that has not told its buffer is believed to take any frame. Of a file it says itself, piece by piece, how much it takes. */
+/**
+ * A reader that has not told its buffer is believed to take any frame. Of a file it says itself, piece by piece, how
+ * much it takes.
+ */
 function largestTaken(wire: WireCommand, pd: PdCapabilities | null): number {
   const hasTold = pd?.records.some((record) => record.function === CAP.receiveBuffer) === true;
   return hasTold && wire.name !== 'FILETRANSFER' ? pd.receiveBufferBytes : MAX_FRAME_BYTES;

@@ -1,5 +1,6 @@
-// Whether a line lets its bus work, whoever of its readers answers: exchanges that never happened because the line did not fall silent, answers that were lost or damaged
-// at readers that are there, and frames of somebody else. Judged over windows of some seconds; an alarm is raised at the first bad one and taken back after two good ones.
+// Whether a line lets its bus work, whoever of its readers answers: exchanges that never happened because the line did
+// not fall silent, answers that were lost or damaged at readers that are there, and frames of somebody else. Judged
+// over windows of some seconds; an alarm is raised at the first bad one and taken back after two good ones.
 
 import type { BusHealth } from '../driver.ts';
 
@@ -8,7 +9,10 @@ const WINDOW_MS = 5_000;
 const MANY_STRANGE = 25;
 /** Answers that came when nobody waited for them any more. */
 const MANY_LATE = 10;
-/** So many answers lost, and this part of all; each of them costs a bus the time of a dozen exchanges. Or so many exchanges never begun. */
+/**
+ * So many answers lost, and this part of all; each of them costs a bus the time of a dozen exchanges. Or so many
+ * exchanges never begun.
+ */
 const MANY_LOST = 5;
 const LOST_SHARE = 0.2;
 const MANY_UNSENT = 3;

@@ -1,5 +1,6 @@
-// One reader's link, as a controller keeps it: sequence number, Secure Channel session, and the one frame that waits for its answer. It judges what comes back
-// (fact sheet section 2, "Sequence numbers", and section 5, "Session ends") and knows neither time nor line.
+// One reader's link, as a controller keeps it: sequence number, Secure Channel session, and the one frame that waits
+// for its answer. It judges what comes back (fact sheet section 2, "Sequence numbers", and section 5, "Session ends")
+// and knows neither time nor line.
 
 import { assert } from '../../src/domain/errors.ts';
 import { COMMANDS } from './commands.ts';
@@ -54,7 +55,9 @@ export class PdLink {
     return this.#session !== null;
   }
 
-  /** The bytes of the next command, mark included. They are sent as they are until it is answered or the link restarts. */
+  /**
+   * The bytes of the next command, mark included. They are sent as they are until it is answered or the link restarts.
+   */
   seal(command: WireCommand, block: SecurityBlock | null): Buffer {
     assert(this.#flight === null, 'one command at a time');
     const fields = {
@@ -72,7 +75,10 @@ export class PdLink {
     return sealed.bytes;
   }
 
-  /** What a frame from this reader's address means for the command in flight. Only a `reply` ends the flight; after a `restart` call `restart`. */
+  /**
+   * What a frame from this reader's address means for the command in flight. Only a `reply` ends the flight; after a
+   * `restart` call `restart`.
+   */
   judge(frame: Frame): LinkVerdict {
     const flight = this.#flight;
     if (flight === null) return IGNORED;

@@ -1,5 +1,5 @@
-// Messages that are longer than one frame: total(2) offset(2) length(2) and a fragment, in order, without gaps (fact sheet section 3). Offset 0 begins anew; an
-// offset at or behind the end with no data is the sender giving up.
+// Messages that are longer than one frame: total(2) offset(2) length(2) and a fragment, in order, without gaps (fact
+// sheet section 3). Offset 0 begins anew; an offset at or behind the end with no data is the sender giving up.
 
 import { assert } from '../../src/domain/errors.ts';
 

@@ -1,5 +1,6 @@
-// What an operator on the gateway may do to OSDP readers: keys, addresses, files, and what a reader's own features offer. Each action names its fields in a schema, so
-// that a wrong request is told what is wrong; keys come in and never go out.
+// What an operator on the gateway may do to OSDP readers: keys, addresses, files, and what a reader's own features
+// offer. Each action names its fields in a schema, so that a wrong request is told what is wrong; keys come in and
+// never go out.
 
 import { z } from 'zod';
 import { complaintText } from '../../src/domain/complaints.ts';
@@ -120,7 +121,7 @@ export class OsdpOperations implements Operations {
     };
   }
 
-  // ---- status ------------------------------------------------------------------------------------------------------------------------------------
+  // ---- status -------------------------------------------------------------------------------------------------------
 
   #status({ reader: one }: Given<'status'>): unknown {
     const drivers = one === undefined ? this.#drivers() : [this.#driverOf(one)];
@@ -135,11 +136,11 @@ export class OsdpOperations implements Operations {
     return { readers };
   }
 
-  // ---- keys --------------------------------------------------------------------------------------------------------------------------------------
+  // ---- keys ---------------------------------------------------------------------------------------------------------
 
   /**
-   * The window is open for as long as its request is: an operator who goes away closes it. Streams `{window: 'open'}` once it is, and `{problem}` whenever something
-   * new is seen at the reader.
+   * The window is open for as long as its request is: an operator who goes away closes it. Streams `{window: 'open'}`
+   * once it is, and `{problem}` whenever something new is seen at the reader.
    */
   async #install({ reader: device, minutes }: Given<'install'>, { operator, stream, signal }: Context): Answer {
     const windowMs = minutes * 60_000;
@@ -177,7 +178,7 @@ export class OsdpOperations implements Operations {
     return () => timer.cancel();
   }
 
-  // ---- addresses ---------------------------------------------------------------------------------------------------------------------------------
+  // ---- addresses ----------------------------------------------------------------------------------------------------
 
   async #address({ reader: device, to, baud: wanted }: Given<'address'>, { operator }: Context): Answer {
     const before = operator.status(device).address;
@@ -186,7 +187,10 @@ export class OsdpOperations implements Operations {
     return { reader: device, ...taken };
   }
 
-  /** Streams `{baud, address, tried, of}`; answers `{found}`, null for nobody, and with `to` the address that the reader was given. */
+  /**
+   * Streams `{baud, address, tried, of}`; answers `{found}`, null for nobody, and with `to` the address that the reader
+   * was given.
+   */
   async #scan({ bus, alone, to, baud: wanted }: Given<'scan'>, { stream, signal }: OperationContext): Answer {
     const driver = this.#driverOfBus(bus);
     const online = [...driver.devices.values()].filter((device) => device.status().online).map(({ name }) => name);
@@ -206,7 +210,7 @@ export class OsdpOperations implements Operations {
     return { bus, found };
   }
 
-  // ---- files -------------------------------------------------------------------------------------------------------------------------------------
+  // ---- files --------------------------------------------------------------------------------------------------------
 
   async #transfer({ reader: device, upload, type }: Given<'transfer'>, { operator, stream, signal }: Context): Answer {
     const content = this.#uploads.take(upload);
@@ -215,7 +219,7 @@ export class OsdpOperations implements Operations {
     return { reader: device, bytes: content.length };
   }
 
-  // ---- who -----------------------------------------------------------------------------------------------------------------------------------------
+  // ---- who ----------------------------------------------------------------------------------------------------------
 
   #drivers(): OsdpDriver[] {
     return this.#ports.drivers.filter(isOsdpDriver);

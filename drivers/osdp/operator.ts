@@ -1,5 +1,6 @@
-// What an operator does to the readers of a bus: give them their keys, find and address new ones, send files, and use what a reader offers beyond cards and keys. All of
-// it goes through the daemon that owns the line. Methods reject with an OperatingError whose message says what to do next.
+// What an operator does to the readers of a bus: give them their keys, find and address new ones, send files, and use
+// what a reader offers beyond cards and keys. All of it goes through the daemon that owns the line. Methods reject with
+// an OperatingError whose message says what to do next.
 
 import type { DriverContext } from '../driver.ts';
 import { withDeadline } from '../../src/domain/deadline.ts';
@@ -68,11 +69,12 @@ export class Operator {
     };
   }
 
-  // ---- keys -----------------------------------------------------------------------------------------------------------------------------------------
+  // ---- keys ---------------------------------------------------------------------------------------------------------
 
   /**
-   * Opens an install window for one reader: the only time when the default key is tried. Resolves when the reader holds a key of its own, or when the window
-   * has closed. The key is made here, stored sealed before it is sent, and never shown.
+   * Opens an install window for one reader: the only time when the default key is tried. Resolves when the reader holds
+   * a key of its own, or when the window has closed. The key is made here, stored sealed before it is sent, and never
+   * shown.
    */
   async install(device: string, windowMs: number): Promise<InstallOutcome> {
     const reader = this.#secureReader(device);
@@ -105,7 +107,10 @@ export class Operator {
     });
   }
 
-  /** Takes over the key that a reader has already, as 32 hexadecimal digits. It is kept only when the reader proves that it holds it. */
+  /**
+   * Takes over the key that a reader has already, as 32 hexadecimal digits. It is kept only when the reader proves that
+   * it holds it.
+   */
   async importKey(device: string, text: string): Promise<void> {
     const reader = this.#secureReader(device);
     reader.keyRing.importKey(parseKey(text));
@@ -134,11 +139,11 @@ export class Operator {
     );
   }
 
-  // ---- addresses ------------------------------------------------------------------------------------------------------------------------------------
+  // ---- addresses ----------------------------------------------------------------------------------------------------
 
   /**
-   * Gives a reader another address and baud (COMSET). The reader takes them at once; the facility file must follow, and `advice` says how. Refused while another
-   * reader of the bus has that address.
+   * Gives a reader another address and baud (COMSET). The reader takes them at once; the facility file must follow, and
+   * `advice` says how. Refused while another reader of the bus has that address.
    */
   async setAddress(device: string, address: number, baud: number): Promise<AddressOutcome> {
     const reader = this.#reader(device);
@@ -155,8 +160,9 @@ export class Operator {
   }
 
   /**
-   * Looks for the only reader on the line, at every baud and address. The bus is taken out of service meanwhile, and `alone` says that the operator has taken every other
-   * reader off the line: what is sent to all would be answered by all.
+   * Looks for the only reader on the line, at every baud and address. The bus is taken out of service meanwhile, and
+   * `alone` says that the operator has taken every other reader off the line: what is sent to all would be answered by
+   * all.
    */
   async scan(options: {
     alone: true;
@@ -174,7 +180,10 @@ export class Operator {
     );
   }
 
-  /** Gives the only reader on the line, whatever it is set to, this address and baud. Finds it first; for readers that no facility file knows yet. */
+  /**
+   * Gives the only reader on the line, whatever it is set to, this address and baud. Finds it first; for readers that
+   * no facility file knows yet.
+   */
   async addressUnknown(options: {
     alone: true;
     address: number;
@@ -220,9 +229,11 @@ export class Operator {
     }
   }
 
-  // ---- what a reader offers beyond cards and keys ---------------------------------------------------------------------------------------------------
+  // ---- what a reader offers beyond cards and keys -------------------------------------------------------------------
 
-  /** Sends a file (section 3.6: type 1 opaque, 2 biometric template, 3 display data, 0x80 and more the vendor's own). */
+  /**
+   * Sends a file (section 3.6: type 1 opaque, 2 biometric template, 3 display data, 0x80 and more the vendor's own).
+   */
   async transferFile(
     device: string,
     file: { type: number; content: Buffer },
@@ -258,7 +269,10 @@ export class Operator {
     return await report;
   }
 
-  /** A vendor's own command (MFG), passed through. With `waitMs` a reader that only acknowledges has this long to answer with a later poll. */
+  /**
+   * A vendor's own command (MFG), passed through. With `waitMs` a reader that only acknowledges has this long to answer
+   * with a later poll.
+   */
   async manufacturer(device: string, oui: Buffer, data: Buffer, waitMs = 0): Promise<ManufacturerAnswer> {
     if (oui.length !== 3) throw new OperatingError('invalid_input', 'a vendor code (OUI) has 3 bytes');
     const wire = command('MFG', { oui, data });
@@ -269,7 +283,10 @@ export class Operator {
     return (answer.name === 'MFGREP' ? read(answer.fields) : await later) ?? { answer: 'ack' };
   }
 
-  /** Transparent smart card mode (section 3.7): one XWR and the XRD that answers it. With `waitMs` it may come with a later poll; null: only acknowledged. */
+  /**
+   * Transparent smart card mode (section 3.7): one XWR and the XRD that answers it. With `waitMs` it may come with a
+   * later poll; null: only acknowledged.
+   */
   async smartCard(
     device: string,
     request: { mode: number; command: number; data: Buffer },
@@ -282,7 +299,10 @@ export class Operator {
     return answer.name === 'XRD' ? read(answer.fields) : await later;
   }
 
-  /** Asks while a report is being waited for already, so that a quick reader is not missed; nobody minds how that wait ends when the question fails. */
+  /**
+   * Asks while a report is being waited for already, so that a quick reader is not missed; nobody minds how that wait
+   * ends when the question fails.
+   */
   async #ask(device: string, wire: WireCommand, report: Promise<unknown> | null): Promise<DecodedReply> {
     report?.catch(() => undefined);
     return await this.#reader(device).request(wire);

@@ -1,5 +1,6 @@
-// Strikes and relays on the reader's own terminals. A pulse is the reader's own (OUT with a timer): a cut line cannot leave the strike open. What an output should
-// be is remembered here and restored when the reader comes back; how it stands is looked at when the bus has time, and one that is not as it was told is told again.
+// Strikes and relays on the reader's own terminals. A pulse is the reader's own (OUT with a timer): a cut line cannot
+// leave the strike open. What an output should be is remembered here and restored when the reader comes back; how it
+// stands is looked at when the bus has time, and one that is not as it was told is told again.
 
 import type { Clock, OutputDevice, OutputOutcome } from '../driver.ts';
 import { assert } from '../../src/domain/errors.ts';
@@ -29,7 +30,10 @@ export type OutputPorts = {
   stands: (output: number, stand: OutputStand, energised: boolean, atMonotonicMs: number) => void;
 };
 
-/** Until `settledAtMs` an output may stand otherwise than is wanted: a pulse, or what was before. `commanding` counts commands that are on their way. */
+/**
+ * Until `settledAtMs` an output may stand otherwise than is wanted: a pulse, or what was before. `commanding` counts
+ * commands that are on their way.
+ */
 type Watched = { watch: OutputWatch; settledAtMs: number; commanding: number };
 
 export class Outputs implements OutputDevice {
@@ -37,7 +41,10 @@ export class Outputs implements OutputDevice {
   readonly #clock: Clock;
   readonly #ports: OutputPorts;
   readonly #watched: readonly Watched[];
-  /** Null until Lintel has said something about it: at the first contact it is driven to rest, with whatever pulse was running. */
+  /**
+   * Null until Lintel has said something about it: at the first contact it is driven to rest, with whatever pulse was
+   * running.
+   */
   readonly #wanted: (boolean | null)[];
   /** For good: nothing is energised any more. */
   #isResting = false;
@@ -79,7 +86,10 @@ export class Outputs implements OutputDevice {
     return await this.#send(out(output, control, 0), output, energised, this.#clock.monotonicMs() + SET_DEADLINE_MS, 0);
   }
 
-  /** Brings a reader that has just come back to the state that is wanted. A pulse that Lintel has commanded is left alone. */
+  /**
+   * Brings a reader that has just come back to the state that is wanted. A pulse that Lintel has commanded is left
+   * alone.
+   */
   restoring(): LateCommand[] {
     return this.#wanted.map((_, output) => () => {
       const energised = this.#wanted[output] ?? null;
@@ -92,7 +102,10 @@ export class Outputs implements OutputDevice {
     });
   }
 
-  /** De-energises everything, for good, as far as the reader can be reached; one that comes back meanwhile is met as at the first contact. */
+  /**
+   * De-energises everything, for good, as far as the reader can be reached; one that comes back meanwhile is met as at
+   * the first contact.
+   */
   async rest(notAfterMonotonicMs: number): Promise<void> {
     this.#isResting = true;
     this.#wanted.fill(null);
@@ -101,7 +114,7 @@ export class Outputs implements OutputDevice {
     await Promise.all(off.map((wire) => this.#station.submit('strike', wire, { notAfterMs: notAfterMonotonicMs })));
   }
 
-  // ---- how they stand ---------------------------------------------------------------------------------------------------------------------------
+  // ---- how they stand -----------------------------------------------------------------------------------------------
 
   /** It has said how many outputs it has. One that has none has nothing to tell of them. */
   learn(count: number): void {

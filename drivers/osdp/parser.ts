@@ -1,6 +1,7 @@
-// From a stream of bytes to frames. Marks and noise between frames are skipped. A false SOM in noise must not swallow the frame behind it, so whatever turns out
-// bad costs one byte and the same bytes are looked at again; a frame that stops in the middle is given up only when the line has been silent (`stalled`),
-// never earlier: the data of a long frame may hold what looks like a frame of its own.
+// From a stream of bytes to frames. Marks and noise between frames are skipped. A false SOM in noise must not swallow
+// the frame behind it, so whatever turns out bad costs one byte and the same bytes are looked at again; a frame that
+// stops in the middle is given up only when the line has been silent (`stalled`), never earlier: the data of a long
+// frame may hold what looks like a frame of its own.
 
 import { HEADER_BYTES, MAX_FRAME_BYTES, SOM, decodeFrame, plausibleLength } from './frame.ts';
 import type { Frame } from './frame.ts';

@@ -1,5 +1,6 @@
-// What a reader says it can do (PDCAP, fact sheet section 4). Records come in any order, repeated or unknown. Nothing here decides whether Secure Channel is
-// required: a reader that could be asked that in the clear could also be impersonated.
+// What a reader says it can do (PDCAP, fact sheet section 4). Records come in any order, repeated or unknown. Nothing
+// here decides whether Secure Channel is required: a reader that could be asked that in the clear could also be
+// impersonated.
 
 import type { CapRecord } from './replies.ts';
 

@@ -1,5 +1,6 @@
-// How often one reader is polled. While something happens at it, as fast as its line allows; else at a steady pace that nobody at a door notices and that leaves the
-// gateway its time, however fast the line is. Whatever Lintel itself has to say does not wait for that.
+// How often one reader is polled. While something happens at it, as fast as its line allows; else at a steady pace that
+// nobody at a door notices and that leaves the gateway its time, however fast the line is. Whatever Lintel itself has
+// to say does not wait for that.
 
 /** A reader that has nothing to tell is polled no more often than this. */
 const IDLE_POLL_MS = 25;

@@ -1,5 +1,6 @@
-// The life of one reader: looked for, greeted under its key, set up, listened to, lost, looked for again. The story is one loop; everything that can go wrong in it
-// ends in `#find` again, never in a stuck reader. Whoever asks something of the reader does it through `request` and `station`, and learns when it fails.
+// The life of one reader: looked for, greeted under its key, set up, listened to, lost, looked for again. The story is
+// one loop; everything that can go wrong in it ends in `#find` again, never in a stuck reader. Whoever asks something
+// of the reader does it through `request` and `station`, and learns when it fails.
 
 import type {
   Capabilities,
@@ -58,10 +59,16 @@ const RETRY_FIRST_MS = 500;
 const RETRY_LAST_MS = 15_000;
 /** While an operator waits at the reader nothing is slow. */
 const RETRY_INSTALL_MS = 1_000;
-/** A link that lasted less than this has failed; a reader that drops this many in a row at once must not keep the bus busy. */
+/**
+ * A link that lasted less than this has failed; a reader that drops this many in a row at once must not keep the bus
+ * busy.
+ */
 const SETTLED_MS = 250;
 const UNSETTLED_LINKS = 3;
-/** A reader that was taken for good and then would not go on has to hold for so long before the pauses between two tries are short again. */
+/**
+ * A reader that was taken for good and then would not go on has to hold for so long before the pauses between two tries
+ * are short again.
+ */
 const TRUSTED_MS = 60_000;
 
 const WANTS_CHANNEL = 'it insists on Secure Channel: set `secure_channel: required` and install a key';
@@ -138,7 +145,7 @@ export class OsdpReader implements Device {
     this.#waiters = new Waiters(name, context.clock);
   }
 
-  // ---- what others see --------------------------------------------------------------------------------------------------------------------------
+  // ---- what others see ----------------------------------------------------------------------------------------------
 
   get online(): boolean {
     return this.#online;
@@ -193,7 +200,10 @@ export class OsdpReader implements Device {
     return await this.station.submit('request', wire);
   }
 
-  /** Waits for a report that comes with a later poll; `pick` takes it or leaves it with null. Rejects with `timed_out`. Begin to wait before you ask. */
+  /**
+   * Waits for a report that comes with a later poll; `pick` takes it or leaves it with null. Rejects with `timed_out`.
+   * Begin to wait before you ask.
+   */
   async awaitReport<Name extends ReplyName, T>(
     name: Name,
     timeoutMs: number,
@@ -211,7 +221,7 @@ export class OsdpReader implements Device {
     this.#lose({ why: 'restart', reason: 'abandoned' }, true);
   }
 
-  // ---- the life ---------------------------------------------------------------------------------------------------------------------------------
+  // ---- the life -----------------------------------------------------------------------------------------------------
 
   async #live(): Promise<void> {
     let found = false;
@@ -239,7 +249,10 @@ export class OsdpReader implements Device {
     this.#setOffline('stopped');
   }
 
-  /** `secured`: it is in Secure Channel already; `answered`: it has said something, mostly what it is; null when nobody waits for it any more. */
+  /**
+   * `secured`: it is in Secure Channel already; `answered`: it has said something, mostly what it is; null when nobody
+   * waits for it any more.
+   */
   async #find(): Promise<'secured' | 'answered' | null> {
     while (!this.#stopped) {
       const turn = this.#tries++;
@@ -253,7 +266,10 @@ export class OsdpReader implements Device {
     return null;
   }
 
-  /** With a key in use nothing needs to be asked first. Null: there is none, or it has answered and is not who has this key: let it say who it is. */
+  /**
+   * With a key in use nothing needs to be asked first. Null: there is none, or it has answered and is not who has this
+   * key: let it say who it is.
+   */
   async #knock(): Promise<Heard | null> {
     const knocked = this.settings.secure ? await this.keyRing.knock() : null;
     if (knocked === null) return null;
@@ -283,7 +299,10 @@ export class OsdpReader implements Device {
     return this.settings.secure ? this.#judge(await this.keyRing.unlock()) : await this.#enterInClear();
   }
 
-  /** Whether it works in the clear shows at the first poll: a reader that insists on its key says all the same who it is. */
+  /**
+   * Whether it works in the clear shows at the first poll: a reader that insists on its key says all the same who it
+   * is.
+   */
   async #enterInClear(): Promise<boolean> {
     const result = await this.station.submit('connect', POLL);
     if (result.kind === 'reply') {
@@ -347,9 +366,12 @@ export class OsdpReader implements Device {
     });
   }
 
-  // ---- setting up -------------------------------------------------------------------------------------------------------------------------------
+  // ---- setting up ---------------------------------------------------------------------------------------------------
 
-  /** Everything a reader must be told and asked once it is back. Given up silently when the link goes: the next one begins it anew. */
+  /**
+   * Everything a reader must be told and asked once it is back. Given up silently when the link goes: the next one
+   * begins it anew.
+   */
   async #setUp(): Promise<void> {
     for (const wire of this.outputs?.restoring() ?? []) if (!(await this.#tell(wire))) return;
     // Soon: until then what is pressed cannot be told from what was pressed while nobody looked.
@@ -418,7 +440,7 @@ export class OsdpReader implements Device {
     this.#context.emit({ type: 'identity_changed', device: this.name, expected, found });
   }
 
-  // ---- what the reader says ---------------------------------------------------------------------------------------------------------------------
+  // ---- what the reader says -----------------------------------------------------------------------------------------
 
   #report({ code, data, secured, old, atMonotonicMs }: Report): void {
     if (this.settings.secure && !secured) {
@@ -461,7 +483,7 @@ export class OsdpReader implements Device {
     }
   }
 
-  // ---- online, offline, faults ------------------------------------------------------------------------------------------------------------------
+  // ---- online, offline, faults --------------------------------------------------------------------------------------
 
   #setOnline(): void {
     this.#problem = null;

@@ -1,5 +1,6 @@
-// The replies of OSDP 2.2, reader to controller, as one table in the specification's words (fact sheet section 4). Decoders take what real readers send: surplus
-// bytes are ignored where a length says where the data end, and null means that the data cannot be this reply.
+// The replies of OSDP 2.2, reader to controller, as one table in the specification's words (fact sheet section 4).
+// Decoders take what real readers send: surplus bytes are ignored where a length says where the data end, and null
+// means that the data cannot be this reply.
 
 import { decodeFragment, encodeFragment } from './multipart.ts';
 import type { Fragment } from './multipart.ts';
@@ -293,7 +294,8 @@ export function decodeReply(code: number, data: Buffer): DecodedReply | 'unknown
   const name = NAMES.get(code);
   if (name === undefined) return 'unknown';
   const fields = REPLIES[name].decode(data);
-  // The row and its fields belong together by the table's type; the compiler cannot follow that through a run-time name.
+  // The row and its fields belong together by the table's type; the compiler cannot follow that through a run-time
+  // name.
   return fields === null ? 'malformed' : ({ name, fields } as DecodedReply);
 }
 

@@ -1,5 +1,5 @@
-// What a reader tells unasked: cards, keys, inputs, tamper and power, out of the replies to polls (and to the status commands, which answer the same). Only what
-// has changed goes on; after an outage everything counts as changed.
+// What a reader tells unasked: cards, keys, inputs, tamper and power, out of the replies to polls (and to the status
+// commands, which answer the same). Only what has changed goes on; after an outage everything counts as changed.
 
 import type { Clock, DriverEvent, Log, Presentation } from '../driver.ts';
 import type { CardReading } from '../../src/domain/card-formats.ts';

@@ -1,5 +1,6 @@
-// Secure Channel (fact sheet section 5): session keys, cryptograms, and the two chains of MACs that tie every frame to the one before it. A session commits
-// a new link of the chain only when the frame that carries it was verified, so a frame that is sent again moves nothing.
+// Secure Channel (fact sheet section 5): session keys, cryptograms, and the two chains of MACs that tie every frame to
+// the one before it. A session commits a new link of the chain only when the frame that carries it was verified, so a
+// frame that is sent again moves nothing.
 
 import { createCipheriv, createDecipheriv, timingSafeEqual } from 'node:crypto';
 import { assert } from '../../src/domain/errors.ts';
@@ -10,7 +11,10 @@ export const KEY_BYTES = 16;
 export const RANDOM_BYTES = 8;
 const BLOCK = 16;
 
-/** The key every reader has in install mode. Public: it protects nothing, and is used only inside a window that an operator opened. */
+/**
+ * The key every reader has in install mode. Public: it protects nothing, and is used only inside a window that an
+ * operator opened.
+ */
 export const SCBK_DEFAULT: Buffer = Buffer.from('303132333435363738393A3B3C3D3E3F', 'hex');
 export const KEY_SELECTOR = { scbkDefault: 0, scbk: 1 } as const;
 
@@ -18,7 +22,9 @@ export type SessionKeys = { enc: Buffer; mac1: Buffer; mac2: Buffer };
 
 type BlockCipher = (block: Buffer) => Buffer;
 
-/** AES-128 of single blocks: without padding every block comes out at once, so one cipher object serves a whole session. */
+/**
+ * AES-128 of single blocks: without padding every block comes out at once, so one cipher object serves a whole session.
+ */
 function blockEncryptor(key: Buffer): BlockCipher {
   const cipher = createCipheriv('aes-128-ecb', key, null).setAutoPadding(false);
   return (block) => cipher.update(block);
@@ -54,7 +60,9 @@ function cryptogram(keys: SessionKeys, first: Buffer, second: Buffer): Buffer {
 export const initialRmac = (keys: SessionKeys, server: Buffer): Buffer =>
   blockEncryptor(keys.mac2)(blockEncryptor(keys.mac1)(server));
 
-/** SCBK = E(MK, cUID || NOT cUID): how some sites make a reader's key from one master key. `cuid` as the reader sent it. */
+/**
+ * SCBK = E(MK, cUID || NOT cUID): how some sites make a reader's key from one master key. `cuid` as the reader sent it.
+ */
 export const diversifyKey = (masterKey: Buffer, cuid: Buffer): Buffer =>
   blockEncryptor(masterKey)(Buffer.concat([cuid, invert(cuid)]));
 
@@ -87,7 +95,9 @@ export type Opened =
 /** The fields of a frame whose security block the session chooses. */
 export type PlainFields = { address: number; sequence: number; crc: boolean; code: number; data: Buffer };
 
-/** One established session, from RMAC_I to the first thing that goes wrong. The same class serves both ends of the line. */
+/**
+ * One established session, from RMAC_I to the first thing that goes wrong. The same class serves both ends of the line.
+ */
 export class SecureSession {
   /** The last R-MAC that both ends agree on: start value of the next command's MAC and, inverted, of its encryption. */
   #rmac: Buffer;
@@ -102,7 +112,10 @@ export class SecureSession {
     this.#mac2 = blockEncryptor(keys.mac2);
   }
 
-  /** Controller: the bytes of a command and its whole C-MAC, which `openReply` needs. Moves nothing: seal once, send as often as it takes. */
+  /**
+   * Controller: the bytes of a command and its whole C-MAC, which `openReply` needs. Moves nothing: seal once, send as
+   * often as it takes.
+   */
   sealCommand(fields: PlainFields, markBytes = 0): { bytes: Buffer; cmac: Buffer } {
     const type = fields.data.length > 0 ? SCS._17 : SCS._15;
     const sealed = this.#seal(fields, false, this.#rmac, type, markBytes);
@@ -121,7 +134,10 @@ export class SecureSession {
     return this.#open(frame, this.#rmac);
   }
 
-  /** Reader: the bytes of the reply to the command with this C-MAC; the chain moves on. `type`: another block type than the specification's, as some send. */
+  /**
+   * Reader: the bytes of the reply to the command with this C-MAC; the chain moves on. `type`: another block type than
+   * the specification's, as some send.
+   */
   sealReply(fields: PlainFields, cmac: Buffer, markBytes = 0, type: number = replyBlock(fields)): Buffer {
     const sealed = this.#seal(fields, true, cmac, type, markBytes);
     this.#rmac = sealed.mac;
@@ -147,8 +163,8 @@ export class SecureSession {
   }
 
   /**
-   * The block type tells whether the data are encrypted. Its direction is not looked at: some readers send status replies under SCS_15, and the chain of MACs
-   * tells the directions apart in any case.
+   * The block type tells whether the data are encrypted. Its direction is not looked at: some readers send status
+   * replies under SCS_15, and the chain of MACs tells the directions apart in any case.
    */
   #open(frame: Frame, chain: Buffer): Opened {
     const type = frame.block?.type;
@@ -161,7 +177,10 @@ export class SecureSession {
     return data === null ? { ok: false, reason: 'bad_padding' } : { ok: true, data, mac };
   }
 
-  /** CBC with every block but the last under S-MAC1 and the last under S-MAC2, started with the other direction's last MAC. */
+  /**
+   * CBC with every block but the last under S-MAC1 and the last under S-MAC2, started with the other direction's last
+   * MAC.
+   */
   #mac(signed: Buffer, chain: Buffer): Buffer {
     const whole = signed.length % BLOCK === 0 ? signed : pad(signed);
     let value: Buffer = Buffer.from(chain);

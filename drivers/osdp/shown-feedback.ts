@@ -1,4 +1,5 @@
-// Feedback on its way to one reader: the newest signal replaces what was not sent yet, and a command that the reader does not know is not sent again.
+// Feedback on its way to one reader: the newest signal replaces what was not sent yet, and a command that the reader
+// does not know is not sent again.
 
 import type { Feedback, FeedbackLook, Log, ReaderDevice } from '../driver.ts';
 import type { WireCommand } from './commands.ts';

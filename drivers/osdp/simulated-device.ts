@@ -1,4 +1,5 @@
-// What a reader is apart from its protocol: cards, keys, inputs, outputs, LEDs, buzzer, display, files, and what each command does to them.
+// What a reader is apart from its protocol: cards, keys, inputs, outputs, LEDs, buzzer, display, files, and what each
+// command does to them.
 
 import type { Clock } from '../driver.ts';
 import { LED_PERMANENT, LED_TEMPORARY } from './commands.ts';
@@ -89,7 +90,7 @@ export class SimulatedDevice {
     this.terminals = new SimulatedTerminals(clock, options.inputs ?? 2, options.outputs ?? 2);
   }
 
-  // ---- what people and doors do to it -----------------------------------------------------------------------------------------------------------
+  // ---- what people and doors do to it -------------------------------------------------------------------------------
 
   /** Has a controller spoken to it lately? */
   get online(): boolean {
@@ -173,7 +174,7 @@ export class SimulatedDevice {
     if (!this.#remembersCards) this.#queue.length = 0;
   }
 
-  // ---- commands -----------------------------------------------------------------------------------------------------------------------------------
+  // ---- commands -----------------------------------------------------------------------------------------------------
 
   protected note(name: CommandName, secured: boolean): void {
     this.#counts.set(name, this.count(name) + 1);

@@ -1,4 +1,5 @@
-// How real readers differ from the specification and from one another, as switches of the simulated one (fact sheet sections 7 and 9.6).
+// How real readers differ from the specification and from one another, as switches of the simulated one (fact sheet
+// sections 7 and 9.6).
 
 import { SCS } from './frame.ts';
 

@@ -1,5 +1,6 @@
-// A whole OSDP reader without a line: it takes frames and gives the answers a reader would give, with numbers, repetitions, Secure Channel and install mode. What it does
-// with cards, LEDs and doors is simulated-device.ts, how it misbehaves simulated-quirks.ts; simulator.ts puts it on a line.
+// A whole OSDP reader without a line: it takes frames and gives the answers a reader would give, with numbers,
+// repetitions, Secure Channel and install mode. What it does with cards, LEDs and doors is simulated-device.ts, how it
+// misbehaves simulated-quirks.ts; simulator.ts puts it on a line.
 
 import type { Clock, Random } from '../driver.ts';
 import { COMMANDS, decodeCommand } from './commands.ts';
@@ -87,7 +88,7 @@ export class SimulatedReader extends SimulatedDevice {
     if (this.quirks.dropsSessionOnNoise) this.#session = null;
   }
 
-  // ---- what the controller says to it -------------------------------------------------------------------------------------------------------------
+  // ---- what the controller says to it -------------------------------------------------------------------------------
 
   /** The answer to a frame, or null for none: not for this reader, or the reader is not up. */
   receive(frame: Frame): Answer | null {
@@ -232,7 +233,7 @@ export class SimulatedReader extends SimulatedDevice {
     };
   }
 
-  // ---- Secure Channel -----------------------------------------------------------------------------------------------------------------------------
+  // ---- Secure Channel -----------------------------------------------------------------------------------------------
 
   #shakeHands(frame: Frame): Answer | null {
     const selector = frame.block?.data[0] ?? KEY_SELECTOR.scbk;

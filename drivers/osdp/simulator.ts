@@ -1,5 +1,6 @@
-// Simulated readers on a real line: a pseudo terminal or serial device, or a TCP port as a serial converter has it. The line can be paced like a wire and can
-// misbehave like one: lost, damaged, late and broken-up answers, noise, echo, a pulled cable. Tests, the demo and `lintel simulate osdp-reader` share it.
+// Simulated readers on a real line: a pseudo terminal or serial device, or a TCP port as a serial converter has it. The
+// line can be paced like a wire and can misbehave like one: lost, damaged, late and broken-up answers, noise, echo, a
+// pulled cable. Tests, the demo and `lintel simulate osdp-reader` share it.
 
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
@@ -36,7 +37,10 @@ export type LineFaults = {
   echo: boolean;
   /** The cable is pulled: nothing goes through, in either direction. */
   pulled: boolean;
-  /** The network before a converter stands still: commands are kept, and all of them reach the readers together with the first one after it. */
+  /**
+   * The network before a converter stands still: commands are kept, and all of them reach the readers together with the
+   * first one after it.
+   */
   stalled: boolean;
 };
 
@@ -46,7 +50,9 @@ const IDLE_CHARACTERS = 2;
 const MARK_CHARACTERS = 1;
 /** A silence of this length inside a command ends it. */
 const GAP_MS = 100;
-/** Waits shorter than this are finished by looking at the clock: timers have a grain of a millisecond, wires have not. */
+/**
+ * Waits shorter than this are finished by looking at the clock: timers have a grain of a millisecond, wires have not.
+ */
 const TIMER_GRAIN_MS = 2;
 
 export class SimulatedLine {
@@ -93,7 +99,10 @@ export class SimulatedLine {
     this.#path = 'path' in options.at ? options.at.path : '';
   }
 
-  /** Where a controller finds it: a device path of the far end is the caller's to know, a TCP line is `tcp://127.0.0.1:port`. */
+  /**
+   * Where a controller finds it: a device path of the far end is the caller's to know, a TCP line is
+   * `tcp://127.0.0.1:port`.
+   */
   get path(): string {
     return this.#path;
   }
@@ -115,7 +124,7 @@ export class SimulatedLine {
     if (!this.faults.pulled) this.#write(bytes);
   }
 
-  // ---- the two kinds of line ----------------------------------------------------------------------------------------------------------------------
+  // ---- the two kinds of line ----------------------------------------------------------------------------------------
 
   #open(path: string): void {
     this.#line = new SteadyLine(this.#settings(path), this.#context, {
@@ -162,7 +171,7 @@ export class SimulatedLine {
     return wireTimeMs(this.#settings(this.#path), count);
   }
 
-  // ---- commands and answers -------------------------------------------------------------------------------------------------------------------------
+  // ---- commands and answers -----------------------------------------------------------------------------------------
 
   #data(arrived: Buffer): void {
     if (this.faults.pulled) return;

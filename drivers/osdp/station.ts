@@ -1,5 +1,6 @@
-// What one reader wants from the bus: commands waiting in lanes, the frame in flight with its retries, and whether it is to be polled. The bus asks who is ready
-// and carries bytes; the station decides which bytes, and what silence means. All waiting is bounded: lanes by count, strikes by their deadline, silence by tries.
+// What one reader wants from the bus: commands waiting in lanes, the frame in flight with its retries, and whether it
+// is to be polled. The bus asks who is ready and carries bytes; the station decides which bytes, and what silence
+// means. All waiting is bounded: lanes by count, strikes by their deadline, silence by tries.
 
 import type { Clock, DeviceCounters } from '../driver.ts';
 import { assert } from '../../src/domain/errors.ts';
@@ -36,11 +37,15 @@ export type StationEvents = {
   clearText(code: number, data: Buffer): void;
   /** A poll has found nothing waiting. */
   nothingNew(atMonotonicMs: number): void;
-  /** It answers again after a while, and nothing proves that it has not restarted meanwhile. Told before its answer is. */
+  /**
+   * It answers again after a while, and nothing proves that it has not restarted meanwhile. Told before its answer is.
+   */
   returned(): void;
   /** A poll was answered with NAK. */
   refused(error: number): void;
-  /** The link is gone: the station is closed until `open` is called again. Strikes and feedback wait over a `restart`. */
+  /**
+   * The link is gone: the station is closed until `open` is called again. Strikes and feedback wait over a `restart`.
+   */
   lost(loss: Loss): void;
 };
 export type Report = { code: number; data: Buffer; secured: boolean; old: boolean; atMonotonicMs: number };
@@ -53,7 +58,10 @@ export type Loss =
   /** The reader answers and will not work like this. */
   | { why: 'refused'; reason: string };
 
-/** A reader that was online stays so until it has missed several tries and this much time; one that is just connecting is given up after the tries alone. */
+/**
+ * A reader that was online stays so until it has missed several tries and this much time; one that is just connecting
+ * is given up after the tries alone.
+ */
 export const OFFLINE_AFTER_MS = 8_000;
 const QUICK_TRIES = 4;
 /** A silent reader is tried this often once the quick tries are used up, so that it does not take the others' time. */
@@ -63,7 +71,10 @@ const POLL_OVERDUE_MS = 500;
 /** A look that found no quiet moment for so long takes one all the same. */
 const LOOK_OVERDUE_MS = 10_000;
 const BUSY_PAUSE_MS = 20;
-/** Old answers, out of a converter's buffer or a reader's, pass by before a link begins anew: none has come for this long, or they never end. */
+/**
+ * Old answers, out of a converter's buffer or a reader's, pass by before a link begins anew: none has come for this
+ * long, or they never end.
+ */
 const OLD_ANSWER_GAP_MS = 50;
 const OLD_ANSWERS_LIMIT_MS = 2_000;
 /** More than waits in any reader after an outage. */
@@ -126,7 +137,10 @@ export class Station {
   #owed = false;
   /** No longer than until then is waited for old answers to end. */
   #oldAnswersEndMs = 0;
-  /** The event that answered a question asked twice: the reader's other answer may still come, when the number has come round again. */
+  /**
+   * The event that answered a question asked twice: the reader's other answer may still come, when the number has come
+   * round again.
+   */
   #stale: { bytes: Buffer; untilMs: number } | null = null;
 
   constructor(name: string, address: number, clock: Clock, events: StationEvents) {
@@ -136,7 +150,7 @@ export class Station {
     this.#events = events;
   }
 
-  // ---- what the reader asks for ---------------------------------------------------------------------------------------------------------------
+  // ---- what the reader asks for -------------------------------------------------------------------------------------
 
   /** From now on the station is polled, and strikes and feedback go out. */
   open(): void {
@@ -172,15 +186,18 @@ export class Station {
     if (this.isMissing) this.#readyAtMs = 0;
   }
 
-  /** True: no polls and no feedback, while a reader stores a file and wants to hear of nothing else. A strike still goes: somebody stands at the door. */
+  /**
+   * True: no polls and no feedback, while a reader stores a file and wants to hear of nothing else. A strike still
+   * goes: somebody stands at the door.
+   */
   hold(held: boolean): void {
     this.#held = held;
     this.kick();
   }
 
   /**
-   * Sends a command when its turn comes; resolves with what became of it, never rejects. `notAfterMs` is a monotonic instant: later it is neither sent nor
-   * repeated. `block` is for the handshake's own frames.
+   * Sends a command when its turn comes; resolves with what became of it, never rejects. `notAfterMs` is a monotonic
+   * instant: later it is neither sent nor repeated. `block` is for the handshake's own frames.
    */
   submit(
     lane: Lane,
@@ -246,9 +263,12 @@ export class Station {
     this.#events.lost({ why: 'line', reason });
   }
 
-  // ---- what the bus asks ----------------------------------------------------------------------------------------------------------------------
+  // ---- what the bus asks --------------------------------------------------------------------------------------------
 
-  /** What is the most urgent thing that this station could send now? A frame that goes out again has no lane but `request`. */
+  /**
+   * What is the most urgent thing that this station could send now? A frame that goes out again has no lane but
+   * `request`.
+   */
   wants(nowMs: number): Lane | 'poll' | null {
     if (this.#readyAtMs > nowMs) return null;
     if (this.#flight !== null) return this.#flight.job?.lane === 'probe' ? 'probe' : 'request';
@@ -261,7 +281,10 @@ export class Station {
     return this.#isPolled && this.#flight === null ? this.#pace.dueMs(nowMs) : null;
   }
 
-  /** Does somebody wait for what it has to send, so that no moment of the line is to be lost? Not where it is only polled as ever, or called in vain. */
+  /**
+   * Does somebody wait for what it has to send, so that no moment of the line is to be lost? Not where it is only
+   * polled as ever, or called in vain.
+   */
   isPressed(nowMs: number): boolean {
     const wants = this.wants(nowMs);
     return wants === 'poll' ? this.#pace.isLively(nowMs) : wants !== null && wants !== 'probe';
@@ -348,7 +371,10 @@ export class Station {
       this.#readyAtMs = Math.max(this.#readyAtMs, nowMs + OLD_ANSWER_GAP_MS);
   }
 
-  /** No answer came to what was sent last. `alone`: nobody else answers on this bus, so there is no reason to wait before the next try. */
+  /**
+   * No answer came to what was sent last. `alone`: nobody else answers on this bus, so there is no reason to wait
+   * before the next try.
+   */
   unanswered(nowMs: number, alone: boolean): void {
     this.counters.timeouts++;
     this.draining = false;
@@ -370,7 +396,10 @@ export class Station {
     } else if (flight.tries >= QUICK_TRIES - 1 && !alone) this.#readyAtMs = nowMs + SLOW_RETRY_MS;
   }
 
-  /** It was its turn to speak for as long as an answer may take, and the line never fell silent: an exchange that did not happen is missed like one without an answer. */
+  /**
+   * It was its turn to speak for as long as an answer may take, and the line never fell silent: an exchange that did
+   * not happen is missed like one without an answer.
+   */
   unsent(nowMs: number): void {
     this.counters.timeouts++;
     if (++this.#unsent < QUICK_TRIES || !this.#patienceEnds(nowMs)) return;
@@ -383,7 +412,7 @@ export class Station {
     if (wasOpen) this.#events.lost({ why: 'jammed' });
   }
 
-  // ---- inside -----------------------------------------------------------------------------------------------------------------------------------
+  // ---- inside -------------------------------------------------------------------------------------------------------
 
   /** The first lane with something that may be sent now; null: none, so poll. */
   #nextLane(nowMs: number): Lane | null {
@@ -443,13 +472,19 @@ export class Station {
     }
   }
 
-  /** A reader with something to say is asked again at once; one that always has something waits for its turn like the others. */
+  /**
+   * A reader with something to say is asked again at once; one that always has something waits for its turn like the
+   * others.
+   */
   #noteReport(isReport: boolean): void {
     this.#reportsInRow = isReport ? this.#reportsInRow + 1 : 0;
     this.draining = isReport && this.#reportsInRow <= REPORTS_IN_ROW;
   }
 
-  /** The link begins anew. A strike or feedback that was under way goes back to the head of its lane: the deadline still guards it. */
+  /**
+   * The link begins anew. A strike or feedback that was under way goes back to the head of its lane: the deadline still
+   * guards it.
+   */
   #restart(reason: RestartReason): void {
     const job = this.#flight?.job ?? null;
     if (this.#flight !== null && job?.lane === 'strike' && isSettled(job)) this.stranded(this.#flight.sentAtMs);

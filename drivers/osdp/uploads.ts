@@ -1,5 +1,5 @@
-// Files on their way to a device, put together from the pieces that a line of the control socket can carry. In memory, few and bounded: what nobody goes on with is
-// forgotten.
+// Files on their way to a device, put together from the pieces that a line of the control socket can carry. In memory,
+// few and bounded: what nobody goes on with is forgotten.
 
 import { OperatingError } from '../../src/domain/errors.ts';
 import type { Clock, Timer } from '../../src/domain/ports.ts';

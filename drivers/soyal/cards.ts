@@ -1,5 +1,5 @@
-// Card numbers in the controller's 32 bits, site (16) and card (16). Its own displays write a card as `site,card` in decimal (WG34) or as eight hexadecimal digits:
-// 00558,17412 is 022E4404.
+// Card numbers in the controller's 32 bits, site (16) and card (16). Its own displays write a card as `site,card` in
+// decimal (WG34) or as eight hexadecimal digits: 00558,17412 is 022E4404.
 //
 //   canonical            siteH siteL cardH cardL
 //   uid:04A1B2C3         04    A1    B2    C3      four bytes as read; `uid_order: reversed` for readers that give the last byte first

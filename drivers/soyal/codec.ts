@@ -1,5 +1,6 @@
-// The commands and replies of the SOYAL H series (AR-721H, AR-725H, AR-727H; "Communication Protocol", sections named below) as values and bytes, without IO. A reply
-// carries no number of its request: what tells it apart is who sent it, its function and its length, so every request says which form its reply has.
+// The commands and replies of the SOYAL H series (AR-721H, AR-725H, AR-727H; "Communication Protocol", sections named
+// below) as values and bytes, without IO. A reply carries no number of its request: what tells it apart is who sent it,
+// its function and its length, so every request says which form its reply has.
 
 import { assert } from '../../src/domain/errors.ts';
 import { encodeLocalTime, decodeLocalTime, LOCAL_TIME_BYTES, type LocalTime } from './local-time.ts';
@@ -7,7 +8,10 @@ import { HOST_ADDRESS, type Frame } from './frame.ts';
 import { encodeTimeZone, type TimeZone } from './time-zones.ts';
 import { encodeUser, USER_BYTES, type User } from './users.ts';
 
-/** Section 1.4: what the first byte of a reply's payload says. 12H is answered with 02 by some firmware and with 03 by the rest. */
+/**
+ * Section 1.4: what the first byte of a reply's payload says. 12H is answered with 02 by some firmware and with 03 by
+ * the rest.
+ */
 export const FUNCTION = { message: 0x02, echo: 0x03, ack: 0x04, nack: 0x05, status: 0x09 } as const;
 
 /** The code of each command that a host needs of a controller that decides for itself, by the manual's names. */
@@ -44,7 +48,9 @@ export const EEPROM = {
 } as const;
 
 const EVENT_BYTES = 26;
-/** Section 2.11: a bare acknowledgement is function and node; firmware since 2009 may append up to six bytes of status. */
+/**
+ * Section 2.11: a bare acknowledgement is function and node; firmware since 2009 may append up to six bytes of status.
+ */
 const ACK_BYTES = [2, 8] as const;
 
 export type ReplyForm =
@@ -98,7 +104,9 @@ export const MAX_EEPROM_BYTES = 8;
 export const MAX_ZONES_PER_WRITE = 8;
 export const MAX_HOLIDAYS_PER_WRITE = 100;
 
-/** Every request the host can make. All but `getStatus` are answered while the reader goes on deciding by its own table. */
+/**
+ * Every request the host can make. All but `getStatus` are answered while the reader goes on deciding by its own table.
+ */
 export const REQUESTS = {
   /** 2.7. The echo is firmware, two bytes of input and output status, and the parameter 20*xxx#. */
   doorStatus: () => request('controlRelay', [RELAY.status], echo(4)),
@@ -127,7 +135,8 @@ export const REQUESTS = {
   removeAllEvents: () => request('removeAllEvents', [], ack),
   /**
    * 2.1.1, only ever without its optional data: bit 0 of their last byte switches the door relay on, and older editions of the manual put another field there, so
-   * that a poll with the time opens the door. A reader polled with this hands its cards to the host and waits for a verdict, so the driver does not use it.
+   * that a poll with the time opens the door. A reader polled with this hands its cards to the host and waits for a
+   * verdict, so the driver does not use it.
    */
   getStatus: () => request('getStatus', [], { kind: 'status' }),
   /** 2.21: ends the waiting for a verdict. */
@@ -158,8 +167,9 @@ export const REQUESTS = {
 } as const;
 
 /**
- * What this frame answers to a request of this form to this node; null when it is no answer to it: a late one, another node's, or our own request heard back. Event
- * codes and functions share their numbers ("time zone error" and ACK are both 04), so it is the length that tells an event from "no event".
+ * What this frame answers to a request of this form to this node; null when it is no answer to it: a late one, another
+ * node's, or our own request heard back. Event codes and functions share their numbers ("time zone error" and ACK are
+ * both 04), so it is the length that tells an event from "no event".
  */
 export function readReply(form: ReplyForm, node: number, frame: Frame): Reply | null {
   const { destination, payload } = frame;

@@ -1,4 +1,5 @@
-// What an installer says about a SOYAL bus and its controllers, and what follows from it without touching the wire: capabilities and doubts.
+// What an installer says about a SOYAL bus and its controllers, and what follows from it without touching the wire:
+// capabilities and doubts.
 
 import { z } from 'zod';
 import { DURATION_FORM, formatDuration, parseDuration } from '../../src/domain/duration.ts';
@@ -8,7 +9,9 @@ import { SOYAL_CARD_FORMATS } from './cards.ts';
 import { MAX_HOLIDAYS_PER_WRITE, REQUESTS, type Request } from './codec.ts';
 import { FRAME_OVERHEAD_BYTES } from './frame.ts';
 
-/** A duration with its unit, left as it was written: what comes out of these schemas goes through them again unchanged. */
+/**
+ * A duration with its unit, left as it was written: what comes out of these schemas goes through them again unchanged.
+ */
 const duration = (minMs: number, maxMs: number, fallback: string) => {
   const words = `a duration from ${formatDuration(minMs)} to ${formatDuration(maxMs)}, with its unit (ms, s, m, h or d)`;
   return z

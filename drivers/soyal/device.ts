@@ -1,5 +1,5 @@
-// One controller: met when it answers (who it is, how it is set up), then its inputs read again and again, until it misses three exchanges in a row. Its table, door,
-// clock and events are parts of their own that speak through it.
+// One controller: met when it answers (who it is, how it is set up), then its inputs read again and again, until it
+// misses three exchanges in a row. Its table, door, clock and events are parts of their own that speak through it.
 
 import { OperatingError } from '../../src/domain/errors.ts';
 import { InputHistory } from '../../src/domain/input-history.ts';
@@ -189,7 +189,7 @@ export class SoyalDevice implements Device {
     if (this.#misses >= MISSES_TO_OFFLINE || this.#state === 'absent') this.#goOffline(`no answer${times}`);
   }
 
-  // ---- its parts speak through here --------------------------------------------------------------------------------------------------------------
+  // ---- its parts speak through here ---------------------------------------------------------------------------------
 
   /** While the controller is away only a strike still looks for it; everything else is told at once. */
   async #talk(request: Request, options: TalkOptions): Promise<ExchangeResult> {
@@ -237,7 +237,7 @@ export class SoyalDevice implements Device {
     return this.#faults.has('wrong_identity') ? 'another device answers at this address' : null;
   }
 
-  // ---- meeting and polling -----------------------------------------------------------------------------------------------------------------------
+  // ---- meeting and polling ------------------------------------------------------------------------------------------
 
   #next(delayMs: number): void {
     this.#timer?.cancel();
@@ -297,14 +297,17 @@ export class SoyalDevice implements Device {
     return result.outcome === 'answered' && result.reply.kind === 'echo' ? result.reply.data : 'silent';
   }
 
-  /** A relay that a former run left on is switched off once, before anything is served; not where the controller keeps its door open by a schedule of its own. */
+  /**
+   * A relay that a former run left on is switched off once, before anything is served; not where the controller keeps
+   * its door open by a schedule of its own.
+   */
   async #resetRelay(status: DoorStatus): Promise<void> {
     if (this.#relayResetDone) return;
     this.#relayResetDone = true;
     if (status.relayOn && !status.autoOpenZone && !status.latched) await this.outputs.set(0, false);
   }
 
-  // ---- what it says of itself --------------------------------------------------------------------------------------------------------------------
+  // ---- what it says of itself ---------------------------------------------------------------------------------------
 
   #recognise(reading: ClockReading): void {
     const hex = (byte: number): string => byte.toString(16).toUpperCase().padStart(2, '0');
@@ -349,7 +352,10 @@ export class SoyalDevice implements Device {
     return Buffer.isBuffer(stored) ? stored.readUInt16BE(0) * 10 : foundMs;
   }
 
-  /** A clock that lost a minute against ours stood still or was set back: the controller was without power, or is another one. */
+  /**
+   * A clock that lost a minute against ours stood still or was set back: the controller was without power, or is
+   * another one.
+   */
   #compareClock(time: LocalTime | null, monotonicMs: number): number | null {
     const before = this.#lastClock;
     const shownMs = time === null ? null : evenMs(time);
@@ -409,7 +415,7 @@ export class SoyalDevice implements Device {
     this.#context.emit({ type: 'offline', device: this.name, reason });
   }
 
-  // ---- its clock ---------------------------------------------------------------------------------------------------------------------------------
+  // ---- its clock ----------------------------------------------------------------------------------------------------
 
   async #readClock(): Promise<number> {
     const result = await this.#talk(REQUESTS.readClock(), { priority: 'write', retries: 1 });

@@ -1,6 +1,7 @@
-// The `soyal` driver: SOYAL H series controllers (AR-721H, AR-725H, AR-727H) on an RS-485 line or behind a serial converter. They decide by their own table; the driver
-// fills it, reads their events and inputs, and pulses their door. It follows the vendor's “standard polling” (25H and 37H, the state by 21H) and never sends 18H:
-// a reader polled with that hands its cards to the host instead of deciding, and one wrong byte in it opens the door.
+// The `soyal` driver: SOYAL H series controllers (AR-721H, AR-725H, AR-727H) on an RS-485 line or behind a serial
+// converter. They decide by their own table; the driver fills it, reads their events and inputs, and pulses their door.
+// It follows the vendor's “standard polling” (25H and 37H, the state by 21H) and never sends 18H: a reader polled with
+// that hands its cards to the host instead of deciding, and one wrong byte in it opens the door.
 
 import { withDeadline } from '../../src/domain/deadline.ts';
 import type { Device, Driver, DriverContext, DriverModule, PreparedController } from '../driver.ts';

@@ -1,5 +1,6 @@
-// The controller's event log as the house reads it: the oldest event at a time, removed only once it was stored. Removing takes whatever is the oldest by then, and a
-// full log has meanwhile pushed the one we read out: so it is read again first, and left alone when it is another.
+// The controller's event log as the house reads it: the oldest event at a time, removed only once it was stored.
+// Removing takes whatever is the oldest by then, and a full log has meanwhile pushed the one we read out: so it is read
+// again first, and left alone when it is another.
 
 import { assert, OperatingError } from '../../src/domain/errors.ts';
 import type { ControllerEvent, EventDevice } from '../driver.ts';

@@ -1,5 +1,6 @@
-// The controller's event log (section 2.11): 26 bytes an event, code and reader first. The card number and a typed PIN stand in it in the clear, so only what names
-// neither leaves this file: the kind, the slot, the time, and a cursor made of those.
+// The controller's event log (section 2.11): 26 bytes an event, code and reader first. The card number and a typed PIN
+// stand in it in the clear, so only what names neither leaves this file: the kind, the slot, the time, and a cursor
+// made of those.
 
 import type { ControllerEvent } from '../driver.ts';
 import { decodeLocalTime, instantOf, type LocalTime } from './local-time.ts';
@@ -7,7 +8,10 @@ import { decodeLocalTime, instantOf, type LocalTime } from './local-time.ts';
 type EventMeaning = {
   kind: ControllerEvent['kind'];
   detail: string | null;
-  /** Whether the address names the user's slot; in the other events it holds whatever was there before, a part of the card number for one. */
+  /**
+   * Whether the address names the user's slot; in the other events it holds whatever was there before, a part of the
+   * card number for one.
+   */
   hasSlot: boolean;
 };
 
@@ -52,7 +56,8 @@ export function decodeEvent(record: Buffer): EventRecord {
 export const isCardZero = (event: EventRecord): boolean => event.code === ACCESS_BY_CARD && event.uid === 0;
 
 /**
- * What goes to the event log, without its cursor. `timeZone` is the one the controller's clock shows; a clock without a possible date stamps nothing.
+ * What goes to the event log, without its cursor. `timeZone` is the one the controller's clock shows; a clock without a
+ * possible date stamps nothing.
  */
 export function controllerEvent(event: EventRecord, timeZone: string): Omit<ControllerEvent, 'cursor'> {
   const meaning = EVENT_MEANINGS[event.code] ?? { kind: 'other' as const, detail: null, hasSlot: false };
@@ -68,8 +73,8 @@ export function controllerEvent(event: EventRecord, timeZone: string): Omit<Cont
 }
 
 /**
- * The controller numbers nothing, so an event is known by its time, code and slot. Events alike in these within one second are told apart by `repeat`, which counts
- * in the order they were read.
+ * The controller numbers nothing, so an event is known by its time, code and slot. Events alike in these within one
+ * second are told apart by `repeat`, which counts in the order they were read.
  */
 export function eventCursor(event: EventRecord, record: Buffer, repeat: number): string {
   const slot = EVENT_MEANINGS[event.code]?.hasSlot === true ? event.address : 0;

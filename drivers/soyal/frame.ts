@@ -1,5 +1,6 @@
-// SOYAL frames on a byte stream: `7E LEN DEST payload XOR SUM`, LEN counting DEST to SUM. There is no byte stuffing, so 7E may stand anywhere inside a frame; the
-// parser aligns on a head, believes a frame only when both checksums fit, and otherwise looks again one byte further.
+// SOYAL frames on a byte stream: `7E LEN DEST payload XOR SUM`, LEN counting DEST to SUM. There is no byte stuffing, so
+// 7E may stand anywhere inside a frame; the parser aligns on a head, believes a frame only when both checksums fit, and
+// otherwise looks again one byte further.
 
 import { assert } from '../../src/domain/errors.ts';
 
@@ -14,8 +15,9 @@ export const FRAME_OVERHEAD_BYTES = 5;
 const MAX_PAYLOAD_BYTES = MAX_LENGTH - 3;
 
 /**
- * A reader that was cut in mid frame waits for the missing bytes, 256 at most (a length and that many bytes), and hears nothing else until they have come; an
- * idle one ignores zeros. So this many zeros free any reader on the bus, and disturb none.
+ * A reader that was cut in mid frame waits for the missing bytes, 256 at most (a length and that many bytes), and hears
+ * nothing else until they have come; an idle one ignores zeros. So this many zeros free any reader on the bus, and
+ * disturb none.
  */
 export const FREEING_ZEROS = Buffer.alloc(257);
 
@@ -45,8 +47,9 @@ function checksums(body: Uint8Array): { xor: number; sum: number } {
 }
 
 /**
- * Takes bytes as they come and gives back whole frames with right checksums. Noise that looks like a head can hold back the frames behind it until as many bytes
- * have come as it seems to announce: whoever owns the line calls `expire` once it has been silent.
+ * Takes bytes as they come and gives back whole frames with right checksums. Noise that looks like a head can hold back
+ * the frames behind it until as many bytes have come as it seems to announce: whoever owns the line calls `expire` once
+ * it has been silent.
  */
 export class FrameParser {
   #pending = Buffer.alloc(0);
@@ -69,7 +72,10 @@ export class FrameParser {
     return frames;
   }
 
-  /** The line is silent, so the head that waits was noise or the rest of its frame is lost: gives the frames found behind it and forgets the rest. */
+  /**
+   * The line is silent, so the head that waits was noise or the rest of its frame is lost: gives the frames found
+   * behind it and forgets the rest.
+   */
   expire(): Frame[] {
     const frames: Frame[] = [];
     while (this.#pending.length > 0) {

@@ -1,6 +1,7 @@
-// One RS-485 bus of SOYAL controllers: one request in flight, strikes before polls before erasures before writes before reads. A reply does not say which request it
-// answers, so after silence nothing from that node is believed until it has answered a question whose answer could belong to no other one: whatever it still had
-// to say has then come before. Nodes that do not answer are asked last, and get a bounded share of the wire.
+// One RS-485 bus of SOYAL controllers: one request in flight, strikes before polls before erasures before writes before
+// reads. A reply does not say which request it answers, so after silence nothing from that node is believed until it
+// has answered a question whose answer could belong to no other one: whatever it still had to say has then come before.
+// Nodes that do not answer are asked last, and get a bounded share of the wire.
 
 import type { Clock, DeviceCounters, LineSettings, Port, Random, OpenPort, Timer } from '../driver.ts';
 import { SteadyLine, wireTimeMs } from '../serial-port.ts';
@@ -22,7 +23,10 @@ export type Exchange = {
   retries: number;
   /** Never handed to the line later than this (monotonic); asked again until then. Null for all but strikes. */
   notAfterMs: number | null;
-  /** Called in the turn in which the request itself is handed to the port, again when it is repeated. Null where nobody wants to know. */
+  /**
+   * Called in the turn in which the request itself is handed to the port, again when it is repeated. Null where nobody
+   * wants to know.
+   */
   onSent: (() => void) | null;
 };
 
@@ -43,7 +47,10 @@ export type LineReports = {
   down(reason: string): void;
 };
 
-/** More than this waiting at one priority means that the bus does not keep up; callers wait for one exchange before the next. */
+/**
+ * More than this waiting at one priority means that the bus does not keep up; callers wait for one exchange before the
+ * next.
+ */
 const MAX_WAITING = 256;
 /** What waits longer than this is given up, for nobody counts on it any more. */
 const MAX_WAIT_MS = 30_000;
@@ -52,15 +59,26 @@ const ADAPTER_MS = 32;
 /** No byte for this long ends a frame: whatever of it is missing will not come. */
 const SILENCE_MS = 50;
 const LONGEST_FRAME_BYTES = 257;
-/** A line on which nobody was heard for this long is opened anew: a converter that restarted has forgotten the connection, and the kernel tells it late. */
+/**
+ * A line on which nobody was heard for this long is opened anew: a converter that restarted has forgotten the
+ * connection, and the kernel tells it late.
+ */
 const UNHEARD_MS = 30_000;
-/** So many answers missing in a row, or none yet since the line opened, and a node counts as silent: it waits for those that answer. */
+/**
+ * So many answers missing in a row, or none yet since the line opened, and a node counts as silent: it waits for those
+ * that answer.
+ */
 const MISSES_TO_SILENT = 3;
 /** What silent nodes may take of the wire while others answer. */
 const SILENT_NODES = { share: 1 / 6, leastPauseMs: 0 } as const;
-/** The first question to each node of a line that opens waits no longer than this: nearly all controllers begin to answer within a tenth of it. */
+/**
+ * The first question to each node of a line that opens waits no longer than this: nearly all controllers begin to
+ * answer within a tenth of it.
+ */
 const FIRST_ANSWER_MS = 120;
-/** Lengths that no other request asks of EEPROM, one after the other: a late answer to one question is none to the next. */
+/**
+ * Lengths that no other request asks of EEPROM, one after the other: a late answer to one question is none to the next.
+ */
 const PROBE_LENGTHS = [3, 5, 6, 7] as const;
 
 type Job = {
@@ -152,7 +170,9 @@ export class SoyalLine {
     return this.#node(node).counters;
   }
 
-  /** Does one exchange when its turn comes; hands it to the line in this very turn when the bus is idle. Never rejects. */
+  /**
+   * Does one exchange when its turn comes; hands it to the line in this very turn when the bus is idle. Never rejects.
+   */
   async exchange(exchange: Exchange): Promise<ExchangeResult> {
     return await new Promise((settle) => {
       const waiting = this.#waiting[exchange.priority];
@@ -165,7 +185,7 @@ export class SoyalLine {
     });
   }
 
-  // ---- the next one ------------------------------------------------------------------------------------------------------------------------------
+  // ---- the next one -------------------------------------------------------------------------------------------------
 
   #pump(): void {
     if (this.#port === null || this.#inFlight !== null || this.#pause !== null) return;
@@ -188,8 +208,9 @@ export class SoyalLine {
   }
 
   /**
-   * Strikes, then the rest by priority; but where the polls alone fill the bus, one of the others gets its turn after each round of them. What asks silent nodes comes
-   * after all that, when they have their share; only a strike at one is tried once without it, for somebody stands there.
+   * Strikes, then the rest by priority; but where the polls alone fill the bus, one of the others gets its turn after
+   * each round of them. What asks silent nodes comes after all that, when they have their share; only a strike at one
+   * is tried once without it, for somebody stands there.
    */
   #choose(): Job | null {
     const nowMs = this.#clock.monotonicMs();
@@ -275,9 +296,12 @@ export class SoyalLine {
     this.#port?.write(frame);
   }
 
-  // ---- getting in step again ---------------------------------------------------------------------------------------------------------------------
+  // ---- getting in step again ----------------------------------------------------------------------------------------
 
-  /** Frees a reader that may wait for the rest of a frame, then asks for an answer that can belong to no earlier question; then the job is next. */
+  /**
+   * Frees a reader that may wait for the rest of a frame, then asks for an answer that can belong to no earlier
+   * question; then the job is next.
+   */
   #getInStep(job: Job): void {
     // Where others are spoken to, their frames free a reader as well as zeros do.
     if (!this.#mayBeStuck || (this.#isSilent(job) && this.#someAnswer)) {
@@ -309,7 +333,7 @@ export class SoyalLine {
     });
   }
 
-  // ---- answers and silence -----------------------------------------------------------------------------------------------------------------------
+  // ---- answers and silence ------------------------------------------------------------------------------------------
 
   #receive(bytes: Buffer): void {
     this.#lastByteAtMs = this.#clock.monotonicMs();
@@ -411,7 +435,10 @@ export class SoyalLine {
     else this.#waiting[exchange.priority].unshift(job);
   }
 
-  /** It has fallen silent: whoever waits for it learns that now, and none of it takes the wire from the others. A strike still looks for it. */
+  /**
+   * It has fallen silent: whoever waits for it learns that now, and none of it takes the wire from the others. A strike
+   * still looks for it.
+   */
   #giveUpNode(address: number): void {
     for (const priority of PRIORITIES) {
       if (priority === 'strike') continue;
@@ -423,8 +450,9 @@ export class SoyalLine {
   }
 
   /**
-   * A strike's time is over, and nobody has answered. Where a converter has sent anything since, it has also received the strike. Where the network has stood still since,
-   * it would deliver the strike when it moves again, and open the door to nobody.
+   * A strike's time is over, and nobody has answered. Where a converter has sent anything since, it has also received
+   * the strike. Where the network has stood still since, it would deliver the strike when it moves again, and open the
+   * door to nobody.
    */
   #callBack({ exchange, waitsSinceMs }: Job): void {
     if (exchange.notAfterMs === null || this.#lastByteAtMs >= waitsSinceMs) return;
@@ -432,7 +460,7 @@ export class SoyalLine {
       this.#steady.reopen('nothing comes through: a strike that could arrive late was called back');
   }
 
-  // ---- the line comes and goes -------------------------------------------------------------------------------------------------------------------
+  // ---- the line comes and goes --------------------------------------------------------------------------------------
 
   #up(port: Port): void {
     this.#port = port;

@@ -1,5 +1,5 @@
-// The controller's clock: seven binary bytes of local time (section 2.8), second first, weekday 1 for Sunday, year without century. It knows neither zones nor summer
-// time, so the host says which wall clock it should show.
+// The controller's clock: seven binary bytes of local time (section 2.8), second first, weekday 1 for Sunday, year
+// without century. It knows neither zones nor summer time, so the host says which wall clock it should show.
 
 import { Temporal } from 'temporal-polyfill';
 import { assert } from '../../src/domain/errors.ts';
@@ -42,8 +42,8 @@ export function localTimeAt(epochMs: number, timeZone: string): LocalTime {
 }
 
 /**
- * The instant a clock means that knows nothing of summer time and was read about `nearMs`. Of the two an hour of autumn has, the nearer; in an hour that spring left
- * out it was not put forward, and is an hour behind.
+ * The instant a clock means that knows nothing of summer time and was read about `nearMs`. Of the two an hour of autumn
+ * has, the nearer; in an hour that spring left out it was not put forward, and is an hour behind.
  */
 export function instantShown(time: LocalTime, timeZone: string, nearMs: number): number {
   const [earlier, later] = (['earlier', 'later'] as const).map(

@@ -1,4 +1,5 @@
-// What the controller can do beyond slots, door and events: weekly schedules, holidays, and users by card number. Each call is one exchange whose outcome is a value.
+// What the controller can do beyond slots, door and events: weekly schedules, holidays, and users by card number. Each
+// call is one exchange whose outcome is a value.
 
 import type { SlotOutcome } from '../driver.ts';
 import { MAX_ZONES_PER_WRITE, REQUESTS, type Request } from './codec.ts';
@@ -13,7 +14,10 @@ export type MaintenanceOutcome =
   | Omit<Extract<SlotOutcome, { outcome: 'unknown' }>, 'slot'>;
 
 export type Maintenance = {
-  /** Writes these zones under the numbers from `first` on; stops at the first that is not acknowledged. The controller gives no way to read them back. */
+  /**
+   * Writes these zones under the numbers from `first` on; stops at the first that is not acknowledged. The controller
+   * gives no way to read them back.
+   */
   writeTimeZones(first: number, zones: readonly TimeZone[]): Promise<MaintenanceOutcome>;
   writeHolidays(first: number, days: readonly { month: number; day: number }[]): Promise<MaintenanceOutcome>;
   /** Into a slot of the controller's choice. Newer firmware only. */

@@ -1,5 +1,5 @@
-// The door relay. A pulse is the controller's own, as long as its stored door relay time says, so that a cut line cannot leave the door open; a stored time of zero
-// means “until switched off”, and then no pulse is asked for.
+// The door relay. A pulse is the controller's own, as long as its stored door relay time says, so that a cut line
+// cannot leave the door open; a stored time of zero means “until switched off”, and then no pulse is asked for.
 
 import { assert } from '../../src/domain/errors.ts';
 import type { Clock, OutputDevice, OutputOutcome } from '../driver.ts';
@@ -26,7 +26,10 @@ export type RelayPorts = {
 };
 
 export function outputDevice({ talk, clock, endless, isResting, energising, told, isStuck }: RelayPorts): OutputDevice {
-  /** Every 21H is answered with the state of the relay, so its answer is the read-back; one that came before the relay moved is asked for once more. */
+  /**
+   * Every 21H is answered with the state of the relay, so its answer is the read-back; one that came before the relay
+   * moved is asked for once more.
+   */
   const relay = async (
     request: Request,
     notAfterMs: number,

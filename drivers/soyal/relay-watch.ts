@@ -1,5 +1,6 @@
-// How the door relay is seen to stand, in every answer about the door. The controller opens by its own table as well, so a relay that is on counts as its own decision for a
-// while; one that stays on beyond that is switched off, and where it does not follow that is an alarm.
+// How the door relay is seen to stand, in every answer about the door. The controller opens by its own table as well,
+// so a relay that is on counts as its own decision for a while; one that stays on beyond that is switched off, and
+// where it does not follow that is an alarm.
 
 import type { Clock, DriverEvent } from '../driver.ts';
 import { OutputWatch } from '../../src/domain/output-watch.ts';
@@ -56,7 +57,8 @@ export class RelayWatch {
     if (relayTimeMs === null || atMs <= this.#settledAtMs) return;
     this.#will.afterOursMs = this.#will.mostMs = OWN_TIMES * relayTimeMs + OWN_SLACK_MS;
     if (autoOpenZone || latched) this.#watch.held(relayOn, atMs);
-    // One that is wanted on and is off was switched off by its own decision, or by hand: whoever holds it open tells it so again.
+    // One that is wanted on and is off was switched off by its own decision, or by hand: whoever holds it open tells it
+    // so again.
     else if (this.#isWantedOn && !relayOn) return;
     else if (this.#watch.look(relayOn, this.#isWantedOn, atMs)) this.#ports.switchOff();
   }

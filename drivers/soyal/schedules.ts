@@ -1,4 +1,5 @@
-// Weekly schedules and holidays as the synchronisation knows them, in the time zones and the holiday list of a controller. Nothing of it can be read back.
+// Weekly schedules and holidays as the synchronisation knows them, in the time zones and the holiday list of a
+// controller. Nothing of it can be read back.
 
 import { assert } from '../../src/domain/errors.ts';
 import type { DayRange } from '../../src/domain/schedule.ts';

@@ -1,5 +1,6 @@
-// A simulated SOYAL controller on the wire: a receiver that waits for ever for the rest of a frame, every command answered from the manual's bytes, and the misbehaviour
-// of a faulty day at the test's hand. It shares no code with the driver, so that a mistake in one is not repeated in the other.
+// A simulated SOYAL controller on the wire: a receiver that waits for ever for the rest of a frame, every command
+// answered from the manual's bytes, and the misbehaviour of a faulty day at the test's hand. It shares no code with the
+// driver, so that a mistake in one is not repeated in the other.
 
 import type { Clock } from '../driver.ts';
 import { EEPROM_DOOR_TIME, EEPROM_MODE, EEPROM_OPTIONS, SimulatedDoor, type SimulatedUser } from './simulator-door.ts';
@@ -68,7 +69,9 @@ export type ControllerFaults = {
   storesNothing: boolean;
   /** Says no to every change. */
   refusesWrites: boolean;
-  /** Only so many of the next bytes arrive; then the cable is whole again, and what was cut off is lost. Null: whole. */
+  /**
+   * Only so many of the next bytes arrive; then the cable is whole again, and what was cut off is lost. Null: whole.
+   */
   cutAfterBytes: number | null;
   /** Answers come in pieces of this many bytes, 1 ms apart; 0: whole. */
   fragmentBytes: number;
@@ -131,7 +134,7 @@ export class SimulatedController {
     this.door.powerCycle(keeps);
   }
 
-  // ---- at the wire -------------------------------------------------------------------------------------------------------------------------------
+  // ---- at the wire --------------------------------------------------------------------------------------------------
 
   receive(bytes: Uint8Array): void {
     if (this.faults.deaf) return;
@@ -216,7 +219,7 @@ export class SimulatedController {
     this.#clock.after(delayMs, () => send(0));
   }
 
-  // ---- its commands ------------------------------------------------------------------------------------------------------------------------------
+  // ---- its commands -------------------------------------------------------------------------------------------------
 
   /** Function, node and data of the answer; null: none. */
   #command(code: number, data: Buffer): Buffer | null {

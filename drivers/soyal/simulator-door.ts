@@ -1,5 +1,6 @@
-// What a simulated SOYAL controller keeps and decides: its user table, time zones, clock, event log, EEPROM and door. It is written from the manual and shares no
-// code with the driver, so that a mistake in one is not repeated in the other.
+// What a simulated SOYAL controller keeps and decides: its user table, time zones, clock, event log, EEPROM and door.
+// It is written from the manual and shares no code with the driver, so that a mistake in one is not repeated in the
+// other.
 
 import type { Clock, Timer } from '../driver.ts';
 
@@ -68,7 +69,7 @@ export class SimulatedDoor {
     this.#traits = traits;
   }
 
-  // ---- its clock: UTC, as far as it knows --------------------------------------------------------------------------------------------------------
+  // ---- its clock: UTC, as far as it knows ---------------------------------------------------------------------------
 
   get clockMs(): number {
     return this.#clock.nowMs() + this.#clockOffsetMs;
@@ -92,7 +93,7 @@ export class SimulatedDoor {
     ];
   }
 
-  // ---- its state ---------------------------------------------------------------------------------------------------------------------------------
+  // ---- its state ----------------------------------------------------------------------------------------------------
 
   parameters(): number {
     return this.eeprom.readUInt8(EEPROM_OPTIONS);
@@ -115,7 +116,7 @@ export class SimulatedDoor {
     ];
   }
 
-  // ---- polled by 18H, cards go to the host -------------------------------------------------------------------------------------------------------
+  // ---- polled by 18H, cards go to the host --------------------------------------------------------------------------
 
   /** The card that waits for a verdict; null: none. From now on cards are handed over for a while. */
   online(): number | null {
@@ -128,7 +129,7 @@ export class SimulatedDoor {
     this.#handedToHost = null;
   }
 
-  // ---- at the door -------------------------------------------------------------------------------------------------------------------------------
+  // ---- at the door --------------------------------------------------------------------------------------------------
 
   get relayOn(): boolean {
     return this.#relayOn;
@@ -159,7 +160,9 @@ export class SimulatedDoor {
     return true;
   }
 
-  /** Four digits and `#`, as in operation mode 8. True when the door opened; in mode 6 a PIN of one's own opens nothing. */
+  /**
+   * Four digits and `#`, as in operation mode 8. True when the door opened; in mode 6 a PIN of one's own opens nothing.
+   */
   typePin(digits: string): boolean {
     const pin = Number(digits);
     const waits = this.#cardWaits;

@@ -1,5 +1,6 @@
-// Simulated SOYAL controllers on a real line: all of them hear every byte of their bus, whether it is a pseudo terminal or a listening TCP port that stands for a
-// serial converter. Tests, the demo and `lintel simulate soyal` use the same ones.
+// Simulated SOYAL controllers on a real line: all of them hear every byte of their bus, whether it is a pseudo terminal
+// or a listening TCP port that stands for a serial converter. Tests, the demo and `lintel simulate soyal` use the same
+// ones.
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { assert } from '../../src/domain/errors.ts';

@@ -1,5 +1,5 @@
-// The controller's user table as slots. A write is one frame a slot, and what was acknowledged is only believed once it was read back: that is the caller's part. A
-// write without an answer is never repeated here.
+// The controller's user table as slots. A write is one frame a slot, and what was acknowledged is only believed once it
+// was read back: that is the caller's part. A write without an answer is never repeated here.
 
 import { assert, OperatingError } from '../../src/domain/errors.ts';
 import type { SlotContent, SlotDevice, SlotOutcome, SlotReading, SlotRefusal } from '../driver.ts';

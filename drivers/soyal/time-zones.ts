@@ -1,5 +1,6 @@
-// Weekly schedules as the controller keeps them (sections 2.24 and 3.2): a numbered time zone has one range for each day of the week, Sunday first, and may go on in
-// another zone. A user's slot names the zone in which it opens; zone 0 is no restriction.
+// Weekly schedules as the controller keeps them (sections 2.24 and 3.2): a numbered time zone has one range for each
+// day of the week, Sunday first, and may go on in another zone. A user's slot names the zone in which it opens; zone 0
+// is no restriction.
 
 import { assert } from '../../src/domain/errors.ts';
 
@@ -18,12 +19,16 @@ export type TimeZone = {
   days: readonly DayRange[];
 };
 
-/** A day on which nobody enters. The manual names no such value; a range without length opens for its one minute at the worst, one turned round might for the whole day. */
+/**
+ * A day on which nobody enters. The manual names no such value; a range without length opens for its one minute at the
+ * worst, one turned round might for the whole day.
+ */
 export const CLOSED_DAY: DayRange = { beginMinute: 0, endMinute: 0 };
 
 /**
- * The zones that hold this week (for each day from Sunday the ranges in which it is open), numbered upwards from `first` and linked into a chain, for a day has one
- * range in each. Null when the controller's zones do not suffice; a slot then names `first`.
+ * The zones that hold this week (for each day from Sunday the ranges in which it is open), numbered upwards from
+ * `first` and linked into a chain, for a day has one range in each. Null when the controller's zones do not suffice; a
+ * slot then names `first`.
  */
 export function zonesForWeek(
   week: readonly (readonly DayRange[])[],

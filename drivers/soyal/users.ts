@@ -1,5 +1,5 @@
-// A user's slot in the controller's table (section 3.1): eight bytes `siteH siteL cardH cardL pinH pinL mode zone`, and how a credential becomes such a record. Card
-// and PIN stand in it in the clear, so nothing here is ever logged.
+// A user's slot in the controller's table (section 3.1): eight bytes `siteH siteL cardH cardL pinH pinL mode zone`, and
+// how a credential becomes such a record. Card and PIN stand in it in the clear, so nothing here is ever logged.
 
 import { assert } from '../../src/domain/errors.ts';
 import type { SlotContent, SlotRefusal } from '../driver.ts';
@@ -10,7 +10,10 @@ export const USER_BYTES = 8;
 /** What opens the door, in the two low bits of the mode; bit 7 is the anti-passback of this user. */
 export const MODE = { invalid: 0, cardOnly: 1, cardOrPin: 2, cardAndPin: 3 } as const;
 
-/** `uid` is site (upper 16 bits) and card (lower 16 bits); `pin` 0 is no PIN; `zone` is a time zone's number, 0 for always. */
+/**
+ * `uid` is site (upper 16 bits) and card (lower 16 bits); `pin` 0 is no PIN; `zone` is a time zone's number, 0 for
+ * always.
+ */
 export type User = { uid: number; pin: number; mode: number; zone: number };
 
 /** What a slot holds after erasing: mode, card and PIN overwritten. */
@@ -37,9 +40,10 @@ export function decodeUser(bytes: Buffer): User {
 const EMPTY_IMAGE = encodeUser(NO_USER);
 
 /**
- * A record as read, in its one form. A slot without card and PIN that opens for nobody is empty, whatever else stands in it (erased bytes may be FF). A slot in a
- * mode that opens is occupied even with card number 0: that card would open it. The upper tag bits of a ten-byte record stay in the image when there are any,
- * since a card that differs only there is another card.
+ * A record as read, in its one form. A slot without card and PIN that opens for nobody is empty, whatever else stands
+ * in it (erased bytes may be FF). A slot in a mode that opens is occupied even with card number 0: that card would open
+ * it. The upper tag bits of a ten-byte record stay in the image when there are any, since a card that differs only
+ * there is another card.
  */
 export function slotImage(record: Buffer): { state: 'empty' | 'occupied'; image: Buffer } {
   const blank = [0x00, 0xff].some((filler) => record.subarray(0, 6).every((byte) => byte === filler));
@@ -64,8 +68,9 @@ export type EncodedUser = { user: User } | { error: SlotRefusal; message: string
 const refuse = (error: SlotRefusal, message: string): EncodedUser => ({ error, message });
 
 /**
- * The record for a credential. Card number 0 is what a slot without a card holds, so it is never enrolled as a card; a slot without a card is only ever written as
- * "card or PIN" with a PIN (the public PIN of section 12*UUUUU*PPPP# of the operating manual), never in a mode whose only key would be card 0.
+ * The record for a credential. Card number 0 is what a slot without a card holds, so it is never enrolled as a card; a
+ * slot without a card is only ever written as "card or PIN" with a PIN (the public PIN of section 12*UUUUU*PPPP# of the
+ * operating manual), never in a mode whose only key would be card 0.
  */
 export function userOf(content: SlotContent, traits: UserTraits): EncodedUser {
   if (content.oneTimeUse) return refuse('not_supported', 'this controller knows no one-time credentials');

@@ -1,7 +1,11 @@
-// Frames of 125 kHz readers that push a tag number over a UART and can be told nothing: `02`, ten ASCII hex digits (version and tag), two of checksum, `03`.
-// The start byte occurs nowhere else in a frame, so the parser finds its feet again at the next one, whatever the wire did to those before.
+// Frames of 125 kHz readers that push a tag number over a UART and can be told nothing: `02`, ten ASCII hex digits
+// (version and tag), two of checksum, `03`. The start byte occurs nowhere else in a frame, so the parser finds its feet
+// again at the next one, whatever the wire did to those before.
 
-/** `rdm6300` sends 14 bytes and repeats them while the tag is held; `id-12la` (ID-2, ID-12, ID-20 in ASCII mode) puts CR LF before the end: 16 bytes, once. */
+/**
+ * `rdm6300` sends 14 bytes and repeats them while the tag is held; `id-12la` (ID-2, ID-12, ID-20 in ASCII mode) puts CR
+ * LF before the end: 16 bytes, once.
+ */
 export const FRAMES = ['rdm6300', 'id-12la'] as const;
 export type FrameName = (typeof FRAMES)[number];
 
@@ -27,13 +31,18 @@ export function encodeTag(frame: FrameName, uid: Uint8Array): Buffer {
   return Buffer.from([START, ...Buffer.from(digits, 'latin1'), ...BEFORE_END[frame], END]);
 }
 
-/** What some bytes held. Every byte is accounted for: in a tag, in a frame with a wrong checksum, in noise, or still waiting for the rest of its frame. */
+/**
+ * What some bytes held. Every byte is accounted for: in a tag, in a frame with a wrong checksum, in noise, or still
+ * waiting for the rest of its frame.
+ */
 export type Reading = { uids: Buffer[]; wrongChecksums: number; noiseBytes: number };
 
 /** A frame takes 15 ms at 9600 baud: one whose bytes are further apart than this has lost some in between. */
 const LONGEST_GAP_MS = 1_000;
 
-/** Finds tags in a stream that may begin anywhere, lose bytes, flip bits and come in pieces. Holds less than one frame. */
+/**
+ * Finds tags in a stream that may begin anywhere, lose bytes, flip bits and come in pieces. Holds less than one frame.
+ */
 export class TagParser {
   readonly #frame: FrameName;
   readonly #length: number;

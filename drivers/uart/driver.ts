@@ -1,5 +1,6 @@
-// The driver of readers that push: one 125 kHz reader on a UART says the number of each tag it sees and understands nothing. It cannot be asked, so online means
-// that the line is open, not that somebody lives at its end; and it can be shown nothing, so its entrance needs its own light or buzzer.
+// The driver of readers that push: one 125 kHz reader on a UART says the number of each tag it sees and understands
+// nothing. It cannot be asked, so online means that the line is open, not that somebody lives at its end; and it can be
+// shown nothing, so its entrance needs its own light or buzzer.
 
 import { z } from 'zod';
 import { DURATION_FORM, formatDuration, parseDuration } from '../../src/domain/duration.ts';
@@ -107,7 +108,10 @@ function countProblems(busName: string, controllers: readonly PreparedController
   }));
 }
 
-/** As many bytes without one whole frame mean that the wire, the baud rate or the frame is wrong: a dirty read or two does not. */
+/**
+ * As many bytes without one whole frame mean that the wire, the baud rate or the frame is wrong: a dirty read or two
+ * does not.
+ */
 const UNREADABLE_FRAMES = 3;
 
 type BusConfig = ReturnType<typeof readBus>;
@@ -216,7 +220,9 @@ class UartBus implements Driver {
     this.#judgeWire(uids.length > 0, wrongChecksums * frameLength(this.#frame) + noiseBytes);
   }
 
-  /** An installer who chose the wrong frame or baud rate sees bytes coming and no tag: that must not look like silence. */
+  /**
+   * An installer who chose the wrong frame or baud rate sees bytes coming and no tag: that must not look like silence.
+   */
   #judgeWire(readable: boolean, unreadableBytes: number): void {
     this.#unreadableBytes = readable ? 0 : this.#unreadableBytes + unreadableBytes;
     const bad = this.#unreadableBytes >= UNREADABLE_FRAMES * frameLength(this.#frame);

@@ -1,5 +1,6 @@
-// The reader itself on a real port: at the other end of a serial line or pseudo terminal, or behind a TCP port as a serial converter has it. Tests, the demo and
-// `lintel simulate uart-reader` use this one. It does what the wire does on a bad day as well: pieces, noise, wrong checksums, an unplugged cable.
+// The reader itself on a real port: at the other end of a serial line or pseudo terminal, or behind a TCP port as a
+// serial converter has it. Tests, the demo and `lintel simulate uart-reader` use this one. It does what the wire does
+// on a bad day as well: pieces, noise, wrong checksums, an unplugged cable.
 
 import { createServer, type Server, type Socket } from 'node:net';
 import { parseConverter } from '../../src/domain/line.ts';
@@ -19,7 +20,10 @@ export type UartReaderOptions = {
 export type PresentOptions = {
   /** How long the tag is held; 0: one frame. */
   holdMs?: number;
-  /** Time from frame to frame while it is held. An RDM6300 repeats; an ID-12LA sends once, whatever this says, unless it is one of the copies that repeat. */
+  /**
+   * Time from frame to frame while it is held. An RDM6300 repeats; an ID-12LA sends once, whatever this says, unless it
+   * is one of the copies that repeat.
+   */
   repeatMs?: number;
   isCopyThatRepeats?: boolean;
   /** Sends each frame in pieces of this many bytes, a moment apart. */
@@ -29,7 +33,10 @@ export type PresentOptions = {
 };
 
 export type UartReader = {
-  /** What a facility file gives as the bus's `port`: the converter's own address, or null for the far end of a serial line. */
+  /**
+   * What a facility file gives as the bus's `port`: the converter's own address, or null for the far end of a serial
+   * line.
+   */
   readonly address: string | null;
   /** Whether somebody can hear it: a client is connected, or the device is open. */
   readonly connected: boolean;

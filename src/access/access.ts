@@ -1,5 +1,6 @@
-// The readers and doors that Lintel serves itself: what is presented is decided from the database, the strike is commanded first, and the event of it is durable
-// in the same turn. What changes the next decision (a one-time use, a lockout) is durable before anything moves.
+// The readers and doors that Lintel serves itself: what is presented is decided from the database, the strike is
+// commanded first, and the event of it is durable in the same turn. What changes the next decision (a one-time use, a
+// lockout) is durable before anything moves.
 
 import { newEvent, type NewEvent } from '../domain/events.ts';
 import { candidates, type CardReading } from '../domain/card-formats.ts';
@@ -107,7 +108,10 @@ export class Access {
     this.#refusal = detail;
   }
 
-  /** The stop has begun: nothing that is presented is decided any more (it would use up what it cannot open), and no strike is commanded. */
+  /**
+   * The stop has begun: nothing that is presented is decided any more (it would use up what it cannot open), and no
+   * strike is commanded.
+   */
   rest(): void {
     this.#isResting = true;
     for (const door of this.#doors.values()) door.rest();
@@ -416,8 +420,9 @@ export class Access {
   }
 
   /**
-   * Runs `record` once: when told to, at the latest in a moment. The event of an ordinary grant is committed in the turn in which the strike is handed to the line; on
-   * a bus that is busy with another exchange that is a little later, and a flush of a slow disk must not come in between.
+   * Runs `record` once: when told to, at the latest in a moment. The event of an ordinary grant is committed in the
+   * turn in which the strike is handed to the line; on a bus that is busy with another exchange that is a little later,
+   * and a flush of a slow disk must not come in between.
    */
   #onceSoon(record: () => void): () => void {
     const pending = { record, timer: null as Timer | null };
@@ -553,7 +558,8 @@ export class Access {
       ...judged.readAs,
       decided_by: 'gateway',
       reader,
-      // The relay was commanded in this same turn; its answer is not waited for, and a failure follows as acs_entrance.unlock_failed.
+      // The relay was commanded in this same turn; its answer is not waited for, and a failure follows as
+      // acs_entrance.unlock_failed.
       was_confirmed_by_device: null,
     });
   }
@@ -596,7 +602,9 @@ export class Access {
 
 const methodOf = ({ kind }: Presentation): Method => (kind === 'digits' ? 'keycode' : 'card');
 
-/** Codes that nobody has who may enter here at all. One that is only too early or too late was known, and is no guess. */
+/**
+ * Codes that nobody has who may enter here at all. One that is only too early or too late was known, and is no guess.
+ */
 const GUESSES: ReadonlySet<Detail> = new Set([
   'unknown_credential',
   'other_user',

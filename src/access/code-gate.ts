@@ -1,5 +1,6 @@
-// What every code has to pass before it is looked up: the budgets of the reader, the entrance, the card that it is tried with, and the facility. They are held in
-// memory, so that a full disk ends none of them, and written with each wrong code before anybody is told of it, so that no restart refills them.
+// What every code has to pass before it is looked up: the budgets of the reader, the entrance, the card that it is
+// tried with, and the facility. They are held in memory, so that a full disk ends none of them, and written with each
+// wrong code before anybody is told of it, so that no restart refills them.
 
 import type { Policy } from '../domain/facility.ts';
 import type { Clock } from '../domain/ports.ts';
@@ -66,7 +67,8 @@ export class CodeGate {
   lockedForMs(place: CodePlace): number {
     const nowMs = this.#clock.monotonicMs();
     const each = namesAt(place).map(([kind, name]) => {
-      // Whoever shows a card that is let in is no passer-by who tries codes: what others do elsewhere does not slow them down.
+      // Whoever shows a card that is let in is no passer-by who tries codes: what others do elsewhere does not slow
+      // them down.
       if (kind === 'facility' && place.acsCredentialId !== null) return 0;
       const account = this.#accounts.get(name);
       if (account === undefined) return 0;
@@ -75,7 +77,10 @@ export class CodeGate {
     return Math.max(...each);
   }
 
-  /** A code that nobody has here. Returns the locks that it brings about; `facility` the first time only. Write it before anybody is told. */
+  /**
+   * A code that nobody has here. Returns the locks that it brings about; `facility` the first time only. Write it
+   * before anybody is told.
+   */
   wrong(place: CodePlace, digits: string): Lock[] {
     const nowMs = this.#clock.monotonicMs();
     const names = namesAt(place);
@@ -115,13 +120,16 @@ export class CodeGate {
     }
   }
 
-  // ---- what outlives the process ---------------------------------------------------------------------------------------------------------------
+  // ---- what outlives the process ------------------------------------------------------------------------------------
 
   get isUnwritten(): boolean {
     return this.#unwritten.size > 0;
   }
 
-  /** Inside a transaction: writes what changed. `written` follows once that is durable; until then it is written again with the next one. */
+  /**
+   * Inside a transaction: writes what changed. `written` follows once that is durable; until then it is written again
+   * with the next one.
+   */
   write(): void {
     const nowMs = this.#clock.monotonicMs();
     for (const name of this.#unwritten) {
@@ -144,12 +152,14 @@ export class CodeGate {
     this.#unwritten.clear();
   }
 
-  /** Everything differs from what is on disk by the time that has passed: before an orderly stop it is worth writing. */
+  /**
+   * Everything differs from what is on disk by the time that has passed: before an orderly stop it is worth writing.
+   */
   touchAll(): void {
     for (const name of this.#accounts.keys()) this.#unwritten.add(name);
   }
 
-  // ---- small things ------------------------------------------------------------------------------------------------------------------------------
+  // ---- small things -------------------------------------------------------------------------------------------------
 
   #set(account: GuessAccount): void {
     this.#accounts.set(account.name, account);

@@ -1,5 +1,6 @@
-// The decision, pure but for a few point look-ups: who could this card or code stand for, and is one of them let in here and now? Each credential is judged path
-// by path; one open path is enough. The answer carries the steps that led to it, for whoever asks why.
+// The decision, pure but for a few point look-ups: who could this card or code stand for, and is one of them let in
+// here and now? Each credential is judged path by path; one open path is enough. The answer carries the steps that led
+// to it, for whoever asks why.
 
 import type { LocalMoment } from '../domain/local-time.ts';
 import { clockText, isWithin, rangesOn, rangesText, scheduleFrom, WEEKDAYS } from '../domain/schedule.ts';
@@ -62,7 +63,10 @@ const FURTHEST: readonly Detail[] = [
   'entrance_not_allowed',
 ];
 
-/** Judges everyone the card or code could stand for at an entrance (`is_listed` speaks of it); the first that is let in opens. */
+/**
+ * Judges everyone the card or code could stand for at an entrance (`is_listed` speaks of it); the first that is let in
+ * opens.
+ */
 export function judgeAll(
   found: readonly CredentialForDecision[],
   time: TimeWitness,
@@ -87,7 +91,10 @@ export function judgeAll(
   return best ?? { outcome: 'denied', detail: 'unknown_credential', credential: null, steps: [known] };
 }
 
-/** Asked only of what would open, for it costs more than all that went before; and before anything of a schedule is read. */
+/**
+ * Asked only of what would open, for it costs more than all that went before; and before anything of a schedule is
+ * read.
+ */
 function judgeRecord(credential: CredentialForDecision, witness: Witness, steps: Step[] | null): Detail | null {
   const passed = witness.holds(credential);
   steps?.push({
@@ -170,7 +177,10 @@ function judgeOne(
   return judgeSchedule(credential, credential.schedule, time, calendar, steps);
 }
 
-/** A week asks for the time of day, which the last trusted instant cannot tell: without a trusted clock nobody comes in by a schedule. */
+/**
+ * A week asks for the time of day, which the last trusted instant cannot tell: without a trusted clock nobody comes in
+ * by a schedule.
+ */
 function judgeSchedule(
   credential: CredentialForDecision,
   content: string,

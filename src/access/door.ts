@@ -1,5 +1,5 @@
-// One door: its strike, its contact and its request-to-exit, and what they say together: opened, not opened, held, forced, restored. Works without the store:
-// leaving never depends on it.
+// One door: its strike, its contact and its request-to-exit, and what they say together: opened, not opened, held,
+// forced, restored. Works without the store: leaving never depends on it.
 
 import { newEventAt, type BodyOf, type EventType } from '../domain/events.ts';
 import type { OutputStand } from '../domain/output-watch.ts';
@@ -24,7 +24,10 @@ export const STRIKE_DEADLINE_MS = 2000;
 const PASSING_MS = 3000;
 /** REX opens the way for as long as a grant does; held down it is one event. */
 const REX_EVENT_EVERY_MS = 2000;
-/** A button that chatters commands the strike no more often than this: at once, then for all presses since. None is left out. */
+/**
+ * A button that chatters commands the strike no more often than this: at once, then for all presses since. None is left
+ * out.
+ */
 const REX_STRIKE_EVERY_MS = 250;
 /** Warned this long before it counts as held, at most a third of the allowed time. */
 const WARNING_MOST_MS = 10_000;
@@ -67,8 +70,9 @@ export class Door {
   }
 
   /**
-   * Commands the strike for its time. The request is handed to the bus in this very turn. `decidedAt` is the instant of the decision, monotonic ms: later than 2 s
-   * after it nothing is commanded. `onSent`: the request has been handed to the line.
+   * Commands the strike for its time. The request is handed to the bus in this very turn. `decidedAt` is the instant of
+   * the decision, monotonic ms: later than 2 s after it nothing is commanded. `onSent`: the request has been handed to
+   * the line.
    */
   strike(decidedAt: number, onSent?: () => void): Promise<OutputOutcome> {
     if (this.#isResting)
@@ -158,7 +162,10 @@ export class Door {
       timer?.cancel();
   }
 
-  /** What happened out of sight is of the past: whoever pressed while a line was cut has left or given up, and nobody watches the door that would open now. */
+  /**
+   * What happened out of sight is of the past: whoever pressed while a line was cut has left or given up, and nobody
+   * watches the door that would open now.
+   */
   #rex({ active, changedAfterMonotonicMs: changedAfter }: InputEvent): void {
     const wasPressed = this.#isRexPressed;
     this.#isRexPressed = active;

@@ -1,5 +1,5 @@
-// What a card, a code or a credential would do at an entrance, step by step: the gates, then everybody it could stand for, then what would be asked for next. It says
-// of this instant what the door does at this instant.
+// What a card, a code or a credential would do at an entrance, step by step: the gates, then everybody it could stand
+// for, then what would be asked for next. It says of this instant what the door does at this instant.
 
 import { candidates, readingOf } from '../domain/card-formats.ts';
 import type { SiteEntrance } from '../domain/site.ts';

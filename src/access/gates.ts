@@ -1,5 +1,5 @@
-// What stands before anybody is looked up, as data: the door walks it and stops at the first gate that is shut, an explanation walks the same to its end. So what
-// is explained and what is done cannot differ.
+// What stands before anybody is looked up, as data: the door walks it and stops at the first gate that is shut, an
+// explanation walks the same to its end. So what is explained and what is done cannot differ.
 
 import type { SiteEntrance } from '../domain/site.ts';
 import type { Detail, Step } from './decide.ts';

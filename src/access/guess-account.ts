@@ -1,16 +1,23 @@
-// What wrong codes cost at one place, as arithmetic over monotonic time. Two rules hold at once: a few in a short time lock for a while that doubles, and a budget
-// that drains slowly bounds what a whole day allows, however patiently somebody tries. Nobody's success refills it.
+// What wrong codes cost at one place, as arithmetic over monotonic time. Two rules hold at once: a few in a short time
+// lock for a while that doubles, and a budget that drains slowly bounds what a whole day allows, however patiently
+// somebody tries. Nobody's success refills it.
 
 import type { GuessRow } from '../store/guesses.ts';
 
 const DAY_MS = 86_400_000;
 
 export type GuessRule = {
-  /** So many wrong codes within the window lock for `firstMs`, and each further lock lasts twice as long, up to `maxMs`; null: they do not. */
+  /**
+   * So many wrong codes within the window lock for `firstMs`, and each further lock lasts twice as long, up to `maxMs`;
+   * null: they do not.
+   */
   burst: { attempts: number; windowMs: number; firstMs: number; maxMs: number } | null;
   /** Wrong codes in any 24 hours: half of them at once, the other half as the budget drains; null: without a bound. */
   perDay: number | null;
-  /** What a spent budget does: null: the next code waits until there is room for it again; else each wrong code is followed by a pause of so many ms. */
+  /**
+   * What a spent budget does: null: the next code waits until there is room for it again; else each wrong code is
+   * followed by a pause of so many ms.
+   */
   pauseMs: number | null;
 };
 
@@ -37,7 +44,10 @@ export const newAccount = (name: string, nowMs: number): GuessAccount => ({
   lockedUntilMs: nowMs,
 });
 
-/** As it was kept: the time that the process was away counts for nothing, so that a lock is at most served twice and never cut short. */
+/**
+ * As it was kept: the time that the process was away counts for nothing, so that a lock is at most served twice and
+ * never cut short.
+ */
 export const accountOf = (row: GuessRow, nowMs: number): GuessAccount => ({
   ...newAccount(row.name, nowMs),
   spent: row.spent,

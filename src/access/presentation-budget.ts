@@ -1,5 +1,6 @@
-// How much may be presented at one reader. People cannot show cards or type codes as fast as a reader that has gone mad, or somebody on its wire, can send them; what
-// comes beyond that is neither looked up nor answered, only counted. So it cannot be used to guess either, and no other door waits for it.
+// How much may be presented at one reader. People cannot show cards or type codes as fast as a reader that has gone
+// mad, or somebody on its wire, can send them; what comes beyond that is neither looked up nor answered, only counted.
+// So it cannot be used to guess either, and no other door waits for it.
 
 import { newEvent, type NewEvent } from '../domain/events.ts';
 import { Budget, type BudgetTerms } from '../domain/budget.ts';

@@ -1,6 +1,6 @@
-// Events of decisions and doors: durable at once where the store can, kept in a bounded place in memory and written later where it cannot. A door never waits
-// for this, and a failing disk never stops one. Where events come fast they share a commit, for each costs every door a flush of the disk; and no source tells more of them
-// than its budget.
+// Events of decisions and doors: durable at once where the store can, kept in a bounded place in memory and written
+// later where it cannot. A door never waits for this, and a failing disk never stops one. Where events come fast they
+// share a commit, for each costs every door a flush of the disk; and no source tells more of them than its budget.
 
 import { newEvent, type NewEvent } from '../domain/events.ts';
 import { EventBudgets, type EventSource } from '../domain/event-budget.ts';
@@ -10,7 +10,10 @@ import { isStorageError } from '../store/transactions.ts';
 
 const MOST_KEPT = 1000;
 const RETRY_MS = 5000;
-/** Events that come fast wait so long for others, or longer where flushes are slow: a twentieth of the time at most goes to them. */
+/**
+ * Events that come fast wait so long for others, or longer where flushes are slow: a twentieth of the time at most goes
+ * to them.
+ */
 const JOIN_MS = 200;
 const JOIN_MOST_MS = 1000;
 const JOIN_FLUSHES = 20;
@@ -37,7 +40,9 @@ export class Recorder {
     this.budgets = new EventBudgets(clock, (event) => void this.record([event]));
   }
 
-  /** Stores what waits and cancels the next try; what is still in memory is lost with the process, and the log says so. */
+  /**
+   * Stores what waits and cancels the next try; what is still in memory is lost with the process, and the log says so.
+   */
   stop(): void {
     this.budgets.stop();
     this.#joined();
@@ -59,8 +64,9 @@ export class Recorder {
   }
 
   /**
-   * Commits these events together with what `change` writes, durable when it returns true. False: the disk failed; the events are kept in memory, the change is lost.
-   * Losing a change is for the caller to judge: an ordinary grant goes on, a one-time use does not. Events noted before come first.
+   * Commits these events together with what `change` writes, durable when it returns true. False: the disk failed; the
+   * events are kept in memory, the change is lost. Losing a change is for the caller to judge: an ordinary grant goes
+   * on, a one-time use does not. Events noted before come first.
    */
   record(events: readonly NewEvent[], change: () => void = () => undefined): boolean {
     this.#joinTimer?.cancel();
@@ -75,7 +81,10 @@ export class Recorder {
     return false;
   }
 
-  /** Stores what this source may still tell: at once as long as it comes singly, else in a moment, together with what comes until then. */
+  /**
+   * Stores what this source may still tell: at once as long as it comes singly, else in a moment, together with what
+   * comes until then.
+   */
   note(source: EventSource, events: readonly NewEvent[]): void {
     const told = this.within(source, events);
     if (told.length === 0) return;

@@ -1,5 +1,6 @@
-// Questions by card or code (`entrances/explain`, `lintel swipe`) answer what a door would, without anybody standing there. They are for whoever the facility file
-// says, so many a day, and leave an event of each burst: how many, with what outcome, by which way and from whom.
+// Questions by card or code (`entrances/explain`, `lintel swipe`) answer what a door would, without anybody standing
+// there. They are for whoever the facility file says, so many a day, and leave an event of each burst: how many, with
+// what outcome, by which way and from whom.
 
 import { newEvent, type NewEvent } from '../domain/events.ts';
 import { OperatingError } from '../domain/errors.ts';
@@ -40,7 +41,10 @@ export class SecretQuestions {
       if (row.name.startsWith('explain ')) this.#accounts.set(row.name, accountOf(row, nowMs));
   }
 
-  /** Throws `not_permitted`, with the remedy, where this must not be asked, or not any more today. Counts it durably before it is answered. */
+  /**
+   * Throws `not_permitted`, with the remedy, where this must not be asked, or not any more today. Counts it durably
+   * before it is answered.
+   */
   admit(questioner: Questioner): void {
     const problem = this.#whyNot(questioner);
     if (problem === null) return;

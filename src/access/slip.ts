@@ -1,5 +1,6 @@
-// Whether a wrong code is a slip of a right one: one digit wrong, one missing, one too many, or two beside each other swapped. Whoever knows the right code learns
-// next to nothing by trying its slips, for there are but a few dozen of them; so slips may be forgiven, and nothing else.
+// Whether a wrong code is a slip of a right one: one digit wrong, one missing, one too many, or two beside each other
+// swapped. Whoever knows the right code learns next to nothing by trying its slips, for there are but a few dozen of
+// them; so slips may be forgiven, and nothing else.
 
 export function isSlip(wrong: string, right: string): boolean {
   if (wrong === right) return false;

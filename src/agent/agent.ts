@@ -1,5 +1,5 @@
-// The composition root: builds every part from a Facility, starts store -> access -> drivers -> sync -> mqtt, stops in reverse, and hands each part what it needs
-// as a port. Driver events are routed here and nowhere else.
+// The composition root: builds every part from a Facility, starts store -> access -> drivers -> sync -> mqtt, stops in
+// reverse, and hands each part what it needs as a port. Driver events are routed here and nowhere else.
 
 import { Access } from '../access/access.ts';
 import { Recorder } from '../access/recorder.ts';
@@ -77,7 +77,9 @@ export class Agent {
   #stopped: Promise<void> | null = null;
   /** Whether the loop turns in time and the database answers; the watchdog is kicked on its word. */
   readonly health: Health;
-  /** Why the database is refused, since the start or since it was found damaged; the doors' egress goes on without it. */
+  /**
+   * Why the database is refused, since the start or since it was found damaged; the doors' egress goes on without it.
+   */
   refusal: string | null = null;
   #refusalType: ErrorType = 'internal';
 
@@ -208,7 +210,10 @@ export class Agent {
     await this.#uplink.start();
   }
 
-  /** Every output to rest, within `REST_MS`, and none is driven from now on: what every stop begins with, and all that a crash still does. Never rejects. */
+  /**
+   * Every output to rest, within `REST_MS`, and none is driven from now on: what every stop begins with, and all that a
+   * crash still does. Never rejects.
+   */
   async rest(): Promise<void> {
     const { log } = this.#options;
     this.#dispatcher?.stop();
@@ -217,7 +222,10 @@ export class Agent {
     await Promise.all(this.#drivers.map((driver) => driver.rest(REST_MS).catch(failed)));
   }
 
-  /** Outputs first are driven to their rest state, then everything ends in reverse and the database is closed. Once only; a second call waits for the first. */
+  /**
+   * Outputs first are driven to their rest state, then everything ends in reverse and the database is closed. Once
+   * only; a second call waits for the first.
+   */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;

@@ -1,4 +1,5 @@
-// How the lines of the building are, apart from the devices on them: told as events when one is disturbed and when it is well again, and shown in the status.
+// How the lines of the building are, apart from the devices on them: told as events when one is disturbed and when it
+// is well again, and shown in the status.
 
 import type { EventSource } from '../domain/event-budget.ts';
 import { newEvent, type NewEvent } from '../domain/events.ts';

@@ -1,5 +1,5 @@
-// What drivers tell, and whom it is handed to: cards and inputs to the doors, the rest becomes events and faults, and wakes the synchronisation. Drivers are heard here
-// and nowhere else.
+// What drivers tell, and whom it is handed to: cards and inputs to the doors, the rest becomes events and faults, and
+// wakes the synchronisation. Drivers are heard here and nowhere else.
 
 import type { Access } from '../access/access.ts';
 import type { Recorder } from '../access/recorder.ts';

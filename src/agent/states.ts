@@ -1,4 +1,5 @@
-// What the agent says of itself and of its building: the retained states, and one look at everything for `lintel status`.
+// What the agent says of itself and of its building: the retained states, and one look at everything for `lintel
+// status`.
 
 import { hostname } from 'node:os';
 import type { Access } from '../access/access.ts';

@@ -1,5 +1,6 @@
-// How the database is, for the whole house: looks now and then whether its files are still there, says once and for all that it is damaged, and tries a disk that
-// was full or failing until it works again. What follows from it for doors and commands is the agent's to do.
+// How the database is, for the whole house: looks now and then whether its files are still there, says once and for all
+// that it is damaged, and tries a disk that was full or failing until it works again. What follows from it for doors
+// and commands is the agent's to do.
 
 import { newEvent } from '../domain/events.ts';
 import type { Recorder } from '../access/recorder.ts';

@@ -1,5 +1,6 @@
-// An error of the disk ends no process that has doors: what met it is left undone, the store remembers how it is (store/guard.ts), and whoever owns the work takes
-// it up again or is told. Every turn that a timer, a line or the broker starts passes here; mistakes of our own go on and end the process, as they must.
+// An error of the disk ends no process that has doors: what met it is left undone, the store remembers how it is
+// (store/guard.ts), and whoever owns the work takes it up again or is told. Every turn that a timer, a line or the
+// broker starts passes here; mistakes of our own go on and end the process, as they must.
 
 import type { Clock, Log } from '../domain/ports.ts';
 import { isStorageError } from '../store/transactions.ts';

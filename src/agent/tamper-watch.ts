@@ -1,5 +1,6 @@
-// Tells people what in the database is not as Lintel wrote it: rows that a decision came upon, and what the check of all rows finds. Each once, by table and id and
-// never by value. Nothing here opens or closes a door: what does not fit opens nothing already.
+// Tells people what in the database is not as Lintel wrote it: rows that a decision came upon, and what the check of
+// all rows finds. Each once, by table and id and never by value. Nothing here opens or closes a door: what does not fit
+// opens nothing already.
 
 import { newEvent, type BodyOf, type EventType, type NewEvent } from '../domain/events.ts';
 import type { Clock, Log, Timer } from '../domain/ports.ts';

@@ -1,4 +1,5 @@
-// How late it is and how far that can be relied on, for everybody who judges windows: the trust in the clock, what is left of its grace, and the word of the facility file.
+// How late it is and how far that can be relied on, for everybody who judges windows: the trust in the clock, what is
+// left of its grace, and the word of the facility file.
 
 import { newEvent } from '../domain/events.ts';
 import type { Policy } from '../domain/facility.ts';

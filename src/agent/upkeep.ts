@@ -1,5 +1,6 @@
-// What a building does by night and by the hour: compare controllers, copy the database, forget what is old, look whether the file is sound. Cron only wakes;
-// when each job last completed is a row, so that a gateway that was off at the hour catches up once at its next start.
+// What a building does by night and by the hour: compare controllers, copy the database, forget what is old, look
+// whether the file is sound. Cron only wakes; when each job last completed is a row, so that a gateway that was off at
+// the hour catches up once at its next start.
 
 import { newEvent } from '../domain/events.ts';
 import { statfsSync } from 'node:fs';

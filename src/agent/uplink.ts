@@ -1,5 +1,6 @@
-// The agent's half of the link to the broker: builds link, outbox and retained states over one connection, and goes on without it. A broker that cannot be spoken
-// to for what stands on this machine (a port that is taken, a password that is missing) is no reason to leave the doors.
+// The agent's half of the link to the broker: builds link, outbox and retained states over one connection, and goes on
+// without it. A broker that cannot be spoken to for what stands on this machine (a port that is taken, a password that
+// is missing) is no reason to leave the doors.
 
 import { dirname } from 'node:path';
 import type { Dispatcher } from '../commands/dispatcher.ts';

@@ -1,5 +1,5 @@
-// The contract for machines: docs/asyncapi.yaml (AsyncAPI 3), made from the commands, the catalogue of events and that of states. Written from where the agent
-// stands: it receives commands, and sends replies, events and states.
+// The contract for machines: docs/asyncapi.yaml (AsyncAPI 3), made from the commands, the catalogue of events and that
+// of states. Written from where the agent stands: it receives commands, and sends replies, events and states.
 
 import { join } from 'node:path';
 import { writeFileSync } from 'node:fs';
@@ -38,7 +38,10 @@ const channel = (address: string, message: string, says: string): Json => ({
 const nameOfCommand = (name: CommandName): string => name.replace('/', '.');
 const nameOfReply = (name: CommandName): string => `${nameOfCommand(name)}.reply`;
 
-/** As a part of a larger document: without what only says again what `format` says, at length, and with any JSON where a form holds itself. */
+/**
+ * As a part of a larger document: without what only says again what `format` says, at length, and with any JSON where a
+ * form holds itself.
+ */
 const withoutDialect = ({ $schema: _, definitions: __, ...schema }: SchemaNode): Json => lean(schema) as Json;
 
 function lean(value: unknown): unknown {

@@ -1,5 +1,5 @@
-// How a command of the CLI reaches an agent: over the control socket of this machine, or over the broker from anywhere. Both carry the same envelope and give the
-// same reply, so that a command does not know which it is.
+// How a command of the CLI reaches an agent: over the control socket of this machine, or over the broker from anywhere.
+// Both carry the same envelope and give the same reply, so that a command does not know which it is.
 
 import { readFileSync } from 'node:fs';
 import type { CommandName } from '../commands/contract.ts';
@@ -25,7 +25,10 @@ export type Reply =
 export type Channel = {
   /** Where it leads, for people. */
   readonly where: string;
-  /** Sends a command and waits for its reply. Throws an OperatingError when none came within `timeoutMs`, or could not come. */
+  /**
+   * Sends a command and waits for its reply. Throws an OperatingError when none came within `timeoutMs`, or could not
+   * come.
+   */
   command(name: CommandName, envelope: Envelope, timeoutMs: number): Promise<Reply>;
   /** The facility's time zone; null where it cannot be learnt in a moment. */
   timeZone(): Promise<string | null>;

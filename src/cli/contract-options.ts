@@ -1,5 +1,5 @@
-// From the contract to options and back: each parameter of a command is an option of the CLI, with its description, and what was typed becomes the parameters
-// that the command takes. Nothing about a single command stands here.
+// From the contract to options and back: each parameter of a command is an option of the CLI, with its description, and
+// what was typed becomes the parameters that the command takes. Nothing about a single command stands here.
 
 import { flawOf, MOST_DEPTH, problemAt } from '../domain/outside-json.ts';
 import { readText } from '../domain/outside-text.ts';
@@ -85,7 +85,10 @@ function describe(node: SchemaNode, form: SchemaNode, kind: ParamKind, isNullabl
   ].join('; ');
 }
 
-/** What was typed, as the parameters of a command. Throws UsageError for what cannot be read; what may be said is the contract's to check. */
+/**
+ * What was typed, as the parameters of a command. Throws UsageError for what cannot be read; what may be said is the
+ * contract's to check.
+ */
 export function paramsFrom(given: Given, options: readonly ParamOption[], nowMs: number): Record<string, unknown> {
   return Object.fromEntries(
     options.filter(({ name }) => given.has(name)).map((option) => [option.param, valueOf(given, option, nowMs)]),
@@ -128,7 +131,10 @@ function instantText(text: string, where: string, nowMs: number): string {
   );
 }
 
-/** JSON of an option or a file, within the bounds of a command. What is wrong with it is said without the text around it, which may hold a PIN. */
+/**
+ * JSON of an option or a file, within the bounds of a command. What is wrong with it is said without the text around
+ * it, which may hold a PIN.
+ */
 export function readJson(content: string | Buffer, where: string): unknown {
   const { text, flaw: bad } = readText(Buffer.isBuffer(content) ? content : Buffer.from(content));
   if (bad !== undefined) throw new UsageError(`${where}: the content ${bad.problem}. Remedy: write it as UTF-8`);

@@ -1,5 +1,6 @@
-// Writes what is made from the contract of commands and the catalogue of events: the reference in docs/mqtt-api.md, below its marker, and the tables of events. What
-// stands around them is written by hand and kept. Run it whenever one of the two has changed; a test fails while the page is stale.
+// Writes what is made from the contract of commands and the catalogue of events: the reference in docs/mqtt-api.md,
+// below its marker, and the tables of events. What stands around them is written by hand and kept. Run it whenever one
+// of the two has changed; a test fails while the page is stale.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

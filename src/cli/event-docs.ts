@@ -1,4 +1,5 @@
-// The tables of events in docs/mqtt-api.md, made from the catalogue: what each type means and holds, and what each member of a body means.
+// The tables of events in docs/mqtt-api.md, made from the catalogue: what each type means and holds, and what each
+// member of a body means.
 
 import { eventCatalogue, eventTypes, type EventType } from '../domain/events.ts';
 import { asNode, formsOf, textOf, writtenForm, type SchemaNode } from '../domain/words.ts';

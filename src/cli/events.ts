@@ -1,4 +1,5 @@
-// `lintel events`: the last events, those from a number on, or with `--follow` each as it happens. `lintel events list` is the plain command of the contract.
+// `lintel events`: the last events, those from a number on, or with `--follow` each as it happens. `lintel events list`
+// is the plain command of the contract.
 
 import { isFields, eventLine, type Fields } from './show.ts';
 import { CHANNEL_OPTIONS, timeoutOf, type Channel } from './channel.ts';

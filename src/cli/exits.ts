@@ -1,6 +1,7 @@
-// Every way in which the daemon's process can end while it still has a say: first the outputs go to rest, then it ends. Signals that mean nothing to a daemon are said
-// in the log and end nothing, for a door must not stand open, or stay shut, because somebody's terminal was closed. What no program can see (kill -9, power, a loop that
-// never turns again) is left to systemd, to the next start, which begins with the outputs, and to boards that end their pulses themselves.
+// Every way in which the daemon's process can end while it still has a say: first the outputs go to rest, then it ends.
+// Signals that mean nothing to a daemon are said in the log and end nothing, for a door must not stand open, or stay
+// shut, because somebody's terminal was closed. What no program can see (kill -9, power, a loop that never turns again)
+// is left to systemd, to the next start, which begins with the outputs, and to boards that end their pulses themselves.
 
 import { withDeadline } from '../domain/deadline.ts';
 import type { Clock, Log } from '../domain/ports.ts';
@@ -16,7 +17,10 @@ const ENDING: Readonly<Partial<Record<NodeJS.Signals, number>>> = {
   SIGPWR: 158,
 };
 
-/** Each would end the process by itself, and none of them is a reason to. Faults of the machine or of V8 (SIGSEGV, SIGABRT and the like) are not here: nothing can go on after them. */
+/**
+ * Each would end the process by itself, and none of them is a reason to. Faults of the machine or of V8 (SIGSEGV,
+ * SIGABRT and the like) are not here: nothing can go on after them.
+ */
 const REFUSED: Readonly<Partial<Record<NodeJS.Signals, string>>> = {
   SIGHUP: 'the facility file is read at the start only. Remedy: restart the service to take a changed file',
   SIGPIPE: 'whoever read from Lintel has gone',

@@ -57,7 +57,10 @@ function columns(rows: readonly (readonly [string, string])[], width: number): s
     .join('\n');
 }
 
-/** A command to copy: on a screen that is too narrow for it, continued from line to line as a shell reads it, and never broken inside a word. */
+/**
+ * A command to copy: on a screen that is too narrow for it, continued from line to line as a shell reads it, and never
+ * broken inside a word.
+ */
 export function commandLines(command: string, indent: number, terminal: Terminal): string {
   const margin = ' '.repeat(indent);
   if (!terminal.isTty || command.length + indent <= terminal.width) return margin + command;

@@ -1,4 +1,5 @@
-// The channel over the control socket of an agent on this machine. Which one, where nobody says: the only one that answers under /run/lintel.
+// The channel over the control socket of an agent on this machine. Which one, where nobody says: the only one that
+// answers under /run/lintel.
 
 import { randomUUID } from 'node:crypto';
 import { readdirSync } from 'node:fs';

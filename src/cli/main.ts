@@ -1,5 +1,5 @@
-// The command line: `lintel COMMAND …`. Finds the command and loads it; what a command needs is loaded with it and not before, so that `check` never waits for
-// what only `run` uses.
+// The command line: `lintel COMMAND …`. Finds the command and loads it; what a command needs is loaded with it and not
+// before, so that `check` never waits for what only `run` uses.
 
 import type { HelpPage, Program } from './help.ts';
 import { stayAlive } from './signals.ts';

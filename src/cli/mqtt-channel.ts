@@ -1,5 +1,5 @@
-// The channel over a broker, for whoever sits elsewhere: the CLI is one more MQTT client, with a client id of its own, a Response Topic where the broker speaks
-// MQTT 5 and the command's own reply topic where it speaks 3.1.1.
+// The channel over a broker, for whoever sits elsewhere: the CLI is one more MQTT client, with a client id of its own,
+// a Response Topic where the broker speaks MQTT 5 and the command's own reply topic where it speaks 3.1.1.
 
 import { randomBytes } from 'node:crypto';
 import { connect, type IClientOptions, type IClientPublishOptions, type MqttClient } from 'mqtt';
@@ -202,7 +202,7 @@ export class MqttChannel implements Channel {
     });
   }
 
-  // ---- events ------------------------------------------------------------------------------------------------------------------------------------
+  // ---- events -------------------------------------------------------------------------------------------------------
 
   /** Until the connection is lost or `signal` is aborted. */
   async #followOnce(progress: Progress, onEvent: (event: Fields) => void, signal: AbortSignal): Promise<void> {
@@ -261,7 +261,7 @@ export class MqttChannel implements Channel {
     }
   }
 
-  // ---- the link ----------------------------------------------------------------------------------------------------------------------------------
+  // ---- the link -----------------------------------------------------------------------------------------------------
 
   #listen(): void {
     const { client } = this.#link;

@@ -1,5 +1,5 @@
-// Names for ids: an entrance may be given by its name in the facility file, a person by name or e-mail address. Their ids are asked for before the command is sent,
-// and nobody is guessed at: of two of a name, both are shown.
+// Names for ids: an entrance may be given by its name in the facility file, a person by name or e-mail address. Their
+// ids are asked for before the command is sent, and nobody is guessed at: of two of a name, both are shown.
 
 import type { CommandName } from '../commands/contract.ts';
 import { fold } from '../domain/fold.ts';
@@ -54,7 +54,7 @@ export async function resolveNames(
   };
 }
 
-// ---- people ------------------------------------------------------------------------------------------------------------------------------------
+// ---- people ---------------------------------------------------------------------------------------------------------
 
 const MOST_SHOWN = 5;
 
@@ -80,7 +80,7 @@ async function userNamed(name: string, channel: Channel, timeoutMs: number): Pro
 
 const text = (value: unknown): string => (typeof value === 'string' ? printable(value) : '');
 
-// ---- entrances ---------------------------------------------------------------------------------------------------------------------------------
+// ---- entrances ------------------------------------------------------------------------------------------------------
 
 export type NamedEntrance = { id: string; name: string; displayName: string };
 

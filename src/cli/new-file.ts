@@ -1,4 +1,5 @@
-// A file for what only its owner may read. It is made before the work begins, so that nothing is asked of a person in vain and no other file is overwritten.
+// A file for what only its owner may read. It is made before the work begins, so that nothing is asked of a person in
+// vain and no other file is overwritten.
 
 import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { whyUnmade } from '../facility/file-errors.ts';

@@ -1,4 +1,5 @@
-// Reads a command line against the options that a command has. Nothing is guessed: what is not known is refused, with the nearest that is.
+// Reads a command line against the options that a command has. Nothing is guessed: what is not known is refused, with
+// the nearest that is.
 
 import { nearest } from '../domain/words.ts';
 import { UsageError } from './terminal.ts';
@@ -51,7 +52,10 @@ export class Given {
   }
 }
 
-/** `--name value`, `--name=value`, `--switch`, `--no-switch`; underscores count as hyphens; everything behind `--` is a word. */
+/**
+ * `--name value`, `--name=value`, `--switch`, `--no-switch`; underscores count as hyphens; everything behind `--` is a
+ * word.
+ */
 export function readOptions(argv: readonly string[], options: readonly Option[], help: string): Given {
   const words: string[] = [];
   const values = new Map<string, string[]>();

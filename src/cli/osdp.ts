@@ -1,5 +1,5 @@
-// `lintel osdp …`: the service of OSDP readers, through the agent that has their line. Keys come from a file or standard input, never from the command line, which
-// every user of the machine can read.
+// `lintel osdp …`: the service of OSDP readers, through the agent that has their line. Keys come from a file or
+// standard input, never from the command line, which every user of the machine can read.
 
 import { BAUDS } from '../../drivers/osdp/commands.ts';
 import { OperatingError } from '../domain/errors.ts';
@@ -178,7 +178,10 @@ export const osdpProgram: Program = {
   },
 };
 
-/** A wrong command line is told as one, also where no agent is there to be asked: the channel opens with the first question. */
+/**
+ * A wrong command line is told as one, also where no agent is there to be asked: the channel opens with the first
+ * question.
+ */
 function openedLater(open: () => Promise<LocalChannel>): Asking {
   let opened: Promise<LocalChannel> | null = null;
   return {
@@ -211,7 +214,7 @@ const verbHelp = ({ usage, about, options, examples }: Verb): HelpPage => ({
   examples,
 });
 
-// ---- verbs -----------------------------------------------------------------------------------------------------------------------------------------
+// ---- verbs ----------------------------------------------------------------------------------------------------------
 
 async function status({ channel, given, terminal, words }: Call): Promise<number> {
   const fields = { action: 'status', ...(words[0] === undefined ? {} : { reader: words[0] }) };
@@ -387,7 +390,7 @@ async function manufacturer({ channel, given, terminal, words }: Call): Promise<
   return say(given, terminal, answer, answer['answer'] === 'ack' ? 'acknowledged' : cell(answer['data']));
 }
 
-// ---- words -----------------------------------------------------------------------------------------------------------------------------------------
+// ---- words ----------------------------------------------------------------------------------------------------------
 
 function say(given: Given, terminal: Terminal, answer: Fields, words: string): number {
   terminal.out(given.has('json') ? `${JSON.stringify(answer)}\n` : `${words}\n`);

@@ -92,7 +92,7 @@ function words({ pending, controllers }: Plan): string {
 const isGood = ({ controllers }: Plan): boolean =>
   controllers.every(({ counts }) => counts['refused'] === undefined && counts['no_space'] === undefined);
 
-// ---- one look ----------------------------------------------------------------------------------------------------------------------------------
+// ---- one look -------------------------------------------------------------------------------------------------------
 
 const WORDS: Readonly<Record<string, string>> = {
   erase: 'erase',

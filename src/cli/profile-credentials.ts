@@ -1,4 +1,5 @@
-// Random credentials that a profile's table should be able to hold, and whether each comes back from its registers as it went in.
+// Random credentials that a profile's table should be able to hold, and whether each comes back from its registers as
+// it went in.
 
 import { cardLayout, cardWidthBits, type CardLayoutName } from '../../drivers/modbus/cards.ts';
 import { capabilitiesOf } from '../../drivers/modbus/capabilities.ts';
@@ -150,7 +151,10 @@ export class CredentialMint {
   }
 }
 
-/** Encodes and decodes so many credentials; `problems` names what came back otherwise. A table that refuses most of what it should hold is a problem as well. */
+/**
+ * Encodes and decodes so many credentials; `problems` names what came back otherwise. A table that refuses most of what
+ * it should hold is a problem as well.
+ */
 export function roundTrip(
   profile: Profile,
   mint: CredentialMint,

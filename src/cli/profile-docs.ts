@@ -1,5 +1,6 @@
-// Writes what is made from the schema of controller profiles: the table of shipped profiles and the reference in docs/profiles.md, below its marker, and the JSON Schema by which an editor checks and
-// completes a profile. Run it whenever a key has changed; a test fails while they are stale.
+// Writes what is made from the schema of controller profiles: the table of shipped profiles and the reference in
+// docs/profiles.md, below its marker, and the JSON Schema by which an editor checks and completes a profile. Run it
+// whenever a key has changed; a test fails while they are stale.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// A look at the real device with a profile in hand. Only reads go over the wire: whoever tries the wrong profile on the wrong device must not open a door with it.
+// A look at the real device with a profile in hand. Only reads go over the wire: whoever tries the wrong profile on the
+// wrong device must not open a door with it.
 
 import type { BusUnit, Outcome, RequestOptions } from '../../drivers/modbus/bus-terms.ts';
 import { Bus } from '../../drivers/modbus/bus.ts';

@@ -1,5 +1,5 @@
-// The reader of a profile, tried at the desk and looked at on site: random cards there and back, cards shown at a device made from the profile, and what the real one
-// holds just now.
+// The reader of a profile, tried at the desk and looked at on site: random cards there and back, cards shown at a
+// device made from the profile, and what the real one holds just now.
 
 import { capacityBits, cardFromRegisters, registersFromCard, type ReadCard } from '../../drivers/modbus/reader-card.ts';
 import type { ReaderSpec } from '../../drivers/modbus/reader-schema.ts';
@@ -68,7 +68,10 @@ export async function tryReader({ spec, reader, simulated, events, looks, shortl
   return details;
 }
 
-/** What the real reader holds, for the eyes of an installer who has just shown it a card; null when it answers nothing. Nothing is acknowledged. */
+/**
+ * What the real reader holds, for the eyes of an installer who has just shown it a card; null when it answers nothing.
+ * Nothing is acknowledged.
+ */
 export async function lookAtReader(
   spec: ReaderSpec,
   talk: Talk,
@@ -89,7 +92,10 @@ export async function lookAtReader(
   return { said, details: formsOf(read.value.card), isReadable: 'reading' in read.value.card };
 }
 
-/** Everything that a card may stand for, so that `card_formats` can be chosen: the one whose number is printed on the card. */
+/**
+ * Everything that a card may stand for, so that `card_formats` can be chosen: the one whose number is printed on the
+ * card.
+ */
 function formsOf(card: ReadCard): string[] {
   if (!('reading' in card)) return [`what stands there is no card: ${card.unreadable}`];
   return [`card: ${candidates(card.reading, CARD_FORMATS).join(' or ')}`];

@@ -1,5 +1,6 @@
-// The trial of a profile at the desk: form and sense, the frames of the manual, random credentials there and back, and then the driver itself against a device made from
-// the profile, over TCP. What passes here is consistent; whether it is true of the real device only the manual and `lintel profile probe` say.
+// The trial of a profile at the desk: form and sense, the frames of the manual, random credentials there and back, and
+// then the driver itself against a device made from the profile, over TCP. What passes here is consistent; whether it
+// is true of the real device only the manual and `lintel profile probe` say.
 
 import { modbusDriver } from '../../drivers/modbus/driver.ts';
 import { checkExamples } from '../../drivers/modbus/examples.ts';
@@ -104,7 +105,7 @@ function credentialsThereAndBack(profile: Profile): Finding {
   return { what, state: 'good', said, details: [] };
 }
 
-// ---- against a device made from the profile ----------------------------------------------------------------------------------------------------
+// ---- against a device made from the profile -------------------------------------------------------------------------
 
 type Bench = { profile: Profile; device: Device; unit: SimulatedUnit; events: readonly DriverEvent[] };
 

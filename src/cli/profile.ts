@@ -1,4 +1,5 @@
-// `lintel profile test|probe`: tries a controller's profile, at the desk against a device made from it, and on site by reading the real one.
+// `lintel profile test|probe`: tries a controller's profile, at the desk against a device made from it, and on site by
+// reading the real one.
 
 import { DURATION_FORM, parseDuration } from '../domain/duration.ts';
 import { OperatingError } from '../domain/errors.ts';

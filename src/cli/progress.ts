@@ -1,4 +1,5 @@
-// A progress bar on standard error, for people at a terminal: one line, written over. Elsewhere nothing, so that logs and scripts stay clean.
+// A progress bar on standard error, for people at a terminal: one line, written over. Elsewhere nothing, so that logs
+// and scripts stay clean.
 
 import type { Terminal } from './terminal.ts';
 

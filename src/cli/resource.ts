@@ -1,5 +1,5 @@
-// `lintel users | credentials | entrances | controllers | facility VERB …`: every command of the contract, from the contract. Its options, its help and what is
-// checked before anything is sent all come from there.
+// `lintel users | credentials | entrances | controllers | facility VERB …`: every command of the contract, from the
+// contract. Its options, its help and what is checked before anything is sent all come from there.
 
 import { mustExpire, COMMANDS, isCommandName, PLANNED_COMMANDS, type CommandName } from '../commands/contract.ts';
 import { nearest } from '../domain/words.ts';
@@ -98,7 +98,7 @@ const verbsOf = (resource: string): string[] =>
     .filter((name) => name.startsWith(`${resource}/`))
     .map((name) => typedVerb(name.slice(resource.length + 1)));
 
-// ---- parameters --------------------------------------------------------------------------------------------------------------------------------
+// ---- parameters -----------------------------------------------------------------------------------------------------
 
 function paramsOf(name: CommandName, options: readonly ParamOption[], given: Given): Record<string, unknown> {
   const [resource = '', verb = ''] = name.split('/');
@@ -115,7 +115,9 @@ function paramsOf(name: CommandName, options: readonly ParamOption[], given: Giv
   };
 }
 
-/** `--code -`: the code comes from whoever is asked for it, or from standard input. Null where none is to be read there. */
+/**
+ * `--code -`: the code comes from whoever is asked for it, or from standard input. Null where none is to be read there.
+ */
 function secretAskedFor(options: readonly ParamOption[], given: Given): ParamOption | null {
   const secret = options.find(({ param, name }) => SECRET_PARAMS.has(param) && given.text(name) === FROM_INPUT);
   if (secret !== undefined && given.text('file') === FROM_INPUT)
@@ -159,7 +161,7 @@ function asParams(value: unknown, where: string): Record<string, unknown> {
   throw new UsageError(`${where}: parameters are one JSON object, {"name": value, …}`);
 }
 
-// ---- envelope ----------------------------------------------------------------------------------------------------------------------------------
+// ---- envelope -------------------------------------------------------------------------------------------------------
 
 /** What moves a door expires with our patience: nobody stands there any more when it is answered later. */
 export function envelopeOf(
@@ -179,7 +181,7 @@ export function envelopeOf(
   };
 }
 
-// ---- help --------------------------------------------------------------------------------------------------------------------------------------
+// ---- help -----------------------------------------------------------------------------------------------------------
 
 function resourceHelp(resource: string): HelpPage {
   const names = commandNames().filter((name) => name.startsWith(`${resource}/`));

@@ -1,5 +1,5 @@
-// `lintel run --config FILE`: the daemon. Everything is said once: mistakes of the file before anything is opened, how we are to systemd and to the log, and at the
-// end every output is brought to rest within a bound.
+// `lintel run --config FILE`: the daemon. Everything is said once: mistakes of the file before anything is opened, how
+// we are to systemd and to the log, and at the end every output is brought to rest within a bound.
 
 import { basename } from 'node:path';
 import { REST_MS } from '../agent/agent.ts';
@@ -128,7 +128,10 @@ function statusLine({ agent }: Serving): string {
   ].join(', ');
 }
 
-/** A unit that serves another facility than it is called after would be stopped, watched and permitted under a wrong name. */
+/**
+ * A unit that serves another facility than it is called after would be stopped, watched and permitted under a wrong
+ * name.
+ */
 function checkInstance(facility: Facility, env: NodeJS.ProcessEnv): void {
   const [runtime = ''] = (env['RUNTIME_DIRECTORY'] ?? '').split(':');
   const isUnit = (env['INVOCATION_ID'] ?? '') !== '' && runtime !== '';

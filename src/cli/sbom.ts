@@ -1,5 +1,6 @@
-// `npm run sbom`: what Lintel is made of in production, as a CycloneDX list on standard output, for whoever must know when a weakness of a library is theirs. Made from
-// package-lock.json alone, so that it needs no network, no particular npm, and no installation that might differ.
+// `npm run sbom`: what Lintel is made of in production, as a CycloneDX list on standard output, for whoever must know
+// when a weakness of a library is theirs. Made from package-lock.json alone, so that it needs no network, no particular
+// npm, and no installation that might differ.
 //
 // Format: CycloneDX 1.6, JSON (ECMA-424). Purls as in the purl specification, type npm.
 
@@ -83,7 +84,10 @@ function component(path: string, one: Package): Record<string, unknown> {
   };
 }
 
-/** The same version may lie in several folders, with other neighbours in each: it is one component, and needs what any of them needs. */
+/**
+ * The same version may lie in several folders, with other neighbours in each: it is one component, and needs what any
+ * of them needs.
+ */
 function mergedNeeds(
   used: readonly [string, Package][],
   all: Readonly<Record<string, Package>>,
@@ -97,7 +101,10 @@ function mergedNeeds(
   return [...byRef].map(([ref, refs]) => ({ ref, dependsOn: [...refs].sort() }));
 }
 
-/** As Node looks for a package: in its own folder of modules first, then in that of each folder above it. What is not there is optional, or for development. */
+/**
+ * As Node looks for a package: in its own folder of modules first, then in that of each folder above it. What is not
+ * there is optional, or for development.
+ */
 function needs(path: string, one: Package, all: Readonly<Record<string, Package>>): string[] {
   const names = Object.keys({ ...one.dependencies, ...one.optionalDependencies, ...one.peerDependencies });
   return names.flatMap((name) => {

@@ -1,4 +1,5 @@
-// A PIN or a key that is neither in the process list nor in the history of a shell: asked for at a terminal, and not shown there, or one line of standard input.
+// A PIN or a key that is neither in the process list nor in the history of a shell: asked for at a terminal, and not
+// shown there, or one line of standard input.
 
 import { readInput } from './channel.ts';
 import { UsageError, type Terminal } from './terminal.ts';

@@ -1,5 +1,5 @@
-// One facility served in this process: the agent, and the control socket before it, so that a second one of the same building is refused before it touches a door.
-// `run` and the demo are made of this.
+// One facility served in this process: the agent, and the control socket before it, so that a second one of the same
+// building is refused before it touches a door. `run` and the demo are made of this.
 
 import { accessSync, constants, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -41,7 +41,10 @@ export type Serving = {
 
 const STOP_MS = 15_000;
 
-/** Resolves when doors are served. Rejects with an OperatingError when another process serves this facility, or when it cannot be started. */
+/**
+ * Resolves when doors are served. Rejects with an OperatingError when another process serves this facility, or when it
+ * cannot be started.
+ */
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { facility, version, log, env, presenter } = options;
   const hold = holdDatabase(facility.store.path);
@@ -111,7 +114,9 @@ async function openConsole(path: string, facility: string, answers: Console, log
   }
 }
 
-/** Under systemd in the unit's runtime directory; else under /run where that may be written; else beside the database. */
+/**
+ * Under systemd in the unit's runtime directory; else under /run where that may be written; else beside the database.
+ */
 function socketPath(facility: Facility, env: NodeJS.ProcessEnv): string {
   const [runtime = ''] = (env['RUNTIME_DIRECTORY'] ?? '').split(':');
   if (runtime !== '') return join(runtime, 'control.sock');

@@ -1,4 +1,5 @@
-// Replies for people: one object as `key: value`, many as a table with the columns that matter. What is null or empty is not shown; `--json` shows everything.
+// Replies for people: one object as `key: value`, many as a table with the columns that matter. What is null or empty
+// is not shown; `--json` shows everything.
 
 import { printable } from '../domain/words.ts';
 import { wrap } from './help.ts';
@@ -118,7 +119,10 @@ const withDoorNames = (value: Fields, names: Names): Fields =>
 
 type Shown = { terminal: Terminal; timeZone: string | null; names: Names };
 
-/** A line a row where the screen is wide enough; else a block of lines a row, so that nothing breaks inside a word or an id. */
+/**
+ * A line a row where the screen is wide enough; else a block of lines a row, so that nothing breaks inside a word or an
+ * id.
+ */
 function table(rows: readonly Fields[], columns: readonly string[], { terminal, timeZone, names }: Shown): string {
   const cells = rows.map((row) =>
     columns.map((column) => cell(memberOf(CELLS, column)?.(row, timeZone, names) ?? memberOf(row, column), timeZone)),
@@ -159,7 +163,7 @@ export function cell(value: unknown, timeZone: string | null = null): string {
     .join(', ');
 }
 
-// ---- events ------------------------------------------------------------------------------------------------------------------------------------
+// ---- events ---------------------------------------------------------------------------------------------------------
 
 /** What every event has, and what is told in other words. */
 const ENVELOPE = new Set([

@@ -1,4 +1,5 @@
-// The ways in which people, terminals and scripts end a command that would go on. The daemon has more to put away: see exits.ts.
+// The ways in which people, terminals and scripts end a command that would go on. The daemon has more to put away: see
+// exits.ts.
 
 import { systemClock } from '../ops/clock.ts';
 
@@ -8,7 +9,10 @@ const SAME_SIGNAL_MS = 500;
 const CODES = { SIGINT: 130, SIGTERM: 143, SIGQUIT: 131, SIGHUP: 129 } as const;
 type EndingSignal = keyof typeof CODES;
 
-/** Resolves at the first of these signals, with its name (SIGHUP: the terminal was closed); a second one ends the process at once, whatever is still being put away. */
+/**
+ * Resolves at the first of these signals, with its name (SIGHUP: the terminal was closed); a second one ends the
+ * process at once, whatever is still being put away.
+ */
 export async function untilSignal(): Promise<EndingSignal> {
   return await new Promise((resolve) => {
     let firstAtMs: number | null = null;

@@ -1,5 +1,6 @@
-// `lintel simulate NAME`: a device on a real port, or several of a kind, for commissioning and for trying things out. They are told what happens to them by lines on
-// standard input, or over a small socket by `lintel swipe --present --simulator PATH`, and tell what they do.
+// `lintel simulate NAME`: a device on a real port, or several of a kind, for commissioning and for trying things out.
+// They are told what happens to them by lines on standard input, or over a small socket by `lintel swipe --present
+// --simulator PATH`, and tell what they do.
 
 import { existsSync, readdirSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,5 +1,5 @@
-// `lintel store new|accept --config FILE`: an operator's word about a database that Lintel refuses, given while Lintel is stopped. Nothing is deleted: what is
-// replaced is put aside.
+// `lintel store new|accept --config FILE`: an operator's word about a database that Lintel refuses, given while Lintel
+// is stopped. Nothing is deleted: what is replaced is put aside.
 
 import { newEvent } from '../domain/events.ts';
 import { existsSync, renameSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// `lintel swipe`: what a card or code would do at a reader now, step by step; with `--present` it is really shown to a simulated reader, and what came of it.
+// `lintel swipe`: what a card or code would do at a reader now, step by step; with `--present` it is really shown to a
+// simulated reader, and what came of it.
 
 import { OperatingError } from '../domain/errors.ts';
 import { systemClock } from '../ops/clock.ts';

@@ -1,5 +1,5 @@
-// What a command of the CLI sees of the world around it: where it writes, whether a person reads it, the environment. Handing it in lets commands say everything
-// in one way and end with one of three exit codes.
+// What a command of the CLI sees of the world around it: where it writes, whether a person reads it, the environment.
+// Handing it in lets commands say everything in one way and end with one of three exit codes.
 
 import { OperatingError } from '../domain/errors.ts';
 

@@ -1,4 +1,5 @@
-// Instants as people at a door read them: in the building's time zone, with the offset, so that nobody has to ask which one it is.
+// Instants as people at a door read them: in the building's time zone, with the offset, so that nobody has to ask which
+// one it is.
 
 /** `2026-03-01 11:40:00 +01:00`, in this time zone, or in the machine's own where it is null or not known. */
 export function localTime(atMs: number, timeZone: string | null): string {

@@ -29,8 +29,9 @@ export const failure = (commandId: string, error: ApiError): { json: string; ans
 };
 
 /**
- * What became of a handler that threw. The disk's errors go on, for nothing may be acknowledged then. A mistake of our own is answered `internal` and logged: its
- * savepoint is undone, and a crash would meet the same command again at every start.
+ * What became of a handler that threw. The disk's errors go on, for nothing may be acknowledged then. A mistake of our
+ * own is answered `internal` and logged: its savepoint is undone, and a crash would meet the same command again at
+ * every start.
  */
 export function apiErrorOf(error: unknown, log: Log): ApiError {
   if (error instanceof OperatingError) return error.toApiError();
@@ -41,7 +42,10 @@ export function apiErrorOf(error: unknown, log: Log): ApiError {
   return { type: 'internal', message: 'a mistake of Lintel’s own; nothing was done, the log says more' };
 }
 
-/** What `value` means by `schema`, or all mistakes in one message, the first one's place as `path`. What stands there is never repeated. */
+/**
+ * What `value` means by `schema`, or all mistakes in one message, the first one's place as `path`. What stands there is
+ * never repeated.
+ */
 export function fit<S extends z.ZodType>(
   schema: S,
   value: unknown,

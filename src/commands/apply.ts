@@ -1,5 +1,6 @@
-// credentials/apply: many operations in one command. An atomic one is a single transaction. Any other goes in slices, between which doors are served; each slice
-// and the results so far are one transaction, so that after a crash the repeated command goes on where it stood and nothing is done twice.
+// credentials/apply: many operations in one command. An atomic one is a single transaction. Any other goes in slices,
+// between which doors are served; each slice and the results so far are one transaction, so that after a crash the
+// repeated command goes on where it stood and nothing is done twice.
 
 import type { ApiError } from '../domain/errors.ts';
 import { OperatingError } from '../domain/errors.ts';
@@ -10,7 +11,10 @@ import { NOW } from './handlers.ts';
 import type { Asker, Outcome, Room } from './room.ts';
 
 const SLICE_MS = 2;
-/** A reply weighs at most 128 KiB: with more operations than this, or heavier objects, each result is shortened to its id. */
+/**
+ * A reply weighs at most 128 KiB: with more operations than this, or heavier objects, each result is shortened to its
+ * id.
+ */
 const MOST_WHOLE_RESULTS = 20;
 const MOST_REPLY_BYTES = 126 * 1024;
 /** Then 500 errors fit as well. */
@@ -18,7 +22,10 @@ const SHORT_MESSAGE = 60;
 
 type Operation = { op: 'create' | 'update' | 'delete'; params: Record<string, unknown> };
 type Result = { ok: true; acs_credential?: unknown } | { ok: false; error: ApiError };
-/** `stale`: why only what takes access away is done; kept, for the number of the command is taken down with the first slice. */
+/**
+ * `stale`: why only what takes access away is done; kept, for the number of the command is taken down with the first
+ * slice.
+ */
 type Progress = { results: Result[]; hasCode: boolean; stale?: ApiError | null };
 
 class Stopping extends Error {}
@@ -49,7 +56,10 @@ export class Apply {
     this.#isStopping = isStopping;
   }
 
-  /** Resolves with the reply once all is durable; rejects when the disk failed, or at a stop, and then nothing may be acknowledged. */
+  /**
+   * Resolves with the reply once all is durable; rejects when the disk failed, or at a stop, and then nothing may be
+   * acknowledged.
+   */
   async run(params: unknown, known: JournalRow | null): Promise<string> {
     try {
       return await this.#run(params, known);

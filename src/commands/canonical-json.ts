@@ -1,4 +1,5 @@
-// One spelling for equal JSON: members in order of name, so that a repeat that was serialised anew still has the same digest.
+// One spelling for equal JSON: members in order of name, so that a repeat that was serialised anew still has the same
+// digest.
 
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;

@@ -1,5 +1,6 @@
-// The contract with whoever commands a facility, as data: every resource and verb, the shape of its parameters, and what it answers. Validation, the generated
-// reference (docs/mqtt-api.md) and the command line's help all come from here.
+// The contract with whoever commands a facility, as data: every resource and verb, the shape of its parameters, and
+// what it answers. Validation, the generated reference (docs/mqtt-api.md) and the command line's help all come from
+// here.
 
 import { z } from 'zod';
 import { CARD_FORMATS } from '../domain/card-formats.ts';
@@ -10,7 +11,7 @@ import { MOST_RANGES, parseRanges, WEEKDAYS } from '../domain/schedule.ts';
 import { nearest } from '../domain/words.ts';
 import { holidaysOf, weekOf } from './schedule-params.ts';
 
-// ---- fields ------------------------------------------------------------------------------------------------------------------------------------
+// ---- fields ---------------------------------------------------------------------------------------------------------
 
 const ID_WANTED = 'an id in the form of a UUID, e.g. 33333333-3333-3333-3333-333333333333';
 const id = (description: string) =>
@@ -93,7 +94,8 @@ function read<T, R>(parse: (value: T) => R | string): (value: T, context: z.Refi
 
 const dayRanges = z
   .array(z.string('a range of the day as 08:00-17:30'), 'a list of ranges, each as 08:00-17:30')
-  // Checked here and read with the week: a mistake in one day is told at its place, which a union does not do for what it could not read.
+  // Checked here and read with the week: a mistake in one day is told at its place, which a union does not do for what
+  // it could not read.
   .superRefine((ranges, context) => void read(parseRanges)(ranges, context));
 const WEEK_WANTED =
   'days and ranges as mon-fri 08:00-12:00, 13:00-17:00; sat 10:00-14:00, or an object of ranges by day';
@@ -196,7 +198,7 @@ const operation = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('delete'), params: z.record(z.string(), z.unknown()) }),
 ]);
 
-// ---- commands ----------------------------------------------------------------------------------------------------------------------------------
+// ---- commands -------------------------------------------------------------------------------------------------------
 
 export type CommandSpec = {
   summary: string;
@@ -204,8 +206,8 @@ export type CommandSpec = {
   /** The member of `result`, and what it is. */
   result: string;
   /**
-   * `reads`: no effect, not journalled. `stores`: one durable effect. `moves`: acts on the physical world, needs `expires_at`, happens at most once.
-   * `works`: takes time, is accepted durably, answered when done.
+   * `reads`: no effect, not journalled. `stores`: one durable effect. `moves`: acts on the physical world, needs
+   * `expires_at`, happens at most once. `works`: takes time, is accepted durably, answered when done.
    */
   kind: 'reads' | 'stores' | 'moves' | 'works';
   /** It acts on the physical world without moving anything: it needs `expires_at` as well. */
@@ -637,7 +639,7 @@ export const PLANNED_COMMANDS: ReadonlySet<string> = new Set(
   }),
 );
 
-// ---- envelope ----------------------------------------------------------------------------------------------------------------------------------
+// ---- envelope -------------------------------------------------------------------------------------------------------
 
 const COMMAND_ID_WANTED = '1 to 64 of A-Z a-z 0-9 . _ ~ -';
 export const envelope = z.strictObject({
@@ -658,5 +660,8 @@ export type Envelope = z.output<typeof envelope>;
 /** How far ahead of `issued_at` a command that moves something may expire. */
 export const MOST_AHEAD_MS = 60_000;
 export const MOST_PAYLOAD_BYTES = 256 * 1024;
-/** Members and items in all operations of one `credentials/apply`: more than 500 of them can need in a payload of that size. */
+/**
+ * Members and items in all operations of one `credentials/apply`: more than 500 of them can need in a payload of that
+ * size.
+ */
 export const MOST_APPLY_VALUES = 20_000;

@@ -1,4 +1,5 @@
-// The credential as callers see it: Seam's fields and ours, derived from the stored row and from what each controller really holds.
+// The credential as callers see it: Seam's fields and ours, derived from the stored row and from what each controller
+// really holds.
 
 import { presentCard } from '../domain/card-formats.ts';
 import type { CredentialRow } from '../store/credentials.ts';

@@ -1,5 +1,6 @@
-// Credentials: the verbs of Seam with minted ids, card numbers and windows of our own. Every rule that a door or a controller will hold it to is checked here,
-// before the command is accepted, and what is denied is denied with the transaction that stores it.
+// Credentials: the verbs of Seam with minted ids, card numbers and windows of our own. Every rule that a door or a
+// controller will hold it to is checked here, before the command is accepted, and what is denied is denied with the
+// transaction that stores it.
 
 import { newEvent } from '../domain/events.ts';
 import { canonicalCard, isRandomUid } from '../domain/card-formats.ts';
@@ -378,9 +379,12 @@ export function listAccessibleEntrances(
   };
 }
 
-// ---- rules -------------------------------------------------------------------------------------------------------------------------------------
+// ---- rules ----------------------------------------------------------------------------------------------------------
 
-/** Every rule of the doors and controllers concerned; throws the first that is broken. `exceptKey` is the credential itself when it exists. */
+/**
+ * Every rule of the doors and controllers concerned; throws the first that is broken. `exceptKey` is the credential
+ * itself when it exists.
+ */
 function accept(
   room: Room,
   row: NewCredential,
@@ -450,7 +454,10 @@ function refuse(error: ApiError | null): void {
   if (error !== null) throw new OperatingError(error.type, error.message, error.path);
 }
 
-/** A code that fits every door and controller concerned: of the preferred length where it can be, else the shortest that does. */
+/**
+ * A code that fits every door and controller concerned: of the preferred length where it can be, else the shortest that
+ * does.
+ */
 function generateCode(
   room: Room,
   entrances: readonly SiteEntrance[],
@@ -497,7 +504,7 @@ function generateCode(
   );
 }
 
-// ---- helpers -----------------------------------------------------------------------------------------------------------------------------------
+// ---- helpers --------------------------------------------------------------------------------------------------------
 
 /** After a change of access: rows for its controllers; with none concerned it is issued with this very transaction. */
 function follow(room: Room, row: CredentialRow, nowMs: number): string[] {

@@ -1,5 +1,6 @@
-// From bytes to one durable effect and one reply: retained, parse, journal, expiry, permission, effect, in this order. A stored effect and its journal row are
-// one transaction; a reply leaves only behind its commit; what moves something is accepted durably first and never done twice.
+// From bytes to one durable effect and one reply: retained, parse, journal, expiry, permission, effect, in this order.
+// A stored effect and its journal row are one transaction; a reply leaves only behind its commit; what moves something
+// is accepted durably first and never done twice.
 
 import { newEvent } from '../domain/events.ts';
 import type { ApiError } from '../domain/errors.ts';
@@ -53,8 +54,9 @@ export class Dispatcher {
   }
 
   /**
-   * Carries one command as far as it goes now. `answer` is called once, behind the commit (for what takes time: when it is done). Returns a promise only when the
-   * next command must wait for this one (a long apply); `held` when it may not be acknowledged now.
+   * Carries one command as far as it goes now. `answer` is called once, behind the commit (for what takes time: when it
+   * is done). Returns a promise only when the next command must wait for this one (a long apply); `held` when it may
+   * not be acknowledged now.
    */
   dispatch(incoming: Incoming, answer: Answerer, failed: Failure): Promise<void> | 'held' | null {
     const state = { isAnswered: false };
@@ -76,7 +78,8 @@ export class Dispatcher {
     } catch (error) {
       if (parsed !== null && !state.isAnswered && isFull(error))
         return this.#noRoom({ incoming, parsed, answer: once });
-      // The disk's errors are the link's business: nothing is acknowledged then. A mistake of our own would come again for ever if it were not answered.
+      // The disk's errors are the link's business: nothing is acknowledged then. A mistake of our own would come again
+      // for ever if it were not answered.
       if (state.isAnswered || isStorageError(error)) throw error;
       const internal = apiErrorOf(error, this.#room.log);
       this.#reject(incoming, { error: internal, commandId, envelope: null, digest: null }, once, failed);
@@ -234,7 +237,10 @@ export class Dispatcher {
     };
   }
 
-  /** Never was a command: an event tells, and the sender where it can be reached. Where it has an id, a repeat is known for one. */
+  /**
+   * Never was a command: an event tells, and the sender where it can be reached. Where it has an id, a repeat is known
+   * for one.
+   */
   #reject(incoming: Incoming, rejected: Rejected, answer: Answerer, failed: Failure): void {
     const { store, clock } = this.#room;
     const { commandId, digest } = rejected;

@@ -1,4 +1,5 @@
-// Entrances: get, list, unlock, explain. What an entrance is comes from the facility file; what it does comes from the doors.
+// Entrances: get, list, unlock, explain. What an entrance is comes from the facility file; what it does comes from the
+// doors.
 
 import { canonicalCard } from '../domain/card-formats.ts';
 import { OperatingError, type ApiError } from '../domain/errors.ts';

@@ -19,7 +19,8 @@ export function listEvents(room: Room, params: ParamsOf<'events/list'>, { mostRe
     if (events.length >= params.limit) break;
     if (wanted === null || wanted.has(row.event_type)) {
       const whole = eventJson(row);
-      // One that is more than a page has to itself would hold up whoever reads: its stub goes, and it is whole over the local socket.
+      // One that is more than a page has to itself would hold up whoever reads: its stub goes, and it is whole over the
+      // local socket.
       const json = Buffer.byteLength(whole) > mostBytes ? eventStub(row) : whole;
       bytes += Buffer.byteLength(json) + 1;
       if (bytes > mostBytes && events.length > 0) break;

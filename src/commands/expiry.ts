@@ -1,4 +1,5 @@
-// Until when a command is wanted, by the gateway's own clock: a time that its sender made up must not make a door open later than anybody stands there.
+// Until when a command is wanted, by the gateway's own clock: a time that its sender made up must not make a door open
+// later than anybody stands there.
 
 import type { ApiError } from '../domain/errors.ts';
 import { mustExpire, MOST_AHEAD_MS, type CommandName, type Envelope } from './contract.ts';

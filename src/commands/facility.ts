@@ -1,4 +1,5 @@
-// The facility as a whole: the digest with which a sender finds out whether this building has what it should, and the numbers of its senders.
+// The facility as a whole: the digest with which a sender finds out whether this building has what it should, and the
+// numbers of its senders.
 
 import type { ParamsOf } from './contract.ts';
 import type { Call, Outcome, Room } from './room.ts';

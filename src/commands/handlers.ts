@@ -1,4 +1,5 @@
-// Which function carries out which command. `NOW` is done within one transaction, `LATER` is checked now and done behind the commit of its acceptance.
+// Which function carries out which command. `NOW` is done within one transaction, `LATER` is checked now and done
+// behind the commit of its acceptance.
 
 import type { ApiError } from '../domain/errors.ts';
 import { readParams } from './answers.ts';

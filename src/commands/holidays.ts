@@ -1,4 +1,5 @@
-// Holidays: create, get, list, update, delete. They concern every schedule of the facility, each of which says what holds on them.
+// Holidays: create, get, list, update, delete. They concern every schedule of the facility, each of which says what
+// holds on them.
 
 import { OperatingError } from '../domain/errors.ts';
 import { daysBetween } from '../domain/local-time.ts';
@@ -125,13 +126,19 @@ function daysOf(holiday: Pick<HolidayRow, 'first_date' | 'last_date' | 'is_every
   return holiday.is_every_year === 1 ? everyYear(days) : days;
 }
 
-/** What reaches from February into March has the leap day of the years that have one, whatever the year in which it was written. */
+/**
+ * What reaches from February into March has the leap day of the years that have one, whatever the year in which it was
+ * written.
+ */
 function everyYear(days: readonly string[]): string[] {
   const found = days.map((day) => day.slice(5));
   return found.includes('02-28') && found.includes('03-01') ? [...new Set([...found, '02-29'])] : found;
 }
 
-/** Inside the transaction that stored it: a controller that cannot hold as many refuses the command, unless there are no more than before (`former`). */
+/**
+ * Inside the transaction that stored it: a controller that cannot hold as many refuses the command, unless there are no
+ * more than before (`former`).
+ */
 function stored(room: Room, row: HolidayRow, former: readonly string[], call: Call): Outcome {
   const keepers = scheduleKeepers(room);
   const days = keepers.length === 0 ? [] : room.store.holidays.days();
@@ -159,7 +166,9 @@ const scheduleKeepers = (room: Room): Keeper[] =>
     .slotControllers()
     .flatMap(({ name, slots }) => (slots.schedules == null ? [] : [{ name, most: slots.schedules.holidays }]));
 
-/** The holidays are others from here on: no controller that was told different ones holds them before it was told these. */
+/**
+ * The holidays are others from here on: no controller that was told different ones holds them before it was told these.
+ */
 function doubtHolidays({ store, timeZone }: Room, keepers: readonly Keeper[], nowMs: number): void {
   const days = keepers.length === 0 ? [] : store.holidays.days();
   for (const { name, most } of keepers) {

@@ -1,5 +1,5 @@
-// From what came in to a command that may be carried out, or to one rejection. Bytes, depth, number and the envelope are checked here, in this order, and nothing is
-// hashed before its bounds are known.
+// From what came in to a command that may be carried out, or to one rejection. Bytes, depth, number and the envelope
+// are checked here, in this order, and nothing is hashed before its bounds are known.
 
 import type { ApiError } from '../domain/errors.ts';
 import { COMMAND_ID_FORM } from '../domain/ids.ts';
@@ -27,7 +27,10 @@ export type Rejected = {
   commandId: string | null;
   /** Null where nothing was read of its envelope. */
   envelope: Envelope | null;
-  /** Of what came, so that a repeat is known for one; null: the journal does not keep it, for the same command may come again rightly. */
+  /**
+   * Of what came, so that a repeat is known for one; null: the journal does not keep it, for the same command may come
+   * again rightly.
+   */
   digest: Buffer | null;
 };
 
@@ -94,7 +97,10 @@ const tooLarge = (bytes: number): ApiError =>
     `a command has at most ${MOST_PAYLOAD_BYTES} bytes; this one has ${bytes}. Remedy: credentials/apply in several commands`,
   );
 
-/** Many operations in one command are many objects: each is bounded as a command alone, and all together by what they can weigh. */
+/**
+ * Many operations in one command are many objects: each is bounded as a command alone, and all together by what they
+ * can weigh.
+ */
 function withinBounds(value: unknown, topic: string): Read {
   const isApply = topic === 'credentials/apply';
   const flaw =

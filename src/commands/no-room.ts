@@ -1,5 +1,6 @@
-// Commands while the disk takes nothing. What gives or changes is answered `storage_full` and is not done. What takes access away uses the room that is kept for it;
-// where even that is gone it holds in memory, is not acknowledged, and is tried again until it is stored: before anything else that comes meanwhile.
+// Commands while the disk takes nothing. What gives or changes is answered `storage_full` and is not done. What takes
+// access away uses the room that is kept for it; where even that is gone it holds in memory, is not acknowledged, and
+// is tried again until it is stored: before anything else that comes meanwhile.
 
 import type { ApiError } from '../domain/errors.ts';
 import type { Store } from '../store/store.ts';
@@ -37,7 +38,10 @@ const TAKES: Readonly<Partial<Record<CommandName, 'acs_credential_id' | 'acs_use
 export const takesAway = ({ name, envelope }: Parsed, store: Store): boolean =>
   TAKES[name] !== undefined || isShortened(name, envelope.params, store);
 
-/** An update that does nothing but bring the end of a credential or a person nearer. Without that room it is refused: memory holds no instants. */
+/**
+ * An update that does nothing but bring the end of a credential or a person nearer. Without that room it is refused:
+ * memory holds no instants.
+ */
 function isShortened(name: CommandName, params: Readonly<Record<string, unknown>>, store: Store): boolean {
   if (name === 'credentials/update') {
     const { acs_credential_id: id, ends_at: end, ...more } = params;

@@ -1,4 +1,5 @@
-// Lists come in pages: at most so many items and at most what a reply may weigh. The cursor is opaque to callers and only says behind which row to go on.
+// Lists come in pages: at most so many items and at most what a reply may weigh. The cursor is opaque to callers and
+// only says behind which row to go on.
 
 import { OperatingError } from '../domain/errors.ts';
 import { fold } from '../domain/fold.ts';

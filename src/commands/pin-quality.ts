@@ -1,5 +1,5 @@
-// What becomes of a chosen PIN that people try first (`policy.pin_quality`): refused, or taken with a warning in the very reply. It is never told later: whoever
-// may read credentials need not learn whose PIN is easily guessed.
+// What becomes of a chosen PIN that people try first (`policy.pin_quality`): refused, or taken with a warning in the
+// very reply. It is never told later: whoever may read credentials need not learn whose PIN is easily guessed.
 
 import { OperatingError } from '../domain/errors.ts';
 import { trivialityOf } from '../domain/pin.ts';

@@ -1,5 +1,6 @@
-// Commands while the database is refused. Whoever asks, or wants something moved now, is answered why not. What is to be stored is held back unacknowledged, so that
-// the broker delivers it once there is a database again: a revocation that was only answered would be forgotten by whoever does not read answers.
+// Commands while the database is refused. Whoever asks, or wants something moved now, is answered why not. What is to
+// be stored is held back unacknowledged, so that the broker delivers it once there is a database again: a revocation
+// that was only answered would be forgotten by whoever does not read answers.
 
 import type { ApiError } from '../domain/errors.ts';
 import { readJson } from '../domain/outside-json.ts';

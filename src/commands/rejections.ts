@@ -1,4 +1,5 @@
-// How many rejections are recorded: whoever sends what is no command, by mistake or to do harm, must not fill the event log that the building's own events stand in.
+// How many rejections are recorded: whoever sends what is no command, by mistake or to do harm, must not fill the event
+// log that the building's own events stand in.
 
 /** Recorded at once, then one a second; the rest are counted. */
 const BURST = 60;
@@ -17,7 +18,10 @@ export class RejectionBudget {
     this.#atMs = nowMs;
   }
 
-  /** The number of rejections not recorded since the last one, or null when this one of `bytes` is not recorded either. `nowMs` is monotonic. */
+  /**
+   * The number of rejections not recorded since the last one, or null when this one of `bytes` is not recorded either.
+   * `nowMs` is monotonic.
+   */
   take(bytes: number, nowMs: number): number | null {
     const periods = Math.floor(Math.max(0, nowMs - this.#atMs) / EVERY_MS);
     if (periods > 0) {

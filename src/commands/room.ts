@@ -1,4 +1,5 @@
-// What the handlers of commands are handed: the store, the building, and ports to the parts that act. One file per resource stands beside this one.
+// What the handlers of commands are handed: the store, the building, and ports to the parts that act. One file per
+// resource stands beside this one.
 
 import type { Clock, DeviceStatus, Log, Random, SlotContent } from '../domain/ports.ts';
 import type { Policy } from '../domain/facility.ts';
@@ -80,7 +81,10 @@ export type Room = {
   sync: Synchroniser;
   controllers: {
     list(): ControllerView[];
-    /** Puts a credential into the form of a controller's own record and throws it away; throws `OperatingError` when the record cannot hold it. */
+    /**
+     * Puts a credential into the form of a controller's own record and throws it away; throws `OperatingError` when the
+     * record cannot hold it.
+     */
     encode(controller: string, content: SlotContent): void;
   };
 };

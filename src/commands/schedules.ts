@@ -1,5 +1,6 @@
-// Weekly schedules: create, get, list, update, delete. A change holds at the doors of the gateway with the transaction that stores it; a controller that keeps
-// schedules itself is told next, and one that could not keep what is asked refuses the command.
+// Weekly schedules: create, get, list, update, delete. A change holds at the doors of the gateway with the transaction
+// that stores it; a controller that keeps schedules itself is told next, and one that could not keep what is asked
+// refuses the command.
 
 import { OperatingError } from '../domain/errors.ts';
 import { rangeText, scheduleFrom, scheduleText, WEEKDAYS, type Schedule } from '../domain/schedule.ts';

@@ -1,5 +1,6 @@
-// Numbers from above: a sender may number its commands, and then what is missing is noticed and what is older than what the facility has is refused. A number is
-// believed only when it is near the one before it, and what takes access away is never refused for its number.
+// Numbers from above: a sender may number its commands, and then what is missing is noticed and what is older than what
+// the facility has is refused. A number is believed only when it is near the one before it, and what takes access away
+// is never refused for its number.
 
 import { newEvent } from '../domain/events.ts';
 import type { ApiError } from '../domain/errors.ts';
@@ -17,8 +18,9 @@ type Verdict = { kind: 'unfollowed' | 'first' | 'next' } | { kind: 'gap' | 'stal
 const streamKey = (id: string): string => `stream:${id}`;
 
 /**
- * Takes the number of a command down, inside a transaction, and says why the command must not be carried out; null: it may. Every command that came counts, also one that is
- * refused for another reason. `mayRefuse` false: it reads, or takes access away.
+ * Takes the number of a command down, inside a transaction, and says why the command must not be carried out; null: it
+ * may. Every command that came counts, also one that is refused for another reason. `mayRefuse` false: it reads, or
+ * takes access away.
  */
 export function followStream(
   store: Store,

@@ -1,10 +1,13 @@
-// Whatever a command changes leaves its trace in the event log, within the transaction of the change: what it was about, which fields are others now (by name,
-// never by value), which command did it, and who is said to have sent it.
+// Whatever a command changes leaves its trace in the event log, within the transaction of the change: what it was
+// about, which fields are others now (by name, never by value), which command did it, and who is said to have sent it.
 
 import { newEventAt, type BodyOf, type EventType } from '../domain/events.ts';
 import type { Call, Room } from './room.ts';
 
-/** One change. `ids` name what it is about; `fields` are those of the command's own parameters that hold something else now. */
+/**
+ * One change. `ids` name what it is about; `fields` are those of the command's own parameters that hold something else
+ * now.
+ */
 export type Change<T extends EventType> = {
   eventType: T;
   ids: Omit<BodyOf<T>, 'acs_system_id' | 'changed' | keyof Attribution>;

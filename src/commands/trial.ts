@@ -1,5 +1,5 @@
-// A credential on trial: put into the form of the record of each controller concerned, and thrown away. What a device could not hold is found out when the command
-// comes, by the very code that would write it.
+// A credential on trial: put into the form of the record of each controller concerned, and thrown away. What a device
+// could not hold is found out when the command comes, by the very code that would write it.
 
 import { OperatingError, type ApiError } from '../domain/errors.ts';
 import type { SlotCapabilities, SlotContent } from '../domain/ports.ts';

@@ -1,5 +1,5 @@
-// What is well formed and yet opens nothing: a credential without entrances, one whose entrances ask for something else, a card that no reader there reads. Nobody
-// is refused for it, for files and readers change; everybody is told.
+// What is well formed and yet opens nothing: a credential without entrances, one whose entrances ask for something
+// else, a card that no reader there reads. Nobody is refused for it, for files and readers change; everybody is told.
 
 import { presentCard } from '../domain/card-formats.ts';
 import type { SiteEntrance } from '../domain/site.ts';
@@ -54,7 +54,10 @@ const takesOther = (closed: readonly SiteEntrance[], method: string, other: stri
   acs_entrance_ids: idsOf(closed),
 });
 
-/** A UID may have been printed in decimal, and then stands here as another number: the one mistake that is worth a question. */
+/**
+ * A UID may have been printed in decimal, and then stands here as another number: the one mistake that is worth a
+ * question.
+ */
 function notRead(unread: readonly SiteEntrance[], card: string): Found {
   const { card_format: format, card_number: number } = presentCard(card);
   const read = [...new Set(unread.flatMap(({ cardFormats }) => cardFormats))];
@@ -68,7 +71,10 @@ function notRead(unread: readonly SiteEntrance[], card: string): Found {
   };
 }
 
-/** The UID of 4 or 5 bytes that is written so in decimal, most significant byte first; null for what is too large for one. */
+/**
+ * The UID of 4 or 5 bytes that is written so in decimal, most significant byte first; null for what is too large for
+ * one.
+ */
 function uidOfDecimal(value: bigint): string | null {
   const hex = value.toString(16).toUpperCase();
   if (hex.length > 10) return null;

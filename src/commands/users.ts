@@ -1,4 +1,5 @@
-// People: create, get, list, update, delete, suspend, unsuspend. What takes access away is effective with the transaction that stores it.
+// People: create, get, list, update, delete, suspend, unsuspend. What takes access away is effective with the
+// transaction that stores it.
 
 import { newEvent } from '../domain/events.ts';
 import { OperatingError } from '../domain/errors.ts';

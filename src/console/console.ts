@@ -1,6 +1,7 @@
-// What the control socket answers: commands through the same dispatcher, journal and replies as over MQTT, the event log as it grows, one look at the agent, the
-// clock, what a card or code would do at a reader, the plan, and what a driver offers to operators beyond that, under the driver's name. It acts for whoever may open the
-// socket: an operator on the gateway.
+// What the control socket answers: commands through the same dispatcher, journal and replies as over MQTT, the event
+// log as it grows, one look at the agent, the clock, what a card or code would do at a reader, the plan, and what a
+// driver offers to operators beyond that, under the driver's name. It acts for whoever may open the socket: an operator
+// on the gateway.
 
 import type { Dispatcher } from '../commands/dispatcher.ts';
 import type { Reply } from '../commands/incoming.ts';
@@ -37,7 +38,10 @@ export type ConsoleAgent = PlanAgent & {
 export type ConsoleOptions = {
   agent: ConsoleAgent;
   clock: Clock;
-  /** Resolves once the agent has started: the socket is there before, so that a second agent is refused, and whoever asks early waits. */
+  /**
+   * Resolves once the agent has started: the socket is there before, so that a second agent is refused, and whoever
+   * asks early waits.
+   */
   ready: Promise<unknown>;
   presenter?: Presenter;
 };
@@ -76,7 +80,10 @@ export class Console {
     );
   };
 
-  /** What goes on for as long as its client wants has no deadline here; install windows, scans and files have ends of their own. */
+  /**
+   * What goes on for as long as its client wants has no deadline here; install windows, scans and files have ends of
+   * their own.
+   */
   static timeoutMs(request: ControlRequest): number | null {
     return SHORT.has(request.kind) ? REQUEST_MS : null;
   }

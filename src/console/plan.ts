@@ -1,4 +1,5 @@
-// What `lintel plan` is told: for each controller that holds credentials, what would be written there and why. It looks and changes nothing.
+// What `lintel plan` is told: for each controller that holds credentials, what would be written there and why. It looks
+// and changes nothing.
 
 import { OperatingError } from '../domain/errors.ts';
 import type { Clock, Device } from '../domain/ports.ts';
@@ -25,7 +26,10 @@ const MOST_CHANGES = 1_000;
 /** What the agent does by itself, as soon as the controller answers. */
 const PENDING: ReadonlySet<PlannedChange['action']> = new Set(['erase', 'schedule', 'check', 'rewrite', 'write']);
 
-/** `{controller?}`: answers `{pending, controllers: [{controller, online, problem, pending, counts, changes}]}`. Throws for a controller without slots. */
+/**
+ * `{controller?}`: answers `{pending, controllers: [{controller, online, problem, pending, counts, changes}]}`. Throws
+ * for a controller without slots.
+ */
 export async function answerPlan(agent: PlanAgent, clock: Clock, { controller }: ControlRequest): Promise<unknown> {
   const { site, store } = agent;
   if (site === null || store === null)

@@ -1,4 +1,5 @@
-// What a card or code would do at a reader, step by step; and, where the reader is a simulated one, really showing it there.
+// What a card or code would do at a reader, step by step; and, where the reader is a simulated one, really showing it
+// there.
 
 import type { Reply } from '../commands/incoming.ts';
 import { OperatingError } from '../domain/errors.ts';
@@ -13,8 +14,9 @@ import { SLICE } from './event-stream.ts';
 
 export type Presented = { card: string } | { code: string };
 /**
- * Shows a card or code to a simulated reader or controller; throws an OperatingError when there is none of that name, or it cannot read such a thing. Resolves with
- * what a device that decides for itself made of it; null: the decision is the agent's.
+ * Shows a card or code to a simulated reader or controller; throws an OperatingError when there is none of that name,
+ * or it cannot read such a thing. Resolves with what a device that decides for itself made of it; null: the decision is
+ * the agent's.
  */
 export type Presenter = (device: string, what: Presented) => Promise<string | null>;
 
@@ -37,9 +39,9 @@ export class Swipe {
   }
 
   /**
-   * `{entrance | reader, card | code, card_format?, present?}`: answers `{entrance, reader, reply}` with the reply of `entrances/explain`; with `present` it really
-   * shows the card or code to the (simulated) reader and answers `{entrance, reader, said, event}`: what the device said of it, and the event of the decision, null
-   * when none came.
+   * `{entrance | reader, card | code, card_format?, present?}`: answers `{entrance, reader, reply}` with the reply of
+   * `entrances/explain`; with `present` it really shows the card or code to the (simulated) reader and answers
+   * `{entrance, reader, said, event}`: what the device said of it, and the event of the decision, null when none came.
    */
   async answer(store: Store, site: Site, request: ControlRequest): Promise<unknown> {
     const { entrance, reader } = this.#place(site, request);

@@ -1,5 +1,6 @@
-// What one source may ask of us: so much at once, and so much a second after that. Every foreign device has such budgets, for its bytes, for what is presented at it and
-// for the events that it causes, so that one that has gone mad costs a known share and nobody else waits for it.
+// What one source may ask of us: so much at once, and so much a second after that. Every foreign device has such
+// budgets, for its bytes, for what is presented at it and for the events that it causes, so that one that has gone mad
+// costs a known share and nobody else waits for it.
 
 export type BudgetTerms = {
   /** What may come at once after a quiet time. */
@@ -26,7 +27,10 @@ export class Budget {
     return true;
   }
 
-  /** For what has come already and cannot be refused: takes `count` whatever is left. Returns for how long nothing more may come, ms; 0: it may go on. */
+  /**
+   * For what has come already and cannot be refused: takes `count` whatever is left. Returns for how long nothing more
+   * may come, ms; 0: it may go on.
+   */
   spend(nowMs: number, count: number): number {
     this.#refill(nowMs);
     this.#left -= count;

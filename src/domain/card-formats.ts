@@ -1,11 +1,15 @@
-// Card numbers: one canonical form, `format:fields`, and the table of formats between it and the bits that a reader sends. Layouts are the public ones of the
-// field (HID 26/34/35/37/48 bit Wiegand); bit 1 is the first bit read. Parity is checked whenever a format is read.
+// Card numbers: one canonical form, `format:fields`, and the table of formats between it and the bits that a reader
+// sends. Layouts are the public ones of the field (HID 26/34/35/37/48 bit Wiegand); bit 1 is the first bit read. Parity
+// is checked whenever a format is read.
 
 import { OperatingError } from './errors.ts';
 import { memberOf } from './named.ts';
 import { quoted } from './outside-text.ts';
 
-/** What a reader handed over, before any format is chosen. `bytes` hold the bits left-justified, the last byte padded with zeros. */
+/**
+ * What a reader handed over, before any format is chosen. `bytes` hold the bits left-justified, the last byte padded
+ * with zeros.
+ */
 export type CardReading =
   | { kind: 'wiegand'; widthBits: number; bytes: Buffer }
   /** A serial number, most significant byte first. */
@@ -68,7 +72,10 @@ export const WIEGAND_FORMATS: Readonly<Record<string, WiegandFormat>> = {
   },
 };
 
-/** Every format a reader or a command may name. `raw` is any Wiegand width as it is; `uid` a serial number; `uid-reversed` one whose bytes come last first. */
+/**
+ * Every format a reader or a command may name. `raw` is any Wiegand width as it is; `uid` a serial number;
+ * `uid-reversed` one whose bytes come last first.
+ */
 export const CARD_FORMATS = [...Object.keys(WIEGAND_FORMATS), 'uid', 'uid-reversed', 'raw'] as const;
 
 const bitAt = (bytes: Buffer, bit: number): number => ((bytes[(bit - 1) >> 3] ?? 0) >> (7 - ((bit - 1) & 7))) & 1;
@@ -104,7 +111,10 @@ export function decodeWiegand(name: string, widthBits: number, bytes: Buffer): s
     : `${name}:${readField(bytes, format.facilityCode)}:${number}`;
 }
 
-/** The bits of a canonical Wiegand or raw number, left-justified, with parity; null for a `uid`. Throws `invalid_input` when it is not canonical. */
+/**
+ * The bits of a canonical Wiegand or raw number, left-justified, with parity; null for a `uid`. Throws `invalid_input`
+ * when it is not canonical.
+ */
 export function encodeWiegand(canonical: string): { widthBits: number; bytes: Buffer } | null {
   const [name = '', ...fields] = parseCanonical(canonical).split(':');
   if (name === 'uid') return null;
@@ -126,8 +136,9 @@ export function readingOf(canonical: string): CardReading {
 }
 
 /**
- * The canonical numbers that a reading may stand for, by the reader's list of formats and in its order. A 5-byte UID of a 125 kHz tag also answers to a 24-bit
- * format: its last three bytes are facility code and number as printed on such tags (its frame has a checksum instead of parity).
+ * The canonical numbers that a reading may stand for, by the reader's list of formats and in its order. A 5-byte UID of
+ * a 125 kHz tag also answers to a 24-bit format: its last three bytes are facility code and number as printed on such
+ * tags (its frame has a checksum instead of parity).
  */
 export function candidates(reading: CardReading, formats: readonly string[]): string[] {
   const found: string[] = [];
@@ -158,8 +169,8 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex').to
 export type DefaultCardFormat = { format: string; facility_code?: number | undefined };
 
 /**
- * One canonical form for whatever a command gave: canonical already, `facility:number` or a bare decimal together with `format` (or the facility's default).
- * Throws `invalid_input` with what would be right.
+ * One canonical form for whatever a command gave: canonical already, `facility:number` or a bare decimal together with
+ * `format` (or the facility's default). Throws `invalid_input` with what would be right.
  */
 export function canonicalCard(value: string, format: string | null, fallback: DefaultCardFormat): string {
   if ((format === null || format === 'uid') && SPACED_UID.test(value))
@@ -271,7 +282,10 @@ function parseRaw(fields: readonly string[]): string {
   return `raw:${widthBits}:${text}`;
 }
 
-/** A four-byte UID whose first byte is 08 is made anew at every tap (ISO 14443-3): it identifies nobody and is refused at enrolment. */
+/**
+ * A four-byte UID whose first byte is 08 is made anew at every tap (ISO 14443-3): it identifies nobody and is refused
+ * at enrolment.
+ */
 export const isRandomUid = (canonical: string): boolean => /^uid:08[0-9A-F]{6}$/.test(canonical);
 
 /** How a canonical number is answered: the part behind the format, and the format. */

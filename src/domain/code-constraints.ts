@@ -1,4 +1,5 @@
-// Rules that devices have for their codes beside the length, by the names of Seam's `code_constraints`, each with what it says to people.
+// Rules that devices have for their codes beside the length, by the names of Seam's `code_constraints`, each with what
+// it says to people.
 
 const stepsOf = (code: string): number[] => {
   const digits = Array.from(code, Number);

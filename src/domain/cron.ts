@@ -1,4 +1,5 @@
-// Hours of the building's wall clock, as a port: who is woken by one does what is due, and never believes that it was woken.
+// Hours of the building's wall clock, as a port: who is woken by one does what is due, and never believes that it was
+// woken.
 
 export type Cron = {
   /** Calls `run` whenever the wall clock of `timeZone` (IANA) fits the five fields of `expression`. */

@@ -1,4 +1,5 @@
-// Durations as people write them in the facility file and in profiles: a whole number and its unit, so that nobody has to guess which one a bare number meant.
+// Durations as people write them in the facility file and in profiles: a whole number and its unit, so that nobody has
+// to guess which one a bare number meant.
 
 import { OperatingError } from './errors.ts';
 
@@ -10,7 +11,10 @@ const isUnit = (text: string | undefined): text is Unit => text !== undefined &&
 /** `500ms`, `5s`, `2m`, `12h`, `30d`. */
 export const DURATION_FORM = /^([0-9]{1,9})(ms|s|m|h|d)$/;
 
-/** Milliseconds of a duration such as `500ms`, `5s`, `2m`, `12h` or `30d`. Throws `invalid_input` with what would be right. */
+/**
+ * Milliseconds of a duration such as `500ms`, `5s`, `2m`, `12h` or `30d`. Throws `invalid_input` with what would be
+ * right.
+ */
 export function parseDuration(text: string): number {
   const [, count, unit] = DURATION_FORM.exec(text) ?? [];
   if (count === undefined || !isUnit(unit)) {

@@ -1,5 +1,5 @@
-// Operating errors are values with a type from one list; programmer errors are asserts that crash. `OperatingError` is the one class that carries the former
-// through code that must throw (a driver's line, an opening file).
+// Operating errors are values with a type from one list; programmer errors are asserts that crash. `OperatingError` is
+// the one class that carries the former through code that must throw (a driver's line, an opening file).
 
 /** The error types of the API, in the order of docs/mqtt-api.md. */
 export const ERROR_TYPES = [

@@ -1,5 +1,6 @@
-// How many events a reader, a door or a controller may cause. One that toggles, flaps or repeats itself without end must not fill the log, wear the disk or push the
-// events of others out: beyond its budget its events are counted by type, and the counts are told. Only events are counted instead of told, never a state.
+// How many events a reader, a door or a controller may cause. One that toggles, flaps or repeats itself without end
+// must not fill the log, wear the disk or push the events of others out: beyond its budget its events are counted by
+// type, and the counts are told. Only events are counted instead of told, never a state.
 
 import { newEvent, type NewEvent } from './events.ts';
 import { Budget, type BudgetTerms } from './budget.ts';
@@ -31,7 +32,9 @@ export class EventBudgets {
   /** By device and entrance, all of the facility file. */
   readonly #accounts = new Map<string, Account>();
 
-  /** `tell` takes the event that says what was counted; it is called in a turn of its own, outside every transaction. */
+  /**
+   * `tell` takes the event that says what was counted; it is called in a turn of its own, outside every transaction.
+   */
   constructor(clock: Clock, tell: (event: NewEvent) => void) {
     this.#clock = clock;
     this.#tell = tell;

@@ -1,12 +1,16 @@
-// The catalogue of events: of every type what its body holds, what it means, and since which version. Whoever records an event makes it here, so that no type and no
-// body is spelled anywhere else; the table in docs/mqtt-api.md and docs/asyncapi.yaml are made of it. Names are Seam's where Seam has one.
+// The catalogue of events: of every type what its body holds, what it means, and since which version. Whoever records
+// an event makes it here, so that no type and no body is spelled anywhere else; the table in docs/mqtt-api.md and
+// docs/asyncapi.yaml are made of it. Names are Seam's where Seam has one.
 
 import { z } from 'zod';
 import { assert, ERROR_TYPES } from './errors.ts';
 
 type Spec = { says: string; since: string; body: z.ZodObject };
 
-/** Made when it is first asked for: an agent that records events needs none of it, and making it costs tens of milliseconds. */
+/**
+ * Made when it is first asked for: an agent that records events needs none of it, and making it costs tens of
+ * milliseconds.
+ */
 function catalogue() {
   const text = (says: string): z.ZodString => z.string().describe(says);
   const instant = (says: string): z.ZodISODateTime => z.iso.datetime().describe(says);
@@ -485,7 +489,10 @@ export function newEventAt<T extends EventType, B extends object>(
 
 const checks = { areOn: false };
 
-/** From now on each body is checked as it is made. The compiler has seen most of it; tests see the rest, and a running agent spends no time on it. */
+/**
+ * From now on each body is checked as it is made. The compiler has seen most of it; tests see the rest, and a running
+ * agent spends no time on it.
+ */
 export function checkBodies(): void {
   checks.areOn = true;
 }

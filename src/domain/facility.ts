@@ -1,4 +1,5 @@
-// What a facility file says once it has been read, checked and filled with defaults: plain data that every room may hold. Durations are milliseconds here.
+// What a facility file says once it has been read, checked and filled with defaults: plain data that every room may
+// hold. Durations are milliseconds here.
 
 import type { DefaultCardFormat } from './card-formats.ts';
 import type { Capabilities } from './ports.ts';
@@ -26,7 +27,10 @@ export type MqttSettings = {
 
 export type StoreSettings = {
   path: string;
-  /** Where the master key is; null: systemd credential `lintel-master-key` if there is one, else `master.key` beside the database, made at first start. */
+  /**
+   * Where the master key is; null: systemd credential `lintel-master-key` if there is one, else `master.key` beside the
+   * database, made at first start.
+   */
   masterKey: SecretSource | null;
   eventsKeepMs: number;
   eventsMax: number;
@@ -89,7 +93,10 @@ export type LockoutPolicy = {
   windowMs: number;
   firstMs: number;
   maxMs: number;
-  /** At most so many in any 24 hours at an entrance, with one card, and in the facility before PIN entry is slowed down everywhere. */
+  /**
+   * At most so many in any 24 hours at an entrance, with one card, and in the facility before PIN entry is slowed down
+   * everywhere.
+   */
   perDay: number;
   perDayCard: number;
   perDayFacility: number;

@@ -1,5 +1,6 @@
-// When an input can have changed at the earliest. Contacts and buttons are looked at again and again; between two looks, and over every gap (a cut line, a start, a
-// reader that reboots), a change is only known to be later than the last instant at which the input was seen otherwise. Every driver keeps its looks here and says so.
+// When an input can have changed at the earliest. Contacts and buttons are looked at again and again; between two
+// looks, and over every gap (a cut line, a start, a reader that reboots), a change is only known to be later than the
+// last instant at which the input was seen otherwise. Every driver keeps its looks here and says so.
 
 type Seen = { active: number | null; inactive: number | null };
 

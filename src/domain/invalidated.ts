@@ -1,4 +1,5 @@
-// The one event that says a credential can be used no more, whoever finds it out: dated by the instant at which that came to be, not by the one at which it was noticed.
+// The one event that says a credential can be used no more, whoever finds it out: dated by the instant at which that
+// came to be, not by the one at which it was noticed.
 
 import { newEvent, type BodyOf, type NewEvent } from './events.ts';
 

@@ -1,4 +1,5 @@
-// Why a line could not be opened, in words that name the remedy: an installer reads them on site, with the adapter in hand.
+// Why a line could not be opened, in words that name the remedy: an installer reads them on site, with the adapter in
+// hand.
 
 import { OperatingError } from './errors.ts';
 import { memberOf } from './named.ts';

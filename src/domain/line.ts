@@ -10,7 +10,9 @@ const PATH_EXAMPLES = ['/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00
 const isLinePath = (text: string): boolean =>
   text.startsWith('/') ? text.length > 1 && !text.includes('\0') : parseConverter(text) !== null;
 
-/** The keys that say where a line is and how it speaks, with a driver's own defaults: spread them into a strict object. */
+/**
+ * The keys that say where a line is and how it speaks, with a driver's own defaults: spread them into a strict object.
+ */
 export function lineKeys(defaults: { baud: number; parity?: Parity; dataBits?: 7 | 8; stopBits?: 1 | 2 }) {
   return {
     port: z
@@ -57,7 +59,9 @@ export function lineSettings(config: LineConfig): LineSettings {
   };
 }
 
-/** Doubts about a line that its schema lets pass, for a driver's `checkBus`; `path` starts at the facility file's root. */
+/**
+ * Doubts about a line that its schema lets pass, for a driver's `checkBus`; `path` starts at the facility file's root.
+ */
 export function lineProblems(busName: string, config: LineConfig): ConfigProblem[] {
   if (!/^\/dev\/tty(USB|ACM)[0-9]+$/.test(config.port)) return [];
   return [

@@ -1,4 +1,5 @@
-// What the wall clock of a place shows at an instant: the day and the minute that weekly schedules and holidays are judged by, daylight saving included.
+// What the wall clock of a place shows at an instant: the day and the minute that weekly schedules and holidays are
+// judged by, daylight saving included.
 
 import { Temporal } from 'temporal-polyfill';
 
@@ -11,7 +12,9 @@ export type LocalMoment = {
   minute: number;
 };
 
-/** `timeZone` is an IANA name. An hour that autumn has twice is shown twice; one that spring leaves out is never shown. */
+/**
+ * `timeZone` is an IANA name. An hour that autumn has twice is shown twice; one that spring leaves out is never shown.
+ */
 export function localMoment(epochMs: number, timeZone: string): LocalMoment {
   const local = Temporal.Instant.fromEpochMilliseconds(Math.floor(epochMs)).toZonedDateTimeISO(timeZone);
   return {

@@ -1,5 +1,6 @@
-// What an operator on the gateway may do with the devices of one kind beyond what every driver does: first keys, addresses, files. A driver offers it here, under its own
-// name; the console hands over what it is asked and knows no driver.
+// What an operator on the gateway may do with the devices of one kind beyond what every driver does: first keys,
+// addresses, files. A driver offers it here, under its own name; the console hands over what it is asked and knows no
+// driver.
 
 import type { DeviceBody, DeviceEventType } from './events.ts';
 import type { Clock, Driver } from './ports.ts';

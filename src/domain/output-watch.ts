@@ -1,9 +1,16 @@
-// What is made of how an output is seen to stand: as it was told, driven by the device's own decision, otherwise than told, or stuck there however often it is told.
+// What is made of how an output is seen to stand: as it was told, driven by the device's own decision, otherwise than
+// told, or stuck there however often it is told.
 
-/** `own`: the device drives it by its own decision. `astray`: it was not told so, and is told again. `stuck`: told again, and it does not follow. */
+/**
+ * `own`: the device drives it by its own decision. `astray`: it was not told so, and is told again. `stuck`: told
+ * again, and it does not follow.
+ */
 export type OutputStand = 'as_told' | 'own' | 'astray' | 'stuck';
 
-/** How long a device that decides by itself may go on driving what a pulse of ours has energised, for somebody whom it let in meanwhile; and what it energised itself. */
+/**
+ * How long a device that decides by itself may go on driving what a pulse of ours has energised, for somebody whom it
+ * let in meanwhile; and what it energised itself.
+ */
 export type OwnWill = { afterOursMs: number; mostMs: number };
 
 /** Told so often in vain, each time with its time to follow, it is stuck. */
@@ -39,7 +46,9 @@ export class OutputWatch {
     this.#isAfterOurs = true;
   }
 
-  /** How it stands at this moment, long enough after the last command. True: it is to be told again what it was told. */
+  /**
+   * How it stands at this moment, long enough after the last command. True: it is to be told again what it was told.
+   */
   look(isOn: boolean, wanted: boolean, atMs: number): boolean {
     if (!isOn) this.#isAfterOurs = false;
     if (isOn === wanted) {

@@ -1,5 +1,5 @@
-// JSON that came from outside, within bounds: nothing walks it by recursion, hashes or stores it before it is known to be neither deep nor endless, and to hold
-// only text that can be written down again.
+// JSON that came from outside, within bounds: nothing walks it by recursion, hashes or stores it before it is known to
+// be neither deep nor endless, and to hold only text that can be written down again.
 
 import { quoted, quotedPath, readText } from './outside-text.ts';
 
@@ -22,7 +22,10 @@ export type JsonProblem = {
   value: unknown;
 };
 
-/** Bytes as JSON, or what is wrong with them, without the text around it, which may hold a PIN. Bounds are the business of `flawOf`. */
+/**
+ * Bytes as JSON, or what is wrong with them, without the text around it, which may hold a PIN. Bounds are the business
+ * of `flawOf`.
+ */
 export function readJson(bytes: Buffer): { value: unknown } | JsonProblem {
   const read = readText(bytes);
   const parsed = parse(read.text);

@@ -1,4 +1,5 @@
-// Text that came from outside: bytes are text only when they are UTF-8, and of what they say little is ever repeated, in an error, an event or a line of the log.
+// Text that came from outside: bytes are text only when they are UTF-8, and of what they say little is ever repeated,
+// in an error, an event or a line of the log.
 
 import { isUtf8 } from 'node:buffer';
 import { printable } from './words.ts';
@@ -33,7 +34,10 @@ export type OutsideText = {
 const MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const NEWLINE = 0x0a;
 
-/** Bytes as text. A byte order mark in front is passed over. What is not UTF-8 is a problem that names the place; its `text` is for finding out whom it came from. */
+/**
+ * Bytes as text. A byte order mark in front is passed over. What is not UTF-8 is a problem that names the place; its
+ * `text` is for finding out whom it came from.
+ */
 export function readText(bytes: Buffer): OutsideText {
   const hasMark = bytes.subarray(0, MARK.length).equals(MARK);
   const body = hasMark ? bytes.subarray(MARK.length) : bytes;
@@ -48,7 +52,9 @@ export function readText(bytes: Buffer): OutsideText {
   return { text, hasMark, flaw: { problem, line } };
 }
 
-/** Where the first sequence of bytes begins that is no character. `back` is `bytes` with every such sequence replaced. */
+/**
+ * Where the first sequence of bytes begins that is no character. `back` is `bytes` with every such sequence replaced.
+ */
 function firstBadByte(bytes: Buffer, back: Buffer): number {
   let differs = 0;
   while (differs < bytes.length && bytes[differs] === back[differs]) differs++;

@@ -24,7 +24,10 @@ const breaks =
   (code: string): boolean =>
     !CODE_CONSTRAINTS[rule].isKept(code);
 
-/** What makes a code one of those that people try first; by Seam's names of the rule that it breaks where there is one. The first that fits is told. */
+/**
+ * What makes a code one of those that people try first; by Seam's names of the rule that it breaks where there is one.
+ * The first that fits is told.
+ */
 const TRIVIALITIES: readonly Triviality[] = [
   { name: 'no_all_same_digits', isTrivial: breaks('no_all_same_digits'), says: 'its digits are all the same' },
   {

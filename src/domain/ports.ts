@@ -1,19 +1,23 @@
-// The ports of the house, types only: what the inner rooms ask of the outside (time, chance, a log, the bytes of a line) and the contract that every
-// driver keeps. Nothing here runs. Instants are epoch milliseconds, monotonic instants are milliseconds of an arbitrary origin, durations end in `Ms`.
+// The ports of the house, types only: what the inner rooms ask of the outside (time, chance, a log, the bytes of a
+// line) and the contract that every driver keeps. Nothing here runs. Instants are epoch milliseconds, monotonic
+// instants are milliseconds of an arbitrary origin, durations end in `Ms`.
 
 import type { CardReading } from './card-formats.ts';
 import type { CodeConstraint } from './code-constraints.ts';
 import type { OutputStand } from './output-watch.ts';
 import type { DayRange } from './schedule.ts';
 
-// ---- time, chance, log -------------------------------------------------------------------------------------------------------------------------
+// ---- time, chance, log ----------------------------------------------------------------------------------------------
 
 export type Timer = { cancel(): void };
 
 export type Clock = {
   /** Wall clock, epoch milliseconds; may leap and may be wrong. */
   nowMs(): number;
-  /** Never goes back; milliseconds with a fraction since an arbitrary origin. For durations, deadlines and order of arrival. */
+  /**
+   * Never goes back; milliseconds with a fraction since an arbitrary origin. For durations, deadlines and order of
+   * arrival.
+   */
   monotonicMs(): number;
   /** Runs `run` once, no earlier than `delayMs` from now. A running timer does not keep the process alive by itself. */
   after(delayMs: number, run: () => void): Timer;
@@ -40,7 +44,7 @@ export type Log = {
   child(fields: LogFields): Log;
 };
 
-// ---- lines -------------------------------------------------------------------------------------------------------------------------------------
+// ---- lines ----------------------------------------------------------------------------------------------------------
 
 export type Parity = 'none' | 'even' | 'odd';
 
@@ -57,12 +61,18 @@ export type LineSettings = {
 export type Port = {
   /** Hands bytes to the operating system in this very turn where the line is idle; order is kept. */
   write(bytes: Uint8Array): void;
-  /** Resolves when everything written has left for the wire (serial: drained; socket: flushed to the kernel). Rejects when the line is lost. */
+  /**
+   * Resolves when everything written has left for the wire (serial: drained; socket: flushed to the kernel). Rejects
+   * when the line is lost.
+   */
   drain(): Promise<void>;
   /** Throws away what has arrived and was not yet delivered. */
   discardInput(): Promise<void>;
   close(): Promise<void>;
-  /** As `close`, and what the operating system has taken and not delivered yet never will be: a network that stands still would hand it over when it moves again. */
+  /**
+   * As `close`, and what the operating system has taken and not delivered yet never will be: a network that stands
+   * still would hand it over when it moves again.
+   */
   abort(): Promise<void>;
 };
 
@@ -76,7 +86,7 @@ export type PortHandlers = {
 /** Opens a line within `timeoutMs`, else rejects with an `OperatingError` whose message says what and why. */
 export type OpenPort = (settings: LineSettings, handlers: PortHandlers, timeoutMs: number) => Promise<Port>;
 
-// ---- the driver contract -----------------------------------------------------------------------------------------------------------------------
+// ---- the driver contract --------------------------------------------------------------------------------------------
 
 /** What a device can do, known from configuration and profile alone, without the wire. `null` and `[]` mean: cannot. */
 export type Capabilities = {
@@ -108,7 +118,10 @@ export type SlotCapabilities = {
   duplicatePins: 'reject' | 'accept';
   /** Largest number of slots that one write transfer carries. */
   slotsPerWrite: number;
-  /** Weekly schedules that slots can name. Left out: the device has none; null: it has, and the facility file gives Lintel none to write. */
+  /**
+   * Weekly schedules that slots can name. Left out: the device has none; null: it has, and the facility file gives
+   * Lintel none to write.
+   */
   schedules?: ScheduleCapabilities | null;
 };
 
@@ -127,7 +140,10 @@ export type ReaderCapabilities = {
   keypad: boolean;
   card: boolean;
   feedback: readonly Feedback[];
-  /** True when it shows granted and denied as an entrance says (colour, beeps); false when only as its own settings say, if at all. */
+  /**
+   * True when it shows granted and denied as an entrance says (colour, beeps); false when only as its own settings say,
+   * if at all.
+   */
   showsLook: boolean;
 };
 export type OutputCapabilities = {
@@ -165,7 +181,9 @@ export type SlotReading = {
   slot: number;
   /** `occupied` tells that something is in the slot, not whose it is. */
   state: 'empty' | 'occupied';
-  /** The record as read, in the same form as `SlotDevice.image` gives; holds secrets, so keep only a keyed hash of it. */
+  /**
+   * The record as read, in the same form as `SlotDevice.image` gives; holds secrets, so keep only a keyed hash of it.
+   */
   image: Buffer;
 };
 
@@ -179,12 +197,19 @@ export type SlotRefusal = 'full' | 'duplicate' | 'bad_pin' | 'bad_card' | 'not_s
 
 export type SlotWrite = { slot: number; content: SlotContent };
 
-/** A table of credentials in the device. Calls never throw for what a device or wire does: outcomes are values; `read` rejects with an OperatingError. */
+/**
+ * A table of credentials in the device. Calls never throw for what a device or wire does: outcomes are values; `read`
+ * rejects with an OperatingError.
+ */
 export type SlotDevice = {
-  /** What reading the slot gives once `content` (null: erased) is stored; masked fields are left out. Throws `OperatingError` when it cannot be encoded. */
+  /**
+   * What reading the slot gives once `content` (null: erased) is stored; masked fields are left out. Throws
+   * `OperatingError` when it cannot be encoded.
+   */
   image(slot: number, content: SlotContent | null): Buffer;
   /**
-   * Whether a write of `content` into the empty slot that ended half-way may have left what reads as `image`. Left out where a write is stored whole or not at all.
+   * Whether a write of `content` into the empty slot that ended half-way may have left what reads as `image`. Left out
+   * where a write is stored whole or not at all.
    */
   mayBeLeftOf?(slot: number, content: SlotContent, image: Buffer): boolean;
   /** Reads these slots (contiguous ones together). */
@@ -224,16 +249,20 @@ export type OutputOutcome =
 
 export type OutputDevice = {
   /**
-   * Energises the output for `durationMs`, before everything else that waits for the bus. The request is handed to the line in this very turn when the bus is
-   * idle. Never repeated later than `notAfterMonotonicMs`: past that the outcome is `too_late`. `onSent` is called in the turn in which the request is handed to
-   * the line (possibly again when it is repeated); a driver that cannot tell never calls it.
+   * Energises the output for `durationMs`, before everything else that waits for the bus. The request is handed to the
+   * line in this very turn when the bus is idle. Never repeated later than `notAfterMonotonicMs`: past that the outcome
+   * is `too_late`. `onSent` is called in the turn in which the request is handed to the line (possibly again when it is
+   * repeated); a driver that cannot tell never calls it.
    */
   pulse(output: number, durationMs: number, notAfterMonotonicMs: number, onSent?: () => void): Promise<OutputOutcome>;
   set(output: number, energised: boolean): Promise<OutputOutcome>;
 };
 
 export type ReaderDevice = {
-  /** Shows the outcome at the reader. Best effort: lost feedback is no error. `look`: what the entrance says of it, in place of the reader's own settings. */
+  /**
+   * Shows the outcome at the reader. Best effort: lost feedback is no error. `look`: what the entrance says of it, in
+   * place of the reader's own settings.
+   */
   feedback(reader: number, signal: Feedback, look?: FeedbackLook): void;
 };
 
@@ -305,8 +334,8 @@ export type Device = {
 };
 
 /**
- * An input changed, or is told for the first time after a gap. It changed after `changedAfterMonotonicMs`, the last instant at which it was seen otherwise (null:
- * never): what may be long past sets a state and drives nothing.
+ * An input changed, or is told for the first time after a gap. It changed after `changedAfterMonotonicMs`, the last
+ * instant at which it was seen otherwise (null: never): what may be long past sets a state and drives nothing.
  */
 export type InputEvent = {
   type: 'input';
@@ -323,8 +352,9 @@ export type BusHealth = {
   /** By what it is disturbed, or why it is down, for people; null while it is good. */
   problem: string | null;
   /**
-   * Since the start, of devices that are there: exchanges, those of them whose answer was lost or damaged, those that never began because the line did not fall silent;
-   * frames of others on the line, and answers that came when nobody waited any more.
+   * Since the start, of devices that are there: exchanges, those of them whose answer was lost or damaged, those that
+   * never began because the line did not fall silent; frames of others on the line, and answers that came when nobody
+   * waited any more.
    */
   counters: { exchanges: number; lost: number; unsent: number; strangeFrames: number; lateFrames: number };
 };
@@ -336,8 +366,8 @@ export type DriverEvent =
   | { type: 'presented'; device: string; reader: number; presentation: Presentation; atMonotonicMs: number }
   | InputEvent
   /**
-   * How an output stands, where that has changed: `as_told` (pulses of ours included), `own` (the device drives it by its own decision), `astray` (otherwise than told,
-   * and told again) or `stuck` (told again in vain).
+   * How an output stands, where that has changed: `as_told` (pulses of ours included), `own` (the device drives it by
+   * its own decision), `astray` (otherwise than told, and told again) or `stuck` (told again in vain).
    */
   | {
       type: 'output';
@@ -373,9 +403,15 @@ export type Driver = {
   readonly devices: ReadonlyMap<string, Device>;
   /** Left out where the driver judges its devices alone. */
   health?(): BusHealth;
-  /** Begins to open the line and talk, again and again until it works; resolves at once, never rejects because a device is off. */
+  /**
+   * Begins to open the line and talk, again and again until it works; resolves at once, never rejects because a device
+   * is off.
+   */
   start(): void;
-  /** Drives every output to its rest state (de-energised), within `timeoutMs`; from this call on none is energised any more. Never rejects. */
+  /**
+   * Drives every output to its rest state (de-energised), within `timeoutMs`; from this call on none is energised any
+   * more. Never rejects.
+   */
   rest(timeoutMs: number): Promise<void>;
   /** Sees to it that every output is at rest, within `timeoutMs`, and closes the line. */
   stop(timeoutMs: number): Promise<void>;
@@ -392,8 +428,8 @@ export type DriverContext = {
 };
 
 /**
- * The keys of readers (16 bytes each), sealed where they are kept, and what each reader said it is. Every change is durable when the call returns. Calls throw
- * `OperatingError` when the store refuses.
+ * The keys of readers (16 bytes each), sealed where they are kept, and what each reader said it is. Every change is
+ * durable when the call returns. Calls throw `OperatingError` when the store refuses.
  */
 /** Made in an install window, made to replace another, or brought by an operator. */
 export type KeyOrigin = 'installed' | 'rotated' | 'imported';
@@ -405,15 +441,22 @@ export type ReaderKeys = {
     pendingHow: KeyOrigin | null;
     identity: string | null;
   };
-  /** Kept before it is sent to the reader: if the answer is lost, it may be the one that counts. Replaces a pending key. */
+  /**
+   * Kept before it is sent to the reader: if the answer is lost, it may be the one that counts. Replaces a pending key.
+   */
   savePending(device: string, key: Buffer, how: KeyOrigin): void;
-  /** The reader has shown that it holds the pending key: from now on it is the active one, which is recorded as an event. */
+  /**
+   * The reader has shown that it holds the pending key: from now on it is the active one, which is recorded as an
+   * event.
+   */
   activate(device: string): void;
   discardPending(device: string): void;
   saveIdentity(device: string, identity: string): void;
 };
 
-/** A mistake or doubt found in a facility file before anything is opened. `path` is relative to the driver's own object. */
+/**
+ * A mistake or doubt found in a facility file before anything is opened. `path` is relative to the driver's own object.
+ */
 export type ConfigProblem = {
   severity: 'error' | 'warning';
   path: readonly (string | number)[];

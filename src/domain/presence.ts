@@ -1,8 +1,11 @@
-// Which tags lie at the reader. It repeats the number of a tag for as long as it is held, several times a second; a person has shown it once.
+// Which tags lie at the reader. It repeats the number of a tag for as long as it is held, several times a second; a
+// person has shown it once.
 
 /** More tags than anyone holds to a reader at once; what falls out only counts again sooner. */
 const REMEMBERED_TAGS = 16;
-/** Nobody takes a tag away and shows it again so fast: then it is still held, also at a reader that should say it once. */
+/**
+ * Nobody takes a tag away and shows it again so fast: then it is still held, also at a reader that should say it once.
+ */
 const STILL_HELD_MS = 500;
 
 export class Presence {
@@ -12,15 +15,18 @@ export class Presence {
   readonly #atMs = new Map<string, { presentMs: number; saidMs: number }>();
 
   /**
-   * `repeats`: the reader says a held tag again and again, so each time prolongs its stay. One that says it once means each time as a new
-   * showing, unless it follows faster than a hand: some copies of such a reader repeat all the same.
+   * `repeats`: the reader says a held tag again and again, so each time prolongs its stay. One that says it once means
+   * each time as a new showing, unless it follows faster than a hand: some copies of such a reader repeat all the same.
    */
   constructor(debounceMs: number, repeats: boolean) {
     this.#debounceMs = debounceMs;
     this.#repeats = repeats;
   }
 
-  /** True when a person has shown this tag just now: it had been away for the debounce. Two tags held together are each shown once. */
+  /**
+   * True when a person has shown this tag just now: it had been away for the debounce. Two tags held together are each
+   * shown once.
+   */
   isNew(uid: Buffer, atMs: number): boolean {
     const tag = uid.toString('latin1');
     const before = this.#atMs.get(tag);

@@ -1,5 +1,5 @@
-// Weekly schedules: for each day of the week the ranges of the wall clock in which a credential opens, and what holds on holidays. They repeat for ever; from when
-// to when they do is the window's affair.
+// Weekly schedules: for each day of the week the ranges of the wall clock in which a credential opens, and what holds
+// on holidays. They repeat for ever; from when to when they do is the window's affair.
 
 import type { LocalMoment } from './local-time.ts';
 
@@ -7,7 +7,10 @@ import type { LocalMoment } from './local-time.ts';
 export type DayRange = { fromMinute: number; untilMinute: number };
 
 export type Schedule = {
-  /** Seven days, Monday first; each with its ranges in order, none touching the next. [] is a day on which nobody enters. */
+  /**
+   * Seven days, Monday first; each with its ranges in order, none touching the next. [] is a day on which nobody
+   * enters.
+   */
   week: readonly (readonly DayRange[])[];
   /** What holds on holidays in place of the day of the week; null: the day of the week as usual, [] nothing at all. */
   holidays: readonly DayRange[] | null;
@@ -39,7 +42,7 @@ export function isWithin(schedule: Schedule, moment: LocalMoment, isHoliday: boo
 /** The most ranges that one of its days has. */
 export const mostRanges = (schedule: Schedule): number => Math.max(0, ...schedule.week.map((ranges) => ranges.length));
 
-// ---- as people write it ------------------------------------------------------------------------------------------------------------------------
+// ---- as people write it ---------------------------------------------------------------------------------------------
 
 const RANGE_FORM = /^([0-9]{2}):([0-9]{2})\s*-\s*([0-9]{2}):([0-9]{2})$/;
 const RANGE_WANTED = 'as 08:00-17:30, from 00:00 to 24:00';
@@ -84,7 +87,9 @@ function merge(ranges: readonly DayRange[]): DayRange[] {
   return merged;
 }
 
-/** `mon-fri 08:00-12:00, 13:00-17:00; sat 10:00-14:00`: a week in one line, days left out are closed; a message instead. */
+/**
+ * `mon-fri 08:00-12:00, 13:00-17:00; sat 10:00-14:00`: a week in one line, days left out are closed; a message instead.
+ */
 export function parseWeek(text: string): DayRange[][] | string {
   const week: DayRange[][] = WEEKDAYS.map(() => []);
   for (const part of text.split(';').filter((one) => one.trim() !== '')) {
@@ -138,7 +143,7 @@ export const clockText = (minute: number): string =>
 export const rangesText = (ranges: readonly DayRange[]): string =>
   ranges.length === 0 ? 'closed' : ranges.map(rangeText).join(', ');
 
-// ---- as it is stored ---------------------------------------------------------------------------------------------------------------------------
+// ---- as it is stored ------------------------------------------------------------------------------------------------
 
 type Stored = { week: [number, number][][]; holidays: [number, number][] | null };
 

@@ -1,4 +1,5 @@
-// The building as commands, decisions and synchronisation need to know it: entrances with their database keys, and what their controllers can do.
+// The building as commands, decisions and synchronisation need to know it: entrances with their database keys, and what
+// their controllers can do.
 
 import type { EntranceSetup } from './facility.ts';
 import type { SlotCapabilities } from './ports.ts';

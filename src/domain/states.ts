@@ -1,4 +1,5 @@
-// The catalogue of retained states: what each topic under `state/` holds and means. docs/asyncapi.yaml is made of it, and a test holds a running agent to it.
+// The catalogue of retained states: what each topic under `state/` holds and means. docs/asyncapi.yaml is made of it,
+// and a test holds a running agent to it.
 
 import { z } from 'zod';
 

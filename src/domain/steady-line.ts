@@ -1,5 +1,5 @@
-// A line that stays: what a driver holds instead of a port. Ports come and go with cables and converters; the driver is told `up` and `down` and has no
-// opening, waiting and trying again of its own.
+// A line that stays: what a driver holds instead of a port. Ports come and go with cables and converters; the driver is
+// told `up` and `down` and has no opening, waiting and trying again of its own.
 
 import { assert, OperatingError } from './errors.ts';
 import type { Clock, LineSettings, OpenPort, Port, PortHandlers, Random, Timer } from './ports.ts';
@@ -14,13 +14,17 @@ export type LineEvents = {
   /** The line is open; nothing from before is left of any other port. Write to this one until `down`. */
   up(port: Port): void;
   data(bytes: Buffer): void;
-  /** The line is not open, for this reason: told when it goes or could not be opened at first, and again whenever the reason changes. */
+  /**
+   * The line is not open, for this reason: told when it goes or could not be opened at first, and again whenever the
+   * reason changes.
+   */
   down(reason: string): void;
 };
 
 /**
- * Keeps one line open, for ever: opens it, and after each failure or loss tries again after 0.25 s to 5 s, with jitter so that many gateways do not knock at one
- * converter in step. The order of events is `up`, `data` and more, `down`; after `stop()` there are none.
+ * Keeps one line open, for ever: opens it, and after each failure or loss tries again after 0.25 s to 5 s, with jitter
+ * so that many gateways do not knock at one converter in step. The order of events is `up`, `data` and more, `down`;
+ * after `stop()` there are none.
  */
 export class SteadyLine {
   readonly #settings: LineSettings;
@@ -71,8 +75,8 @@ export class SteadyLine {
   }
 
   /**
-   * Gives up the open port, with what is still on its way, and opens anew: for a driver that knows from silence what the kernel cannot tell, e.g. a converter that
-   * has restarted.
+   * Gives up the open port, with what is still on its way, and opens anew: for a driver that knows from silence what
+   * the kernel cannot tell, e.g. a converter that has restarted.
    */
   reopen(reason: string): void {
     if (this.#state === 'up') void this.#fail(reason, 'abort');

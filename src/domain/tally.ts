@@ -1,4 +1,5 @@
-// What was too much to be told one by one is counted, and the count is told now and then: soon after it began, every few minutes while it goes on, and when it is over.
+// What was too much to be told one by one is counted, and the count is told now and then: soon after it began, every
+// few minutes while it goes on, and when it is over.
 
 import { Budget } from './budget.ts';
 import type { Clock, Timer } from './ports.ts';

@@ -1,4 +1,5 @@
-// Windows are half open, `[start, end)`, and are judged by a witness that may be wrong: a clock that nobody has vouched for is only known to be past its floor.
+// Windows are half open, `[start, end)`, and are judged by a witness that may be wrong: a clock that nobody has vouched
+// for is only known to be past its floor.
 
 export type Window = { startsAtMs: number | null; endsAtMs: number | null };
 

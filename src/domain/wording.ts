@@ -1,5 +1,5 @@
-// What is wrong with a value that does not fit its schema, in words made from the schema itself. A schema's own message (a refinement's, a driver's) goes before these;
-// what the library would say by itself never reaches people.
+// What is wrong with a value that does not fit its schema, in words made from the schema itself. A schema's own message
+// (a refinement's, a driver's) goes before these; what the library would say by itself never reaches people.
 
 import type { z } from 'zod';
 import { asNode, expectation, formsOf, keysOf, nodeAt, type SchemaNode, writtenForm } from './words.ts';

@@ -1,5 +1,5 @@
-// Plain words for what a key expects and for what stands there instead. They are made from the JSON Schema of a part, so that a message, the reference and an
-// editor never say different things.
+// Plain words for what a key expects and for what stands there instead. They are made from the JSON Schema of a part,
+// so that a message, the reference and an editor never say different things.
 
 import { z } from 'zod';
 import { memberOf } from './named.ts';
@@ -19,7 +19,8 @@ const OPTIONS: z.core.ToJSONSchemaParams = {
   io: 'input',
   target: 'draft-7',
   unrepresentable: 'any',
-  // Ours say what is written; by itself zod takes them for what comes out and drops them wherever a value is transformed.
+  // Ours say what is written; by itself zod takes them for what comes out and drops them wherever a value is
+  // transformed.
   override: ({ zodSchema, jsonSchema }) => {
     const words = z.globalRegistry.get(zodSchema);
     if (Array.isArray(words?.['examples'])) jsonSchema.examples = words['examples'];
@@ -34,7 +35,10 @@ export const asNode = (value: unknown): SchemaNode | null => (isNode(value) ? va
 
 export const textOf = (value: unknown): string | null => (typeof value === 'string' ? value : null);
 
-/** What stands at `path` below `node`; null where that is open or not described. Of several forms, the first that has it and that `value` says it has. */
+/**
+ * What stands at `path` below `node`; null where that is open or not described. Of several forms, the first that has it
+ * and that `value` says it has.
+ */
 export function nodeAt(node: SchemaNode | null, path: readonly PropertyKey[], value?: unknown): SchemaNode | null {
   const [step, ...rest] = path;
   if (node === null || step === undefined) return node;

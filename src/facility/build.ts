@@ -1,4 +1,5 @@
-// From the file's own words to the Facility that every room holds: names filled in, paths absolute, durations in milliseconds, doors wired as their devices say.
+// From the file's own words to the Facility that every room holds: names filled in, paths absolute, durations in
+// milliseconds, doors wired as their devices say.
 
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';

@@ -88,7 +88,10 @@ const SECRETS = [
   { path: ['store', 'master_key'], isPublic: false },
 ] as const;
 
-/** Secrets that stand in files: whether they are there and kept well is worth knowing before the start. At a desk they may rightly be absent. */
+/**
+ * Secrets that stand in files: whether they are there and kept well is worth knowing before the start. At a desk they
+ * may rightly be absent.
+ */
 export function checkSecrets(root: Root, folder: string, report: Report): void {
   for (const { path, isPublic } of SECRETS) {
     const file = valueAt(root, [...path, 'file']);

@@ -1,5 +1,6 @@
-// What entrances say about controllers, and about each other: names that exist, channels that the devices have, nothing used twice. It reads the file as it stands
-// and passes over what has the wrong type, so that one mistake never hides another.
+// What entrances say about controllers, and about each other: names that exist, channels that the devices have, nothing
+// used twice. It reads the file as it stands and passes over what has the wrong type, so that one mistake never hides
+// another.
 
 import { DURATION_FORM, formatDuration, parseDuration } from '../domain/duration.ts';
 import type { Capabilities } from '../domain/ports.ts';
@@ -13,7 +14,10 @@ import type { KeyPath } from './yaml-source.ts';
 /** Every controller in the file by name; null for one whose own section could not be understood. */
 export type KnownControllers = ReadonlyMap<string, Capabilities | null>;
 
-/** An output or an input that an entrance uses. `path` is where the file says so; for what the device's own door gives, where the door is named. */
+/**
+ * An output or an input that an entrance uses. `path` is where the file says so; for what the device's own door gives,
+ * where the door is named.
+ */
 type Channel = { controller: string; channel: number; path: KeyPath };
 export type EntranceChannels = { strike: Channel | null; contact: Channel | null; rex: Channel | null };
 
@@ -26,7 +30,10 @@ const CHANNELS = [
 export const kindOf = (entrance: unknown): EntranceKind =>
   valueAt(entrance, ['controller']) === undefined ? 'gateway' : 'controller';
 
-/** What strike, contact and exit button an entrance has: as the file says, and at a controller-decided one else as the device's door is wired. */
+/**
+ * What strike, contact and exit button an entrance has: as the file says, and at a controller-decided one else as the
+ * device's door is wired.
+ */
 export function channelsOf(entrance: unknown, path: KeyPath, controllers: KnownControllers): EntranceChannels {
   const decider = textAt(entrance, ['controller']);
   const door = decider === null ? null : doorOf(entrance, controllers.get(decider) ?? null);
@@ -76,9 +83,11 @@ export function checkEntrances(
 
 type Context = { controllers: KnownControllers; report: Report; claims: Map<string, KeyPath> };
 
-// ---- references ------------------------------------------------------------------------------------------------------------------------------
+// ---- references -----------------------------------------------------------------------------------------------------
 
-/** The capabilities of the controller named there; null (and a finding where it does not exist) when they are not known. */
+/**
+ * The capabilities of the controller named there; null (and a finding where it does not exist) when they are not known.
+ */
 function controllerAt(context: Context, name: string, path: KeyPath): Capabilities | null {
   const capabilities = context.controllers.get(name);
   if (capabilities !== undefined) return capabilities;
@@ -185,7 +194,7 @@ function checkPulse(
   );
 }
 
-// ---- readers and factors ----------------------------------------------------------------------------------------------------------------------
+// ---- readers and factors --------------------------------------------------------------------------------------------
 
 function checkReaders(context: Context, entrance: unknown, path: KeyPath): void {
   const readers = valueAt(entrance, ['readers']);
@@ -274,9 +283,12 @@ function checkEncoder(context: Context, entrance: unknown, path: KeyPath): void 
   );
 }
 
-// ---- controller-decided -----------------------------------------------------------------------------------------------------------------------
+// ---- controller-decided ---------------------------------------------------------------------------------------------
 
-/** False when another entrance has that door already: then so has it all that belongs to the door, and to say it once is enough. */
+/**
+ * False when another entrance has that door already: then so has it all that belongs to the door, and to say it once is
+ * enough.
+ */
 function checkDecider(context: Context, entrance: unknown, path: KeyPath): boolean {
   const decider = textAt(entrance, ['controller']);
   const capabilities = decider === null ? null : controllerAt(context, decider, [...path, 'controller']);
@@ -341,7 +353,7 @@ function missingFactor(factors: string, slots: NonNullable<Capabilities['slots']
   return factors === 'card_and_code' && !slots.cardAndPin ? 'cannot ask for a card and a code' : null;
 }
 
-// ---- nothing twice ----------------------------------------------------------------------------------------------------------------------------
+// ---- nothing twice --------------------------------------------------------------------------------------------------
 
 function claimChannels(context: Context, channels: EntranceChannels, doorIsOurs: boolean): void {
   for (const { key, channelKey } of CHANNELS) {

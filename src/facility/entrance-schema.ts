@@ -1,5 +1,6 @@
-// Entrances in the facility file. There are two kinds, told apart by the key `controller`: Lintel decides at the readers it serves, or the door controller decides
-// from its own table. The second kind may leave to the device what strike, contact and button its door has.
+// Entrances in the facility file. There are two kinds, told apart by the key `controller`: Lintel decides at the
+// readers it serves, or the door controller decides from its own table. The second kind may leave to the device what
+// strike, contact and button its door has.
 
 import { z } from 'zod';
 import { duration, uuid } from './values.ts';

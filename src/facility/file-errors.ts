@@ -1,4 +1,5 @@
-// What keeps a file from being read or made, and what to do about it. A secret has advice of its own: who may read it matters as much as where it is.
+// What keeps a file from being read or made, and what to do about it. A secret has advice of its own: who may read it
+// matters as much as where it is.
 
 import { memberOf } from '../domain/named.ts';
 

@@ -1,12 +1,12 @@
-// Problems of a facility file for people at a terminal and for machines. The line of the file stands below each, with a caret; what of it may be shown was decided
-// where the problem was found.
+// Problems of a facility file for people at a terminal and for machines. The line of the file stands below each, with a
+// caret; what of it may be shown was decided where the problem was found.
 
 import type { ShownProblem } from './report.ts';
 import { printable } from '../domain/words.ts';
 
 /**
- * `riverside.yaml:12:5  entrances.lobby.strike.output  relay-board has no output 9  Remedy: Its outputs are 0 to 7.`, the line and a caret below, and a count at
- * the end. Empty for no problems.
+ * `riverside.yaml:12:5  entrances.lobby.strike.output  relay-board has no output 9  Remedy: Its outputs are 0 to 7.`,
+ * the line and a caret below, and a count at the end. Empty for no problems.
  */
 export function formatProblems(problems: readonly ShownProblem[]): string {
   if (problems.length === 0) return '';

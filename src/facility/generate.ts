@@ -1,5 +1,5 @@
-// Writes what is made from the facility file's schema: config/facility.schema.json for editors and the tables of docs/facility-file.md. Run it whenever a key has
-// changed; a test fails while they are stale.
+// Writes what is made from the facility file's schema: config/facility.schema.json for editors and the tables of
+// docs/facility-file.md. Run it whenever a key has changed; a test fails while they are stale.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// The facility file's JSON Schema (draft 7, which YAML editors know best), made from the schema that the loader checks by. It lies beside the examples, so that an
-// editor completes and checks while an installer types.
+// The facility file's JSON Schema (draft 7, which YAML editors know best), made from the schema that the loader checks
+// by. It lies beside the examples, so that an editor completes and checks while an installer types.
 
 import type { DriverModule } from '../domain/driver-module.ts';
 import { facilitySchema } from './schema.ts';

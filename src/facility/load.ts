@@ -1,5 +1,5 @@
-// From a file on disk to a Facility, or to everything that is wrong with it at once. Section by section: a mistake in one never hides a mistake in another, and the
-// checks across sections work with whatever could be understood.
+// From a file on disk to a Facility, or to everything that is wrong with it at once. Section by section: a mistake in
+// one never hides a mistake in another, and the checks across sections work with whatever could be understood.
 
 import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, resolve } from 'node:path';
@@ -98,7 +98,7 @@ class Reader {
     return facility;
   }
 
-  // ---- buses --------------------------------------------------------------------------------------------------------------------------------
+  // ---- buses --------------------------------------------------------------------------------------------------------
 
   #buses(stated: Readonly<Record<string, unknown>>): Map<string, Bus> {
     const buses = new Map<string, Bus>();
@@ -163,7 +163,7 @@ class Reader {
       );
   }
 
-  // ---- controllers --------------------------------------------------------------------------------------------------------------------------
+  // ---- controllers --------------------------------------------------------------------------------------------------
 
   #controllers(
     stated: Readonly<Record<string, unknown>>,
@@ -249,7 +249,9 @@ class Reader {
     }
   }
 
-  /** Schedules are those of the building's wall clock: a controller that shows another would let people in by that one. */
+  /**
+   * Schedules are those of the building's wall clock: a controller that shows another would let people in by that one.
+   */
   #checkScheduleClocks(root: unknown, controllers: KnownControllers): void {
     const building = valueAt(root, ['time_zone']);
     if (typeof building !== 'string') return;
@@ -273,7 +275,7 @@ class Reader {
     }
   }
 
-  // ---- entrances ----------------------------------------------------------------------------------------------------------------------------
+  // ---- entrances ----------------------------------------------------------------------------------------------------
 
   #entrances(stated: Readonly<Record<string, unknown>>): UnderstoodEntrance[] {
     const understood: UnderstoodEntrance[] = [];
@@ -293,7 +295,7 @@ class Reader {
     return understood;
   }
 
-  // ---- the whole ----------------------------------------------------------------------------------------------------------------------------
+  // ---- the whole ----------------------------------------------------------------------------------------------------
 
   #checkName(name: string, path: KeyPath): void {
     if (NAME_FORM.test(name)) return;
@@ -306,7 +308,10 @@ class Reader {
   }
 }
 
-/** One serial adapter has several paths (by-id, by-path, ttyUSB0), links to one device. What is not plugged in stands for itself. */
+/**
+ * One serial adapter has several paths (by-id, by-path, ttyUSB0), links to one device. What is not plugged in stands
+ * for itself.
+ */
 function deviceBehind(line: string): string {
   if (!isAbsolute(line)) return line;
   try {
@@ -347,7 +352,7 @@ function split(value: Readonly<Record<string, unknown>>): {
   };
 }
 
-// ---- the file ----------------------------------------------------------------------------------------------------------------------------------
+// ---- the file -------------------------------------------------------------------------------------------------------
 
 function readText(file: string): string | ShownProblem {
   const unreadable = (message: string, remedy: string): ShownProblem => ({

@@ -1,4 +1,5 @@
-// What the schema cannot say about the broker's section: which keys go together, and what a reply topic must never reach.
+// What the schema cannot say about the broker's section: which keys go together, and what a reply topic must never
+// reach.
 
 import { isMapping, valueAt } from './shape.ts';
 import type { Report } from './report.ts';

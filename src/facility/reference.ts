@@ -1,5 +1,5 @@
-// The reference of the facility file in docs/, made from the schema: one table for each mapping, with every key, what it takes, its default and what it means.
-// What stands above the marker in that document is written by hand and kept.
+// The reference of the facility file in docs/, made from the schema: one table for each mapping, with every key, what
+// it takes, its default and what it means. What stands above the marker in that document is written by hand and kept.
 
 import type { DriverModule } from '../domain/driver-module.ts';
 import { facilitySchema } from './schema.ts';

@@ -1,5 +1,5 @@
-// Collects what is found in a facility file and turns it into problems with places. Here is also what must not be shown: a line of the file that holds a secret
-// by mistake is cut where the secret begins.
+// Collects what is found in a facility file and turns it into problems with places. Here is also what must not be
+// shown: a line of the file that holds a secret by mistake is cut where the secret begins.
 
 import { quotedPath } from '../domain/outside-text.ts';
 import type { Problem } from '../domain/facility.ts';
@@ -54,7 +54,10 @@ export class Report {
     return this.#findings.some((finding) => finding.severity === 'error' && keyText(finding.path) === keyText(path));
   }
 
-  /** In the order of the file, each once. Behind the first syntax error nothing is certain, so only what stands before it is told beside it. */
+  /**
+   * In the order of the file, each once. Behind the first syntax error nothing is certain, so only what stands before
+   * it is told beside it.
+   */
   problems(): ShownProblem[] {
     const hidden = this.#hiddenSpans();
     const broken = Math.min(...this.#source.findings.filter((f) => f.syntax).map((f) => f.offset));
@@ -119,7 +122,10 @@ export class Report {
     return typeof value === 'object' && value !== null && !Array.isArray(value);
   }
 
-  /** What stands under keys that hold secrets (or nearly have such a name), unless it only says where the secret is; and under unknown keys, for they may be anything. */
+  /**
+   * What stands under keys that hold secrets (or nearly have such a name), unless it only says where the secret is; and
+   * under unknown keys, for they may be anything.
+   */
   #hiddenSpans(): Span[] {
     const spans: Span[] = [];
     for (const { path, value, isMap } of this.#source.keys()) {
@@ -151,7 +157,10 @@ export function isSecretKey(key: string | number | undefined): boolean {
 /** True where what stands at `path` must never be repeated in a message. */
 export const isSecretPath = (path: KeyPath): boolean => path.some(isSecretKey);
 
-/** In a text that is no good YAML the keys are not known: whatever follows something like one that holds a secret is cut. */
+/**
+ * In a text that is no good YAML the keys are not known: whatever follows something like one that holds a secret is
+ * cut.
+ */
 function cutAtSecretKey(line: string): string {
   const match = /([A-Za-z_]+)["']?\s*:\s*(?!\{|$|\s)/g;
   for (let found = match.exec(line); found !== null; found = match.exec(line)) {

@@ -1,5 +1,6 @@
-// The facility file's schema, composed of what every site has and of what each driver says about its own buses and controllers. Everything else that speaks of
-// the file comes from here: the check at start, the JSON Schema for editors, the reference in docs/.
+// The facility file's schema, composed of what every site has and of what each driver says about its own buses and
+// controllers. Everything else that speaks of the file comes from here: the check at start, the JSON Schema for
+// editors, the reference in docs/.
 
 import { z } from 'zod';
 import { WIEGAND_FORMATS } from '../domain/card-formats.ts';
@@ -401,7 +402,10 @@ export function controllerSchema(driver: DriverModule) {
   });
 }
 
-/** The whole file, strict. The loader reads it section by section, to report every mistake at once; this is the same in one piece. */
+/**
+ * The whole file, strict. The loader reads it section by section, to report every mistake at once; this is the same in
+ * one piece.
+ */
 export function facilitySchema(drivers: readonly DriverModule[]) {
   const [firstBus, ...otherBuses] = drivers.map(busSchema);
   const [firstController, ...otherControllers] = drivers.map(controllerSchema);

@@ -1,4 +1,5 @@
-// Reads a secret from where the facility file says it is: a file of its own, or a systemd credential. What is read is never repeated in a message.
+// Reads a secret from where the facility file says it is: a file of its own, or a systemd credential. What is read is
+// never repeated in a message.
 
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, isAbsolute, join, resolve } from 'node:path';
@@ -23,8 +24,8 @@ export type Secret = {
 };
 
 /**
- * The secret's bytes as they stand in the file. A relative path counts from `baseFolder`; a credential is found in `$CREDENTIALS_DIRECTORY` of `env`. Throws
- * `invalid_input` naming the place and the remedy.
+ * The secret's bytes as they stand in the file. A relative path counts from `baseFolder`; a credential is found in
+ * `$CREDENTIALS_DIRECTORY` of `env`. Throws `invalid_input` naming the place and the remedy.
  */
 export function readSecret(source: SecretSource, baseFolder: string, env: NodeJS.ProcessEnv): Secret {
   if ('credential' in source) return { bytes: readCredential(source.credential, env), warning: null };
@@ -67,7 +68,9 @@ function readBytes(path: string): Buffer {
   throw new OperatingError('invalid_input', `${path} is empty. Remedy: write the secret into it`);
 }
 
-/** Says so where a file with a secret can be read by others than its owner; null when not, or when that cannot be told. */
+/**
+ * Says so where a file with a secret can be read by others than its owner; null when not, or when that cannot be told.
+ */
 export function openToOthers(path: string): string | null {
   let mode: number;
   try {

@@ -1,5 +1,5 @@
-// Checks one section of the file against its schema and words what is wrong for the person at the keyboard: what was expected, what stands there, what to write.
-// A schema's own message (a refinement's, a driver's) goes before ours.
+// Checks one section of the file against its schema and words what is wrong for the person at the keyboard: what was
+// expected, what stands there, what to write. A schema's own message (a refinement's, a driver's) goes before ours.
 
 import type { z } from 'zod';
 import { nearestForm, plainPath, UNWORDED } from '../domain/wording.ts';
@@ -11,12 +11,15 @@ import { memberOf } from '../domain/named.ts';
 import { quoted } from '../domain/outside-text.ts';
 
 type Issue = z.core.$ZodIssue;
-/** What a schema does not know about its own section: keys that are read elsewhere, and what to say of keys that belong elsewhere. */
+/**
+ * What a schema does not know about its own section: keys that are read elsewhere, and what to say of keys that belong
+ * elsewhere.
+ */
 export type KeyHints = { keys?: readonly string[]; of?: Readonly<Record<string, string>> };
 
 /**
- * What `value` means by `schema`, its defaults filled in; null when that cannot be told. Everything wrong goes to the report, and unknown keys alone do not keep
- * the rest from being understood.
+ * What `value` means by `schema`, its defaults filled in; null when that cannot be told. Everything wrong goes to the
+ * report, and unknown keys alone do not keep the rest from being understood.
  */
 export function readShape<S extends z.ZodType>(
   schema: S,
@@ -34,8 +37,8 @@ export function readShape<S extends z.ZodType>(
 }
 
 /**
- * What `value` would mean with its wrong parts left to their defaults or examples: good enough to go on checking what depends on it, never to run on. Null when even
- * that cannot be told.
+ * What `value` would mean with its wrong parts left to their defaults or examples: good enough to go on checking what
+ * depends on it, never to run on. Null when even that cannot be told.
  */
 export function assumedShape<S extends z.ZodType>(schema: S, value: unknown): z.output<S> | null {
   const assumed = structuredClone(isMapping(value) ? { ...value } : {}) as Record<string, unknown>;

@@ -1,12 +1,15 @@
-// The kinds of value that a facility file is made of. Each carries, for the editor and for messages, what it expects in plain words (`patternErrorMessage`, a
-// keyword that YAML editors show as it is).
+// The kinds of value that a facility file is made of. Each carries, for the editor and for messages, what it expects in
+// plain words (`patternErrorMessage`, a keyword that YAML editors show as it is).
 
 import { z } from 'zod';
 import { CARD_FORMATS } from '../domain/card-formats.ts';
 import { DURATION_FORM, formatDuration, parseDuration } from '../domain/duration.ts';
 import { nearest, shown } from '../domain/words.ts';
 
-/** What every key says of itself: a title for the editor's list, a sentence or two, and an example where the default does not show one. */
+/**
+ * What every key says of itself: a title for the editor's list, a sentence or two, and an example where the default
+ * does not show one.
+ */
 export type KeyWords = {
   title: string;
   description: string;

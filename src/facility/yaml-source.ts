@@ -1,5 +1,6 @@
-// YAML with its places: plain data on one side, and on the other where in the text each key and value stands, so that every later finding can point at it. Plain
-// means plain: no tags, no merge keys, no second document; aliases are followed within bounds.
+// YAML with its places: plain data on one side, and on the other where in the text each key and value stands, so that
+// every later finding can point at it. Plain means plain: no tags, no merge keys, no second document; aliases are
+// followed within bounds.
 
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { Document, ErrorCode, Node, Scalar, ScalarTag, YAMLError } from 'yaml';
@@ -12,7 +13,10 @@ type Tree =
   | { kind: 'list'; span: Span; items: Tree[] }
   | { kind: 'scalar'; span: Span; value: unknown };
 
-/** Something wrong with the text itself. `syntax` ones make what follows unreliable; a `doubt` is a question, and stops nothing. */
+/**
+ * Something wrong with the text itself. `syntax` ones make what follows unreliable; a `doubt` is a question, and stops
+ * nothing.
+ */
 export type TextFinding = {
   offset: number;
   path: KeyPath;
@@ -77,7 +81,7 @@ export function readYaml(text: string): YamlSource {
   };
 }
 
-// ---- from nodes to a tree ------------------------------------------------------------------------------------------------------------------------
+// ---- from nodes to a tree -------------------------------------------------------------------------------------------
 
 class TreeBuilder {
   readonly #document: Document;
@@ -184,7 +188,7 @@ function plain(tree: Tree): unknown {
   return Object.fromEntries([...tree.entries].map(([key, entry]) => [key, plain(entry.value)]));
 }
 
-// ---- places --------------------------------------------------------------------------------------------------------------------------------------
+// ---- places ---------------------------------------------------------------------------------------------------------
 
 function follow(root: Tree, path: KeyPath): { found: boolean; keyOffset: number; valueOffset: number } {
   let tree = root;
@@ -212,7 +216,7 @@ function* keysOf(tree: Tree, path: KeyPath): Generator<{ path: KeyPath; key: Spa
   }
 }
 
-// ---- what is wrong with the text ------------------------------------------------------------------------------------------------------------------
+// ---- what is wrong with the text ------------------------------------------------------------------------------------
 
 const NOT_ALIGNED = 'Keys of one mapping begin in the same column, and what belongs to a key stands deeper than it.';
 const QUOTE_IT = 'Put the value in quotes.';

@@ -1,5 +1,6 @@
-// Which message a broker will not carry, when all that it does is end the connection: the one that was in flight, alone, each time. After a first such end messages
-// go one at a time, so that it is known; an end that says why counts for all. What is learnt of sizes and topics spares the next message the same way.
+// Which message a broker will not carry, when all that it does is end the connection: the one that was in flight,
+// alone, each time. After a first such end messages go one at a time, so that it is known; an end that says why counts
+// for all. What is learnt of sizes and topics spares the next message the same way.
 
 export type Sent = { key: string; topic: string; bytes: number; isShort: boolean };
 /** `short`: its short form goes from now on. `topic`: not even that does, or its size cannot be the reason. */
@@ -33,7 +34,9 @@ export class Blame {
     return this.#suspects.size > 0;
   }
 
-  /** Whether a message of this size was carried before. Until then nothing is known of what it does to the connection. */
+  /**
+   * Whether a message of this size was carried before. Until then nothing is known of what it does to the connection.
+   */
   isProven(bytes: number): boolean {
     return bytes <= Math.max(SMALL_BYTES, this.#carried);
   }
@@ -73,13 +76,19 @@ export class Blame {
     return this.#areDotsRefused && topic.includes('.');
   }
 
-  /** Most bytes that a payload should have: a quarter of what was refused, for the border may lie anywhere below; Infinity while nothing is known. */
+  /**
+   * Most bytes that a payload should have: a quarter of what was refused, for the border may lie anywhere below;
+   * Infinity while nothing is known.
+   */
   mostBytes(): number {
     const limit = this.#limit();
     return limit === Infinity ? Infinity : Math.max(Math.min(this.#carried, limit - 1), Math.floor(limit / 4));
   }
 
-  /** A connection ended behind these, in the order in which they were sent. Returns what is now known of the first of them. */
+  /**
+   * A connection ended behind these, in the order in which they were sent. Returns what is now known of the first of
+   * them.
+   */
   ended(flying: readonly Sent[], isCertain: boolean): Verdict | null {
     const [first] = flying;
     if (first === undefined) return null;

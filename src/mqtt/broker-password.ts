@@ -1,4 +1,5 @@
-// The password of the built-in broker: made once, kept beside the database, and laid out for the members of the group where the control socket is.
+// The password of the built-in broker: made once, kept beside the database, and laid out for the members of the group
+// where the control socket is.
 
 import { chmodSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

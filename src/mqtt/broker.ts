@@ -1,5 +1,6 @@
-// The built-in broker (MQTT 3.1.1, on loopback only), for the demo and for a building that is commanded on the gateway itself. Whoever may publish to it opens doors,
-// so it wants a password; and it lives in the agent's own process, so whatever a client can make it keep has a bound.
+// The built-in broker (MQTT 3.1.1, on loopback only), for the demo and for a building that is commanded on the gateway
+// itself. Whoever may publish to it opens doors, so it wants a password; and it lives in the agent's own process, so
+// whatever a client can make it keep has a bound.
 
 import { Aedes, type AuthenticateError, type Client } from 'aedes';
 import { timingSafeEqual } from 'node:crypto';
@@ -117,7 +118,8 @@ export class EmbeddedBroker {
   }
 }
 
-// The library's codes are a `const enum`, which a program whose types are stripped cannot name: the number it stands for.
+// The library's codes are a `const enum`, which a program whose types are stripped cannot name: the number it stands
+// for.
 const refusal = (): AuthenticateError =>
   Object.defineProperty(new Error('wrong user name or password'), 'returnCode', {
     value: BAD_USER_NAME_OR_PASSWORD,

@@ -1,6 +1,10 @@
-// Looks at the lengths of what a broker sends before anybody gathers it: on 3.1.1 nothing keeps a broker from passing on a message of 256 MiB.
+// Looks at the lengths of what a broker sends before anybody gathers it: on 3.1.1 nothing keeps a broker from passing
+// on a message of 256 MiB.
 
-/** Returns a function that is fed all bytes of a connection in order, and true once a packet says that it is larger than `most`. */
+/**
+ * Returns a function that is fed all bytes of a connection in order, and true once a packet says that it is larger than
+ * `most`.
+ */
 export function frameWatch(most: number): (chunk: Buffer) => boolean {
   /** Bytes left of the packet's body; null while in its header. */
   let left: number | null = null;

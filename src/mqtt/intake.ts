@@ -1,5 +1,6 @@
-// Commands as they come in. One is acknowledged only behind the COMMIT of what it did: the socket is corked when a batch begins, each command joins one group
-// commit and its PUBACK is buffered, and COMMIT, replies and PUBACKs leave together.
+// Commands as they come in. One is acknowledged only behind the COMMIT of what it did: the socket is corked when a
+// batch begins, each command joins one group commit and its PUBACK is buffered, and COMMIT, replies and PUBACKs leave
+// together.
 
 import type { IPublishPacket, MqttClient } from 'mqtt';
 import type { Clock, Log } from '../domain/ports.ts';
@@ -30,8 +31,8 @@ export type IntakePorts = {
   clock: Clock;
   log: Log;
   /**
-   * Carries a command; a promise means that the next one must wait. `held`: it is not acknowledged, and those behind it go on; the broker delivers it again at the next
-   * connection.
+   * Carries a command; a promise means that the next one must wait. `held`: it is not acknowledged, and those behind it
+   * go on; the broker delivers it again at the next connection.
    */
   dispatch: (
     message: IncomingMessage,
@@ -98,13 +99,15 @@ export class Intake {
         this.#abandon(asError(error));
         return;
       }
-      // A mistake of ours, of which nothing was done: unacknowledged it would come again at every connection, and nothing else would get through.
+      // A mistake of ours, of which nothing was done: unacknowledged it would come again at every connection, and
+      // nothing else would get through.
       this.#ports.log.error('a command met a mistake of ours; nothing of it was done', {
         command: `${message.resource}/${message.verb}`.slice(0, 100),
         error: asError(error).stack ?? String(error),
       });
     }
-    // To mqtt.js an error here means: no PUBACK, and on with the next packet. The broker counts it as under way until the connection ends.
+    // To mqtt.js an error here means: no PUBACK, and on with the next packet. The broker counts it as under way until
+    // the connection ends.
     const isHeld = waiting === 'held';
     const finish = (): void => {
       if (isHeld) done(new Error('held back'));
@@ -123,7 +126,8 @@ export class Intake {
       return;
     }
     if (this.#end(batch)) {
-      // The acknowledgement of this last one is on its own; the next packet is read on the next turn, so that doors come in between.
+      // The acknowledgement of this last one is on its own; the next packet is read on the next turn, so that doors
+      // come in between.
       clock.immediate(finish);
     }
   }

@@ -1,5 +1,6 @@
-// The link to the broker: connections one after the other, each a fresh client, while the broker keeps the session. What comes in is the intake's, what goes out
-// the sending's; here is when to connect, why a connection ended, and how long to wait.
+// The link to the broker: connections one after the other, each a fresh client, while the broker keeps the session.
+// What comes in is the intake's, what goes out the sending's; here is when to connect, why a connection ended, and how
+// long to wait.
 
 import { connect, type MqttClient } from 'mqtt';
 import { OperatingError } from '../domain/errors.ts';
@@ -54,7 +55,9 @@ const BACKOFF_MOST_MS = 30_000;
 const PROVED_MS = 5_000;
 const SUBSCRIBE_FIRST_MS = 30_000;
 const SUBSCRIBE_MOST_MS = 600_000;
-/** On 3.1.1 nothing bounds what comes: up to here it is read and refused as a command, beyond the connection is ended. */
+/**
+ * On 3.1.1 nothing bounds what comes: up to here it is read and refused as a command, beyond the connection is ended.
+ */
 const MOST_INCOMING_BYTES = 16 * MAXIMUM_PACKET_BYTES;
 const LOOK_MS = 3_000;
 const UNSUPPORTED_PROTOCOL = new Set([0x84, 0x01]);
@@ -67,7 +70,10 @@ const KEEPALIVE_ERROR = 'Keepalive timeout';
 type Connection = {
   client: MqttClient;
   intake: Intake;
-  /** The CONNACK said yes. A resumed session delivers at once, before our subscription is confirmed, and its replies must leave. */
+  /**
+   * The CONNACK said yes. A resumed session delivers at once, before our subscription is confirmed, and its replies
+   * must leave.
+   */
   isOpen: boolean;
   openedMs: number;
   /** The code of a CONNACK that said no. */
@@ -406,7 +412,9 @@ export class MqttLink {
     this.#tryAgain(how.problem, Math.max(this.#pace.next(), theirs));
   }
 
-  /** A connection that was up, with nothing in flight, and that the broker ended without a word: it had no reason to. */
+  /**
+   * A connection that was up, with nothing in flight, and that the broker ended without a word: it had no reason to.
+   */
   #endedBy({ disconnect, ownEnd, error }: Connection, wasIdle: boolean): Ended {
     if (disconnect === TAKEN_OVER) return 'taken_over';
     const isCut = ownEnd === null && disconnect === null && error !== KEEPALIVE_ERROR;

@@ -3,7 +3,10 @@
 import { connect, type IClientOptions } from 'mqtt';
 import type { Clock } from '../domain/ports.ts';
 
-/** What `read` makes of the first message of which it makes anything within `timeoutMs`; null where there is none, or the broker does not let us look. */
+/**
+ * What `read` makes of the first message of which it makes anything within `timeoutMs`; null where there is none, or
+ * the broker does not let us look.
+ */
 export function lookAt<T>(
   url: string,
   options: IClientOptions,

@@ -1,5 +1,6 @@
-// Events to the broker in sequence: a bounded window in flight, the cursor advanced over the contiguous acknowledged prefix only, resumed after a restart without
-// a gap. The database is the queue; nothing waits in memory but the window.
+// Events to the broker in sequence: a bounded window in flight, the cursor advanced over the contiguous acknowledged
+// prefix only, resumed after a restart without a gap. The database is the queue; nothing waits in memory but the
+// window.
 
 import type { Clock, Log, Random, Timer } from '../domain/ports.ts';
 import { eventJson, eventStub, type StoredEvent } from '../store/events.ts';
@@ -60,7 +61,10 @@ export class Outbox {
     this.#onChange = listener;
   }
 
-  /** A connection is up: everything not acknowledged goes out again, in order. Where each try costs a connection, the pause is kept. */
+  /**
+   * A connection is up: everything not acknowledged goes out again, in order. Where each try costs a connection, the
+   * pause is kept.
+   */
   connected(publish: PublishEvent): void {
     this.#publish = publish;
     if (this.#isHarmless) {

@@ -1,5 +1,5 @@
-// How long to wait before the next connection: longer each time, until one has proved itself. Half of it is chance, so that a town of gateways does not come back
-// in one second.
+// How long to wait before the next connection: longer each time, until one has proved itself. Half of it is chance, so
+// that a town of gateways does not come back in one second.
 
 import type { Random } from '../domain/ports.ts';
 

@@ -1,5 +1,5 @@
-// Lets the bytes of an MQTT connection through and counts packets by their own headers: a parser behind it gathers a whole packet before it looks at it, and MQTT
-// allows 256 MiB.
+// Lets the bytes of an MQTT connection through and counts packets by their own headers: a parser behind it gathers a
+// whole packet before it looks at it, and MQTT allows 256 MiB.
 
 import { Transform, type TransformCallback } from 'node:stream';
 

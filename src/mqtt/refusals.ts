@@ -1,4 +1,5 @@
-// What the broker answers no to (a PUBACK of 0x80 and above): counted, said once and again when it changes, and shown until a message of that kind is taken.
+// What the broker answers no to (a PUBACK of 0x80 and above): counted, said once and again when it changes, and shown
+// until a message of that kind is taken.
 
 import type { Log } from '../domain/ports.ts';
 

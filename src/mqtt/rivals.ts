@@ -1,6 +1,7 @@
-// Another client with our client id: the broker lets only the newest of the two live, so that each throws the other out. Brokers of MQTT 5
-// may say so (session taken over; Mosquitto 2.0.11 does not); else it is guessed from connections that end for no reason. Who it is shows where it is a Lintel as
-// well: it publishes the same state as we do.
+// Another client with our client id: the broker lets only the newest of the two live, so that each throws the other
+// out. Brokers of MQTT 5 may say so (session taken over; Mosquitto 2.0.11 does not); else it is guessed from
+// connections that end for no reason. Who it is shows where it is a Lintel as well: it publishes the same state as we
+// do.
 
 import type { Clock, Log, Random, Timer } from '../domain/ports.ts';
 import { Pace } from './pace.ts';

@@ -1,5 +1,6 @@
-// The one way out: replies, events and states in order, a bounded number of them in flight. Outlives connections, so that it can tell which message ends them:
-// that one is set aside (see blame.ts), and never blocks what stands behind it.
+// The one way out: replies, events and states in order, a bounded number of them in flight. Outlives connections, so
+// that it can tell which message ends them: that one is set aside (see blame.ts), and never blocks what stands behind
+// it.
 
 import type { Clock, Log, Timer } from '../domain/ports.ts';
 import { Blame, type Sent } from './blame.ts';
@@ -37,14 +38,20 @@ export type Wire = {
   end: (problem: string) => void;
 };
 export type Answered = (error: Error | null) => void;
-/** How a connection ended. `certain`: the broker said that it was a message. `unanswered`: we ended it, for nothing came back. */
+/**
+ * How a connection ended. `certain`: the broker said that it was a message. `unanswered`: we ended it, for nothing came
+ * back.
+ */
 export type End = 'broker' | 'certain' | 'unanswered' | 'other';
 
 type Flight = { item: Outgoing; sent: Sent; atMs: number };
 
 /** More than the commands that may be under way to us: the acknowledgement of a reply comes behind those. */
 const MOST_IN_FLIGHT = 1_024;
-/** Replies wait here while the broker is slow; what is beyond comes again at the next connection where the journal has it. */
+/**
+ * Replies wait here while the broker is slow; what is beyond comes again at the next connection where the journal has
+ * it.
+ */
 const MOST_WAITING = 50_000;
 const MOST_WAITING_BYTES = 32 * 1024 * 1024;
 const MOST_ONLY_HERE = 500;
@@ -69,7 +76,10 @@ export class Sending {
   #look: Timer | null = null;
   #flights = 0;
   #answers = 0;
-  /** An event under way that is larger than all before: no other follows until it is answered, or those behind it would be heard first. */
+  /**
+   * An event under way that is larger than all before: no other follows until it is answered, or those behind it would
+   * be heard first.
+   */
   #probe: number | null = null;
   readonly #behindProbe: Outgoing[] = [];
   #heardMs = 0;
@@ -138,7 +148,10 @@ export class Sending {
     return this.#answers > 0;
   }
 
-  /** A command came: an answer to us may stand behind thousands of them (Mosquitto 2.0.11 sends all that it has, whatever Receive Maximum says). */
+  /**
+   * A command came: an answer to us may stand behind thousands of them (Mosquitto 2.0.11 sends all that it has,
+   * whatever Receive Maximum says).
+   */
   heard(): void {
     this.#heardMs = this.#clock.monotonicMs();
   }

@@ -1,4 +1,5 @@
-// What goes in the place of a message that the broker will not carry: a short one that says the truth. What was done is never called failed.
+// What goes in the place of a message that the broker will not carry: a short one that says the truth. What was done is
+// never called failed.
 
 export type TooLarge = { bytes: number; most: number | null };
 

@@ -1,4 +1,5 @@
-// Retained state: each topic has a source, is published anew at every connect, and afterwards when it has changed, not more often than people can read.
+// Retained state: each topic has a source, is published anew at every connect, and afterwards when it has changed, not
+// more often than people can read.
 
 import type { Clock, Timer } from '../domain/ports.ts';
 

@@ -38,7 +38,10 @@ export class Topics {
   }
 }
 
-/** MQTT's own matching: `+` is one level, `#` the rest. A topic with a wildcard or of more than 512 characters never matches. */
+/**
+ * MQTT's own matching: `+` is one level, `#` the rest. A topic with a wildcard or of more than 512 characters never
+ * matches.
+ */
 export function matchesFilter(topic: string, filter: string): boolean {
   if (topic.length === 0 || topic.length > 512 || /[+#\0]/.test(topic)) return false;
   const levels = topic.split('/');

@@ -1,5 +1,6 @@
-// How much of the clock's grace is left (`policy.clock_grace`): the time that windows stay open while nobody vouches for the clock. What of it is spent is stored
-// ahead of being spent, a step at a time, so that a process that ends in whatever way never gets any of it twice; what was stored and not spent is lost to the holder.
+// How much of the clock's grace is left (`policy.clock_grace`): the time that windows stay open while nobody vouches
+// for the clock. What of it is spent is stored ahead of being spent, a step at a time, so that a process that ends in
+// whatever way never gets any of it twice; what was stored and not spent is lost to the holder.
 
 import type { Clock, Log, Timer } from '../domain/ports.ts';
 
@@ -8,7 +9,9 @@ export type GraceStore = { load: () => number | null; save: (spentMs: number) =>
 
 export type ClockGraceOptions = { clock: Clock; log: Log; graceMs: number; store: GraceStore };
 
-/** A hundredth of the grace is what a restart may cost, within these bounds: they bound how often it is written as well. */
+/**
+ * A hundredth of the grace is what a restart may cost, within these bounds: they bound how often it is written as well.
+ */
 const STEPS = 100;
 const SHORTEST_STEP_MS = 1_000;
 const LONGEST_STEP_MS = 5 * 60_000;
@@ -32,7 +35,10 @@ export class ClockGrace {
     this.#carriedMs = this.#storedMs;
   }
 
-  /** To be told at the start, before anything is decided, and whenever trust comes or goes; never from within a transaction. */
+  /**
+   * To be told at the start, before anything is decided, and whenever trust comes or goes; never from within a
+   * transaction.
+   */
   follow(isTrusted: boolean): void {
     if (isTrusted) this.#restore();
     else if (this.#sinceMs === null) {

@@ -1,19 +1,31 @@
-// When the wall clock may be believed: a pure state machine over samples of wall and monotonic time. Nobody's word is taken before a source has vouched for the
-// clock in this boot; from then on the clock is anchored to monotonic time, so that a leap shows. Whatever happens, the clock is not believed behind its
-// floor, the latest instant at which it was trusted, and the floor moves only with a trusted clock or by an operator's word.
+// When the wall clock may be believed: a pure state machine over samples of wall and monotonic time. Nobody's word is
+// taken before a source has vouched for the clock in this boot; from then on the clock is anchored to monotonic time,
+// so that a leap shows. Whatever happens, the clock is not believed behind its floor, the latest instant at which it
+// was trusted, and the floor moves only with a trusted clock or by an operator's word.
 
-/** Backward steps up to this are ordinary corrections (a battery clock drifts by minutes in months). Trusted time then stands still until the clock catches up. */
+/**
+ * Backward steps up to this are ordinary corrections (a battery clock drifts by minutes in months). Trusted time then
+ * stands still until the clock catches up.
+ */
 export const BACKWARD_TOLERANCE_MS = 5 * 60_000;
-/** A forward step beyond this, while trusted, needs an operator's word: it would expire credentials, and drag the floor along for good. */
+/**
+ * A forward step beyond this, while trusted, needs an operator's word: it would expire credentials, and drag the floor
+ * along for good.
+ */
 export const FORWARD_LIMIT_MS = 86_400_000;
-/** At the start nothing tells how long the machine was off; only an absence longer than this needs an operator's word. */
+/**
+ * At the start nothing tells how long the machine was off; only an absence longer than this needs an operator's word.
+ */
 export const ABSENCE_LIMIT_MS = 400 * 86_400_000;
 /** No clock that runs this program can be right and earlier. */
 export const EARLIEST_MS = Date.UTC(2025, 0, 1);
 
 /** Why the clock is trusted: who vouched for it. */
 export type Vouch = 'kernel' | 'rtc' | 'always' | 'before_restart' | 'operator';
-/** Why it is not. `leapt_back`, `leapt_forward`, `behind_floor` and `far_ahead` end when the clock comes back to where it should be, or by an operator's word. */
+/**
+ * Why it is not. `leapt_back`, `leapt_forward`, `behind_floor` and `far_ahead` end when the clock comes back to where
+ * it should be, or by an operator's word.
+ */
 export type Doubt = 'not_vouched' | 'behind_floor' | 'leapt_back' | 'leapt_forward' | 'far_ahead';
 
 export type Sample = { wallMs: number; monotonicMs: number };
@@ -49,17 +61,24 @@ export function observe(trust: Trust, sample: Sample): Trust {
   };
 }
 
-/** A source says that the clock is right. It counts from then on, but cures no leap and lifts no clock over its floor. */
+/**
+ * A source says that the clock is right. It counts from then on, but cures no leap and lifts no clock over its floor.
+ */
 export function vouchFor(trust: Trust, vouch: Vouch, sample: Sample): Trust {
   return observe({ ...trust, vouch: trust.vouch ?? vouch }, sample);
 }
 
-/** The same boot goes on after a restart of the process: the earlier anchor counts on, so that a leap in between shows. */
+/**
+ * The same boot goes on after a restart of the process: the earlier anchor counts on, so that a leap in between shows.
+ */
 export function resume(trust: Trust, anchorMs: number, sample: Sample): Trust {
   return observe({ ...trust, vouch: 'before_restart', anchorMs }, sample);
 }
 
-/** An operator says that the clock is right as it stands: the floor and the anchor are set to it, be it back or forth. Null: it cannot be right. */
+/**
+ * An operator says that the clock is right as it stands: the floor and the anchor are set to it, be it back or forth.
+ * Null: it cannot be right.
+ */
 export function acceptClock(sample: Sample): Trust | null {
   if (!(sample.wallMs >= EARLIEST_MS)) return null;
   return observe({ vouch: 'operator', doubt: null, floorMs: null, anchorMs: null, doubtedSinceMs: null }, sample);

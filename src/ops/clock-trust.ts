@@ -1,5 +1,5 @@
-// Watches the clock for the house: samples it, asks the sources that may vouch for it until one does, keeps the floor in the store, and tells who must know
-// when trust comes or goes. What counts as trust is in clock-rules.ts.
+// Watches the clock for the house: samples it, asks the sources that may vouch for it until one does, keeps the floor
+// in the store, and tells who must know when trust comes or goes. What counts as trust is in clock-rules.ts.
 
 import type { Clock, Log, Timer } from '../domain/ports.ts';
 import {
@@ -26,14 +26,21 @@ export type ClockState = {
   nowMs: number;
   /** The latest instant at which the clock was trusted: it is certainly later than this. Null: never yet. */
   floorMs: number | null;
-  /** How long the clock has been untrusted, at least: it cannot be known how long the machine was off. 0 while trusted. */
+  /**
+   * How long the clock has been untrusted, at least: it cannot be known how long the machine was off. 0 while trusted.
+   */
   untrustedForMs: number;
 };
 
-/** Where the floor outlives everything. `save` is called from a turn of the loop of its own, never from within `state()`; it may throw and is tried again. */
+/**
+ * Where the floor outlives everything. `save` is called from a turn of the loop of its own, never from within
+ * `state()`; it may throw and is tried again.
+ */
 export type FloorStore = { load: () => number | null; save: (floorMs: number) => void };
 
-/** Where trust outlives a restart of the process, but not of the machine; wall minus boot time, see `bootRecordFile`. */
+/**
+ * Where trust outlives a restart of the process, but not of the machine; wall minus boot time, see `bootRecordFile`.
+ */
 export type BootRecord = {
   load: () => number | null;
   save: (wallMinusBootMs: number) => void;
@@ -104,14 +111,19 @@ export class ClockTrust {
     this.#keep();
   }
 
-  /** Looks at the clock at this moment, so that a leap is seen before the decision it would spoil. Costs two reads of the clock. */
+  /**
+   * Looks at the clock at this moment, so that a leap is seen before the decision it would spoil. Costs two reads of
+   * the clock.
+   */
   state(): ClockState {
     const sample = this.#sample();
     this.#become(observe(this.#trust, sample));
     return this.#describe(sample);
   }
 
-  /** An operator's word that the clock is right as it stands (`lintel clock accept`). Says why not when it cannot be. */
+  /**
+   * An operator's word that the clock is right as it stands (`lintel clock accept`). Says why not when it cannot be.
+   */
   accept(): { accepted: true } | { accepted: false; message: string } {
     const trust = acceptClock(this.#sample());
     if (trust === null) {
@@ -132,7 +144,7 @@ export class ClockTrust {
     return () => this.#listeners.delete(listener);
   }
 
-  // ---- sampling and asking ---------------------------------------------------------------------------------------------------------------------
+  // ---- sampling and asking ------------------------------------------------------------------------------------------
 
   #sample(): Sample {
     return { wallMs: this.#clock.nowMs(), monotonicMs: this.#clock.monotonicMs() };
@@ -163,7 +175,7 @@ export class ClockTrust {
     this.#timers.ask = this.#clock.after(pauseMs, () => void this.#ask());
   }
 
-  // ---- what outlives the process ---------------------------------------------------------------------------------------------------------------
+  // ---- what outlives the process ------------------------------------------------------------------------------------
 
   /** Keeps the floor, and while trusted the anchor. What cannot be kept now is tried again within a minute. */
   #keep(): void {
@@ -189,7 +201,7 @@ export class ClockTrust {
     this.#trust = resume(this.#trust, record + this.#bootRecord.bootTimeMs() - sample.monotonicMs, sample);
   }
 
-  // ---- telling -----------------------------------------------------------------------------------------------------------------------------------
+  // ---- telling ------------------------------------------------------------------------------------------------------
 
   #key(): string {
     return this.#trust.doubt ?? `trusted by ${this.#trust.vouch ?? ''}`;

@@ -1,5 +1,6 @@
-// Who may vouch for the clock: the kernel (somebody has synchronised it), or a battery clock. Node cannot read the kernel's clock state itself, so several
-// others are asked who can, cheapest first, and each that is missing or forbidden here is simply no witness.
+// Who may vouch for the clock: the kernel (somebody has synchronised it), or a battery clock. Node cannot read the
+// kernel's clock state itself, so several others are asked who can, cheapest first, and each that is missing or
+// forbidden here is simply no witness.
 
 import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
@@ -11,10 +12,15 @@ import { EARLIEST_MS } from './clock-rules.ts';
 import type { BootRecord, VouchAnswer, Voucher } from './clock-trust.ts';
 
 export type Machine = {
-  /** Touched by systemd-timesyncd each time it has set the clock, and gone with it (systemd-timesyncd.service, FILES). */
+  /**
+   * Touched by systemd-timesyncd each time it has set the clock, and gone with it (systemd-timesyncd.service, FILES).
+   */
   timesyncFile: string;
   rtcFolder: string;
-  /** Runs a program by name with a PATH of its own and resolves to its output; null when it is missing, fails or takes too long. */
+  /**
+   * Runs a program by name with a PATH of its own and resolves to its output; null when it is missing, fails or takes
+   * too long.
+   */
   run: (program: string, args: readonly string[]) => Promise<string | null>;
 };
 
@@ -55,11 +61,14 @@ export function vouchersFor(trust: ClockTrustSetting, clock: Clock, machine: Mac
   }
 }
 
-// ---- the kernel --------------------------------------------------------------------------------------------------------------------------------
+// ---- the kernel -----------------------------------------------------------------------------------------------------
 
 type Witness = { name: string; ask: (machine: Machine) => Promise<boolean | null> };
 
-/** Each says yes, no, or null for: cannot tell. A no of chrony is final, for it knows better than the kernel whether it follows anybody. */
+/**
+ * Each says yes, no, or null for: cannot tell. A no of chrony is final, for it knows better than the kernel whether it
+ * follows anybody.
+ */
 const WITNESSES: readonly (Witness & { final?: true })[] = [
   { name: 'systemd-timesyncd', ask: (machine) => Promise.resolve(existsSync(machine.timesyncFile) ? true : null) },
   {
@@ -87,22 +96,29 @@ export async function askKernel(machine: Machine): Promise<VouchAnswer> {
   return { vouched: false, detail };
 }
 
-/** `chronyc -c tracking`: comma separated, the reference first, the leap status last. 7F7F0101 is chrony's own clock (`local`), which vouches for nothing. */
+/**
+ * `chronyc -c tracking`: comma separated, the reference first, the leap status last. 7F7F0101 is chrony's own clock
+ * (`local`), which vouches for nothing.
+ */
 function readTracking(output: string | null): boolean | null {
   const fields = output?.trim().split(',') ?? [];
   if (fields.length < 14) return null;
   return fields[0] !== '7F7F0101' && ['Normal', 'Insert second', 'Delete second'].includes(fields.at(-1) ?? '');
 }
 
-/** `timedatectl show`: what the kernel says (its maximum error), read by systemd-timedated, which may where our own service must not. */
+/**
+ * `timedatectl show`: what the kernel says (its maximum error), read by systemd-timedated, which may where our own
+ * service must not.
+ */
 function readNtpSynchronized(output: string | null): boolean | null {
   const value = /^NTPSynchronized=(yes|no)$/m.exec(output ?? '')?.[1];
   return value === undefined ? null : value === 'yes';
 }
 
 /**
- * The kernel itself, where no service can be asked (containers, other init systems): adjtimex(2) without a change, for which Perl's `syscall` needs no
- * module. Prints the maximum error in microseconds. Struct timex of 64 bit machines: `maxerror` at byte 24.
+ * The kernel itself, where no service can be asked (containers, other init systems): adjtimex(2) without a change, for
+ * which Perl's `syscall` needs no module. Prints the maximum error in microseconds. Struct timex of 64 bit machines:
+ * `maxerror` at byte 24.
  */
 const READ_MAX_ERROR = `
   use Config;
@@ -113,7 +129,10 @@ const READ_MAX_ERROR = `
   exit 1 if syscall($number{$machine}, $timex) < 0;
   print unpack("x24q", $timex);
 `;
-/** The kernel's own bound (NTP_PHASE_LIMIT): the error is set to it at boot and grows back to it hours after the last correction. */
+/**
+ * The kernel's own bound (NTP_PHASE_LIMIT): the error is set to it at boot and grows back to it hours after the last
+ * correction.
+ */
 const MAX_ERROR_US = 16_000_000;
 
 function readMaxError(output: string | null): boolean | null {
@@ -121,11 +140,12 @@ function readMaxError(output: string | null): boolean | null {
   return Number(output) < MAX_ERROR_US;
 }
 
-// ---- a battery clock ---------------------------------------------------------------------------------------------------------------------------
+// ---- a battery clock ------------------------------------------------------------------------------------------------
 
 /**
- * Vouches when one of the machine's battery clocks can be read (the kernel refuses to read one that says its battery failed), is later than this program, and
- * agrees with the wall clock. That the wall clock is not behind the floor is judged for every voucher alike.
+ * Vouches when one of the machine's battery clocks can be read (the kernel refuses to read one that says its battery
+ * failed), is later than this program, and agrees with the wall clock. That the wall clock is not behind the floor is
+ * judged for every voucher alike.
  */
 export function askRtc(folder: string, clock: Clock): VouchAnswer {
   const problems: string[] = [];
@@ -165,11 +185,12 @@ function day(atMs: number): string {
     : 'no time at all';
 }
 
-// ---- one boot ----------------------------------------------------------------------------------------------------------------------------------
+// ---- one boot -------------------------------------------------------------------------------------------------------
 
 /**
- * Keeps in a file of the runtime directory that the clock was trusted in this boot, so that a restart of the process alone, long after the network has
- * gone, does not make a good clock untrusted. The boot's own id is kept with it: a file that survives a reboot counts for nothing.
+ * Keeps in a file of the runtime directory that the clock was trusted in this boot, so that a restart of the process
+ * alone, long after the network has gone, does not make a good clock untrusted. The boot's own id is kept with it: a
+ * file that survives a reboot counts for nothing.
  */
 export function bootRecordFile(path: string, bootIdFile = '/proc/sys/kernel/random/boot_id'): BootRecord {
   const bootId = (): string => readFileSync(bootIdFile, 'latin1').trim();

@@ -1,4 +1,5 @@
-// The other end of the control socket, for the command line: requests with deadlines, and streams whose reader sets the pace.
+// The other end of the control socket, for the command line: requests with deadlines, and streams whose reader sets the
+// pace.
 
 import type { Socket } from 'node:net';
 import { OperatingError } from '../domain/errors.ts';
@@ -8,8 +9,9 @@ import { LineReader, readAnswer, type ControlReply } from './control-protocol.ts
 
 export type ControlClient = {
   /**
-   * Sends `{id, kind, …fields}` and resolves to the reply's result; rejects with the reply's error as an `OperatingError`, with `timed_out` after
-   * `timeoutMs` (null: never), or with `interrupted` when the daemon goes away or `signal` is aborted, which cancels the request there.
+   * Sends `{id, kind, …fields}` and resolves to the reply's result; rejects with the reply's error as an
+   * `OperatingError`, with `timed_out` after `timeoutMs` (null: never), or with `interrupted` when the daemon goes away
+   * or `signal` is aborted, which cancels the request there.
    */
   request: (kind: string, fields: Readonly<Record<string, unknown>>, options: RequestOptions) => Promise<unknown>;
   close: () => void;
@@ -17,14 +19,20 @@ export type ControlClient = {
 
 export type RequestOptions = {
   timeoutMs: number | null;
-  /** Called with each streamed item, one after another; a promise it returns holds up the next one, and in the end the daemon. */
+  /**
+   * Called with each streamed item, one after another; a promise it returns holds up the next one, and in the end the
+   * daemon.
+   */
   onItem?: (item: unknown) => void | Promise<void>;
   signal?: AbortSignal;
 };
 
 export type ControlConnection =
   | { connected: true; client: ControlClient }
-  /** `nobody`: no daemon serves there. `forbidden`: this user may not. `busy`: a daemon is there and does not answer. `message` says so, with the remedy. */
+  /**
+   * `nobody`: no daemon serves there. `forbidden`: this user may not. `busy`: a daemon is there and does not answer.
+   * `message` says so, with the remedy.
+   */
   | { connected: false; why: 'nobody' | 'forbidden' | 'busy'; message: string };
 
 /** Longest line taken from the daemon. */

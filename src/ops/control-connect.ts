@@ -1,4 +1,5 @@
-// One try to reach the far end of a unix socket, with what came of it in the field's terms: served, nobody there, not allowed, or too busy to answer.
+// One try to reach the far end of a unix socket, with what came of it in the field's terms: served, nobody there, not
+// allowed, or too busy to answer.
 
 import { createConnection, type Socket } from 'node:net';
 import type { Clock } from '../domain/ports.ts';

@@ -1,10 +1,14 @@
-// The language of the local control socket: one JSON object a line, in both directions. A client may have several requests under way on one connection, told
-// apart by their `id`; a request that streams is answered by items and then, like every other, by one reply. What kinds of requests there are is not known here.
+// The language of the local control socket: one JSON object a line, in both directions. A client may have several
+// requests under way on one connection, told apart by their `id`; a request that streams is answered by items and then,
+// like every other, by one reply. What kinds of requests there are is not known here.
 
 import { ERROR_TYPES, type ApiError } from '../domain/errors.ts';
 import { readJson } from '../domain/outside-json.ts';
 
-/** `{id, kind, …}`. `kind: 'cancel'` is the socket's own: it ends the request of that id, whose reply then says `interrupted`. */
+/**
+ * `{id, kind, …}`. `kind: 'cancel'` is the socket's own: it ends the request of that id, whose reply then says
+ * `interrupted`.
+ */
 export type ControlRequest = { id: string | number; kind: string } & Readonly<Record<string, unknown>>;
 export type ControlItem = { id: string | number; item: unknown };
 /** `id` is null when the line was no request. */
@@ -20,7 +24,10 @@ export function controlPath(facility: string): string {
 /** Longest path of a unix socket on Linux, in bytes (unix(7): sun_path with its closing zero). */
 export const MAX_SOCKET_PATH = 107;
 
-/** Cuts a stream of bytes into lines, of which the longest may have `maxBytes`. Keeps at most one line that is not whole. */
+/**
+ * Cuts a stream of bytes into lines, of which the longest may have `maxBytes`. Keeps at most one line that is not
+ * whole.
+ */
 export class LineReader {
   readonly #maxBytes: number;
   #parts: Buffer[] = [];
@@ -35,7 +42,10 @@ export class LineReader {
     return this.#size > 0;
   }
 
-  /** The lines that `bytes` completes, without their ends; null once a line is too long, after which the reader is of no more use. */
+  /**
+   * The lines that `bytes` completes, without their ends; null once a line is too long, after which the reader is of no
+   * more use.
+   */
   push(bytes: Buffer): Buffer[] | null {
     const lines: Buffer[] = [];
     let from = 0;

@@ -1,5 +1,6 @@
-// The daemon's local control socket: who may open it is decided by the file's group (0660), so that a site can be run from its gateway with the broker gone. It
-// knows lines, deadlines and bounds; what a request means is the business of `handle`.
+// The daemon's local control socket: who may open it is decided by the file's group (0660), so that a site can be run
+// from its gateway with the broker gone. It knows lines, deadlines and bounds; what a request means is the business of
+// `handle`.
 
 import { chmodSync, lstatSync, mkdirSync, renameSync, unlinkSync, type Stats } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
@@ -18,9 +19,15 @@ import {
 } from './control-protocol.ts';
 
 export type ControlContext = {
-  /** Sends an item; resolves once the client has room for more. Rejects when the request is over, and drops a client that does not read. */
+  /**
+   * Sends an item; resolves once the client has room for more. Rejects when the request is over, and drops a client
+   * that does not read.
+   */
   stream: (item: unknown) => Promise<void>;
-  /** Aborted, with an `OperatingError` as its reason, when the client has gone or cancelled, the deadline has passed or the daemon stops. */
+  /**
+   * Aborted, with an `OperatingError` as its reason, when the client has gone or cancelled, the deadline has passed or
+   * the daemon stops.
+   */
   signal: AbortSignal;
 };
 
@@ -30,8 +37,8 @@ export type ControlServerOptions = {
   path: string;
   facility: string;
   /**
-   * Answers with the reply's result. An `OperatingError` becomes the reply's error; anything else thrown is a mistake of ours, which costs this request and no more:
-   * it is answered `internal` and logged, as one in a command is.
+   * Answers with the reply's result. An `OperatingError` becomes the reply's error; anything else thrown is a mistake
+   * of ours, which costs this request and no more: it is answered `internal` and logged, as one in a command is.
    */
   handle: (request: ControlRequest, context: ControlContext) => Promise<unknown>;
   /** How long a request may take; null: as long as its client stays. Default: two minutes. */
@@ -133,7 +140,10 @@ async function claim({ clock, path, facility }: ControlServerOptions): Promise<v
 const NEW_SUFFIX = '.new';
 const NEW_SUFFIX_BYTES = NEW_SUFFIX.length;
 
-/** Listens under another name and moves the socket to its place only with its mode set, so that nobody sees it open to others or half made. */
+/**
+ * Listens under another name and moves the socket to its place only with its mode set, so that nobody sees it open to
+ * others or half made.
+ */
 async function listen(server: Server, path: string): Promise<number> {
   const first = `${path}${NEW_SUFFIX}`;
   if (statOf(first) !== null) unlinkSync(first);
@@ -210,7 +220,7 @@ class Connection {
     for (const { abort } of this.#running.values()) abort.abort(new OperatingError('interrupted', why));
   }
 
-  // ---- lines in ----------------------------------------------------------------------------------------------------------------------------------
+  // ---- lines in -----------------------------------------------------------------------------------------------------
 
   #receive(bytes: Buffer): void {
     const lines = this.#reader.push(bytes);
@@ -252,7 +262,7 @@ class Connection {
         : this.#options.clock.after(this.#limits.idleMs, () => this.#socket.destroy());
   }
 
-  // ---- requests ----------------------------------------------------------------------------------------------------------------------------------
+  // ---- requests -----------------------------------------------------------------------------------------------------
 
   /** Carries one request through to its one reply. Never rejects. */
   async #run(request: ControlRequest, abort: AbortController): Promise<void> {
@@ -264,7 +274,8 @@ class Connection {
       replied = true;
     };
     const fail = (error: OperatingError): void => reply({ id: request.id, ok: false, error: error.toApiError() });
-    // The client is told at once that its request is over, even if the handler takes longer to notice; until it has, its place stays taken.
+    // The client is told at once that its request is over, even if the handler takes longer to notice; until it has,
+    // its place stays taken.
     abort.signal.addEventListener('abort', () => fail(reasonOf(abort.signal)));
     const deadline =
       limitMs === null
@@ -293,7 +304,7 @@ class Connection {
     }
   }
 
-  // ---- lines out ---------------------------------------------------------------------------------------------------------------------------------
+  // ---- lines out ----------------------------------------------------------------------------------------------------
 
   #fail(id: string | number, error: ApiError): void {
     this.#reply({ id, ok: false, error });

@@ -1,9 +1,12 @@
-// Is the daemon well: does its loop turn in time, and do the parts that it cannot do without answer? The watchdog is kicked on this word, `status` and the
-// support bundle show it.
+// Is the daemon well: does its loop turn in time, and do the parts that it cannot do without answer? The watchdog is
+// kicked on this word, `status` and the support bundle show it.
 
 import type { Clock, Log, Timer } from '../domain/ports.ts';
 
-/** A part that must answer, at once and cheaply (e.g. one point query). Null: well; else, or when it throws, what is wrong, for people. */
+/**
+ * A part that must answer, at once and cheaply (e.g. one point query). Null: well; else, or when it throws, what is
+ * wrong, for people.
+ */
 export type HealthCheck = { name: string; check: () => string | null };
 
 export type HealthReport = {

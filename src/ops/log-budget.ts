@@ -1,5 +1,6 @@
-// What the log may be made to say by whoever is at the far end of a line. The same words from the same place have a budget, and all words together have one, for text
-// that quotes the world is never quite the same. What is beyond it is counted, and the count is told: a gap must not look like silence.
+// What the log may be made to say by whoever is at the far end of a line. The same words from the same place have a
+// budget, and all words together have one, for text that quotes the world is never quite the same. What is beyond it is
+// counted, and the count is told: a gap must not look like silence.
 
 import { Budget } from '../domain/budget.ts';
 import type { Clock } from '../domain/ports.ts';

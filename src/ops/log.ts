@@ -1,5 +1,6 @@
-// The log, on stderr: JSON for machines (with journald's priority before each line when it is journald that listens), and short lines for a person at a terminal.
-// Writing never waits: a stalled journal costs a bounded buffer and then lines, which are counted, but never a door.
+// The log, on stderr: JSON for machines (with journald's priority before each line when it is journald that listens),
+// and short lines for a person at a terminal. Writing never waits: a stalled journal costs a bounded buffer and then
+// lines, which are counted, but never a door.
 
 import { fstatSync } from 'node:fs';
 import { pino, symbols, type DestinationStream, type Logger } from 'pino';
@@ -31,7 +32,10 @@ const LEVELS: Readonly<Record<LogLevel, { priority: number; label: string; colou
 /** Names that a line itself uses; a field of such a name gets a `_` behind it. */
 const LINE_NAMES = new Set(['level', 'time', 'message']);
 
-/** A log that writes through `setup.write`. Fields pass the second net (`redact.ts`); messages do not, so none may be made from a secret. */
+/**
+ * A log that writes through `setup.write`. Fields pass the second net (`redact.ts`); messages do not, so none may be
+ * made from a secret.
+ */
 export function createLog(setup: LogSetup): Log {
   const root = pino(
     {
@@ -49,7 +53,10 @@ export function createLog(setup: LogSetup): Log {
   return wrap(root, budget);
 }
 
-/** The process's own log: format, level and colour from the environment. `flush` writes what is still buffered, at the end of a command. */
+/**
+ * The process's own log: format, level and colour from the environment. `flush` writes what is still buffered, at the
+ * end of a command.
+ */
 export function openLog(
   clock: Clock,
   env: Readonly<Record<string, string | undefined>>,
@@ -167,7 +174,10 @@ function priorityOf(level: number): number {
   return level >= 30 ? LEVELS.info.priority : LEVELS.debug.priority;
 }
 
-/** `08:30:00.123 WARN  reader went offline  bus=north device=lobby-reader`, in local time. Takes a line of the JSON form. */
+/**
+ * `08:30:00.123 WARN  reader went offline  bus=north device=lobby-reader`, in local time. Takes a line of the JSON
+ * form.
+ */
 function humanLine(json: string, colour: boolean): string {
   const { level, time, message, ...fields } = JSON.parse(json) as Record<string, unknown>;
   const look = LEVELS[typeof level === 'string' && isLevel(level) ? level : 'info'];
@@ -180,7 +190,10 @@ function humanLine(json: string, colour: boolean): string {
   return `${[head, details.join(' ')].filter((part) => part !== '').join('  ')}${stack === undefined ? '' : `\n${stack}`}\n`;
 }
 
-/** A text is shown bare only when it can neither be mistaken for two fields nor move the cursor of the terminal it is shown on. */
+/**
+ * A text is shown bare only when it can neither be mistaken for two fields nor move the cursor of the terminal it is
+ * shown on.
+ */
 function humanValue(value: unknown): string {
   if (typeof value === 'string')
     return /^[\p{L}\p{N}\p{P}\p{S}]+$/u.test(value) && !/["=]/.test(value) ? value : JSON.stringify(value);
@@ -204,7 +217,10 @@ function localTime(time: unknown): string {
   return `${digits(at.getHours(), 2)}:${digits(at.getMinutes(), 2)}:${digits(at.getSeconds(), 2)}.${digits(at.getMilliseconds(), 3)}`;
 }
 
-/** Messages are our own words, but may quote the world's: control characters must neither break the line nor reach a terminal. */
+/**
+ * Messages are our own words, but may quote the world's: control characters must neither break the line nor reach a
+ * terminal.
+ */
 function oneLine(text: string): string {
   return text.replaceAll(
     /[\p{Cc}\u2028\u2029]/gu,

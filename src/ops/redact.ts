@@ -1,5 +1,6 @@
-// The second net under the rule that no secret is ever handed to a log: fields are copied, and whatever sits under a name that secrets go by is left out, at any
-// depth. The copy is bounded too, so that no value, however large or circular, can fill a disk or hold up the loop.
+// The second net under the rule that no secret is ever handed to a log: fields are copied, and whatever sits under a
+// name that secrets go by is left out, at any depth. The copy is bounded too, so that no value, however large or
+// circular, can fill a disk or hold up the loop.
 
 import { constants } from 'node:os';
 
@@ -35,7 +36,10 @@ const SECRET_ENDINGS = ['pin', 'cardnumber', 'key', 'password', 'passphrase', 's
 
 const ERRNO_NAMES = new Set(Object.keys(constants.errno));
 
-/** A copy of `fields` that may be written down: secrets by name, bytes by their count only, long texts and deep trees cut. Never throws. */
+/**
+ * A copy of `fields` that may be written down: secrets by name, bytes by their count only, long texts and deep trees
+ * cut. Never throws.
+ */
 export function redactFields(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return redactRecord(fields, 0, new Set([fields]));
 }
@@ -111,7 +115,10 @@ function isSecret(name: string, value: unknown): boolean {
   return SECRET_NAMES.has(plain) || SECRET_ENDINGS.some((ending) => plain.endsWith(ending));
 }
 
-/** `ENOENT`, `ERR_…` and words joined by `_` are the codes of errors and faults; a PIN or a card value never looks like them. */
+/**
+ * `ENOENT`, `ERR_…` and words joined by `_` are the codes of errors and faults; a PIN or a card value never looks like
+ * them.
+ */
 function isPublicCode(value: unknown): boolean {
   return typeof value === 'string' && (ERRNO_NAMES.has(value) || /^(ERR(_[A-Z]+)+|[a-z]+(_[a-z]+)+)$/.test(value));
 }

@@ -1,6 +1,7 @@
-// What the daemon tells systemd (sd_notify): that it is ready, what it is doing, that it stops, and, as long as it is well, that it lives. Node has no unix
-// datagram sockets. The unit's `with-notify-socket` hands us one that is connected already, and a notification is then one write that never waits. Where the
-// daemon was started without it, each notification is a run of systemd-notify, one at a time, which needs NotifyAccess=all.
+// What the daemon tells systemd (sd_notify): that it is ready, what it is doing, that it stops, and, as long as it is
+// well, that it lives. Node has no unix datagram sockets. The unit's `with-notify-socket` hands us one that is
+// connected already, and a notification is then one write that never waits. Where the daemon was started without it,
+// each notification is a run of systemd-notify, one at a time, which needs NotifyAccess=all.
 
 import { execFile } from 'node:child_process';
 import { constants, fstatSync, readFileSync, writeSync } from 'node:fs';
@@ -18,8 +19,8 @@ export type Notifier = {
   /** Asks for `moreMs` from now for the start or stop under way, before systemd gives up on it. */
   extendTimeout: (moreMs: number) => void;
   /**
-   * Kicks the watchdog, three times as often as systemd asks for, as long as `healthy` says so and the event loop runs. A `healthy` that throws is not. Does
-   * nothing when the unit has no WatchdogSec=.
+   * Kicks the watchdog, three times as often as systemd asks for, as long as `healthy` says so and the event loop runs.
+   * A `healthy` that throws is not. Does nothing when the unit has no WatchdogSec=.
    */
   startWatchdog: (healthy: () => boolean) => void;
   /** The stop has begun. The watchdog is kicked on, for a stop may take its time but must not hang. */
@@ -59,7 +60,9 @@ export function openNotifier(clock: Clock, log: Log, env: Environment, pid: numb
   };
 }
 
-/** A third of what systemd asks for, so that two kicks may be late; null when it asks for none, or asks another process. */
+/**
+ * A third of what systemd asks for, so that two kicks may be late; null when it asks for none, or asks another process.
+ */
 export function watchdogIntervalMs(env: Environment, pid: number): number | null {
   const askedPid = env['WATCHDOG_PID'];
   const askedUs = Number(env['WATCHDOG_USEC'] ?? Number.NaN);
@@ -179,7 +182,10 @@ class Sender {
   }
 }
 
-/** The descriptor, when it is an open socket that never blocks (O_NONBLOCK in /proc/self/fdinfo): a write that waited for systemd would hold up the doors. */
+/**
+ * The descriptor, when it is an open socket that never blocks (O_NONBLOCK in /proc/self/fdinfo): a write that waited
+ * for systemd would hold up the doors.
+ */
 function inheritedSocket(text: string | undefined): number | null {
   if (text === undefined || !/^[0-9]{1,4}$/.test(text) || Number(text) < 3) return null;
   const fd = Number(text);

@@ -1,4 +1,5 @@
-// What takes long on the database file (checking it, copying it) runs in a worker thread with a read-only connection of its own: doors first, checks behind.
+// What takes long on the database file (checking it, copying it) runs in a worker thread with a read-only connection of
+// its own: doors first, checks behind.
 
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';

@@ -1,4 +1,5 @@
-// What is remembered of each controller that holds credentials: who it said it was, when it was last compared as a whole, how far its events are stored.
+// What is remembered of each controller that holds credentials: who it said it was, when it was last compared as a
+// whole, how far its events are stored.
 
 import type { Db } from './db.ts';
 

@@ -316,7 +316,8 @@ export class CredentialTable {
     code: { hash: Buffer; length: number } | null,
   ): void {
     this.#clearEntrances.run(credentialKey);
-    // Sealed with the revision: whoever puts an entry of an earlier list back has one that fits no more. A first list follows none.
+    // Sealed with the revision: whoever puts an entry of an earlier list back has one that fits no more. A first list
+    // follows none.
     if (credentialKey !== this.#newestKey) this.#nextList.run(credentialKey);
     this.#newestKey = null;
     for (const entranceKey of entranceKeys)

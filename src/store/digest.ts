@@ -1,5 +1,6 @@
-// The facility's digest: the sum, modulo 2^256, of the SHA-256 of one line per user and per credential. A sum does not care about order and changes by one line
-// at a time, so it costs the same at ten credentials and at a million, and a sender computes it from its own list. Lines are documented in docs/mqtt-api.md.
+// The facility's digest: the sum, modulo 2^256, of the SHA-256 of one line per user and per credential. A sum does not
+// care about order and changes by one line at a time, so it costs the same at ten credentials and at a million, and a
+// sender computes it from its own list. Lines are documented in docs/mqtt-api.md.
 
 import { createHash } from 'node:crypto';
 import type { Db } from './db.ts';
@@ -70,7 +71,10 @@ export class Digest {
     );
   }
 
-  /** Runs what changes one credential or user, inside its transaction, and moves the sum from the line before to the line after. */
+  /**
+   * Runs what changes one credential or user, inside its transaction, and moves the sum from the line before to the
+   * line after.
+   */
   track<T>(kind: 'user' | 'credential', id: string, change: () => T): T {
     const before = this.#lineOf(kind, id);
     const result = change();

@@ -1,4 +1,5 @@
-// What an event may weigh, whoever made it: a broker drops what is too large for it, and a reader of the log must be able to hold a page of them. What is cut is named.
+// What an event may weigh, whoever made it: a broker drops what is too large for it, and a reader of the log must be
+// able to hold a page of them. What is cut is named.
 
 import { cut } from '../domain/outside-text.ts';
 
@@ -10,7 +11,10 @@ const MOST_BODY_BYTES = MOST_EVENT_BYTES - SEQUENCE_BYTES;
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** Head and body as JSON of at most 4 KiB. Where it would be more, the largest members are cut one after another, and `cut` names them. */
+/**
+ * Head and body as JSON of at most 4 KiB. Where it would be more, the largest members are cut one after another, and
+ * `cut` names them.
+ */
 export function boundedBody(head: Body, body: Body): string {
   const json = JSON.stringify({ ...head, ...body });
   if (fits(json)) return json;

@@ -1,4 +1,5 @@
-// The event log, which is the outbox as well: sequence numbers without gaps, and one cursor up to which the broker has acknowledged.
+// The event log, which is the outbox as well: sequence numbers without gaps, and one cursor up to which the broker has
+// acknowledged.
 
 import type { Random } from '../domain/ports.ts';
 import { boundedBody } from './event-body.ts';
@@ -6,7 +7,9 @@ import type { Db } from './db.ts';
 import type { Meta } from './meta.ts';
 import { storedObject } from './stored-json.ts';
 
-/** What is recorded; its type and body are those of the catalogue (domain/events.ts), which is no matter of the store. */
+/**
+ * What is recorded; its type and body are those of the catalogue (domain/events.ts), which is no matter of the store.
+ */
 export type Recorded = {
   event_type: string;
   /** When it happened, epoch ms; without it: `now`. */
@@ -90,9 +93,13 @@ export class EventLog {
     return bytes / samples;
   }
 
-  /** Inside a transaction. Returns the sequence number, which is final once that transaction is: the next one, where no later one is asked for. */
+  /**
+   * Inside a transaction. Returns the sequence number, which is final once that transaction is: the next one, where no
+   * later one is asked for.
+   */
   add(event: Recorded, nowMs: number, sequence: number | null = null): number {
-    // event_id and the rest of the envelope are written now, so that a repeat is the same to the letter; sequence is the row's own number.
+    // event_id and the rest of the envelope are written now, so that a repeat is the same to the letter; sequence is
+    // the row's own number.
     const head = {
       event_id: this.#random.uuid(),
       event_type: event.event_type,
@@ -129,7 +136,10 @@ export class EventLog {
     return this.#after.all(sequence, limit);
   }
 
-  /** As `after`, without those of a transaction that is still open: it may be undone, and their numbers would be given again. */
+  /**
+   * As `after`, without those of a transaction that is still open: it may be undone, and their numbers would be given
+   * again.
+   */
   durableAfter(sequence: number, limit: number): StoredEvent[] {
     return this.after(sequence, limit).filter((event) => event.sequence <= this.#durable);
   }
@@ -148,8 +158,9 @@ export class EventLog {
   }
 
   /**
-   * One slice of retention: removes at most `limit` events that are older than `beforeMs` or beyond `max`. Never the newest, whose number the next one follows.
-   * Returns how many went, and how many of those the broker had not acknowledged.
+   * One slice of retention: removes at most `limit` events that are older than `beforeMs` or beyond `max`. Never the
+   * newest, whose number the next one follows. Returns how many went, and how many of those the broker had not
+   * acknowledged.
    */
   trim(beforeMs: number, max: number, limit: number): { removed: number; unsent: number } {
     const { first, last } = this.span();

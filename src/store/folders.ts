@@ -1,9 +1,13 @@
-// Making the folder of the database: step by step, for there are places (as under /proc) where Node's own recursive way never comes back.
+// Making the folder of the database: step by step, for there are places (as under /proc) where Node's own recursive way
+// never comes back.
 
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** Makes `folder` and what is missing above it, readable to its owner alone; throws what the system said of the first that cannot be made. */
+/**
+ * Makes `folder` and what is missing above it, readable to its owner alone; throws what the system said of the first
+ * that cannot be made.
+ */
 export function makeFolders(folder: string): void {
   const missing: string[] = [];
   for (let at = folder; !existsSync(at) && dirname(at) !== at; at = dirname(at)) missing.push(at);

@@ -1,4 +1,5 @@
-// Keeps the file of the generation (generation.ts) in step with what is committed: before anybody is told that access was taken away, the outside knows of it.
+// Keeps the file of the generation (generation.ts) in step with what is committed: before anybody is told that access
+// was taken away, the outside knows of it.
 
 import type { Clock, Timer } from '../domain/ports.ts';
 import type { GenerationFile } from './generation.ts';
@@ -20,7 +21,10 @@ export class GenerationKeeper {
   readonly #options: KeeperOptions;
   #timer: Timer | null = null;
   #written = -1;
-  /** Why it could not be written; null: it is. Access stays taken away all the same, only an older copy would not be told from this one. */
+  /**
+   * Why it could not be written; null: it is. Access stays taken away all the same, only an older copy would not be
+   * told from this one.
+   */
   problem: string | null = null;
 
   constructor(options: KeeperOptions) {

@@ -1,5 +1,6 @@
-// What is remembered outside the database so that an older copy of it is told from itself: how often somebody lost access, sealed, in a small file beside it.
-// The database is committed first and the file follows: after a power cut between the two the database is ahead, which is no reason to refuse it.
+// What is remembered outside the database so that an older copy of it is told from itself: how often somebody lost
+// access, sealed, in a small file beside it. The database is committed first and the file follows: after a power cut
+// between the two the database is ahead, which is no reason to refuse it.
 
 import {
   closeSync, existsSync, fdatasyncSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync,
@@ -83,7 +84,10 @@ export class GenerationFile {
     this.#place = 1;
   }
 
-  /** Durable when it returns, with one flush; needs no room on a full disk. A file that was deleted meanwhile is made anew. */
+  /**
+   * Durable when it returns, with one flush; needs no room on a full disk. A file that was deleted meanwhile is made
+   * anew.
+   */
   write(record: GenerationRecord): void {
     if (!existsSync(this.#path)) {
       this.begin(record);

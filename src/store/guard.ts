@@ -1,10 +1,14 @@
-// What SQLite says of the file is heard in one place, for every statement runs through here. Damage is believed at once and for good: from then on nothing is read
-// or written any more, and whoever tries is told so by an error that every caller knows (`isStorageError` of transactions.ts). A full or failing disk may get better: it is tried on.
+// What SQLite says of the file is heard in one place, for every statement runs through here. Damage is believed at once
+// and for good: from then on nothing is read or written any more, and whoever tries is told so by an error that every
+// caller knows (`isStorageError` of transactions.ts). A full or failing disk may get better: it is tried on.
 
 import type Database from 'better-sqlite3';
 import type { Db } from './db.ts';
 
-/** `full`: no room to write; `failing`: the disk does not do what it is asked. Both are read as far as they answer. `damaged`: nothing is read either. */
+/**
+ * `full`: no room to write; `failing`: the disk does not do what it is asked. Both are read as far as they answer.
+ * `damaged`: nothing is read either.
+ */
 export type Condition = 'ok' | 'full' | 'failing' | 'damaged';
 
 /** What is wrong, for people; `how`: `damaged`, or `lost` where the file was taken away from under us. */
@@ -59,7 +63,10 @@ export class Guard {
     return this.#damage;
   }
 
-  /** Told of every change, in the turn in which it is found: perhaps in the middle of a transaction, so nothing may be asked of the store there. */
+  /**
+   * Told of every change, in the turn in which it is found: perhaps in the middle of a transaction, so nothing may be
+   * asked of the store there.
+   */
   onChange(listener: (condition: Condition) => void): void {
     this.#listeners.push(listener);
   }

@@ -1,5 +1,5 @@
-// What wrong codes have cost, by place: a reader, an entrance, a card, the facility, a way of asking. No instant stands in a row: a clock that is set must neither
-// end a lock nor prolong it, and nobody knows how long a process was away.
+// What wrong codes have cost, by place: a reader, an entrance, a card, the facility, a way of asking. No instant stands
+// in a row: a clock that is set must neither end a lock nor prolong it, and nobody knows how long a process was away.
 
 import type { Db } from './db.ts';
 

@@ -1,5 +1,6 @@
-// The files of an open database, watched from below: SQLite goes on writing into a file that somebody deleted, renamed or hid behind a mount, and what is
-// acknowledged from then on would be gone with the process. So before anything is called durable it is looked whether the files are still the ones that are open.
+// The files of an open database, watched from below: SQLite goes on writing into a file that somebody deleted, renamed
+// or hid behind a mount, and what is acknowledged from then on would be gone with the process. So before anything is
+// called durable it is looked whether the files are still the ones that are open.
 
 import { statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -63,8 +64,8 @@ function identityOf(path: string): string | null {
 }
 
 /**
- * Brings everything into the database file, which is in its place, and makes the files beside it anew. True when all that was committed is in the database file; the
- * files themselves may have to wait until nobody else reads.
+ * Brings everything into the database file, which is in its place, and makes the files beside it anew. True when all
+ * that was committed is in the database file; the files themselves may have to wait until nobody else reads.
  */
 export function renewCompanions(db: Db): boolean {
   const timeout = Number(db.pragma('busy_timeout', { simple: true }));

@@ -1,4 +1,5 @@
-// The journal: each command once, with a keyed hash of what it said and the reply it got. Replies that hold a card number or a generated code are sealed.
+// The journal: each command once, with a keyed hash of what it said and the reply it got. Replies that hold a card
+// number or a generated code are sealed.
 
 import type { Db } from './db.ts';
 import type { Secrets } from './secrets.ts';

@@ -1,5 +1,5 @@
-// One process for one database: two of them would write the same slots and drive the same doors. The lock is SQLite's own, on a file beside the database, so that
-// the kernel lets go of it when its holder dies, however it dies.
+// One process for one database: two of them would write the same slots and drive the same doors. The lock is SQLite's
+// own, on a file beside the database, so that the kernel lets go of it when its holder dies, however it dies.
 
 import Database from 'better-sqlite3';
 import { dirname } from 'node:path';
@@ -8,7 +8,10 @@ import { makeFolders } from './folders.ts';
 
 export type Hold = { release(): void };
 
-/** Held until released or until this process ends. Throws `not_permitted` when another process holds it; null when the folder lets nobody hold anything. */
+/**
+ * Held until released or until this process ends. Throws `not_permitted` when another process holds it; null when the
+ * folder lets nobody hold anything.
+ */
 export function holdDatabase(path: string): Hold | null {
   let db: Database.Database | null = null;
   try {

@@ -1,5 +1,6 @@
-// The tables, as a list of forward steps. A step is never edited once released: a new one is added. Instants are epoch milliseconds, ids are lower-case text,
-// secrets are a keyed hash to look up (`*_hash`) and a sealed blob to write to controllers (`*_sealed`).
+// The tables, as a list of forward steps. A step is never edited once released: a new one is added. Instants are epoch
+// milliseconds, ids are lower-case text, secrets are a keyed hash to look up (`*_hash`) and a sealed blob to write to
+// controllers (`*_sealed`).
 
 export type Migration = { version: number; sql: string };
 

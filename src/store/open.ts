@@ -1,5 +1,5 @@
-// Opening the database file: pragmas set and asserted, the key matched, tables brought forward after a backup. What cannot be trusted is refused with the
-// remedy; an existing building never starts empty.
+// Opening the database file: pragmas set and asserted, the key matched, tables brought forward after a backup. What
+// cannot be trusted is refused with the remedy; an existing building never starts empty.
 
 import Database from 'better-sqlite3';
 import {
@@ -53,7 +53,10 @@ export type Opened = {
 const CACHE_KIB = 8 * 1024;
 const WAL_LIMIT_BYTES = 16 * 1024 * 1024;
 
-/** Throws an OperatingError (`internal`, `storage_damaged`, `storage_full`) that says what is wrong, and names the newest backup where one exists. */
+/**
+ * Throws an OperatingError (`internal`, `storage_damaged`, `storage_full`) that says what is wrong, and names the
+ * newest backup where one exists.
+ */
 export function openDatabase(options: OpenOptions): Opened {
   const { path } = options;
   makeFolder(path, dirname(path));
@@ -94,7 +97,8 @@ function openThere(options: OpenOptions, how: 'for_writing' | 'for_reading'): Op
   const wasUnclean = existsSync(`${path}-wal`) && statSync(`${path}-wal`).size > 0;
   let db: Db | null = null;
   try {
-    // SQLite gives its -wal and -shm the mode of the database: names of people are nobody else's business, whatever folder the file stands in.
+    // SQLite gives its -wal and -shm the mode of the database: names of people are nobody else's business, whatever
+    // folder the file stands in.
     if (!exists) writeFileSync(path, '', { flag: 'a', mode: OURS_ALONE });
     const tightened = [path, `${path}-wal`, `${path}-shm`, ...listBackups(path)].filter(tighten);
     db = new Database(path);
@@ -125,10 +129,16 @@ function openThere(options: OpenOptions, how: 'for_writing' | 'for_reading'): Op
   }
 }
 
-/** Where damage is noted that showed itself while the database was in use: the next start must not take the file for sound. */
+/**
+ * Where damage is noted that showed itself while the database was in use: the next start must not take the file for
+ * sound.
+ */
 const damageNote = (path: string): string => `${path}.damaged`;
 
-/** Leaves word for the next start; the reason is said elsewhere. A disk that takes no file any more is found out by itself. */
+/**
+ * Leaves word for the next start; the reason is said elsewhere. A disk that takes no file any more is found out by
+ * itself.
+ */
 export function noteDamage(path: string, problems: readonly string[]): void {
   try {
     writeFileSync(damageNote(path), `${problems.join('\n')}\n`, { mode: OURS_ALONE });
@@ -155,7 +165,10 @@ function keyOf({ masterKey, path, env }: OpenOptions, isFirstStart: boolean, had
   }
 }
 
-/** What a first start made before it failed. Left there, the key alone would pass for that of a building whose database was lost. */
+/**
+ * What a first start made before it failed. Left there, the key alone would pass for that of a building whose database
+ * was lost.
+ */
 function forget(path: string, hadKey: boolean): void {
   const key = join(dirname(path), 'master.key');
   const begun = generationPath(path);
@@ -183,7 +196,10 @@ function begin(path: string): void {
 /** Only its owner reads and writes it. */
 export const OURS_ALONE = 0o600;
 
-/** Takes from others what an earlier version or a careless copy gave them; true where it had to. A file of another owner is his to keep. */
+/**
+ * Takes from others what an earlier version or a careless copy gave them; true where it had to. A file of another owner
+ * is his to keep.
+ */
 function tighten(file: string): boolean {
   try {
     const { mode, uid } = statSync(file);
@@ -209,8 +225,9 @@ function makeFolder(path: string, folder: string): void {
 }
 
 /**
- * Every statement is compiled once. better-sqlite3 is built with STAT4: a plan that has looked at the value of a parameter, as most do that sort or join, is thrown
- * away whenever that parameter is bound anew, and compiling it again costs ten times the look-up. Nobody looks behind a plus sign, and it changes no value.
+ * Every statement is compiled once. better-sqlite3 is built with STAT4: a plan that has looked at the value of a
+ * parameter, as most do that sort or join, is thrown away whenever that parameter is bound anew, and compiling it again
+ * costs ten times the look-up. Nobody looks behind a plus sign, and it changes no value.
  */
 function compileOnce(db: Db): void {
   const prepare = db.prepare.bind(db);
@@ -223,7 +240,8 @@ const unseen = (source: string): string => source.replaceAll(/(?<=[=<>]\s*|\bLIM
 function prepareConnection(db: Db): void {
   db.pragma('locking_mode = NORMAL');
   db.pragma('journal_mode = WAL');
-  // After WAL, and on every open: better-sqlite3 is compiled to fall back to NORMAL in WAL mode, which would lose acknowledged commands in a power cut.
+  // After WAL, and on every open: better-sqlite3 is compiled to fall back to NORMAL in WAL mode, which would lose
+  // acknowledged commands in a power cut.
   db.pragma('synchronous = FULL');
   db.pragma('foreign_keys = ON');
   db.pragma('temp_store = MEMORY');
@@ -239,8 +257,9 @@ function prepareConnection(db: Db): void {
 }
 
 /**
- * Where there is no room for as much as the index of the log, one connection alone keeps that in memory; nobody else can read then. What this database would have to be
- * changed for first is refused. With room again it is opened as any other (`renewCompanions`).
+ * Where there is no room for as much as the index of the log, one connection alone keeps that in memory; nobody else
+ * can read then. What this database would have to be changed for first is refused. With room again it is opened as any
+ * other (`renewCompanions`).
  */
 function prepareReading(db: Db, path: string, migrations: readonly Migration[]): void {
   db.pragma('locking_mode = EXCLUSIVE');
@@ -367,11 +386,17 @@ export const damageText = (path: string, { how }: Damage): string =>
 const NO_ACCESS =
   /^(SQLITE_(CANTOPEN|READONLY|PERM)|(EACCES|EPERM|EROFS|EISDIR|ENOENT|ENOTDIR|EEXIST|ELOOP|ENAMETOOLONG)$)/;
 const FULL = /^(SQLITE_FULL|SQLITE_IOERR_SHM|(ENOSPC|EDQUOT)$)/;
-/** A table or column that is not there, or another one than ours: no statement of ours is wrong in a database that we made. */
+/**
+ * A table or column that is not there, or another one than ours: no statement of ours is wrong in a database that we
+ * made.
+ */
 const NOT_OURS = /^SQLITE_(ERROR|SCHEMA|CONSTRAINT|MISMATCH)/;
 const DISK_FAILS = /^(SQLITE_IOERR|SQLITE_PROTOCOL|(EIO|EUCLEAN|ESTALE|ENXIO|ENODEV)$)/;
 
-/** What the system or SQLite said when the database was opened, in words that name the place and the remedy; anything else is a mistake of ours. */
+/**
+ * What the system or SQLite said when the database was opened, in words that name the place and the remedy; anything
+ * else is a mistake of ours.
+ */
 export function explainOpening(path: string, error: unknown): Error {
   if (error instanceof OperatingError) return error;
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';

@@ -1,5 +1,6 @@
-// Whether the database that is here is the one that was here: not empty where there was a building, not an older copy, not another building's, not without its
-// seals. What it is compared with lies beside it (generation.ts). Whoever means it says so with a command.
+// Whether the database that is here is the one that was here: not empty where there was a building, not an older copy,
+// not another building's, not without its seals. What it is compared with lies beside it (generation.ts). Whoever means
+// it says so with a command.
 
 import type Database from 'better-sqlite3';
 import { randomBytes } from 'node:crypto';

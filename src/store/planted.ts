@@ -1,4 +1,5 @@
-// Triggers and views run with our own statements, and what they write would be sealed as ours: a database holds those that Lintel made, to the letter, and no others.
+// Triggers and views run with our own statements, and what they write would be sealed as ours: a database holds those
+// that Lintel made, to the letter, and no others.
 
 import Database from 'better-sqlite3';
 import { teachFolding } from './fold.ts';

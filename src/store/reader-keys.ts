@@ -1,5 +1,5 @@
-// The Secure Channel keys of readers, sealed for the reader that they belong to, and what each reader said it is. A reader whose key is forgotten must be reset by
-// hand at its door, so every change is durable before anything is sent.
+// The Secure Channel keys of readers, sealed for the reader that they belong to, and what each reader said it is. A
+// reader whose key is forgotten must be reset by hand at its door, so every change is durable before anything is sent.
 
 import { OperatingError } from '../domain/errors.ts';
 import type { KeyOrigin, ReaderKeys } from '../domain/ports.ts';
@@ -17,7 +17,10 @@ type Row = {
 type Now = <T>(fn: () => T) => T;
 
 export class ReaderKeyTable implements ReaderKeys {
-  /** Called when a reader has another key, inside the transaction that says so: the event of it must not be lost to whoever asked for the key and went away. */
+  /**
+   * Called when a reader has another key, inside the transaction that says so: the event of it must not be lost to
+   * whoever asked for the key and went away.
+   */
   onInstalled: (device: string, how: KeyOrigin | null) => void = () => undefined;
   readonly #db: Db;
   readonly #secrets: Secrets;
@@ -95,7 +98,9 @@ export class ReaderKeyTable implements ReaderKeys {
     this.#guarded(device, () => this.#now(change));
   }
 
-  /** A disk that fails is told as the driver understands it; it goes on with the key it has, and doors go on as well. */
+  /**
+   * A disk that fails is told as the driver understands it; it goes on with the key it has, and doors go on as well.
+   */
   #guarded<T>(device: string, work: () => T): T {
     if (!this.#db.open) throw new OperatingError('internal', `the key of ${device}: the database is closed`);
     try {

@@ -1,4 +1,5 @@
-// Saving what is still open: a database whose file was deleted or replaced lives on until its last holder lets go of it, and what was acknowledged meanwhile with it.
+// Saving what is still open: a database whose file was deleted or replaced lives on until its last holder lets go of
+// it, and what was acknowledged meanwhile with it.
 
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { Db } from './db.ts';

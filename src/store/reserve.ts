@@ -1,5 +1,5 @@
-// Room kept for the day on which there is none: a file that is given up when the disk is full, so that what takes access away, and the events of the doors, can still
-// be stored. It is made anew when there is room again.
+// Room kept for the day on which there is none: a file that is given up when the disk is full, so that what takes
+// access away, and the events of the doors, can still be stored. It is made anew when there is room again.
 
 import { randomBytes } from 'node:crypto';
 import { existsSync, renameSync, rmSync, statfsSync } from 'node:fs';

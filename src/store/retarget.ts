@@ -1,5 +1,6 @@
-// Between a credential and the controllers that must hold it: which rows there are, which wait for erasure, and whether a controller could hold it at all. Called
-// inside the transaction of the command, so that no credential is ever stored without its rows.
+// Between a credential and the controllers that must hold it: which rows there are, which wait for erasure, and whether
+// a controller could hold it at all. Called inside the transaction of the command, so that no credential is ever stored
+// without its rows.
 
 import type { ApiError } from '../domain/errors.ts';
 import { scheduleFrom } from '../domain/schedule.ts';
@@ -42,7 +43,10 @@ export function claimZones(store: Store, site: Site, controller: string, schedul
     zonesFor(store, found, scheduleFrom(schedule.content), scheduleKey);
 }
 
-/** The credential is being deleted: what holds a slot waits for its erasure, the rest goes with it. Call it before the credential's row is deleted. */
+/**
+ * The credential is being deleted: what holds a slot waits for its erasure, the rest goes with it. Call it before the
+ * credential's row is deleted.
+ */
 export function release(store: Store, credentialKey: number, nowMs: number): void {
   touchPartners(store, credentialKey, null, []);
   for (const target of store.targets.ofCredential(credentialKey)) {
@@ -93,7 +97,7 @@ function touchPartners(
   }
 }
 
-// ---- acceptance --------------------------------------------------------------------------------------------------------------------------------
+// ---- acceptance -----------------------------------------------------------------------------------------------------
 
 export type CredentialFacts = {
   /** -1 for one that is not stored yet. */
@@ -105,7 +109,10 @@ export type CredentialFacts = {
   card: string | null;
   /** In the clear, for as long as it is judged; null for a card. */
   code: string | null;
-  /** Keyed hash of the code: a controller that refuses the same code twice is asked about all its doors, not only those listed. */
+  /**
+   * Keyed hash of the code: a controller that refuses the same code twice is asked about all its doors, not only those
+   * listed.
+   */
   codeHash: Buffer | null;
   isOneTimeUse: boolean;
   /** Its weekly schedule; null or left out: none. */
@@ -191,7 +198,9 @@ function checkFactors(
     : refusal('not_supported', 'allowed_acs_entrance_ids', `${entrance.name} ${why}. Remedy: leave it out`);
 }
 
-/** A table that refuses the same code twice does so whatever the doors: two people with one code need two controllers. */
+/**
+ * A table that refuses the same code twice does so whatever the doors: two people with one code need two controllers.
+ */
 function checkDuplicate(
   store: Store,
   site: Site,

@@ -1,5 +1,5 @@
-// Whether a controller that decides for itself can keep a schedule, and what of the calendar it must be told: asked when a command is accepted, so that nothing is
-// promised that a door would not keep.
+// Whether a controller that decides for itself can keep a schedule, and what of the calendar it must be told: asked
+// when a command is accepted, so that nothing is promised that a door would not keep.
 
 import type { ApiError } from '../domain/errors.ts';
 import { localMoment } from '../domain/local-time.ts';
@@ -58,8 +58,8 @@ export function zonesFor(
 }
 
 /**
- * The holidays of the coming year as `MM-DD`, the next first, at most `most`. `days` as the store has them. A device keeps days without a year: one that has passed
- * must not come back, and one in a year from today must not be today.
+ * The holidays of the coming year as `MM-DD`, the next first, at most `most`. `days` as the store has them. A device
+ * keeps days without a year: one that has passed must not come back, and one in a year from today must not be today.
  */
 export function holidaysFitting(days: readonly string[], timeZone: string, nowMs: number, most: number): string[] {
   const today = localMoment(nowMs, timeZone).date;

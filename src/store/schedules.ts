@@ -1,4 +1,5 @@
-// Weekly schedules and holidays. A decision reads the schedule with its credential, and asks for the day in two point look-ups.
+// Weekly schedules and holidays. A decision reads the schedule with its credential, and asks for the day in two point
+// look-ups.
 
 import type { Db } from './db.ts';
 

@@ -1,11 +1,15 @@
-// Which columns of which rows decide who is let in, and the seal over them: an HMAC under a key of this one database, derived from the master key. Whoever can
-// write the file and has no key can change, move or copy a row, and cannot make its seal fit.
+// Which columns of which rows decide who is let in, and the seal over them: an HMAC under a key of this one database,
+// derived from the master key. Whoever can write the file and has no key can change, move or copy a row, and cannot
+// make its seal fit.
 
 import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto';
 
 export type SealedValue = string | number | Uint8Array | null;
 
-/** The deciding columns of each table; the first ones are its key. A change of one of them is sealed anew, whoever makes it (sealing.ts). */
+/**
+ * The deciding columns of each table; the first ones are its key. A change of one of them is sealed anew, whoever makes
+ * it (sealing.ts).
+ */
 export const SEALED = {
   users: { key: ['user_key'], rest: ['acs_user_id', 'starts_at', 'ends_at', 'is_suspended'], id: 'acs_user_id' },
   credentials: {
@@ -25,7 +29,10 @@ export type SealedTable = keyof typeof SEALED;
 export const SEALED_TABLES = Object.keys(SEALED) as SealedTable[];
 export const sealedColumns = (table: SealedTable): string[] => [...SEALED[table].key, ...SEALED[table].rest];
 
-/** An entry of a credential's own list: sealed with the revision of that list, so that an entry of an earlier list fits no later one. */
+/**
+ * An entry of a credential's own list: sealed with the revision of that list, so that an entry of an earlier list fits
+ * no later one.
+ */
 export const LIST = 'credential_entrances';
 export type SealedKind = SealedTable | typeof LIST | 'ledger' | 'generation';
 
@@ -35,7 +42,10 @@ const SUM_MODULUS = 2n ** BigInt(8 * SEAL_BYTES);
 export class Sealer {
   readonly #key: KeyObject;
 
-  /** `key`: of this database alone (Secrets.rowKey), so that a row of another one under the same master key does not fit. */
+  /**
+   * `key`: of this database alone (Secrets.rowKey), so that a row of another one under the same master key does not
+   * fit.
+   */
   constructor(key: Uint8Array) {
     this.#key = createSecretKey(key);
   }
@@ -72,7 +82,10 @@ const canonical = (value: SealedValue): string | number | null => {
   return typeof value === 'string' ? `t${value}` : value;
 };
 
-/** Seals added up, whatever their order: the sum tells that a row vanished, or came back from an older copy with a seal that fits. */
+/**
+ * Seals added up, whatever their order: the sum tells that a row vanished, or came back from an older copy with a seal
+ * that fits.
+ */
 export const EMPTY_SUM: Buffer = Buffer.alloc(SEAL_BYTES);
 
 export function movedSum(sum: Uint8Array, removed: Uint8Array | null, added: Uint8Array | null): Buffer {

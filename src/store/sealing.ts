@@ -1,5 +1,6 @@
-// Seals every deciding row as it is written, whoever writes it: triggers of this connection alone, so that no statement goes past them and none of another
-// program sets them off. A row whose seal does not fit is never sealed anew by a change of it: that would make a lie true.
+// Seals every deciding row as it is written, whoever writes it: triggers of this connection alone, so that no statement
+// goes past them and none of another program sets them off. A row whose seal does not fit is never sealed anew by a
+// change of it: that would make a lie true.
 
 import type Database from 'better-sqlite3';
 import { assert } from '../domain/errors.ts';
@@ -14,7 +15,10 @@ export type LedgerRow = { name: LedgerName; row_count: number; sum: Buffer; gene
 export type Urgency = 'none' | 'soon' | 'now';
 
 const SLICE_ROWS = 2000;
-/** Of a credential: what is only the consequence of time or use. A use is remembered soon, for the door does not wait for it. */
+/**
+ * Of a credential: what is only the consequence of time or use. A use is remembered soon, for the door does not wait
+ * for it.
+ */
 const BY_USE = new Set(['used_at', 'invalidated_at']);
 
 export class Sealing {
@@ -146,8 +150,9 @@ CREATE TEMP TRIGGER seal_${LIST}_update AFTER UPDATE OF credential_key, entrance
 END;`;
 
 /**
- * Seals every row as it stands, in slices of one transaction each; the ledger comes with the last one, so that a start that was cut short does it again. Before
- * there are triggers: the rows of a database that knew no seals, and what an operator has said to be right.
+ * Seals every row as it stands, in slices of one transaction each; the ledger comes with the last one, so that a start
+ * that was cut short does it again. Before there are triggers: the rows of a database that knew no seals, and what an
+ * operator has said to be right.
  */
 export function sealAll(db: Db, sealer: Sealer, generation: number): number {
   db.function('lintel_seal_as', { varargs: true, deterministic: true }, (kind: unknown, ...values: unknown[]) =>
@@ -188,7 +193,10 @@ export function sealAll(db: Db, sealer: Sealer, generation: number): number {
   return totals.all.rows;
 }
 
-/** Each slice in a transaction of its own: the log of a large building's database must not grow to the size of the database. */
+/**
+ * Each slice in a transaction of its own: the log of a large building's database must not grow to the size of the
+ * database.
+ */
 function inSlices(
   db: Db,
   table: string,

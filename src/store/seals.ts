@@ -1,4 +1,5 @@
-// Asked before anything opens by a row: does its seal fit? One that does not was written behind our back; it opens nothing, and that is told once.
+// Asked before anything opens by a row: does its seal fit? One that does not was written behind our back; it opens
+// nothing, and that is told once.
 
 import { memberOf } from '../domain/named.ts';
 import type { Clock } from '../domain/ports.ts';
@@ -37,7 +38,10 @@ export class Seals {
   /** Seals that were found to fit, by what they are over. */
   readonly #fitting = new Map<string, Buffer>();
   #listener: (found: readonly Tampered[]) => void = () => undefined;
-  /** What the days of holidays were found to be, and when: another program's write shows in the version, ours in the ledger. */
+  /**
+   * What the days of holidays were found to be, and when: another program's write shows in the version, ours in the
+   * ledger.
+   */
   #holidays: { version: number; sum: Buffer; areSound: boolean } | null = null;
 
   constructor(options: SealsOptions) {

@@ -1,5 +1,5 @@
-// Sealing: PIN and card values are kept as a keyed hash (to look up) and as AES-256-GCM (to write to controllers). All keys come from one master key, which
-// lives outside the database: a stolen file is not a list of PINs.
+// Sealing: PIN and card values are kept as a keyed hash (to look up) and as AES-256-GCM (to write to controllers). All
+// keys come from one master key, which lives outside the database: a stolen file is not a list of PINs.
 
 import {
   createCipheriv,
@@ -105,8 +105,9 @@ function keyedHash(key: KeyObject, content: string | Uint8Array): Buffer {
 }
 
 /**
- * The master key: from the facility file's source, else from systemd's credential `lintel-master-key`, else from `master.key` beside the database, which is made
- * (mode 0400) when neither the database nor a backup of it exists yet. Throws `internal` with the remedy.
+ * The master key: from the facility file's source, else from systemd's credential `lintel-master-key`, else from
+ * `master.key` beside the database, which is made (mode 0400) when neither the database nor a backup of it exists yet.
+ * Throws `internal` with the remedy.
  */
 export function loadMasterKey(
   source: SecretSource | null,
@@ -140,7 +141,10 @@ export function loadMasterKey(
   return readKey(beside);
 }
 
-/** All of it or nothing: what is left of a key that a full disk cut short would look like the key of a building that had credentials, and keep it from starting. */
+/**
+ * All of it or nothing: what is left of a key that a full disk cut short would look like the key of a building that had
+ * credentials, and keep it from starting.
+ */
 function makeKey(path: string): void {
   const unfinished = `${path}.new`;
   try {

@@ -1,5 +1,5 @@
-// The one truth: everything a facility must remember, in one SQLite file with one writing connection. Each table family has a file of its own; all writing
-// goes through `group` and `now` (transactions.ts).
+// The one truth: everything a facility must remember, in one SQLite file with one writing connection. Each table family
+// has a file of its own; all writing goes through `group` and `now` (transactions.ts).
 
 import type { Clock, Random } from '../domain/ports.ts';
 import type { SecretSource } from '../domain/facility.ts';
@@ -211,7 +211,10 @@ export class Store {
     return this.#guard.damage;
   }
 
-  /** Told in the turn in which it is found, perhaps in the middle of a transaction: nothing may be asked of the store there. */
+  /**
+   * Told in the turn in which it is found, perhaps in the middle of a transaction: nothing may be asked of the store
+   * there.
+   */
   onCondition(listener: (condition: Condition) => void): void {
     this.#guard.onChange(listener);
   }
@@ -226,7 +229,10 @@ export class Store {
     this.#guard.condemn({ how: 'damaged', problems });
   }
 
-  /** Looks whether the files are still the ones that are open; to be called now and then, for nothing may be written for long. Never throws. */
+  /**
+   * Looks whether the files are still the ones that are open; to be called now and then, for nothing may be written for
+   * long. Never throws.
+   */
   look(): void {
     if (this.#guard.damage !== null || this.#transactions.isInside) return;
     try {

@@ -1,5 +1,5 @@
-// JSON that Lintel wrote itself and that decides nothing, read back. Whoever changed the file behind its back may have left anything there: one such row must not
-// keep the others of a list from being shown.
+// JSON that Lintel wrote itself and that decides nothing, read back. Whoever changed the file behind its back may have
+// left anything there: one such row must not keep the others of a list from being shown.
 
 /** What was stored; null where it was nothing, or is no JSON any more. */
 export function storedJson(text: string | null): unknown {

@@ -1,5 +1,6 @@
-// What each controller should hold: one row per credential and controller, which owns the slot from before the first write until after the verified erasure.
-// A row is judged when it is due, by the clock; what has to be done at the controller then waits in one of two queues, erasures and writes.
+// What each controller should hold: one row per credential and controller, which owns the slot from before the first
+// write until after the verified erasure. A row is judged when it is due, by the clock; what has to be done at the
+// controller then waits in one of two queues, erasures and writes.
 
 import type { Statement } from 'better-sqlite3';
 import type { Db } from './db.ts';
@@ -63,8 +64,9 @@ const CHANGEABLE = [
 ] as const; // prettier-ignore
 
 /**
- * For statements about one row: a constraint that is broken undoes nothing of the statement, for of a single row there is nothing to undo. Otherwise SQLite keeps a
- * copy of every page that the statement and its trigger touch, which costs more than the change. The error is thrown all the same, and undoes the transaction's part.
+ * For statements about one row: a constraint that is broken undoes nothing of the statement, for of a single row there
+ * is nothing to undo. Otherwise SQLite keeps a copy of every page that the statement and its trigger touch, which costs
+ * more than the change. The error is thrown all the same, and undoes the transaction's part.
  */
 const UPDATE_ROW = 'UPDATE OR FAIL targets SET';
 
@@ -317,7 +319,10 @@ export class TargetTable {
     return this.#queue.all(controller, waits, limit);
   }
 
-  /** What each of these rows waits for at the controller, and when it is judged; in one look, for outside a transaction each costs a lock of its own. */
+  /**
+   * What each of these rows waits for at the controller, and when it is judged; in one look, for outside a transaction
+   * each costs a lock of its own.
+   */
   waits(targetKeys: readonly number[]): Map<number, Waits> {
     return new Map(this.#waits.all(JSON.stringify(targetKeys)).map((row) => [row.target_key, row]));
   }
@@ -341,7 +346,10 @@ export class TargetTable {
     this.#update.run(target);
   }
 
-  /** As `update`, for a row that stands in the store as `stored`: what is equal is left alone, and so are the indexes over it. */
+  /**
+   * As `update`, for a row that stands in the store as `stored`: what is equal is left alone, and so are the indexes
+   * over it.
+   */
   change(stored: TargetRow, target: TargetRow): void {
     const values: (Buffer | string | number | null)[] = [];
     let columns = 0;
@@ -379,7 +387,10 @@ export class TargetTable {
     this.#touchRow.run(targetKey);
   }
 
-  /** One slice of judging all rows of a controller anew, those behind the key `after`; returns the last key, null when there are no more. */
+  /**
+   * One slice of judging all rows of a controller anew, those behind the key `after`; returns the last key, null when
+   * there are no more.
+   */
   touchController(controller: string, after: number, limit: number): number | null {
     return this.#touchController
       .all(controller, after, limit)
@@ -431,7 +442,10 @@ export class TargetTable {
     return { pending: counts?.pending ?? 0, used: counts?.used ?? 0 };
   }
 
-  /** How many others take a slot at the same time at the worst moment of `[starts, ends)`; null bounds are open. Costs one look at every row of the controller. */
+  /**
+   * How many others take a slot at the same time at the worst moment of `[starts, ends)`; null bounds are open. Costs
+   * one look at every row of the controller.
+   */
   mostAtOnce(controller: string, starts: number | null, ends: number | null, except: number): number {
     const from = starts ?? -Infinity;
     const begins: number[] = [];
@@ -452,8 +466,9 @@ export class TargetTable {
   }
 
   /**
-   * Rows to be judged at once that own no slot, and whose windows say that they belong into the table now, are put into the queue as they are: whoever writes them
-   * judges them in any case. Looks at `limit` rows behind the key `after`; returns the last of them, null when there are no more.
+   * Rows to be judged at once that own no slot, and whose windows say that they belong into the table now, are put into
+   * the queue as they are: whoever writes them judges them in any case. Looks at `limit` rows behind the key `after`;
+   * returns the last of them, null when there are no more.
    */
   queueBegun(controller: string, after: number, limit: number, nowMs: number, wallMs: number): number | null {
     const last = this.#lastAtOnce.get(controller, after, limit)?.last ?? null;
@@ -477,7 +492,9 @@ export class TargetTable {
     return this.#hasDeferred.get(controller) !== undefined;
   }
 
-  /** Of those at most `limit` are judged anew as if they had not made way, the earliest start first; returns how many. */
+  /**
+   * Of those at most `limit` are judged anew as if they had not made way, the earliest start first; returns how many.
+   */
   undefer(controller: string, limit: number): number {
     return this.#undefer.run(controller, limit).changes;
   }

@@ -1,6 +1,6 @@
-// The two verbs by which anything is ever written. `group` joins the open group commit with a savepoint of its own: commands and bookkeeping share one flush.
-// `now` commits what is open, runs in a transaction of its own and returns when it is durable: decisions use only that, for an event that joined a group
-// would vanish with the group's rollback.
+// The two verbs by which anything is ever written. `group` joins the open group commit with a savepoint of its own:
+// commands and bookkeeping share one flush. `now` commits what is open, runs in a transaction of its own and returns
+// when it is durable: decisions use only that, for an event that joined a group would vanish with the group's rollback.
 
 import type { Clock } from '../domain/ports.ts';
 import { assert } from '../domain/errors.ts';
@@ -19,7 +19,10 @@ export type GroupHooks = {
 export type CommitObserver = {
   /** Writes what belongs into the transaction as its last. */
   beforeCommit: () => void;
-  /** Throws when what was committed is not where the next start would look for it: then nobody is told that it is durable. */
+  /**
+   * Throws when what was committed is not where the next start would look for it: then nobody is told that it is
+   * durable.
+   */
   confirm: () => void;
   /** It is durable, and nobody was told yet. */
   committed: () => void;
@@ -27,7 +30,10 @@ export type CommitObserver = {
   afterCommit: () => void;
 };
 
-/** A group of nothing but slices is committed after so many turns of the loop, whether or not there are more: a decision that comes next has to wait for it. */
+/**
+ * A group of nothing but slices is committed after so many turns of the loop, whether or not there are more: a decision
+ * that comes next has to wait for it.
+ */
 const MOST_TURNS_OPEN = 8;
 
 export class Transactions {
@@ -68,8 +74,9 @@ export class Transactions {
   }
 
   /**
-   * Runs `fn` inside the open group, opening one where there is none; the group commits at the next `flush`, at the latest on the next turn of the loop, or a few
-   * turns later while there are only slices in it. When `fn` throws, what it wrote is undone and the error is passed on; the rest of the group stays.
+   * Runs `fn` inside the open group, opening one where there is none; the group commits at the next `flush`, at the
+   * latest on the next turn of the loop, or a few turns later while there are only slices in it. When `fn` throws, what
+   * it wrote is undone and the error is passed on; the rest of the group stays.
    */
   group<T>(fn: () => T, hooks: GroupHooks = {}): T {
     assert(!this.#isInside, 'transactions do not nest');

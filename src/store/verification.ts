@@ -1,5 +1,5 @@
-// Looks at every sealed row, whether anybody uses it or not: in a worker thread with a read-only connection of its own, one row at a time, so that a million of
-// them take no memory and no door waits.
+// Looks at every sealed row, whether anybody uses it or not: in a worker thread with a read-only connection of its own,
+// one row at a time, so that a million of them take no memory and no door waits.
 
 import Database from 'better-sqlite3';
 import { createHash } from 'node:crypto';
@@ -16,9 +16,14 @@ export type Findings = {
   /** Whose seal does not fit: the first of them, and how many. */
   tampered: Tampered[];
   count: number;
-  /** Rows that vanished, or came back from an older copy of this very database: the seals fit, and their sum does not. */
+  /**
+   * Rows that vanished, or came back from an older copy of this very database: the seals fit, and their sum does not.
+   */
   isExchanged: boolean;
-  /** What must be added to the stored digest so that it is the one of the rows (hexadecimal, modulo 2^256), and to the counts; null: nothing. */
+  /**
+   * What must be added to the stored digest so that it is the one of the rows (hexadecimal, modulo 2^256), and to the
+   * counts; null: nothing.
+   */
   digest: { sum: string; users: number; credentials: number } | null;
   /** Numbers between the oldest and the newest event that are not there. */
   gaps: Gap[];

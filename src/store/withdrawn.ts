@@ -1,4 +1,5 @@
-// What was taken away by a command that the disk had no room for: it holds in memory at once, at the doors that Lintel decides for, until the command could be stored.
+// What was taken away by a command that the disk had no room for: it holds in memory at once, at the doors that Lintel
+// decides for, until the command could be stored.
 
 export class Withdrawn {
   readonly #credentials = new Map<string, number>();

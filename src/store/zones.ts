@@ -1,5 +1,6 @@
-// Which numbered time zone of a controller holds which part of which schedule. A schedule takes one zone for each range that its fullest day has; a number is given
-// to another schedule only when no slot of the controller can name it any more.
+// Which numbered time zone of a controller holds which part of which schedule. A schedule takes one zone for each range
+// that its fullest day has; a number is given to another schedule only when no slot of the controller can name it any
+// more.
 
 import type { Db } from './db.ts';
 
@@ -16,7 +17,10 @@ export type ZoneRow = {
 
 export type WantingRow = { target_key: number; credential_key: number };
 
-/** What a controller was told of the holidays, null for nothing that can be relied on, and the most days it was ever told. */
+/**
+ * What a controller was told of the holidays, null for nothing that can be relied on, and the most days it was ever
+ * told.
+ */
 export type HolidaysTold = { written: string | null; most: number };
 
 /** The numbers that may be given away at a controller, both included. */
@@ -130,7 +134,10 @@ export class ZoneTable {
     return this.#free(controller, range).length + this.#idle(controller, range, scheduleKey).length >= needed - own;
   }
 
-  /** Inside a transaction: gives the schedule as many zones as it needs here; false, and nothing changed, when they cannot be had. */
+  /**
+   * Inside a transaction: gives the schedule as many zones as it needs here; false, and nothing changed, when they
+   * cannot be had.
+   */
   claim(controller: string, range: ZoneRange, scheduleKey: number, needed: number): boolean {
     const own = this.#chain.all(controller, scheduleKey).length;
     if (own >= needed) return true;
@@ -195,13 +202,19 @@ export class ZoneTable {
     this.#leave.run(controller, scheduleKey);
   }
 
-  /** The controller keeps what the schedule was and will not have what it is: it has no zones here any more, and slots that name one are judged by that. */
+  /**
+   * The controller keeps what the schedule was and will not have what it is: it has no zones here any more, and slots
+   * that name one are judged by that.
+   */
   refuse(controller: string, scheduleKey: number): void {
     this.#touchNaming.run(controller, scheduleKey, controller);
     this.#leave.run(controller, scheduleKey);
   }
 
-  /** A schedule of which the facility file gives us one number no more has none of its numbers any more: a part of it would be another schedule. */
+  /**
+   * A schedule of which the facility file gives us one number no more has none of its numbers any more: a part of it
+   * would be another schedule.
+   */
   leaveOutside(controller: string, { firstZone, lastZone }: ZoneRange): void {
     this.#outside.run({ controller, firstZone, lastZone });
   }
@@ -212,7 +225,10 @@ export class ZoneTable {
     return key !== null && this.#chain.all(controller, key).some(isNamed);
   }
 
-  /** Whether a slot of the controller may name a zone of any schedule that is gone: nobody knows any more to which others that one leads. */
+  /**
+   * Whether a slot of the controller may name a zone of any schedule that is gone: nobody knows any more to which
+   * others that one leads.
+   */
   isGoneNamed(controller: string): boolean {
     return this.#isGoneNamed.get(controller) !== undefined || this.#isDoubtful.get(controller) !== undefined;
   }
@@ -227,7 +243,9 @@ export class ZoneTable {
     return this.#wanting.all(controller, message, after, limit);
   }
 
-  /** The schedules that a slot of this credential may follow here: its own, and those of its user's other credentials. */
+  /**
+   * The schedules that a slot of this credential may follow here: its own, and those of its user's other credentials.
+   */
   followedBy(credentialKey: number, controller: string): number[] {
     return this.#followedBy.all(credentialKey, controller).map(({ schedule_key: key }) => key);
   }

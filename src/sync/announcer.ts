@@ -1,5 +1,5 @@
-// What the synchronisation says in events, always inside the transaction that changes the row: per controller Seam's access_code.*, and over all controllers of a
-// credential acs_credential.issued and reissued.
+// What the synchronisation says in events, always inside the transaction that changes the row: per controller Seam's
+// access_code.*, and over all controllers of a credential acs_credential.issued and reissued.
 
 import { newEvent, type DeviceBody } from '../domain/events.ts';
 import type { EventBudgets } from '../domain/event-budget.ts';

@@ -1,5 +1,5 @@
-// The clock of a controller, by which it keeps windows and weeks: looked at when it comes back and behind each half hour, for there and only there a wall clock is put
-// forward or back, and set where it is wrong.
+// The clock of a controller, by which it keeps windows and weeks: looked at when it comes back and behind each half
+// hour, for there and only there a wall clock is put forward or back, and set where it is wrong.
 
 import { OperatingError } from '../domain/errors.ts';
 import { stopIfAsked, type Post } from './post.ts';

@@ -1,5 +1,6 @@
-// What a controller decided by itself, brought up: its events are read, mapped from slot to credential, stored, and only then freed at the device. A crash between
-// the two makes the device tell them again; the cursor of the last stored one says which are known.
+// What a controller decided by itself, brought up: its events are read, mapped from slot to credential, stored, and
+// only then freed at the device. A crash between the two makes the device tell them again; the cursor of the last
+// stored one says which are known.
 
 import { newEvent, type BodyOf, type EventType, type NewEvent } from '../domain/events.ts';
 import type { Clock, ControllerEvent, Device, EventDevice, Log, Timer } from '../domain/ports.ts';
@@ -18,7 +19,10 @@ import { isLately, isWatched, ToldByInputs } from './told-by-inputs.ts';
 const POLL_MS = 1000;
 const CALL_MS = 10_000;
 const PER_READ = 32;
-/** One drain reads no more than this, and no longer: a device that never runs dry, or a slow line, must not hold up what waits behind it. */
+/**
+ * One drain reads no more than this, and no longer: a device that never runs dry, or a slow line, must not hold up what
+ * waits behind it.
+ */
 const MOST_READS = 64;
 const MOST_MS = 2000;
 /** An input that is watched has been read by then. */
@@ -38,7 +42,10 @@ export type CollectorOptions = {
   wake: (controllers: readonly string[]) => void;
 };
 
-/** An event of the device, what it is in our words, and whether that is told; null and false: it is passed over or only counted. */
+/**
+ * An event of the device, what it is in our words, and whether that is told; null and false: it is passed over or only
+ * counted.
+ */
 type Collected = { event: ControllerEvent; stored: Stored | null; isTold: boolean };
 type Stored = { event: NewEvent; credential: CredentialRow | undefined };
 
@@ -236,7 +243,10 @@ export class Collector {
     return sequence !== null;
   }
 
-  /** An input is polled, and the record may have been read before it: it is given a moment to show the same. Once for all that waits at the device by then. */
+  /**
+   * An input is polled, and the record may have been read before it: it is given a moment to show the same. Once for
+   * all that waits at the device by then.
+   */
   async #letInputsShow(events: readonly ControllerEvent[]): Promise<void> {
     const { clock, device } = this.#options;
     if (clock.monotonicMs() < this.#inputsShownUntilMs || !device.status().online) return;

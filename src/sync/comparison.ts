@@ -1,5 +1,5 @@
-// The full comparison: every slot of the table is read, in chunks between which erasures and writes go on. What is ours and not as we left it is written again and
-// said once; what is not ours is noted and left alone.
+// The full comparison: every slot of the table is read, in chunks between which erasures and writes go on. What is ours
+// and not as we left it is written again and said once; what is not ours is noted and left alone.
 
 import type { SlotReading } from '../domain/ports.ts';
 import { OperatingError } from '../domain/errors.ts';
@@ -97,7 +97,10 @@ export class Comparison {
   }
 }
 
-/** Inside a transaction: true when the slot does not hold what we left in it. A record that the profile now reads differently is taken over as it reads. */
+/**
+ * Inside a transaction: true when the slot does not hold what we left in it. A record that the profile now reads
+ * differently is taken over as it reads.
+ */
 export function differs(post: Post, target: TargetRow, reading: SlotReading): boolean {
   const hash = post.store.secrets.imageHash(reading.image);
   if (target.read_hash?.equals(hash) === true) return false;
@@ -114,7 +117,10 @@ export function differs(post: Post, target: TargetRow, reading: SlotReading): bo
   return false;
 }
 
-/** A few owned slots here and there that hold what we left in them, as far as we know: one that was found empty shows nothing by being empty. */
+/**
+ * A few owned slots here and there that hold what we left in them, as far as we know: one that was found empty shows
+ * nothing by being empty.
+ */
 export function sampleOf(post: Post, most: number): (TargetRow & { slot: number })[] {
   const { store, controller } = post;
   const { firstSlot, count } = controller.slots;
@@ -153,7 +159,10 @@ const MEMORY_SLOTS = 8;
 /** Of fewer slots somebody may have emptied each. */
 const MEMORY_SLOTS_LEAST = 3;
 
-/** Whether the table is empty where we have filled it: nobody did that slot by slot. Told once; what each slot should hold is written again like after a restart. */
+/**
+ * Whether the table is empty where we have filled it: nobody did that slot by slot. Told once; what each slot should
+ * hold is written again like after a restart.
+ */
 async function hasLostMemory(post: Post): Promise<boolean> {
   const sample = sampleOf(post, MEMORY_SLOTS).filter(isThere);
   if (sample.length < MEMORY_SLOTS_LEAST) return false;
@@ -172,7 +181,10 @@ async function hasLostMemory(post: Post): Promise<boolean> {
   return true;
 }
 
-/** Empties foreign slots: all of them where the facility file says so, else those of which somebody has asked it. A message when it could not be done. */
+/**
+ * Empties foreign slots: all of them where the facility file says so, else those of which somebody has asked it. A
+ * message when it could not be done.
+ */
 export async function eraseForeign(post: Post, most: number): Promise<{ left: boolean; problem: string | null }> {
   const { store, controller, map } = post;
   const all = foreignToErase(post, most + 1);

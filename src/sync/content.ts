@@ -1,4 +1,5 @@
-// From an outline to what goes over the wire, and back to a keyed hash: secrets are opened here, for as long as one write takes.
+// From an outline to what goes over the wire, and back to a keyed hash: secrets are opened here, for as long as one
+// write takes.
 
 import type { SlotContent } from '../domain/ports.ts';
 import { assert, OperatingError } from '../domain/errors.ts';
@@ -16,7 +17,10 @@ export function sourcesOf(store: Store, { cardOf, codeOf }: Outline, own: Creden
   return { card: secretsOf(cardOf), code: secretsOf(codeOf) };
 }
 
-/** Keyed hash of a content: equal exactly when the device would be sent the same. Opens no secret: the stored hashes stand for them. */
+/**
+ * Keyed hash of a content: equal exactly when the device would be sent the same. Opens no secret: the stored hashes
+ * stand for them.
+ */
 export function outlineHash(store: Store, outline: Outline, sources: Sources = sourcesOf(store, outline)): Buffer {
   const canonical = JSON.stringify([
     sources.card?.card_hash?.toString('hex') ?? null,
@@ -52,7 +56,8 @@ function openSecret(store: Store, row: CredentialSecrets | undefined, kind: 'car
   try {
     const value = store.secrets.open(sealed, `${kind} ${row.acs_credential_id}`);
     const hash = kind === 'card' ? store.secrets.cardHash(value) : store.secrets.codeHash(value);
-    // The hash is under the seal of the row: an earlier card or code of the same credential must not come back beside it.
+    // The hash is under the seal of the row: an earlier card or code of the same credential must not come back beside
+    // it.
     if ((kind === 'card' ? row.card_hash : row.code_hash)?.equals(hash) === true) return value;
     throw new OperatingError('internal', `the sealed ${kind} of ${row.acs_credential_id} is not the one it has now`);
   } catch (error) {

@@ -1,4 +1,5 @@
-// The plan in words, for people: what would be written where, and why, and what waits for which instant. Looks only; changes nothing.
+// The plan in words, for people: what would be written where, and why, and what waits for which instant. Looks only;
+// changes nothing.
 
 import type { Device } from '../domain/ports.ts';
 import type { Site } from '../domain/site.ts';
@@ -25,7 +26,10 @@ export type PlannedChange = {
 
 const ROWS_PER_LOOK = 256;
 
-/** What the controller's rows wait for, erasures first, then writes, then what is for later. Rows that are as they should be are left out. */
+/**
+ * What the controller's rows wait for, erasures first, then writes, then what is for later. Rows that are as they
+ * should be are left out.
+ */
 export function describePlan(
   store: Store,
   site: Site,

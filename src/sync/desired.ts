@@ -1,5 +1,6 @@
-// What a controller should hold for one credential at one instant, as a pure function: whether anything, which doors, which window, and when to ask again.
-// Secrets do not come near: an outline names whose card and whose code, and content.ts fills them in just before the wire.
+// What a controller should hold for one credential at one instant, as a pure function: whether anything, which doors,
+// which window, and when to ask again. Secrets do not come near: an outline names whose card and whose code, and
+// content.ts fills them in just before the wire.
 
 import type { Factors } from '../domain/facility.ts';
 import type { SlotCapabilities } from '../domain/ports.ts';
@@ -24,7 +25,10 @@ export type DoorFacts = { door: number; factors: Factors };
 export type Question = {
   /** Null: deleted. */
   credential: CredentialFacts | null;
-  /** The user's codes that list a door of this controller where card and code are both asked for; the one in use now comes first. */
+  /**
+   * The user's codes that list a door of this controller where card and code are both asked for; the one in use now
+   * comes first.
+   */
   codes: readonly CredentialFacts[];
   windows: SlotCapabilities['windows'];
   pinWithoutCard: boolean;
@@ -66,7 +70,10 @@ export type Desired =
   | { kind: 'carried'; nextDueMs: number | null }
   | { kind: 'present'; outline: Outline; startsAtMs: number | null; hasBegun: boolean; nextDueMs: number | null };
 
-/** Why a controller will not hold it before somebody changes something, for people; null for everything that is as it should be. */
+/**
+ * Why a controller will not hold it before somebody changes something, for people; null for everything that is as it
+ * should be.
+ */
 export const whyUnheld = (why: AbsentWhy): string | null => UNHELD[why] ?? null;
 const UNHELD: Readonly<Partial<Record<AbsentWhy, string>>> = {
   tampered:
@@ -77,11 +84,16 @@ const UNHELD: Readonly<Partial<Record<AbsentWhy, string>>> = {
     'Card and code follow two schedules, and a slot of the controller names one. Remedy: give both the same',
 };
 
-/** The credential may come back by time alone, or with its user's next credential: as against one that was taken away. */
+/**
+ * The credential may come back by time alone, or with its user's next credential: as against one that was taken away.
+ */
 export const isWaiting = (why: AbsentWhy): boolean =>
   why === 'not_yet_valid' || why === 'clock_untrusted' || why === 'no_code_to_the_card';
 
-/** The instant by which windows are judged: an untrusted clock is only known to be past its floor. Null: nothing is known at all. */
+/**
+ * The instant by which windows are judged: an untrusted clock is only known to be past its floor. Null: nothing is
+ * known at all.
+ */
 export const certainInstant = (time: TimeWitness): number | null => (time.trusted ? time.nowMs : time.floorMs);
 
 export function desired(question: Question): Desired {
@@ -113,7 +125,8 @@ function desiredCode(credential: CredentialFacts, question: Question): Desired {
   const doors = credential.doors.filter(({ factors }) => factors === 'code' || factors === 'card_or_code');
   if (doors.length > 0 && question.pinWithoutCard) return inWindow(credential, null, doors, question);
   const isCarried = credential.doors.some(({ factors }) => factors === 'card_and_code');
-  // The facility file may have said otherwise when it was accepted: what a slot without a card lets in must not stay there.
+  // The facility file may have said otherwise when it was accepted: what a slot without a card lets in must not stay
+  // there.
   if (!isCarried) return absent(doors.length > 0 ? 'no_card_to_the_code' : 'entrance_not_allowed');
   const phase = phaseOf(effectiveWindow(credential), question);
   if (phase.kind === 'absent') return phase;
@@ -186,7 +199,10 @@ const effectiveWindow = (credential: CredentialFacts): Window =>
 
 type Phase = (Desired & { kind: 'absent' }) | { kind: 'inside'; hasBegun: boolean; nextDueMs: number | null };
 
-/** A window against the clock: when the controller keeps windows itself it gets them `preloadMs` ahead, else the credential is there from start to end. */
+/**
+ * A window against the clock: when the controller keeps windows itself it gets them `preloadMs` ahead, else the
+ * credential is there from start to end.
+ */
 function phaseOf(window: Window, { windows, preloadMs, time }: Question): Phase {
   const { startsAtMs: start, endsAtMs: end } = window;
   if (start === null && end === null) return { kind: 'inside', hasBegun: true, nextDueMs: null };

@@ -1,4 +1,5 @@
-// Erasures, ahead of every write: the slot stays owned until it was read empty. A controller that cannot be read is believed when it acknowledges.
+// Erasures, ahead of every write: the slot stays owned until it was read empty. A controller that cannot be read is
+// believed when it acknowledges.
 
 import type { SlotOutcome } from '../domain/ports.ts';
 import { AT_ONCE, WAITS, type TargetRow } from '../store/targets.ts';

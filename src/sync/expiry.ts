@@ -1,4 +1,5 @@
-// Says once of every credential whose end has come that it cannot be used any more. Driven by the next end and the clock, as far as the clock can be trusted.
+// Says once of every credential whose end has come that it cannot be used any more. Driven by the next end and the
+// clock, as far as the clock can be trusted.
 
 import { invalidated } from '../domain/invalidated.ts';
 import type { Clock, Log, Timer } from '../domain/ports.ts';

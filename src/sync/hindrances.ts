@@ -1,4 +1,5 @@
-// Why rows that are on their way do not arrive: kept in memory for as long as it lasts, since it passes by itself and a restart tries all of them at once.
+// Why rows that are on their way do not arrive: kept in memory for as long as it lasts, since it passes by itself and a
+// restart tries all of them at once.
 
 export class Hindrances {
   /** At most one entry per row of the controller: bounded by its table. */

@@ -1,4 +1,5 @@
-// Reads from the store what `desired` asks for, and brings a row to what it answers: a few point lookups per row, whatever the size of the building.
+// Reads from the store what `desired` asks for, and brings a row to what it answers: a few point lookups per row,
+// whatever the size of the building.
 
 import type { Site, SlotController } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
@@ -87,8 +88,9 @@ export class Judge {
   }
 
   /**
-   * Inside a transaction: writes the row as the judgement has it, with what is to be announced by that, or deletes it when nothing of it is left. What has to be
-   * done at the controller then waits in a queue. `stored`: the row as it stands in the store, where that is known. Returns the row, null when it is gone.
+   * Inside a transaction: writes the row as the judgement has it, with what is to be announced by that, or deletes it
+   * when nothing of it is left. What has to be done at the controller then waits in a queue. `stored`: the row as it
+   * stands in the store, where that is known. Returns the row, null when it is gone.
    */
   apply(
     target: TargetRow,
@@ -187,7 +189,8 @@ export class Judge {
     }
     const isStart = answer.startsAtMs !== null && !answer.hasBegun;
     const { erase_since, erase_reason, is_overdue } = target;
-    // What a refused content was to replace still lies there: it is owed since the first try, however often it is tried.
+    // What a refused content was to replace still lies there: it is owed since the first try, however often it is
+    // tried.
     const owed = target.state === 'failed' && target.slot !== null ? { erase_since, erase_reason, is_overdue } : null;
     return {
       ...common,
@@ -272,7 +275,10 @@ const STAGE_EVENTS = {
 
 export const isThere = (target: TargetRow): boolean => target.state === 'set' || target.state === 'unconfirmed';
 
-/** Its slot is wanted by somebody else before its start. Nobody is let in by it meanwhile, so that it waits behind every other erasure, and no alarm watches it. */
+/**
+ * Its slot is wanted by somebody else before its start. Nobody is let in by it meanwhile, so that it waits behind every
+ * other erasure, and no alarm watches it.
+ */
 const givingWay = (target: TargetRow, startsAtMs: number | null): TargetRow => ({
   ...target,
   ...(target.state === 'removing' ? {} : { attempts: 0, error_type: null, error_message: null }),

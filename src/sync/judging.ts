@@ -1,4 +1,5 @@
-// What is due at one controller is judged, by the clock and whether or not the controller answers, and what should long be gone from it is told of.
+// What is due at one controller is judged, by the clock and whether or not the controller answers, and what should long
+// be gone from it is told of.
 
 import type { TargetRow } from '../store/targets.ts';
 import { certainInstant } from './desired.ts';

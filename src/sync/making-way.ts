@@ -1,5 +1,6 @@
-// A full table: what has not begun yet gives its slot to what needs one now, the latest start first, and comes back when there is room again, at the latest at its
-// start. Its slot is erased and read empty before anybody else has it, as every slot.
+// A full table: what has not begun yet gives its slot to what needs one now, the latest start first, and comes back
+// when there is room again, at the latest at its start. Its slot is erased and read empty before anybody else has it,
+// as every slot.
 
 import type { TargetRow } from '../store/targets.ts';
 import { AT_ONCE, WAITS } from '../store/targets.ts';
@@ -44,7 +45,9 @@ export async function makeWay(
   });
 }
 
-/** Inside a transaction: so many slots have become free for those that wait for one. Returns how many of them are left. */
+/**
+ * Inside a transaction: so many slots have become free for those that wait for one. Returns how many of them are left.
+ */
 export function giveWaiting(post: Post, freed: number): number {
   let left = freed;
   for (const targetKey of post.awaitingSlot) {
@@ -56,7 +59,10 @@ export function giveWaiting(post: Post, freed: number): number {
   return left;
 }
 
-/** When nothing else waits: what gave way comes back as far as there is room, the earliest start first. True when some of it does. */
+/**
+ * When nothing else waits: what gave way comes back as far as there is room, the earliest start first. True when some
+ * of it does.
+ */
 export async function comeBack(post: Post): Promise<boolean> {
   const { store, controller, map } = post;
   if (map.free === 0 || !store.targets.hasDeferred(controller.name)) return false;

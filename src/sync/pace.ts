@@ -1,5 +1,5 @@
-// How many slots one step takes: many, for the driver fills its transfers with them and a step costs two commits; but no more than about a second of the bus,
-// for an erasure that comes now waits until the step is over.
+// How many slots one step takes: many, for the driver fills its transfers with them and a step costs two commits; but
+// no more than about a second of the bus, for an erasure that comes now waits until the step is over.
 
 import type { Clock } from '../domain/ports.ts';
 

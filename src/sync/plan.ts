@@ -1,5 +1,6 @@
-// The plan for one controller as a pure function: from what the due rows should hold and what is known of their slots to steps in their order. It sees the due
-// rows and the lowest free slots only, never the table: a change among a hundred thousand credentials costs what it costs among a thousand.
+// The plan for one controller as a pure function: from what the due rows should hold and what is known of their slots
+// to steps in their order. It sees the due rows and the lowest free slots only, never the table: a change among a
+// hundred thousand credentials costs what it costs among a thousand.
 
 export type PlanRow = {
   targetKey: number;
@@ -24,7 +25,10 @@ export type Step = {
 
 export type PlanSituation = {
   rows: readonly PlanRow[];
-  /** The lowest free slots, neither used nor foreign, in ascending order; as many as there are rows, or fewer when the table is full. */
+  /**
+   * The lowest free slots, neither used nor foreign, in ascending order; as many as there are rows, or fewer when the
+   * table is full.
+   */
   freeSlots: readonly number[];
   canRead: boolean;
   /** Free slots were seen empty so lately that they need not be read again. */

@@ -1,4 +1,5 @@
-// One controller as the synchronisation works on it: everything a step needs in one place, reading with a deadline, and store work cut into slices.
+// One controller as the synchronisation works on it: everything a step needs in one place, reading with a deadline, and
+// store work cut into slices.
 
 import type { Clock, Device, Log, Random, SlotDevice, SlotOutcome, SlotReading, SlotWrite } from '../domain/ports.ts';
 import { withDeadline } from '../domain/deadline.ts';
@@ -16,7 +17,10 @@ import type { SlotMap } from './slot-map.ts';
 /** Store work in one turn of the loop; longer, and the wire would wait for it with an answer in hand. */
 const SLICE_MS = 2;
 const MOST_PER_SLICE = 256;
-/** A driver has deadlines of its own; this one only catches a driver that hangs. A slot with a commit handshake may take two seconds. */
+/**
+ * A driver has deadlines of its own; this one only catches a driver that hangs. A slot with a commit handshake may take
+ * two seconds.
+ */
 const CALL_MS = 60_000;
 const CALL_PER_SLOT_MS = 2500;
 
@@ -54,7 +58,10 @@ export type StepResult = {
   asked: number;
   unknown: number;
   problem: string | null;
-  /** It was about one row alone that had failed before: that says something about its slot, nothing about the controller. */
+  /**
+   * It was about one row alone that had failed before: that says something about its slot, nothing about the
+   * controller.
+   */
   isRepeat: boolean;
 };
 export const FINE: StepResult = { asked: 0, unknown: 0, problem: null, isRepeat: false };
@@ -62,7 +69,10 @@ export const FINE: StepResult = { asked: 0, unknown: 0, problem: null, isRepeat:
 /** True when the step got nothing at all out of the controller. */
 export const wasSilent = (result: StepResult): boolean => result.asked > 0 && result.unknown === result.asked;
 
-/** Inside a transaction: a row alone in its step that stays unknown is set aside, so that one bad slot does not hold up the others. */
+/**
+ * Inside a transaction: a row alone in its step that stays unknown is set aside, so that one bad slot does not hold up
+ * the others.
+ */
 export function setAside(post: Post, target: TargetRow): void {
   const attempts = target.attempts + 1;
   post.store.targets.update({ ...target, attempts, waits: null });
@@ -74,7 +84,10 @@ export const canRead = (post: Post): boolean => post.controller.slots.readBack !
 /** What cutting store work into slices takes. */
 export type Slicer = Pick<Post, 'store' | 'clock' | 'isStopping'>;
 
-/** Runs `each` over the items inside the open group, a slice per turn of the loop, and returns when all of it is durable. */
+/**
+ * Runs `each` over the items inside the open group, a slice per turn of the loop, and returns when all of it is
+ * durable.
+ */
 export async function inSlices<T>(slicer: Slicer, items: readonly T[], each: (item: T) => void): Promise<void> {
   let at = 0;
   const next = (): boolean => {
@@ -88,8 +101,9 @@ export async function inSlices<T>(slicer: Slicer, items: readonly T[], each: (it
 }
 
 /**
- * Runs `step` inside the open group for as long as it answers that more is left, a slice per turn of the loop, and returns when all of it is durable. Throws what the
- * disk said when a part of it was undone, also if that was in the commit of somebody else.
+ * Runs `step` inside the open group for as long as it answers that more is left, a slice per turn of the loop, and
+ * returns when all of it is durable. Throws what the disk said when a part of it was undone, also if that was in the
+ * commit of somebody else.
  */
 export async function whileLeft(slicer: Slicer, step: () => boolean): Promise<void> {
   const { store, clock } = slicer;

@@ -1,5 +1,6 @@
-// Rows that are tried again after a pause: 1 s doubling to 5 min, with jitter so that many controllers do not knock together. Kept in memory and by the monotonic
-// clock, since the other one may leap; a restart tries all of them at once.
+// Rows that are tried again after a pause: 1 s doubling to 5 min, with jitter so that many controllers do not knock
+// together. Kept in memory and by the monotonic clock, since the other one may leap; a restart tries all of them at
+// once.
 
 import type { Clock, Random } from '../domain/ports.ts';
 

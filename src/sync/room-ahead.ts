@@ -1,5 +1,6 @@
-// Looks ahead whether everybody who was accepted will find a slot when the time comes. Commands that would overfill a table are refused, but a table shrinks: others
-// fill slots at the device, the facility file says another size or moves an entrance. Whoever will stand before a shut door is told of ahead, and once.
+// Looks ahead whether everybody who was accepted will find a slot when the time comes. Commands that would overfill a
+// table are refused, but a table shrinks: others fill slots at the device, the facility file says another size or moves
+// an entrance. Whoever will stand before a shut door is told of ahead, and once.
 
 import type { Announcer } from './announcer.ts';
 import { nextTurn, type Post } from './post.ts';

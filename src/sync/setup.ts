@@ -1,5 +1,6 @@
-// The facility file may have changed since the last run: doors renumbered, an entrance moved to another controller, another profile. Then every row of the
-// controller is judged anew, and credentials of its entrances get the rows they lack, before anything else.
+// The facility file may have changed since the last run: doors renumbered, an entrance moved to another controller,
+// another profile. Then every row of the controller is judged anew, and credentials of its entrances get the rows they
+// lack, before anything else.
 
 import { createHash } from 'node:crypto';
 import type { Log } from '../domain/ports.ts';
@@ -42,7 +43,10 @@ export async function followSetup(post: Post, site: Site): Promise<void> {
   await inSlices(post, [null], () => store.controllers.change(controller.name, { setup }));
 }
 
-/** The numbers that Lintel may write may be others than before: schedules that are followed here get new ones, and slots are judged by those. */
+/**
+ * The numbers that Lintel may write may be others than before: schedules that are followed here get new ones, and slots
+ * are judged by those.
+ */
 async function followZones({ store, controller, clock, isStopping }: Post, site: Site): Promise<void> {
   const range = controller.slots.schedules ?? { firstZone: 1, lastZone: 0 };
   const slicer = { store, clock, isStopping };
@@ -69,8 +73,8 @@ async function retargetEntrance(post: Post, site: Site, entranceKey: number): Pr
 }
 
 /**
- * Rows of controllers that the facility file has no longer: what holds a slot there is out of reach, and that is said; the rest goes. Should the controller come
- * back, its rows are judged anew with the others.
+ * Rows of controllers that the facility file has no longer: what holds a slot there is out of reach, and that is said;
+ * the rest goes. Should the controller come back, its rows are judged anew with the others.
  */
 export async function abandonUnknown(slicer: Slicer, site: Site, log: Log): Promise<void> {
   const { store } = slicer;

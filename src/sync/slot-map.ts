@@ -1,5 +1,6 @@
-// Which slots of a controller's table are free, as one bit each: the lowest free one is found without a look at the others, at ten credentials and at a hundred
-// thousand. It is read from the store at every start and follows the one worker that owns it; the store's unique index holds it to the truth.
+// Which slots of a controller's table are free, as one bit each: the lowest free one is found without a look at the
+// others, at ten credentials and at a hundred thousand. It is read from the store at every start and follows the one
+// worker that owns it; the store's unique index holds it to the truth.
 
 import { assert } from '../domain/errors.ts';
 

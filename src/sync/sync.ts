@@ -1,5 +1,5 @@
-// The synchronisation of the whole house: one worker per controller that holds credentials, one collector per device that keeps events, and the record of ended
-// credentials. Commands and drivers wake it; it never asks them.
+// The synchronisation of the whole house: one worker per controller that holds credentials, one collector per device
+// that keeps events, and the record of ended credentials. Commands and drivers wake it; it never asks them.
 
 import type { Clock, Device, Log, Random } from '../domain/ports.ts';
 import type { EventBudgets } from '../domain/event-budget.ts';

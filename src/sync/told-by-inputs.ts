@@ -1,5 +1,6 @@
-// What a controller recorded of its door and what our own inputs saw of it are often the same: it is told once. But inputs see nothing while the line is cut, and miss
-// what is shorter than a poll; then the controller's record is all there is. Each told event stands for one record, the nearest in time.
+// What a controller recorded of its door and what our own inputs saw of it are often the same: it is told once. But
+// inputs see nothing while the line is cut, and miss what is shorter than a poll; then the controller's record is all
+// there is. Each told event stands for one record, the nearest in time.
 
 import type { ControllerEvent } from '../domain/ports.ts';
 import type { SiteEntrance } from '../domain/site.ts';

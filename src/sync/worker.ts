@@ -1,5 +1,6 @@
-// The worker of one controller: it judges what is due, by the clock and whether or not the controller answers, and carries out what waits, one step at a time:
-// erasures, then the comparison as far as it is owed first, then writes. It sleeps until it is woken, something is due, or a pause ends; never by cron.
+// The worker of one controller: it judges what is due, by the clock and whether or not the controller answers, and
+// carries out what waits, one step at a time: erasures, then the comparison as far as it is owed first, then writes. It
+// sleeps until it is woken, something is due, or a pause ends; never by cron.
 
 import type { Clock, Device, Log, Random, SlotDevice, Timer } from '../domain/ports.ts';
 import { OperatingError } from '../domain/errors.ts';
@@ -281,7 +282,8 @@ export class Worker {
     const size = this.#stepSize();
     const waiting = store.targets.queue(controller.name, WAITS.write, Math.max(size, few + 1));
     const writes = waiting.slice(0, size);
-    // A few are read first in any case; of many the last comparison is believed for a while, or a bulk write would take twice as long.
+    // A few are read first in any case; of many the last comparison is believed for a while, or a bulk write would take
+    // twice as long.
     this.#isBulk = waiting.length > few || (this.#isBulk && waiting.length > 0);
     const isEmptinessFresh = this.#isBulk && post.clock.monotonicMs() < this.#emptyUntilMs;
     if (writes.length > 0) return this.#note(await writeStep(post, writes, { pace: this.#pace, isEmptinessFresh }));
@@ -395,7 +397,9 @@ export class Worker {
     await this.#zones.doubt(post);
   }
 
-  /** From here on a full comparison is owed, also by the next run. One that is under way for a weightier reason goes on. */
+  /**
+   * From here on a full comparison is owed, also by the next run. One that is under way for a weightier reason goes on.
+   */
   #owe(reason: CompareReason): void {
     this.#isZonesDoubted = true;
     const current = this.#comparison?.reason;

@@ -1,5 +1,5 @@
-// Writes: a slot is owned, durably, before anything is sent to it; then written in one go, read back, compared. Equal contents are skipped, what is in doubt is read
-// first, a refused content does not leave the old one behind.
+// Writes: a slot is owned, durably, before anything is sent to it; then written in one go, read back, compared. Equal
+// contents are skipped, what is in doubt is read first, a refused content does not leave the old one behind.
 
 import type { SlotContent, SlotOutcome, SlotReading, SlotRefusal } from '../domain/ports.ts';
 import { OperatingError } from '../domain/errors.ts';
@@ -47,7 +47,8 @@ export async function writeStep(post: Post, waiting: readonly Waiting[], options
   for (;;) {
     const verdicts = await wire;
     const done = { verdicts, problem: carried.problem, isAlone: isOnePart && verdicts.length === 1 };
-    // A controller that answers nothing is left alone: what is claimed already is in doubt, and read first the next time.
+    // A controller that answers nothing is left alone: what is claimed already is in doubt, and read first the next
+    // time.
     const goesOn = hasWork(next) && !isAllUnknown(verdicts);
     if (goesOn) wire = carry(post, next, options.pace);
     const { settled, prepared } = await workOff(post, done, goesOn ? (parts.shift() ?? []) : [], options);
@@ -73,7 +74,10 @@ const DIFFERS = 'The controller acknowledges the write, and holds something else
 
 const hasWork = ({ claimed, verdicts }: Prepared): boolean => claimed.length + verdicts.length > 0;
 
-/** All that the store has to do at a time, in one commit: what became of one part, and whatever another needs before the wire. */
+/**
+ * All that the store has to do at a time, in one commit: what became of one part, and whatever another needs before the
+ * wire.
+ */
 async function workOff(
   post: Post,
   done: Done | null,
@@ -112,7 +116,8 @@ async function prepare(post: Post, { claimed, toRead }: Placed): Promise<Prepare
 }
 
 function carry(post: Post, { claimed, verdicts }: Prepared, pace: Pace): Promise<Verdict[]> {
-  // What a command or the clock has changed since it was claimed, while the wire carried the part before, is not sent any more.
+  // What a command or the clock has changed since it was claimed, while the wire carried the part before, is not sent
+  // any more.
   const rows = post.store.targets.waits(claimed.map(({ target }) => target.target_key));
   const current = claimed.filter(({ target, desired }) => {
     const row = rows.get(target.target_key);
@@ -138,12 +143,15 @@ const added = (a: StepResult, b: StepResult): StepResult => ({
   isRepeat: b.isRepeat,
 });
 
-// ---- a slot for each -----------------------------------------------------------------------------------------------------------------------------
+// ---- a slot for each ------------------------------------------------------------------------------------------------
 
 /** `freeSlots`: those that are left for the rest. */
 type Placed = { claimed: Ready[]; toRead: Ready[]; slotless: Slotless[]; freeSlots: number[] };
 
-/** Inside a transaction: judges the row anew and finds its slot, which it owns from here on unless it must be read first. */
+/**
+ * Inside a transaction: judges the row anew and finds its slot, which it owns from here on unless it must be read
+ * first.
+ */
 function place(post: Post, targetKey: number, options: WriteOptions, placed: Placed): void {
   const target = post.store.targets.byKey(targetKey);
   // What a command has touched meanwhile is judged first, with all that is due.
@@ -251,7 +259,10 @@ function encode(
   }
 }
 
-/** Reads what is in doubt: what is right already needs no write, and a free slot that somebody filled meanwhile is theirs. */
+/**
+ * Reads what is in doubt: what is right already needs no write, and a free slot that somebody filled meanwhile is
+ * theirs.
+ */
 async function lookFirst(
   post: Post,
   ready: readonly Ready[],
@@ -278,9 +289,12 @@ async function lookFirst(
   return { toWrite, verified };
 }
 
-// ---- durable, then the wire ------------------------------------------------------------------------------------------------------------------------
+// ---- durable, then the wire -----------------------------------------------------------------------------------------
 
-/** Inside a transaction: as soon as that is durable the row owns the slot, and nobody knows what it holds. False when a command has touched it since it was judged. */
+/**
+ * Inside a transaction: as soon as that is durable the row owns the slot, and nobody knows what it holds. False when a
+ * command has touched it since it was judged.
+ */
 function claim({ store, map }: Post, current: TargetRow, { target, slot, hash, desired }: Ready): boolean {
   if (current.waits !== WAITS.write || current.due_at === AT_ONCE || current.slot !== target.slot) return false;
   const state = current.state === 'failed' ? 'failed' : 'writing';
@@ -338,7 +352,10 @@ function verdictOf(
   return isProof ? { ready, result: 'verified' } : { ready, result: 'unknown', why };
 }
 
-/** A device may refuse what it has stored all the same, whole or in part: that is ours to clear, for nobody else ever will. */
+/**
+ * A device may refuse what it has stored all the same, whole or in part: that is ours to clear, for nobody else ever
+ * will.
+ */
 const isOfThisWrite = ({ slots }: Post, { slot, content, image }: Ready, reading: SlotReading): boolean =>
   reading.image.equals(image) || slots.mayBeLeftOf?.(slot, content, reading.image) === true;
 
@@ -368,7 +385,7 @@ async function clearRefused(post: Post, verdicts: readonly Verdict[]): Promise<V
   });
 }
 
-// ---- what became of it -----------------------------------------------------------------------------------------------------------------------------
+// ---- what became of it ----------------------------------------------------------------------------------------------
 
 type Tally = { unknown: number; cleared: number };
 
@@ -403,7 +420,10 @@ function resultOf({ verdicts, problem, isAlone }: Done, { unknown }: Tally): Ste
   return { asked: verdicts.length, unknown, problem: unknown === 0 ? null : (first?.why ?? problem), isRepeat };
 }
 
-/** Facts first, then judged anew where a command or the clock may have changed what is wanted while the write was on its way. */
+/**
+ * Facts first, then judged anew where a command or the clock may have changed what is wanted while the write was on its
+ * way.
+ */
 function noteVerified(post: Post, target: TargetRow, ready: Ready): void {
   const { store, controller, clock, judge, announcer } = post;
   const row: TargetRow = {

@@ -1,5 +1,6 @@
-// The weekly schedules of one controller that keeps them itself: its holidays, then the time zones of each schedule, the one that slots name last, so that a link
-// never leads to what is not there yet. Nothing of it can be read back: what was acknowledged is taken as held until the controller may have lost it.
+// The weekly schedules of one controller that keeps them itself: its holidays, then the time zones of each schedule,
+// the one that slots name last, so that a link never leads to what is not there yet. Nothing of it can be read back:
+// what was acknowledged is taken as held until the controller may have lost it.
 
 import type { ScheduleOutcome, ZoneContent } from '../domain/ports.ts';
 import { OperatingError } from '../domain/errors.ts';
@@ -60,7 +61,10 @@ export class Zones implements ZoneKeeper {
     return await this.#tell(post, offer);
   }
 
-  /** Why a slot that names this zone cannot be written; null when it can, `waiting` while the controller is still to be told. */
+  /**
+   * Why a slot that names this zone cannot be written; null when it can, `waiting` while the controller is still to be
+   * told.
+   */
   problemOf(post: Post, zone: number): string | null {
     const rows = post.store.zones.ofController(post.controller.name);
     const head = rows.find((row) => row.zone === zone);
@@ -83,7 +87,10 @@ export class Zones implements ZoneKeeper {
     await inSlices(post, [null], () => post.store.zones.doubt(post.controller.name));
   }
 
-  /** A schedule that found no zones here, after a change of the facility file, gets those that have become free, and whoever follows it is judged by that. */
+  /**
+   * A schedule that found no zones here, after a change of the facility file, gets those that have become free, and
+   * whoever follows it is judged by that.
+   */
   async #claimWanting(post: Post): Promise<void> {
     const { store, controller, clock } = post;
     if (clock.monotonicMs() < this.#wantingAtMs) return;

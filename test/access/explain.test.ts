@@ -1,4 +1,5 @@
-// An explanation says of this instant what the door does at this instant, whatever the building is like; and asking by card or code is no way to guess.
+// An explanation says of this instant what the door does at this instant, whatever the building is like; and asking by
+// card or code is no way to guess.
 
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';

@@ -1,4 +1,5 @@
-// A reader, a contact or a button that never stops: what it may use up, what is told of it, and that nobody else waits or loses anything for it.
+// A reader, a contact or a button that never stops: what it may use up, what is told of it, and that nobody else waits
+// or loses anything for it.
 
 import { expect, test } from 'vitest';
 import { Access } from '../../src/access/access.ts';

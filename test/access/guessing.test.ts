@@ -1,4 +1,5 @@
-// Somebody guesses PINs who knows every rule and every clock. docs/security.md says how many guesses a day each way in allows; these are the attacks behind it.
+// Somebody guesses PINs who knows every rule and every clock. docs/security.md says how many guesses a day each way in
+// allows; these are the attacks behind it.
 
 import Database from 'better-sqlite3';
 import fc from 'fast-check';

@@ -1,5 +1,6 @@
-// The bare equivalent of a bus: frames of the same length through `net` or `serialport`, and nothing else. In one process the loop that asks, in another the far end that
-// answers. Given its part as JSON; the loop answers each number that it is sent by what it used in so many ms, and how many exchanges it made.
+// The bare equivalent of a bus: frames of the same length through `net` or `serialport`, and nothing else. In one
+// process the loop that asks, in another the far end that answers. Given its part as JSON; the loop answers each number
+// that it is sent by what it used in so many ms, and how many exchanges it made.
 
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';

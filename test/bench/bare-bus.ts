@@ -1,4 +1,5 @@
-// Starts the bare equivalent of a bus (bare-bus-child.ts): far end and loop, each a process, on a line like the one that it is held against.
+// Starts the bare equivalent of a bus (bare-bus-child.ts): far end and loop, each a process, on a line like the one
+// that it is held against.
 
 import { openPtyPair, type PtyPair } from '../support/ports.ts';
 import type { BareOrder, BareUse } from './bare-bus-child.ts';

@@ -1,4 +1,5 @@
-// A door as bare as it can be made: a reader's bytes from a socket, one look-up by better-sqlite3, one write to a socket. What a decision takes is held against it.
+// A door as bare as it can be made: a reader's bytes from a socket, one look-up by better-sqlite3, one write to a
+// socket. What a decision takes is held against it.
 
 import { once } from 'node:events';
 import { connect } from 'node:net';

@@ -1,4 +1,5 @@
-// The building that measurements run in: one lobby decided by the gateway, real files, the handlers as the agent wires them.
+// The building that measurements run in: one lobby decided by the gateway, real files, the handlers as the agent wires
+// them.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -54,7 +55,10 @@ export function createCommand(n: number): Buffer {
 export const userCommand = (): Buffer =>
   Buffer.from(JSON.stringify({ command_id: 'bench-user', params: { acs_user_id: USER, full_name: 'Bench' } }));
 
-/** Fills a database with cards of the lobby by the store's own tables, many in one transaction: for measurements at a size, not of the filling. */
+/**
+ * Fills a database with cards of the lobby by the store's own tables, many in one transaction: for measurements at a
+ * size, not of the filling.
+ */
 export function fill(store: Store, site: Site, count: number): void {
   const entranceKey = site.byId(LOBBY)?.entranceKey ?? 1;
   const now = Date.now();

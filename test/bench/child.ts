@@ -1,4 +1,5 @@
-// Measurements run in processes of their own, each with a clean heap, some with every flush stretched by a preloaded library.
+// Measurements run in processes of their own, each with a clean heap, some with every flush stretched by a preloaded
+// library.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync } from 'node:fs';

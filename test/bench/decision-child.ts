@@ -1,6 +1,7 @@
-// Decisions through the real drivers on real sockets: a UART reader and an RTU relay board behind TCP converters, the access room between them. Measures from the
-// reader's last byte handed to us to the relay request written. Arguments: credentials, decisions in all, `quiet` or `apply`. Says `{ready}` to its parent; then each
-// number it is sent is a round of so many decisions, each beside one at a bare door, answered by arrays of milliseconds.
+// Decisions through the real drivers on real sockets: a UART reader and an RTU relay board behind TCP converters, the
+// access room between them. Measures from the reader's last byte handed to us to the relay request written. Arguments:
+// credentials, decisions in all, `quiet` or `apply`. Says `{ready}` to its parent; then each number it is sent is a
+// round of so many decisions, each beside one at a bare door, answered by arrays of milliseconds.
 
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -34,7 +35,8 @@ const store = openBenchStore(folder);
 const room = benchRoom(store);
 fill(store, room.site, count);
 
-// The moments that count, taken at the border of the process: the bytes handed over by the line, the bytes handed to it.
+// The moments that count, taken at the border of the process: the bytes handed over by the line, the bytes handed to
+// it.
 let handedMs = 0;
 let writtenMs = 0;
 const realPort = portOpener(systemClock);
@@ -172,7 +174,8 @@ async function round(size: number): Promise<DecisionRound> {
       await new Promise<void>((resolve) => setImmediate(resolve));
     if (writtenMs === 0) throw new Error('a door did not open');
     latencies.push(writtenMs - handedMs);
-    // People come one by one, no faster than a reader's budget lets them; until the next one the board has answered and shown its relay.
+    // People come one by one, no faster than a reader's budget lets them; until the next one the board has answered and
+    // shown its relay.
     await pause(80 + Math.random() * 20);
     const opened = bareDoor.next(hashOf(tag));
     show({ tag, at: 'bare' });

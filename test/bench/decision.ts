@@ -1,5 +1,5 @@
-// How long a person waits at a door: from the reader's last byte handed to us to the relay request written, with few and many credentials, on a slow disk, and while
-// a sender fills the building.
+// How long a person waits at a door: from the reader's last byte handed to us to the relay request written, with few
+// and many credentials, on a slow disk, and while a sender fills the building.
 
 import { startChild, type ChildOptions } from './child.ts';
 import type { DecisionRound } from './decision-child.ts';

@@ -1,4 +1,5 @@
-// The devices of a measurement, in a thread of their own: on a site they are boxes of their own too, and answer while the gateway is busy.
+// The devices of a measurement, in a thread of their own: on a site they are boxes of their own too, and answer while
+// the gateway is busy.
 
 import { createServer, type AddressInfo } from 'node:net';
 import { parentPort } from 'node:worker_threads';

@@ -1,5 +1,6 @@
-// The agent of a building with a calm reader and two that are flooded. Arguments: a folder, the lines of the relay board and of the three readers, how many tags open the
-// lobby. Asked `events`, it says how many grants of the lobby and of the other door were recorded, and the longest turn of its loop since it was asked last, ms.
+// The agent of a building with a calm reader and two that are flooded. Arguments: a folder, the lines of the relay
+// board and of the three readers, how many tags open the lobby. Asked `events`, it says how many grants of the lobby
+// and of the other door were recorded, and the longest turn of its loop since it was asked last, ms.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

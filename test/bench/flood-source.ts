@@ -1,5 +1,6 @@
-// A reader that has gone mad, as a process of its own: it shows unknown cards as fast as its line takes them. Arguments: `tcp`, or a device and its baud rate. Told `on`, `off`
-// or a tag to show once; answers how many frames it has sent.
+// A reader that has gone mad, as a process of its own: it shows unknown cards as fast as its line takes them.
+// Arguments: `tcp`, or a device and its baud rate. Told `on`, `off` or a tag to show once; answers how many frames it
+// has sent.
 
 import { createWriteStream } from 'node:fs';
 import { createServer, type AddressInfo, type Socket } from 'node:net';

@@ -1,5 +1,6 @@
-// Whether a door feels that another one's reader has gone mad: from the calm reader's card sent to the strike's request received, at rest and while a reader at a TCP converter, or
-// at a serial line of 115,200 baud, shows unknown cards as fast as it can.
+// Whether a door feels that another one's reader has gone mad: from the calm reader's card sent to the strike's request
+// received, at rest and while a reader at a TCP converter, or at a serial line of 115,200 baud, shows unknown cards as
+// fast as it can.
 
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { startModbusDevices } from '../../drivers/modbus/simulator.ts';

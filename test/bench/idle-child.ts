@@ -1,5 +1,6 @@
-// The whole agent with nothing to do, as on a quiet night: a facility file and, where its readers are under keys, those keys. Says `{ready}` when every controller is
-// online; then each number that it is sent is a window in ms, answered by what the agent used in it and what went over its lines.
+// The whole agent with nothing to do, as on a quiet night: a facility file and, where its readers are under keys, those
+// keys. Says `{ready}` when every controller is online; then each number that it is sent is a window in ms, answered by
+// what the agent used in it and what went over its lines.
 
 import { startAgent } from './agent.ts';
 import { openBenchStore } from './building.ts';

@@ -1,4 +1,5 @@
-// What a process uses while a measurement looks, asked for by its parent: the agent and the bare loop beside it answer the same question in the same way.
+// What a process uses while a measurement looks, asked for by its parent: the agent and the bare loop beside it answer
+// the same question in the same way.
 
 export type Usage = {
   /** CPU time of all its threads, as a share of one core. */

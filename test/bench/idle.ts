@@ -1,5 +1,6 @@
-// What it costs to do nothing: the whole agent on a quiet night, beside a bare loop that moves frames of the same length at the same pace through the same kind of
-// line and does nothing with them. Both in processes of their own, measured in the same window.
+// What it costs to do nothing: the whole agent on a quiet night, beside a bare loop that moves frames of the same
+// length at the same pace through the same kind of line and does nothing with them. Both in processes of their own,
+// measured in the same window.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -150,7 +151,7 @@ function tell(
   if (mostOfACore !== null) report(against(BENCH, `${what}: share of a core`, share, '', '<=', mostOfACore));
 }
 
-// ---- what the agent serves ----------------------------------------------------------------------------------------------------------------------
+// ---- what the agent serves ------------------------------------------------------------------------------------------
 
 const facilityFile = (folder: string, brokerUrl: string, { buses, controllers }: Place): string => `
 facility: bench

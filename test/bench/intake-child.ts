@@ -1,5 +1,6 @@
-// One way of taking a stream of credentials/create: `link` as the agent does it; `single` with one commit per message; `callback` a bare mqtt.js subscriber that
-// only calls back; `inserts` bare rows in the same batches; `process` the same handler in the same batches without a broker. Prints {ms, commits, commands}.
+// One way of taking a stream of credentials/create: `link` as the agent does it; `single` with one commit per message;
+// `callback` a bare mqtt.js subscriber that only calls back; `inserts` bare rows in the same batches; `process` the
+// same handler in the same batches without a broker. Prints {ms, commits, commands}.
 
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -54,7 +55,10 @@ function bareSubscriber(): void {
   client.connect();
 }
 
-/** The same commands as rows of one table, as many to a commit as the agent takes at most, as durably as the agent keeps them. */
+/**
+ * The same commands as rows of one table, as many to a commit as the agent takes at most, as durably as the agent keeps
+ * them.
+ */
 function bareInserts(): void {
   const db = new Database(join(folder, 'bare.db'));
   db.pragma('journal_mode = WAL');

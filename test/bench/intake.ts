@@ -1,4 +1,5 @@
-// How fast commands become durable, through a real Mosquitto, replies included: a persistent session is filled while the agent is away, then drained.
+// How fast commands become durable, through a real Mosquitto, replies included: a persistent session is filled while
+// the agent is away, then drained.
 
 import { connectAsync } from 'mqtt';
 import { startBroker } from './broker.ts';

@@ -1,5 +1,5 @@
-// `npm run bench [-- NAME …] [--json]`: prints a table, or with --json a line per figure; NAME may be one part of a bench, as `sync/tcp`. Exits 1 when a figure
-// misses its target.
+// `npm run bench [-- NAME …] [--json]`: prints a table, or with --json a line per figure; NAME may be one part of a
+// bench, as `sync/tcp`. Exits 1 when a figure misses its target.
 
 import { asLine, type Figure, type Report } from './report.ts';
 

@@ -1,5 +1,5 @@
-// The readers of an OSDP measurement, in a process of their own: on a site they are boxes of their own too, and what they cost is nobody's figure here. Given their
-// line as JSON, told what to do and asked for counts by messages.
+// The readers of an OSDP measurement, in a process of their own: on a site they are boxes of their own too, and what
+// they cost is nobody's figure here. Given their line as JSON, told what to do and asked for counts by messages.
 
 import { SimulatedReader } from '../../drivers/osdp/simulated-reader.ts';
 import { SimulatedLine } from '../../drivers/osdp/simulator.ts';
@@ -18,10 +18,16 @@ export type LineOrder = {
 export type ReaderOrder =
   | { ask: 'counts' }
   | { ask: 'kill'; reader: number }
-  /** From now on something happens at every reader again and again, until `rest`; `unpaced`: meanwhile the line takes no time. */
+  /**
+   * From now on something happens at every reader again and again, until `rest`; `unpaced`: meanwhile the line takes no
+   * time.
+   */
   | { ask: 'stir'; unpaced: boolean }
   | { ask: 'rest' }
-  /** Shows this many cards, each at a random moment, one after the other; answers with the time from each card to its strike. */
+  /**
+   * Shows this many cards, each at a random moment, one after the other; answers with the time from each card to its
+   * strike.
+   */
   | { ask: 'cards'; reader: number; count: number; withinMs: number };
 export type ReaderAnswer = { polls?: number[]; path?: string; strikeMs?: number[]; ready?: boolean };
 
@@ -64,7 +70,10 @@ async function showCards({ reader: index, count, withinMs }: ReaderOrder & { ask
 const { paced } = order;
 let stirring: symbol | null = null;
 
-/** A card at every reader, so often that none of them falls back to its idle pace, and so seldom that polls are nearly all that the line carries. */
+/**
+ * A card at every reader, so often that none of them falls back to its idle pace, and so seldom that polls are nearly
+ * all that the line carries.
+ */
 async function stir(unpaced: boolean): Promise<void> {
   const mine = Symbol('stirring');
   stirring = mine;

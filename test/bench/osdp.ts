@@ -1,5 +1,5 @@
-// What an OSDP bus makes of its wire: polls, cards to strikes, dead readers and starts, against simulated readers in a process of their own that take the time a wire
-// takes.
+// What an OSDP bus makes of its wire: polls, cards to strikes, dead readers and starts, against simulated readers in a
+// process of their own that take the time a wire takes.
 
 import type { Driver, DriverEvent, Log, ReaderKeys } from '../../drivers/driver.ts';
 import { osdpDriver } from '../../drivers/osdp/driver.ts';
@@ -15,7 +15,10 @@ import { against, beside, median, percentile, type Report } from './report.ts';
 
 const KEY = 'C3A1F05E77120B9D4408EE6AB1D2937F';
 const TURNAROUND_MS = 2;
-/** Characters with marks and idle times, command and answer together; and what of it the counters of the driver do not count. */
+/**
+ * Characters with marks and idle times, command and answer together; and what of it the counters of the driver do not
+ * count.
+ */
 const POLL_CHARACTERS = 34;
 const UNCOUNTED_CHARACTERS = 5;
 const HANDSHAKE_CHARACTERS = 22 + 46 + 30 + 30;
@@ -60,8 +63,9 @@ const charactersMs = (baud: number, count: number): number =>
 const pollMs = (baud: number): number => charactersMs(baud, POLL_CHARACTERS) + TURNAROUND_MS;
 
 /**
- * While something happens at every reader the wire sets the pace (at rest readers have a pace of their own), and of the wire's time as much as possible is to be exchanges.
- * In turns with a bare loop that does nothing but frames on a line like it: simulated lines and converters are processes too, and lose of the wire what the machine costs them.
+ * While something happens at every reader the wire sets the pace (at rest readers have a pace of their own), and of the
+ * wire's time as much as possible is to be exchanges. In turns with a bare loop that does nothing but frames on a line
+ * like it: simulated lines and converters are processes too, and lose of the wire what the machine costs them.
  */
 async function wireShare(report: Report, baud: number, readers: number, converter = false): Promise<void> {
   const through = (path: string) => startConverter({ path, baud });
@@ -173,7 +177,7 @@ async function allOnline(report: Report, baud: number): Promise<void> {
   });
 }
 
-// ---- a bus and its readers ------------------------------------------------------------------------------------------------------------------------
+// ---- a bus and its readers ------------------------------------------------------------------------------------------
 
 type WireUse = { perSecond: number; share: number };
 type Bus = {
@@ -181,7 +185,10 @@ type Bus = {
   settled(): Promise<void>;
   /** From the driver's start until the last reader is online. */
   onlineAfterMs(): Promise<number>;
-  /** How many exchanges the bus made, and how much of the wire's time they are, by their bytes and the readers' turnaround. */
+  /**
+   * How many exchanges the bus made, and how much of the wire's time they are, by their bytes and the readers'
+   * turnaround.
+   */
   wireUse(windowMs: number): Promise<WireUse>;
   /** Polls a second, by reader. */
   countPolls(windowMs: number): Promise<number[]>;

@@ -1,5 +1,6 @@
-// A serial converter of a measurement, in a process of its own: a TCP port before a line that takes no time, of which each character passes at line speed, and is
-// delivered as it comes off the wire. Given where the line is and its baud as JSON; says where it listens.
+// A serial converter of a measurement, in a process of its own: a TCP port before a line that takes no time, of which
+// each character passes at line speed, and is delivered as it comes off the wire. Given where the line is and its baud
+// as JSON; says where it listens.
 
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { systemClock } from '../../src/ops/clock.ts';

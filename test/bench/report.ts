@@ -1,4 +1,5 @@
-// One line per figure, the same for people and machines. Ratios come from one run; a figure without a target is printed beside for comparison.
+// One line per figure, the same for people and machines. Ratios come from one run; a figure without a target is printed
+// beside for comparison.
 
 export type Figure = {
   bench: string;

@@ -1,4 +1,5 @@
-// One start of the agent on a database of a size. Arguments: a folder (kept between runs), credentials, `fill`, `start` or `memory`. Prints what was measured.
+// One start of the agent on a database of a size. Arguments: a folder (kept between runs), credentials, `fill`, `start`
+// or `memory`. Prints what was measured.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
-// The devices of the measurements, in a process of their own: the agent's work must not slow the wire that it is measured against. Given their line as JSON; moves an
-// input when it is told to, and says when that was.
+// The devices of the measurements, in a process of their own: the agent's work must not slow the wire that it is
+// measured against. Given their line as JSON; moves an input when it is told to, and says when that was.
 
 import { join } from 'node:path';
 import { startModbusDevices } from '../../drivers/modbus/simulator.ts';

@@ -1,5 +1,6 @@
-// What the synchronisation makes of a wire, and what a change costs it: bulk writes against the wire's own limit and against one write per credential, and one
-// change in a large table against one in a small. `npm run bench -- sync`, or one part of it alone: `npm run bench -- sync/tcp`.
+// What the synchronisation makes of a wire, and what a change costs it: bulk writes against the wire's own limit and
+// against one write per credential, and one change in a large table against one in a small. `npm run bench -- sync`, or
+// one part of it alone: `npm run bench -- sync/tcp`.
 
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -45,7 +46,7 @@ export async function run(report: Report, part: string | null): Promise<void> {
   }
 }
 
-// ---- planning ------------------------------------------------------------------------------------------------------------------------------------
+// ---- planning -------------------------------------------------------------------------------------------------------
 
 async function planning(report: Report): Promise<void> {
   const small = await changeIn(1_000);
@@ -152,9 +153,12 @@ function insert(store: Store, site: Site, n: number, endsAtMs: number | null = n
   return key;
 }
 
-// ---- the wire ------------------------------------------------------------------------------------------------------------------------------------
+// ---- the wire -------------------------------------------------------------------------------------------------------
 
-/** Characters of 11 bits and the pauses of 3.5 characters before each frame is taken, as the facts of the field have it; the device itself takes no time. */
+/**
+ * Characters of 11 bits and the pauses of 3.5 characters before each frame is taken, as the facts of the field have it;
+ * the device itself takes no time.
+ */
 function wireMs(baud: number, requestBytes: number, replyBytes: number): number {
   const characterMs = 11_000 / baud;
   const pauseMs = baud > 19_200 ? 1.75 : 3.5 * characterMs;
@@ -187,9 +191,9 @@ async function serialBulk(report: Report, baud: number, count: number): Promise<
 const TCP_ROUNDS = 3;
 
 /**
- * Against a server that nobody here wrote, which takes several requests at once, every credential written, put in force and read back: by the whole synchronisation,
- * which also makes each step of each credential durable, with its events, and by two plain clients, one call after the other. Beside them the driver alone. In turns,
- * the median of each.
+ * Against a server that nobody here wrote, which takes several requests at once, every credential written, put in force
+ * and read back: by the whole synchronisation, which also makes each step of each credential durable, with its events,
+ * and by two plain clients, one call after the other. Beside them the driver alone. In turns, the median of each.
  */
 async function tcpBulk(report: Report, count: number): Promise<void> {
   const order: DevicesOrder = { transport: 'tcp', baud: null, profiles: ['controller-small.yaml'], turnaroundMs: 0 };
@@ -226,7 +230,10 @@ async function tcpBulk(report: Report, count: number): Promise<void> {
   await tcpNetwork(report, { ...order, turnaroundMs: 1 }, count / 5);
 }
 
-/** The same where an answer takes a millisecond, as over a building's network it does: on loopback there is nothing to wait for, and so nothing to save. */
+/**
+ * The same where an answer takes a millisecond, as over a building's network it does: on loopback there is nothing to
+ * wait for, and so nothing to save.
+ */
 async function tcpNetwork(report: Report, order: DevicesOrder, count: number): Promise<void> {
   const syncMs = await onDevices(order, (port) => onAgent(port, order, bulkOf(count)));
   const plainMs = await onDevices(order, (port) => plainCalls(port, 'tcp', count, SMALL_REGISTERS, true));
@@ -312,7 +319,10 @@ const INPUTS_UNIT = 2;
 const MOVES = 200;
 const MOVES_AT_REST = 100;
 
-/** Inputs and a table on one slow bus: how soon a button is seen while credentials are written without end, against the same bus at rest. */
+/**
+ * Inputs and a table on one slow bus: how soon a button is seen while credentials are written without end, against the
+ * same bus at rest.
+ */
 async function sharedBus(report: Report, baud: number): Promise<void> {
   const order: DevicesOrder = { ...serial(baud), profiles: ['controller.yaml', 'inputs.yaml'], turnaroundMs: 5 };
   await onDevices(order, async (port, child) =>
@@ -351,7 +361,7 @@ async function seeMoves(child: Devices, house: BenchAgent, count: number): Promi
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-// ---- devices and the agent -----------------------------------------------------------------------------------------------------------------------
+// ---- devices and the agent ------------------------------------------------------------------------------------------
 
 const serial = (baud: number): DevicesOrder => ({
   transport: 'rtu-over-tcp',
@@ -395,7 +405,10 @@ type BenchAgent = BenchHouse & {
   begun?: () => void;
 };
 
-/** A driver on these devices, and the synchronisation of unit 1. Where it is alone its table was just seen to be empty: the first comparison is another measurement. */
+/**
+ * A driver on these devices, and the synchronisation of unit 1. Where it is alone its table was just seen to be empty:
+ * the first comparison is another measurement.
+ */
 async function onAgent<T>(port: number, order: DevicesOrder, work: (agent: BenchAgent) => Promise<T>): Promise<T> {
   const { transport } = order;
   const busConfig = modbusDriver.busSchema.parse({ transport, host: '127.0.0.1', port, baud: order.baud ?? 115_200 });
@@ -455,7 +468,10 @@ const bulkOf =
     return systemClock.monotonicMs() - started;
   };
 
-/** What a program does that knows nothing of bulk: one FC16 for each credential, the next when it is answered. `isWhole`: out of force first, read back, in force. */
+/**
+ * What a program does that knows nothing of bulk: one FC16 for each credential, the next when it is answered.
+ * `isWhole`: out of force first, read back, in force.
+ */
 async function plainCalls(
   port: number,
   kind: 'rtu' | 'tcp',
@@ -483,7 +499,7 @@ async function plainCalls(
   return takenMs;
 }
 
-// ---- the house -----------------------------------------------------------------------------------------------------------------------------------
+// ---- the house ------------------------------------------------------------------------------------------------------
 
 type BenchHouse = { store: Store; site: Site; sync: Sync };
 

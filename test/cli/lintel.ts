@@ -1,4 +1,5 @@
-// The command line as people and scripts meet it: a child process, its output and its exit code. Nothing of it outlives the test.
+// The command line as people and scripts meet it: a child process, its output and its exit code. Nothing of it outlives
+// the test.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// The guide to profiles is true: its examples pass, its fragments are of the right form, it speaks of every key and quotes messages as they are.
+// The guide to profiles is true: its examples pass, its fragments are of the right form, it speaks of every key and
+// quotes messages as they are.
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// Several devices on one port of `lintel simulate`, each on its own: the line's unit in front says whom it happens to, and the driver on the other side meets each.
+// Several devices on one port of `lintel simulate`, each on its own: the line's unit in front says whom it happens to,
+// and the driver on the other side meets each.
 
 import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';

@@ -11,7 +11,9 @@ const XMAS = 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa';
 
 type Step = { command: string; params: Record<string, unknown>; event: Record<string, unknown> };
 
-/** Every command that stores something, in an order in which each finds what it needs, with the event that it leaves. */
+/**
+ * Every command that stores something, in an order in which each finds what it needs, with the event that it leaves.
+ */
 const STORY: readonly Step[] = [
   {
     command: 'users/create',

@@ -1,4 +1,5 @@
-// What no program can see coming: it is killed with its relays on. The next start begins with the outputs, and the order of the frames on the wire shows it.
+// What no program can see coming: it is killed with its relays on. The next start begins with the outputs, and the
+// order of the frames on the wire shows it.
 
 import { describe, expect, it } from 'vitest';
 import { until } from '../support/ports.ts';

@@ -3,7 +3,10 @@
 import { describe, expect, it } from 'vitest';
 import { SilenceShare } from '../../src/domain/silence.ts';
 
-/** Asks silent units as soon as they may be asked, each question taking so much of the line. Returns how much of the time went to them. */
+/**
+ * Asks silent units as soon as they may be asked, each question taking so much of the line. Returns how much of the
+ * time went to them.
+ */
 function spentWithin(share: SilenceShare, untilMs: number, costMs: number): number {
   let [nowMs, spentMs] = [0, 0];
   while (nowMs < untilMs) {

@@ -19,7 +19,10 @@ type Step = string | number;
 type Tree = Record<Step, unknown>;
 const isTree = (value: unknown): value is Tree => typeof value === 'object' && value !== null;
 
-/** Every place in a value, its own included; of neighbours that are built alike only the first, for the same words are said of all. */
+/**
+ * Every place in a value, its own included; of neighbours that are built alike only the first, for the same words are
+ * said of all.
+ */
 function placesOf(value: unknown, path: readonly Step[] = []): (readonly Step[])[] {
   if (!isTree(value)) return [path];
   const steps: Step[] = Array.isArray(value) ? [...value.keys()] : Object.keys(value);

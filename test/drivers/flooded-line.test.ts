@@ -1,5 +1,5 @@
-// A line that brings bytes without end, as fast as they can be written: it takes a bounded part of each turn of the loop, no more in all than its wire could carry, and
-// what comes after the flood is heard at once.
+// A line that brings bytes without end, as fast as they can be written: it takes a bounded part of each turn of the
+// loop, no more in all than its wire could carry, and what comes after the flood is heard at once.
 
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';

@@ -1,5 +1,5 @@
-// Bytes that are no frame at all, without end and in pieces of any size: no parser keeps more of them than one frame may be long or looks at the same place again and again, and
-// each hears the first whole frame behind them.
+// Bytes that are no frame at all, without end and in pieces of any size: no parser keeps more of them than one frame
+// may be long or looks at the same place again and again, and each hears the first whole frame behind them.
 
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';

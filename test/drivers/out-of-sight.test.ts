@@ -1,5 +1,5 @@
-// An exit button that is pressed while nobody can look at it: the line is cut, the device restarts, Lintel starts. Over every driver that has inputs, against its simulator,
-// with the door that it opens.
+// An exit button that is pressed while nobody can look at it: the line is cut, the device restarts, Lintel starts. Over
+// every driver that has inputs, against its simulator, with the door that it opens.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Clock, Device, DriverEvent, DriverModule, InputEvent } from '../../drivers/driver.ts';

@@ -100,7 +100,8 @@ describe('a serial device', () => {
     const opens = (file: string) => existsSync(file) && realpathSync(file) === realpathSync(pair.b);
     await until(() => readdirSync(files).some((file) => opens(join(files, file))), 'the far end to open its port');
     port.write(sent.subarray(0, 50_000));
-    // The far end, a process of its own, reads while this one is held up: the kernel has room again, but what waits goes first.
+    // The far end, a process of its own, reads while this one is held up: the kernel has room again, but what waits
+    // goes first.
     block(200);
     for (let i = 50_000; i < sent.length; i += 1000) port.write(sent.subarray(i, i + 1000));
     await port.drain();
@@ -378,7 +379,9 @@ describe('a converter on the network', () => {
   });
 });
 
-/** Something that listens and accepts nobody, its queue full: a connection to it stays half made, as one to a dead host. */
+/**
+ * Something that listens and accepts nobody, its queue full: a connection to it stays half made, as one to a dead host.
+ */
 async function silentListener(): Promise<{ port: number; end: () => void }> {
   const program = `
     const server = require('node:net').createServer();

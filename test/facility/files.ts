@@ -1,4 +1,5 @@
-// Facility files for tests: one that is right, of which a case replaces the section it is about. A `¶` marks each place where a problem is expected.
+// Facility files for tests: one that is right, of which a case replaces the section it is about. A `¶` marks each place
+// where a problem is expected.
 
 export const SECTIONS = {
   head: `facility: riverside

@@ -1,4 +1,5 @@
-// Hostile input as data (corpus.json), and what a test of an entrance needs to feed it there. An entry is written in parts, for most of it is too large to be written out.
+// Hostile input as data (corpus.json), and what a test of an entrance needs to feed it there. An entry is written in
+// parts, for most of it is too large to be written out.
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +20,10 @@ export const CORPUS: readonly Hostile[] = (
 /** The same in every run. */
 export const SEED = 20_260_302;
 
-/** Entries of the corpus with some of their bytes replaced, left out or doubled, cut short, and bytes that are nothing at all. */
+/**
+ * Entries of the corpus with some of their bytes replaced, left out or doubled, cut short, and bytes that are nothing
+ * at all.
+ */
 export const mutations: fc.Arbitrary<Buffer> = fc.oneof(
   fc.uint8Array({ maxLength: 400 }).map((bytes) => Buffer.from(bytes)),
   fc.json({ maxDepth: 6 }).map((json) => Buffer.from(json)),

@@ -1,5 +1,6 @@
-// Which Node a package wants is asked of the Node that npm runs on, which on Debian 12 is 18 and never runs Lintel. npm then leaves out, without a word, each optional package
-// that wants a newer one, e.g. the native half of a test tool. The pinned Node suits them all, so the lock file asks nothing. `npm run lock` is this, after npm has written it.
+// Which Node a package wants is asked of the Node that npm runs on, which on Debian 12 is 18 and never runs Lintel. npm
+// then leaves out, without a word, each optional package that wants a newer one, e.g. the native half of a test tool.
+// The pinned Node suits them all, so the lock file asks nothing. `npm run lock` is this, after npm has written it.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

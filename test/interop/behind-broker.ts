@@ -1,5 +1,5 @@
-// What holds behind any broker: commands are carried out and answered, events come in order and whole, also those of the time while the broker was dead, and the retained
-// states are there for whoever comes late.
+// What holds behind any broker: commands are carried out and answered, events come in order and whole, also those of
+// the time while the broker was dead, and the retained states are there for whoever comes late.
 
 import { connectAsync } from 'mqtt';
 import { expect, onTestFinished } from 'vitest';

@@ -1,5 +1,6 @@
-// The whole agent with controllers whose Modbus nobody here wrote: a credential goes there and comes off again, a relay opens the door, an input is told, and what the
-// controller forgot is put back. What each holds is read from its own memory.
+// The whole agent with controllers whose Modbus nobody here wrote: a credential goes there and comes off again, a relay
+// opens the door, an input is told, and what the controller forgot is put back. What each holds is read from its own
+// memory.
 
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { freePort, openPtyPair, until } from '../support/ports.ts';

@@ -1,4 +1,5 @@
-// The driver against Modbus stacks that nobody here wrote, holding nothing but registers; and our simulated devices against a master that nobody here wrote.
+// The driver against Modbus stacks that nobody here wrote, holding nothing but registers; and our simulated devices
+// against a master that nobody here wrote.
 
 import { describe, expect, it } from 'vitest';
 import { content, later, openLine, soon, startDriver } from '../drivers/modbus/site.ts';

@@ -10,7 +10,8 @@ it('the agent serves behind RabbitMQ, and outlives it', { timeout: 300_000 }, as
   const broker = await startRabbitmq();
   await expect(holdsBehind(broker)).resolves.toBeUndefined();
 
-  // What the documentation says of it: a dot counts as a slash, and what is retained goes to whoever names the very topic.
+  // What the documentation says of it: a dot counts as a slash, and what is retained goes to whoever names the very
+  // topic.
   const client = await connectAsync(broker.url, { ...broker.sessionOf('onlooker'), clean: true });
   onTestFinished(() => void client.end(true));
   const heard: string[] = [];

@@ -1,4 +1,5 @@
-// The whole agent, as a site has it: a facility file, a broker, a card reader of ours at the lobby, and a controller that somebody else made. Commands come over MQTT.
+// The whole agent, as a site has it: a facility file, a broker, a card reader of ours at the lobby, and a controller
+// that somebody else made. Commands come over MQTT.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -29,7 +30,10 @@ export type InteropSite = {
 export const CODE = '00666666-0000-4000-8000-000000000002';
 const SOON_MS = 20_000;
 
-/** `bus` is how the controller is reached, the rest of a line of `buses`. Its door 1 is decided by its own table, its second strike is the lobby's. */
+/**
+ * `bus` is how the controller is reached, the rest of a line of `buses`. Its door 1 is decided by its own table, its
+ * second strike is the lobby's.
+ */
 export async function raiseSite(broker: InteropBroker, bus: string): Promise<InteropSite> {
   const folder = temporaryFolder();
   const reader = await startUartReader({ port: 'tcp://127.0.0.1:0', frame: 'rdm6300', clock: systemClock });
@@ -72,7 +76,8 @@ policy:
   const agent = await serveFacility(file);
   const isOnline = (name: string): boolean => agent.controllers().some((one) => one.name === name && one.status.online);
   await until(() => isOnline('store-panel') && isOnline('lobby-reader'), 'the controller and the reader', SOON_MS);
-  // A broker has no place for a command before its agent has been there once, which with MQTT 3.1.1 is at the second try.
+  // A broker has no place for a command before its agent has been there once, which with MQTT 3.1.1 is at the second
+  // try.
   const isUp = (): boolean =>
     tower.heard.some(({ topic, payload }) => topic.endsWith('/state/agent') && payload.includes('"online":true'));
   await until(isUp, 'the agent at the broker', SOON_MS);

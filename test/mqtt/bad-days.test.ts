@@ -1,4 +1,5 @@
-// Brokers that throw us out, that are another's, that go away for long, and that do as badly as they can: the link comes back, says why, and leaks nothing.
+// Brokers that throw us out, that are another's, that go away for long, and that do as badly as they can: the link
+// comes back, says why, and leaks nothing.
 
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -34,7 +35,8 @@ describe('connections that do not last', () => {
     linkAgent(double.url, temporaryFolder(), { protocol: 4 });
     await until(() => double.arrivals.length >= 5, 'five connections', 25_000);
     const pauses = double.arrivals.slice(1).map((at, i) => at - (double.arrivals[i] ?? 0));
-    // Half of each is chance; a busy machine makes them longer, and none of them shorter. A timer may fire a millisecond early.
+    // Half of each is chance; a busy machine makes them longer, and none of them shorter. A timer may fire a
+    // millisecond early.
     for (const [n, pause] of pauses.slice(0, 4).entries()) expect(pause).toBeGreaterThan(250 * 2 ** n - 2);
     expect(pauses[3]).toBeGreaterThan(pauses[0] ?? Infinity);
   });
@@ -64,7 +66,8 @@ describe('another client under our id', () => {
     expect(first.link.problem).toMatch(/another client uses our client id lintel-riverside.*Lintel "1\.2\.3" on host/);
     expect(first.link.problem).toContain('Remedy: give each its own mqtt.client_id');
     await until(() => second.link.problem?.includes('gateway-a') === true, 'the second knows the first', 25_000);
-    // Each left the session to the other for a second at least, and for longer each time: neither was back more than a few times.
+    // Each left the session to the other for a second at least, and for longer each time: neither was back more than a
+    // few times.
     expect(first.connections + second.connections).toBeLessThan(12);
     expect(first.said.filter((line) => line.includes('uses our client id')).length).toBeLessThanOrEqual(2);
   });

@@ -150,7 +150,8 @@ describe('the link', () => {
     await tower.publish('users/create', user());
     await until(() => tower.replies().length === 1, 'the user');
     await first.stop();
-    // More than are kept for a next connection: a resumed session delivers before the subscription is confirmed, and those replies must leave as well.
+    // More than are kept for a next connection: a resumed session delivers before the subscription is confirmed, and
+    // those replies must leave as well.
     const total = 1500;
     await Promise.all(
       Array.from({ length: total }, (_, i) =>

@@ -1,4 +1,5 @@
-// Changes that were looked at and change nothing that anybody could see: with each the reason. The line is named by its text, so that it may move.
+// Changes that were looked at and change nothing that anybody could see: with each the reason. The line is named by its
+// text, so that it may move.
 
 export type Harmless = { file: string; line: string; change: string; why: string };
 

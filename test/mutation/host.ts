@@ -1,4 +1,5 @@
-// The process that runs tests, again and again, with one file of the product as it is told to be. It is ended from outside when a change makes it turn for ever.
+// The process that runs tests, again and again, with one file of the product as it is told to be. It is ended from
+// outside when a change makes it turn for ever.
 
 import { join } from 'node:path';
 import { createVitest } from 'vitest/node';

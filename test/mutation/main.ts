@@ -1,6 +1,8 @@
-// `npm run mutate -- src/access`: changes the files there in one small harmful way after another, and tells which changes no test notices. Each is run against the tests of
-// the folder of the same name and those that import the file, as far as they come by the changed place, up to the first that fails. What was found is kept beside
-// node_modules' other caches, and asked anew only where the file or the tests have changed since. Tests that start the program as a process of its own see no change.
+// `npm run mutate -- src/access`: changes the files there in one small harmful way after another, and tells which
+// changes no test notices. Each is run against the tests of the folder of the same name and those that import the file,
+// as far as they come by the changed place, up to the first that fails. What was found is kept beside node_modules'
+// other caches, and asked anew only where the file or the tests have changed since. Tests that start the program as a
+// process of its own see no change.
 
 import { createHash } from 'node:crypto';
 import { fork, type ChildProcess } from 'node:child_process';
@@ -94,7 +96,10 @@ function keep(path: string, kept: Kept): void {
   writeFileSync(file, JSON.stringify(kept, null, 1));
 }
 
-/** What was found before and holds still: with the same file, whatever was noticed by tests that are the same, and all else with all the same tests. */
+/**
+ * What was found before and holds still: with the same file, whatever was noticed by tests that are the same, and all
+ * else with all the same tests.
+ */
 function standing(kept: Kept | null, source: string, tests: string): Record<string, Result> {
   if (kept?.source !== source) return {};
   if (kept.tests === tests) return kept.results;

@@ -1,5 +1,6 @@
-// Small harmful changes to a file, one at a time: conditions that always or never hold, borders moved by one, statements left out, constants changed. They are found in
-// TypeScript's own tree, so that none falls into a type or a comment, and each is a cut in the text, so that the rest of the file stays as it is.
+// Small harmful changes to a file, one at a time: conditions that always or never hold, borders moved by one,
+// statements left out, constants changed. They are found in TypeScript's own tree, so that none falls into a type or a
+// comment, and each is a cut in the text, so that the rest of the file stays as it is.
 
 import ts from 'typescript';
 

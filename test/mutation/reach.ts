@@ -1,4 +1,5 @@
-// Which test comes by which place of a file: a mark before each statement, and before the body of each short function, that a test run leaves behind.
+// Which test comes by which place of a file: a mark before each statement, and before the body of each short function,
+// that a test run leaves behind.
 
 import ts from 'typescript';
 import { parse, type Mutant } from './mutants.ts';
@@ -35,7 +36,10 @@ function innermost(file: ts.SourceFile, start: number, end: number): ts.Node {
   return found;
 }
 
-/** The nearest statement inside a function, or the whole body of a function that is one expression; null: it runs as the file is loaded. */
+/**
+ * The nearest statement inside a function, or the whole body of a function that is one expression; null: it runs as the
+ * file is loaded.
+ */
 function placeOf(from: ts.Node, file: ts.SourceFile): ts.Node | null {
   for (let node = from; node !== file; node = node.parent) {
     const { parent } = node;

@@ -1,4 +1,5 @@
-// In the process of a test file: hands on, with each test, the marks that it came by, and those that the loading of the file has left.
+// In the process of a test file: hands on, with each test, the marks that it came by, and those that the loading of the
+// file has left.
 
 import { afterEach, beforeEach } from 'vitest';
 

@@ -21,7 +21,10 @@ class CountingClock extends ManualClock {
   }
 }
 
-/** A measure of the loop and a look at the database's files, each once a second, and what the link's tries and the states need. */
+/**
+ * A measure of the loop and a look at the database's files, each once a second, and what the link's tries and the
+ * states need.
+ */
 const MOST_A_SECOND = 2.5;
 
 it('an agent that serves nothing and whose broker is away is woken hardly more than twice a second', async () => {

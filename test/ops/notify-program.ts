@@ -1,4 +1,5 @@
-// A daemon of a few lines that a test starts as systemd would: it does what it is told on stdin, one word a line, and prints how its notifications travel.
+// A daemon of a few lines that a test starts as systemd would: it does what it is told on stdin, one word a line, and
+// prints how its notifications travel.
 
 import { createInterface } from 'node:readline';
 import { createLog } from '../../src/ops/log.ts';

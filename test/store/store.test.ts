@@ -156,7 +156,8 @@ describe('opening the database', () => {
 
   it('leaves nothing behind of a first start on a full disk, so that the next one is a first start again', () => {
     const folder = temporaryFolder();
-    // Room for some of the files of a first start at a time, and no more: the key is cut short, then the database, then the log of its first transaction.
+    // Room for some of the files of a first start at a time, and no more: the key is cut short, then the database, then
+    // the log of its first transaction.
     for (const blocks of [0, 4, 8, 40]) {
       const text = `import { Store } from '${join(import.meta.dirname, '../../src/store/store.ts')}';
         import { storeOptions } from '${join(import.meta.dirname, '../support/store.ts')}';

@@ -1,4 +1,5 @@
-// A broker of MQTT 3.1.1 and 5 on a bare socket that does as badly as the test wants: it answers what it is told to answer, and nothing else.
+// A broker of MQTT 3.1.1 and 5 on a bare socket that does as badly as the test wants: it answers what it is told to
+// answer, and nothing else.
 
 import { createServer, type Socket } from 'node:net';
 import { onTestFinished } from 'vitest';

@@ -1,4 +1,5 @@
-// A whole building for tests: a real Mosquitto, simulated devices on real ports, and a facility file for the agent that serves it.
+// A whole building for tests: a real Mosquitto, simulated devices on real ports, and a facility file for the agent that
+// serves it.
 
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// What happens to a database file from outside: pages overwritten by another process, as a failing card or a careless hand does it.
+// What happens to a database file from outside: pages overwritten by another process, as a failing card or a careless
+// hand does it.
 
 import Database from 'better-sqlite3';
 import { spawnSync } from 'node:child_process';
@@ -23,7 +24,10 @@ export function settle(path: string): void {
   db.close();
 }
 
-/** Noise instead of `bytes` at `offset`. In another process: closing the file in this one would give up the locks of SQLite. */
+/**
+ * Noise instead of `bytes` at `offset`. In another process: closing the file in this one would give up the locks of
+ * SQLite.
+ */
 export function overwrite(path: string, offset: number, bytes: number): void {
   const done = spawnSync(
     'dd',

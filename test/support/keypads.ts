@@ -1,4 +1,5 @@
-// Keypads for tests about guessing: a real store, doors that only note what they are told, and a process that may end and start again at any moment.
+// Keypads for tests about guessing: a real store, doors that only note what they are told, and a process that may end
+// and start again at any moment.
 
 import { Access } from '../../src/access/access.ts';
 import { Recorder } from '../../src/access/recorder.ts';

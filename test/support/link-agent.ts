@@ -1,4 +1,5 @@
-// The agent's half of the link without doors: store, dispatcher, outbox, states and link, wired as src/uplink.ts wires them.
+// The agent's half of the link without doors: store, dispatcher, outbox, states and link, wired as src/uplink.ts wires
+// them.
 
 import { onTestFinished } from 'vitest';
 import type { Clock, Log } from '../../src/domain/ports.ts';
@@ -123,7 +124,10 @@ export const hastyClock = (times: number): Clock => ({
   immediate: (run) => systemClock.immediate(run),
 });
 
-/** A clock on which every wait is so many times shorter and time itself goes as it does, so that no connection lives long enough to have proved itself. */
+/**
+ * A clock on which every wait is so many times shorter and time itself goes as it does, so that no connection lives
+ * long enough to have proved itself.
+ */
 export const shortWaits = (times: number): Clock => ({
   ...hastyClock(times),
   monotonicMs: () => systemClock.monotonicMs(),

@@ -1,4 +1,5 @@
-// A controller with a credential table, in memory, behind the contract of drivers: it remembers what it ever held, and fails in the ways that real ones do.
+// A controller with a credential table, in memory, behind the contract of drivers: it remembers what it ever held, and
+// fails in the ways that real ones do.
 
 import type {
   Capabilities, Clock, ControllerEvent, Device, DeviceClock, DeviceStatus, EventDevice, ScheduleDevice, ScheduleOutcome, SlotCapabilities, SlotContent, SlotDevice, SlotOutcome, SlotReading, SlotRefusal,

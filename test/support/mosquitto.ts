@@ -1,4 +1,5 @@
-// A real Mosquitto on loopback, which can be killed and started again on the same port, with the sessions it would keep.
+// A real Mosquitto on loopback, which can be killed and started again on the same port, with the sessions it would
+// keep.
 
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -11,8 +12,8 @@ import { temporaryFolder } from './store.ts';
 export type Broker = { port: number; url: string; start: () => Promise<void>; kill: () => Promise<void> };
 
 /**
- * `acl`: the text of an ACL file (Mosquitto 2.0 has no deny rules: what no line allows is refused). `users`: passwords by name; nobody else gets in then.
- * `settings`: further lines of its configuration.
+ * `acl`: the text of an ACL file (Mosquitto 2.0 has no deny rules: what no line allows is refused). `users`: passwords
+ * by name; nobody else gets in then. `settings`: further lines of its configuration.
  */
 export async function startMosquitto({
   acl = null,

@@ -1,4 +1,5 @@
-// A network between the driver and a device on TCP, which may stand still: then it keeps what it is given, and hands it over when it moves again.
+// A network between the driver and a device on TCP, which may stand still: then it keeps what it is given, and hands it
+// over when it moves again.
 
 import { connect, createServer } from 'node:net';
 

@@ -1,5 +1,5 @@
-// A site of OSDP readers for tests: a real Mosquitto, simulated readers on one line of pseudo terminals, a relay board behind a converter, and the agent with its
-// control socket that serves them.
+// A site of OSDP readers for tests: a real Mosquitto, simulated readers on one line of pseudo terminals, a relay board
+// behind a converter, and the agent with its control socket that serves them.
 
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -57,7 +57,10 @@ export type OsdpSite = {
   everythingTold(): Buffer;
 };
 
-/** Readers have keys of their own that the store holds already, unless `key: null` is said for them. Only those named in `readers` are there; default: all. */
+/**
+ * Readers have keys of their own that the store holds already, unless `key: null` is said for them. Only those named in
+ * `readers` are there; default: all.
+ */
 export async function raiseOsdpSite(
   readers: Readonly<Partial<Record<ReaderName, SimulatedReaderOptions>>> = {},
 ): Promise<OsdpSite> {
@@ -226,7 +229,9 @@ export function present(reader: SimulatedReader, card: string): void {
   reader.presentCard(bits.widthBits, bits.bytes);
 }
 
-/** These devices are online, and readers among them have been polled since, so that what is shown to them now is taken. */
+/**
+ * These devices are online, and readers among them have been polled since, so that what is shown to them now is taken.
+ */
 export async function online(site: OsdpSite, serving: Serving, names: readonly string[]): Promise<void> {
   const isUp = (name: string): boolean =>
     serving.agent.controllers().some((controller) => controller.name === name && controller.status.online);

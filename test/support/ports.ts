@@ -1,5 +1,6 @@
-// Real lines for tests: pairs of pseudo terminals from socat that can be cut and plugged in again, and TCP far ends that stand for serial converters. Everything
-// lives in temp folders and on 127.0.0.1, and nothing outlives the test process.
+// Real lines for tests: pairs of pseudo terminals from socat that can be cut and plugged in again, and TCP far ends
+// that stand for serial converters. Everything lives in temp folders and on 127.0.0.1, and nothing outlives the test
+// process.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -9,7 +10,10 @@ import { join } from 'node:path';
 import { SerialPort } from 'serialport';
 
 export type PtyPair = {
-  /** Device paths of the two ends; what is written to one is read at the other. They stay the same over `cut` and `replug`. */
+  /**
+   * Device paths of the two ends; what is written to one is read at the other. They stay the same over `cut` and
+   * `replug`.
+   */
   readonly a: string;
   readonly b: string;
   /** Pulls the cable: both paths vanish and whoever has them open is hung up on. */
@@ -109,7 +113,10 @@ export type TcpPair = {
   close(): Promise<void>;
 };
 
-/** A listening far end, as a serial converter is. Connections come paused: nothing is read from them until somebody listens for their data. */
+/**
+ * A listening far end, as a serial converter is. Connections come paused: nothing is read from them until somebody
+ * listens for their data.
+ */
 export async function tcpPair(): Promise<TcpPair> {
   const sockets = new Set<Socket>();
   const waiting: Socket[] = [];
@@ -193,7 +200,10 @@ async function settle(call: (done: (error: Error | null | undefined) => void) =>
   });
 }
 
-/** Waits until `value` has stood still for so many turns of the loop: whoever moves it in this process waits for something else by then. */
+/**
+ * Waits until `value` has stood still for so many turns of the loop: whoever moves it in this process waits for
+ * something else by then.
+ */
 export async function atRest(value: () => number, turns = 300): Promise<void> {
   let before = value();
   for (let still = 0; still < turns; still++) {
@@ -204,7 +214,9 @@ export async function atRest(value: () => number, turns = 300): Promise<void> {
   }
 }
 
-/** Waits until `condition` holds, looking every few milliseconds; throws after `timeoutMs` and says what it waited for. */
+/**
+ * Waits until `condition` holds, looking every few milliseconds; throws after `timeoutMs` and says what it waited for.
+ */
 export async function until(condition: () => boolean, what: string, timeoutMs = 10_000): Promise<void> {
   const endsAt = performance.now() + timeoutMs;
   while (!condition()) {

@@ -1,4 +1,5 @@
-// A building whose relay boards end no pulse by themselves: what is left on stays on until somebody switches it off. For tests of how Lintel's life ends and begins.
+// A building whose relay boards end no pulse by themselves: what is left on stays on until somebody switches it off.
+// For tests of how Lintel's life ends and begins.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -97,7 +98,9 @@ async function online(ask: RelaySite['ask'], name: string): Promise<void> {
   throw new Error(`${name} does not come online: ${answer}`);
 }
 
-/** The first write of each output since the requests were last forgotten, as `[output, on]`, in the order of the wire. */
+/**
+ * The first write of each output since the requests were last forgotten, as `[output, on]`, in the order of the wire.
+ */
 export function firstWrites(unit: SimulatedUnit): [number, boolean][] {
   const seen = new Map<number, boolean>();
   for (const pdu of unit.requests) {

@@ -1,4 +1,5 @@
-// A room for command handlers: a real store and a small building, with doors and synchronisation that only note what they are asked.
+// A room for command handlers: a real store and a small building, with doors and synchronisation that only note what
+// they are asked.
 
 import type { ParamsOf } from '../../src/commands/contract.ts';
 import type { EntranceSetup, Policy } from '../../src/domain/facility.ts';

@@ -1,4 +1,5 @@
-// A port whose far end is the test itself: what is written to it is kept, and what comes by it, and when it goes, the test says.
+// A port whose far end is the test itself: what is written to it is kept, and what comes by it, and when it goes, the
+// test says.
 
 import type { OpenPort, Port, PortHandlers } from '../../src/domain/ports.ts';
 

@@ -1,4 +1,5 @@
-// A disk of its own for a test, small enough to be filled. It needs the right to mount, as the tests have where they run as root.
+// A disk of its own for a test, small enough to be filled. It needs the right to mount, as the tests have where they
+// run as root.
 
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// A house for the synchronisation: a real database, a controller in memory, commands as the real handlers carry them out, and a power switch.
+// A house for the synchronisation: a real database, a controller in memory, commands as the real handlers carry them
+// out, and a power switch.
 
 import { copyFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';

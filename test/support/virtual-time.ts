@@ -1,8 +1,11 @@
-// Time that passes only from one thing that is due to the next, so that what a schedule makes of a wire comes out the same on every machine, however busy it is.
+// Time that passes only from one thing that is due to the next, so that what a schedule makes of a wire comes out the
+// same on every machine, however busy it is.
 
 import type { Clock, Timer } from '../../src/domain/ports.ts';
 
-/** What a turn of the loop costs, and how late a timer is behind its whole millisecond, on a machine of no great speed. */
+/**
+ * What a turn of the loop costs, and how late a timer is behind its whole millisecond, on a machine of no great speed.
+ */
 const TURN_MS = 0.05;
 const TIMER_LATE_MS = 0.06;
 /** Whoever looks at the time in turns until it has come must see it pass. */

@@ -1,4 +1,5 @@
-// Slots that somebody else filled, taken over by command: for a credential, or to be emptied. Nothing but what was named is touched.
+// Slots that somebody else filled, taken over by command: for a credential, or to be emptied. Nothing but what was
+// named is touched.
 
 import { expect, test } from 'vitest';
 import { adoptSlot, getController } from '../../src/commands/controllers.ts';

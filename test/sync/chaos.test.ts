@@ -1,5 +1,5 @@
-// Random commands and faults, in any order, and the power gone at any step: in the end the device holds exactly what the store says, nobody else's slot was
-// touched, and on the way nothing was sent that nobody was allowed to have.
+// Random commands and faults, in any order, and the power gone at any step: in the end the device holds exactly what
+// the store says, nobody else's slot was touched, and on the way nothing was sent that nobody was allowed to have.
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';

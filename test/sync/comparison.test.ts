@@ -1,4 +1,5 @@
-// What is found at the device: slots that are not ours, ours that somebody changed, a memory that was lost, another device in its place.
+// What is found at the device: slots that are not ours, ours that somebody changed, a memory that was lost, another
+// device in its place.
 
 import { expect, test } from 'vitest';
 import { foreignRecord, MemoryDevice } from '../support/memory-device.ts';

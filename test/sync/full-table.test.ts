@@ -1,4 +1,5 @@
-// A full table: whoever is valid now has a slot before whoever comes later, and nobody who was accepted stands before a shut door without a word.
+// A full table: whoever is valid now has a slot before whoever comes later, and nobody who was accepted stands before a
+// shut door without a word.
 
 import { expect, test } from 'vitest';
 import { foreignRecord } from '../support/memory-device.ts';

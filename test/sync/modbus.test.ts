@@ -1,4 +1,5 @@
-// The synchronisation against a simulated controller on a real line: what it decides by itself is the proof of what it holds.
+// The synchronisation against a simulated controller on a real line: what it decides by itself is the proof of what it
+// holds.
 
 import { afterEach, expect, test } from 'vitest';
 import type { DriverEvent, OpenPort, Port } from '../../drivers/driver.ts';

@@ -1,5 +1,5 @@
-// Weekly schedules at a controller that keeps them itself: told before any slot names them, again when they may be lost, and never given to another schedule while a
-// slot may still name them.
+// Weekly schedules at a controller that keeps them itself: told before any slot names them, again when they may be
+// lost, and never given to another schedule while a slot may still name them.
 
 import { describe, expect, it } from 'vitest';
 import { getSchedule } from '../../src/commands/schedules.ts';

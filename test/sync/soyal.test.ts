@@ -1,4 +1,5 @@
-// The synchronisation against a simulated SOYAL controller, which knows no dates: windows are kept by writing a slot at the start and overwriting it at the end.
+// The synchronisation against a simulated SOYAL controller, which knows no dates: windows are kept by writing a slot at
+// the start and overwriting it at the end.
 
 import { afterEach, expect, test } from 'vitest';
 import type { EntranceSetup } from '../../src/domain/facility.ts';
@@ -52,7 +53,10 @@ type Building = {
   state(id: string): string | undefined;
 };
 
-/** Beside an earlier building it is the same one after the facility file was changed: its controller and its store live on. */
+/**
+ * Beside an earlier building it is the same one after the facility file was changed: its controller and its store live
+ * on.
+ */
 async function building(
   factors: EntranceSetup['factors'],
   config: Record<string, unknown> = {},

@@ -1,4 +1,5 @@
-// What a restart, a lost answer or a stubborn controller leaves unfinished: it is taken up again, and nothing is believed that nobody has said.
+// What a restart, a lost answer or a stubborn controller leaves unfinished: it is taken up again, and nothing is
+// believed that nobody has said.
 
 import { expect, test } from 'vitest';
 import { House, HOUR, NOON, without } from '../support/sync-house.ts';

@@ -1,5 +1,5 @@
-// Stands for the daemon under the real unit: it is started, notifies, and probes from the inside what the unit lets it do and what it does not. `probe` answers
-// what it found over the control socket, `sick` and `crash` are what they say.
+// Stands for the daemon under the real unit: it is started, notifies, and probes from the inside what the unit lets it
+// do and what it does not. `probe` answers what it found over the control socket, `sick` and `crash` are what they say.
 
 import { spawnSync } from 'node:child_process';
 import { accessSync, closeSync, constants, openSync, readFileSync, writeFileSync } from 'node:fs';

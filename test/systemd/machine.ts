@@ -1,5 +1,5 @@
-// A whole systemd as process 1 of namespaces of its own, so that the unit is tried by the one that will run it: its directories, its hardening, its watchdog.
-// Needs root and a cgroup tree that may be written to.
+// A whole systemd as process 1 of namespaces of its own, so that the unit is tried by the one that will run it: its
+// directories, its hardening, its watchdog. Needs root and a cgroup tree that may be written to.
 
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bootMachine, whyNoMachine, type Machine, type Ran } from './machine.ts';
 
-// Where no systemd can be started (not root, or in a container that may not), what the unit says is still held by unit.test.ts.
+// Where no systemd can be started (not root, or in a container that may not), what the unit says is still held by
+// unit.test.ts.
 const reason = whyNoMachine();
 if (reason !== null) console.warn(`the unit is not tried by a running systemd here: ${reason}`);
 
@@ -50,7 +51,8 @@ s.sendall(b'{"id":1,"kind":"${kind}"}\\n'); print(s.makefile().readline())`,
       '-c',
       'for f in riverside annex; do echo "facility: $f" > /etc/lintel/$f.yaml; chgrp lintel /etc/lintel/$f.yaml; done',
     );
-    // A serial port of the kind that the unit allows, and a device of a kind that it does not, both readable for everybody.
+    // A serial port of the kind that the unit allows, and a device of a kind that it does not, both readable for
+    // everybody.
     await run('sh', '-c', 'mknod -m 666 /run/test/ttyS9 c 4 73; mknod -m 666 /run/test/mem c 1 1');
     for (const facility of ['riverside', 'annex']) {
       const started = await systemctl('start', `lintel@${facility}`);

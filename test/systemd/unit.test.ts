@@ -147,8 +147,9 @@ const namespace = ((): string[] | null => {
 describe.runIf(namespace !== null)('the rules for serial adapters, read by udev', () => {
   const DEVICE = '/sys/class/tty/tty0';
   /**
-   * What udev makes of a device by these rules alone, read by udev itself in a namespace of its own, so that nothing of this machine changes. The rules are
-   * changed as told before: there is no such adapter here, so a device that is here stands in for it.
+   * What udev makes of a device by these rules alone, read by udev itself in a namespace of its own, so that nothing of
+   * this machine changes. The rules are changed as told before: there is no such adapter here, so a device that is here
+   * stands in for it.
    */
   async function udev(stand: (rules: string) => string): Promise<string> {
     cpSync(RULES, join(folder, '70-lintel.rules'));

@@ -1,4 +1,5 @@
-// The database on a bad day, while doors are served: nobody in, everybody out, the process lives, and it says what is wrong and what to do.
+// The database on a bad day, while doors are served: nobody in, everybody out, the process lives, and it says what is
+// wrong and what to do.
 
 import { copyFileSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { spawnSync } from 'node:child_process';

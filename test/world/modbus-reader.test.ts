@@ -1,5 +1,5 @@
-// A door with a Modbus card reader, end to end and on real ports: a card enrolled over MQTT opens it, another does not, and one that waited while nobody listened does not
-// either.
+// A door with a Modbus card reader, end to end and on real ports: a card enrolled over MQTT opens it, another does not,
+// and one that waited while nobody listened does not either.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,5 @@
-// OSDP doors end to end, on a real line and through a real broker: what people do at readers, what the readers show them, and what an attacker or a bad day does.
+// OSDP doors end to end, on a real line and through a real broker: what people do at readers, what the readers show
+// them, and what an attacker or a bad day does.
 
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { COLORS } from '../../drivers/osdp/commands.ts';

@@ -1,5 +1,5 @@
-// A SOYAL controller, end to end and on real ports: schedules and holidays commanded over MQTT, kept by the controller when the agent is gone, and what it could not
-// hold refused when the command comes.
+// A SOYAL controller, end to end and on real ports: schedules and holidays commanded over MQTT, kept by the controller
+// when the agent is gone, and what it could not hold refused when the command comes.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

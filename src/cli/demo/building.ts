@@ -1,5 +1,5 @@
-// The building of config/demo.yaml, put up on 127.0.0.1: the broker, the simulated devices on real ports, and the agent, all in this process and all over again
-// from nothing in a temp folder.
+// The building of config/demo.yaml, put up on 127.0.0.1: the broker, the simulated devices on real ports, and the
+// agent, all in this process and all over again from nothing in a temp folder.
 
 import { openSync, closeSync, mkdtempSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -45,7 +45,9 @@ export type Building = {
   socket: string;
   tower: Tower;
   agent: Agent;
-  /** Shows a card at the lobby. Waits first until the last one has been away for so long that it counts as shown again. */
+  /**
+   * Shows a card at the lobby. Waits first until the last one has been away for so long that it counts as shown again.
+   */
   present: (card: string) => Promise<void>;
   relayBoard: SimulatedUnit;
   storePanel: SimulatedUnit;
@@ -135,7 +137,7 @@ async function openBroker(broker: EmbeddedBroker, tower: Tower, wanted: number):
   return port;
 }
 
-// ---- devices -----------------------------------------------------------------------------------------------------------------------------------
+// ---- devices --------------------------------------------------------------------------------------------------------
 
 type Devices = {
   store: ModbusSimulator;

@@ -1,5 +1,5 @@
-// `lintel demo`: a building on this machine and what happens in it, told in a few lines and checked at each. Afterwards it stays up, for whoever wants to try; with
-// `--once` it ends, and says by its exit code whether everything was seen.
+// `lintel demo`: a building on this machine and what happens in it, told in a few lines and checked at each. Afterwards
+// it stays up, for whoever wants to try; with `--once` it ends, and says by its exit code whether everything was seen.
 
 import { copyFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

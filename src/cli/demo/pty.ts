@@ -1,4 +1,5 @@
-// A serial line on this machine: a pair of pseudo terminals that socat connects. Only for `--pty`; the demonstration needs nothing but npm without it.
+// A serial line on this machine: a pair of pseudo terminals that socat connects. Only for `--pty`; the demonstration
+// needs nothing but npm without it.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,5 +1,5 @@
-// What happens in the demonstration, as data on a screen and as claims that are checked: each `✓` is something that was seen at a device, in a reply or in an event,
-// and what is not seen in time ends the story there.
+// What happens in the demonstration, as data on a screen and as claims that are checked: each `✓` is something that was
+// seen at a device, in a reply or in an event, and what is not seen in time ends the story there.
 
 import type { CommandName } from '../../commands/contract.ts';
 import { systemClock } from '../../ops/clock.ts';
@@ -65,7 +65,7 @@ export class Story {
     this.#line('←', `event ${cell(event['sequence'])}  ${cell(event['event_type'])}  ${details.join(', ')}`, 'cyan');
   }
 
-  // ---- the steps ---------------------------------------------------------------------------------------------------------------------------------
+  // ---- the steps ----------------------------------------------------------------------------------------------------
 
   async #devicesAnswer(): Promise<void> {
     this.#title('The building wakes up');
@@ -180,7 +180,7 @@ export class Story {
     );
   }
 
-  // ---- how it is told ----------------------------------------------------------------------------------------------------------------------------
+  // ---- how it is told -----------------------------------------------------------------------------------------------
 
   async #command(name: CommandName, params: Fields, about: string): Promise<Fields> {
     const { tower } = this.#building();

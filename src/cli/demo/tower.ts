@@ -1,5 +1,5 @@
-// The service above, as the demonstration plays it: an MQTT client like any other, which sends commands, takes their replies, and keeps every event in the order in
-// which it came.
+// The service above, as the demonstration plays it: an MQTT client like any other, which sends commands, takes their
+// replies, and keeps every event in the order in which it came.
 
 import { connect, type MqttClient } from 'mqtt';
 import type { CommandName } from '../../commands/contract.ts';

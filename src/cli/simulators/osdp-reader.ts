@@ -1,4 +1,5 @@
-// `lintel simulate osdp-reader`: OSDP readers with keypad, inputs and outputs, and Secure Channel where they are given a key or put into install mode.
+// `lintel simulate osdp-reader`: OSDP readers with keypad, inputs and outputs, and Secure Channel where they are given
+// a key or put into install mode.
 
 import { parseKey } from '../../../drivers/osdp/keys.ts';
 import { SIMULATED_ID } from '../../../drivers/osdp/simulated-device.ts';

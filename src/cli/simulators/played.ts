@@ -1,4 +1,5 @@
-// What every simulated device is to `lintel simulate`: one or several on a port, each of which understands a few lines and tells what happens to it.
+// What every simulated device is to `lintel simulate`: one or several on a port, each of which understands a few lines
+// and tells what happens to it.
 
 import { DURATION_FORM, parseDuration } from '../../domain/duration.ts';
 import { OperatingError } from '../../domain/errors.ts';
@@ -26,7 +27,10 @@ export type PlayedDevice = {
 };
 
 export type Played = {
-  /** What a facility file gives as `port` (or host and port), and the units there; null where the far end of a line is the caller's to know. */
+  /**
+   * What a facility file gives as `port` (or host and port), and the units there; null where the far end of a line is
+   * the caller's to know.
+   */
   address: string | null;
   devices: readonly PlayedDevice[];
   stop(): Promise<void>;

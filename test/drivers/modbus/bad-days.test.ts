@@ -1,4 +1,5 @@
-// What goes wrong on a wire besides lateness: answers in pieces, damaged, twice, not at all, refused, or from somebody else.
+// What goes wrong on a wire besides lateness: answers in pieces, damaged, twice, not at all, refused, or from somebody
+// else.
 
 import { describe, expect, it } from 'vitest';
 import { content, filledSite, openLine, openPort, pause, readSlot, soon, startDriver } from './site.ts';

@@ -1,4 +1,5 @@
-// The queue of a bus: who goes first, how much is sent at once, and what happens when more is asked than the wire carries.
+// The queue of a bus: who goes first, how much is sent at once, and what happens when more is asked than the wire
+// carries.
 
 import { describe, expect, it } from 'vitest';
 import { Bus } from '../../../drivers/modbus/bus.ts';
@@ -53,7 +54,8 @@ describe('a bus of 9600 baud with inputs', () => {
     const outcomes = await site.slots().write(writes);
     expect(outcomes.every(({ outcome }) => outcome === 'written')).toBe(true);
     const registers = simulated.requests.filter((pdu) => pdu[0] === 16).map((pdu) => pdu.readUInt16BE(3));
-    // 17 bytes around the registers, both pauses and a turnaround leave room for 30 registers in 95 ms: three slots of ten.
+    // 17 bytes around the registers, both pauses and a turnaround leave room for 30 registers in 95 ms: three slots of
+    // ten.
     expect(Math.max(...registers)).toBe(30);
     expect(longestRun(simulated.requests, 16)).toBeLessThanOrEqual(2);
   });

@@ -9,7 +9,8 @@ describe.each(['rtu', 'rtu-over-tcp', 'tcp'] as const)('late answers over %s', (
   it('are never taken for the answer to the next question', async () => {
     const site = await filledSite(transport, '40ms');
     const simulated = site.simulator.unit(1);
-    // Deadlines here are 80 ms (serial) and 290 ms (network): some answers are in time, some in the pause behind, some much later.
+    // Deadlines here are 80 ms (serial) and 290 ms (network): some answers are in time, some in the pause behind, some
+    // much later.
     const delays = fc.sample(fc.constantFrom(0, 0, 30, 100, 150, 320, 450), { numRuns: 16, seed: 7 });
     const results: string[] = [];
     for (const [i, latencyMs] of delays.entries()) {

@@ -1,5 +1,5 @@
-// Outputs as they really stand: a relay that follows late, not at all, or somebody else. What was told is compared with what is seen, and nobody is told that a door is
-// locked which may be open.
+// Outputs as they really stand: a relay that follows late, not at all, or somebody else. What was told is compared with
+// what is seen, and nobody is told that a door is locked which may be open.
 
 import { describe, expect, it } from 'vitest';
 import type { DriverEvent } from '../../../drivers/driver.ts';

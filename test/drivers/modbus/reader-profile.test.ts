@@ -112,7 +112,7 @@ describe('registers become a card', () => {
   });
 });
 
-// ---- the profile -------------------------------------------------------------------------------------------------------------------------------
+// ---- the profile ----------------------------------------------------------------------------------------------------
 
 const flag = readFileSync(join(import.meta.dirname, 'profiles', 'flag-reader.yaml'), 'utf8');
 const counting = readFileSync(join(import.meta.dirname, 'profiles', 'counting-reader.yaml'), 'utf8');

@@ -1,4 +1,5 @@
-// What an RTU line believes of what comes by it, behind a converter that may deliver to one connection what another one asked for.
+// What an RTU line believes of what comes by it, behind a converter that may deliver to one connection what another one
+// asked for.
 
 import { expect, it, onTestFinished } from 'vitest';
 import type { Attempt, LineUnit, SendOptions } from '../../../drivers/modbus/bus-terms.ts';

@@ -1,4 +1,5 @@
-// Devices of other shapes than the shipped ones: handshakes, command values, bits of words, and the four ways of handing over events.
+// Devices of other shapes than the shipped ones: handshakes, command values, bits of words, and the four ways of
+// handing over events.
 
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';

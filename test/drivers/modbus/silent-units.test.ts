@@ -1,4 +1,5 @@
-// A bus on which most units do not answer, or answer through a gateway that takes its time to say so: what is there works as if it were alone.
+// A bus on which most units do not answer, or answer through a gateway that takes its time to say so: what is there
+// works as if it were alone.
 
 import { createServer, type Socket } from 'node:net';
 import { describe, expect, it } from 'vitest';
@@ -39,7 +40,10 @@ describe.concurrent.each(['rtu-over-tcp', 'tcp'] as const)('one live unit among 
   }, 120_000);
 });
 
-/** A gateway with unit 1 behind it; for any other it answers that it got no answer, after so long, and nobody else is served meanwhile. */
+/**
+ * A gateway with unit 1 behind it; for any other it answers that it got no answer, after so long, and nobody else is
+ * served meanwhile.
+ */
 async function openGateway(vainMs: number): Promise<{ port: number; vain(): number }> {
   const unit = new SimulatedUnit({ unit: 1, profile: shipped('plc-door-2') }, systemClock);
   const sockets = new Set<Socket>();

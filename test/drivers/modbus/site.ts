@@ -1,4 +1,5 @@
-// What the tests of this driver share: the driver at one end of a real line, simulated devices at the other, and what was told meanwhile.
+// What the tests of this driver share: the driver at one end of a real line, simulated devices at the other, and what
+// was told meanwhile.
 
 import { afterEach, beforeEach } from 'vitest';
 import { modbusDriver } from '../../../drivers/modbus/driver.ts';
@@ -63,7 +64,10 @@ export type DriverOnLine = {
   seen(type: DriverEvent['type'], count?: number): Promise<void>;
 };
 
-/** The driver with controllers named `unit-N`. Quick devices are expected, so that a lost answer does not make a test wait. */
+/**
+ * The driver with controllers named `unit-N`. Quick devices are expected, so that a lost answer does not make a test
+ * wait.
+ */
 export function startDriver(
   bus: Record<string, unknown>,
   controllers: readonly Record<string, unknown>[],

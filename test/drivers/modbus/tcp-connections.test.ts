@@ -1,4 +1,5 @@
-// Modbus TCP devices and gateways that are particular about connections: they end them, take one only, or keep everybody on one waiting.
+// Modbus TCP devices and gateways that are particular about connections: they end them, take one only, or keep
+// everybody on one waiting.
 
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../../drivers/driver.ts';

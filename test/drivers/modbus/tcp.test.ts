@@ -44,7 +44,10 @@ async function openBentServer(bend: Bend): Promise<{ unit: SimulatedUnit; port: 
   return { unit, port: address.port, connections: () => connections };
 }
 
-/** Registers of a table behind FC03 and FC16. Requests are seen to one after the other, however many have come, and each takes its time. */
+/**
+ * Registers of a table behind FC03 and FC16. Requests are seen to one after the other, however many have come, and each
+ * takes its time.
+ */
 async function openSlowTable(perRequestMs: number): Promise<{ port: number; mostAtOnce(): number }> {
   const registers = new Uint16Array(65_536);
   registers.set([0x4c4e, 0x0201]);

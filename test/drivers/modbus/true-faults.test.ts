@@ -1,4 +1,5 @@
-// What a device is found to do wrong stands in its status, in the log and with whoever asks, as what it is: never as mere silence, and never for a device that is well again.
+// What a device is found to do wrong stands in its status, in the log and with whoever asks, as what it is: never as
+// mere silence, and never for a device that is well again.
 
 import { describe, expect, it } from 'vitest';
 import type { UnitFaults } from '../../../drivers/modbus/simulator-unit.ts';

@@ -1,4 +1,5 @@
-// Bad days on the wire: what the line loses, breaks and delays, cables that are pulled, readers that die, and what their neighbours notice of it.
+// Bad days on the wire: what the line loses, breaks and delays, cables that are pulled, readers that die, and what
+// their neighbours notice of it.
 import { describe, expect, it } from 'vitest';
 import type { OutputOutcome } from '../../../drivers/driver.ts';
 import { until } from '../../support/ports.ts';

@@ -1,4 +1,5 @@
-// A line on which somebody else speaks, or whose answers come too late: what is known of its readers stays true, and that the line is at fault is told. In virtual time.
+// A line on which somebody else speaks, or whose answers come too late: what is known of its readers stays true, and
+// that the line is at fault is told. In virtual time.
 import { describe, expect, it } from 'vitest';
 import { COMMANDS } from '../../../drivers/osdp/commands.ts';
 import { encodeFrame } from '../../../drivers/osdp/frame.ts';

@@ -1,4 +1,5 @@
-// What an operator does to readers through the daemon: addresses, discovery, files, templates, vendor and smart card messages.
+// What an operator does to readers through the daemon: addresses, discovery, files, templates, vendor and smart card
+// messages.
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { until } from '../../support/ports.ts';

@@ -1,4 +1,5 @@
-// Outputs of a reader that do not stand as they were told: found while nothing happens, told again, and an alarm where that is in vain. In virtual time.
+// Outputs of a reader that do not stand as they were told: found while nothing happens, told again, and an alarm where
+// that is in vain. In virtual time.
 import { describe, expect, it } from 'vitest';
 import type { DriverEvent } from '../../../drivers/driver.ts';
 import { wireTimeMs } from '../../../drivers/serial-port.ts';

@@ -108,7 +108,8 @@ describe('the parser', () => {
         const first = cut ? frame.subarray(0, at % frame.length) : damaged;
         const parser = new FrameParser();
         const found = texts([...parser.push(Buffer.concat([first, POLL])), ...parser.stalled()]);
-        // A cut frame and the beginning of the next can by chance be a whole one, its checksum included: nobody can tell.
+        // A cut frame and the beginning of the next can by chance be a whole one, its checksum included: nobody can
+        // tell.
         fc.pre(found.every((text) => text === hexOf(POLL)));
         expect(found).toContain(hexOf(POLL));
       }),

@@ -279,7 +279,9 @@ describe('a key that went over the line under the default key', () => {
   const forgetful = { key: null, installMode: true, quirks: { forgetsNewKey: true } };
   const lettered = (key: Buffer | null): string => key?.toString('hex') ?? 'none';
 
-  /** A window in which the reader acknowledged its key and did not take it. Gives the key, as whoever listened has it. */
+  /**
+   * A window in which the reader acknowledged its key and did not take it. Gives the key, as whoever listened has it.
+   */
   async function failedWindow(world: World): Promise<Buffer | null> {
     const outcome = world.driver.osdp.install('lobby', 30 * 60_000);
     await until(() => problem(world).includes('did not take it'), 'the reader to disprove its new key');

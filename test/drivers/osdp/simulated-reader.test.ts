@@ -1,4 +1,5 @@
-// The simulated reader against the published conversations and the probes of a real implementation: bytes in, bytes out.
+// The simulated reader against the published conversations and the probes of a real implementation: bytes in, bytes
+// out.
 import { beforeEach, describe, expect, it } from 'vitest';
 import { command } from '../../../drivers/osdp/commands.ts';
 import { decodeFrame, encodeFrame } from '../../../drivers/osdp/frame.ts';

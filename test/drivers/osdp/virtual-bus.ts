@@ -1,4 +1,5 @@
-// An OSDP bus and its simulated readers in virtual time, both ends of its line in one process, so that what a bus makes of its wire comes out the same on every machine.
+// An OSDP bus and its simulated readers in virtual time, both ends of its line in one process, so that what a bus makes
+// of its wire comes out the same on every machine.
 
 import { isOsdpDriver, osdpDriver } from '../../../drivers/osdp/driver.ts';
 import type { OsdpDriver } from '../../../drivers/osdp/driver.ts';
@@ -16,7 +17,10 @@ const NETWORK_MS = 0.05;
 const NEAR = 'tcp://127.0.0.1:1';
 const FAR = 'far end';
 
-/** `wire`: the readers' line itself takes its time. `converter`: what is before it does, and hands on answers at once or every so often. */
+/**
+ * `wire`: the readers' line itself takes its time. `converter`: what is before it does, and hands on answers at once or
+ * every so often.
+ */
 export type LineKind = { kind: 'wire' } | { kind: 'converter'; everyMs: number };
 
 /** Both ends of a line in one process. */
@@ -79,7 +83,10 @@ export type VirtualOptions = {
   controller?: Record<string, unknown>;
 };
 
-/** Readers, and controllers for each of them by the names `reader-0`, `reader-1`, …. A card that is presented is let in at once. */
+/**
+ * Readers, and controllers for each of them by the names `reader-0`, `reader-1`, …. A card that is presented is let in
+ * at once.
+ */
 export async function openVirtualBus(options: VirtualOptions): Promise<VirtualBus> {
   const { baud, readers: count, line = { kind: 'wire' }, turnaroundMs = TURNAROUND_MS } = options;
   const time = new VirtualTime();

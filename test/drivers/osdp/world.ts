@@ -1,4 +1,5 @@
-// An OSDP bus on a real line with simulated readers at its far end, for tests: a pty pair, or a TCP port as a serial converter has it.
+// An OSDP bus on a real line with simulated readers at its far end, for tests: a pty pair, or a TCP port as a serial
+// converter has it.
 
 import type { Clock, Driver, DriverEvent, KeyOrigin, Log, OutputOutcome, ReaderKeys } from '../../../drivers/driver.ts';
 import { isOsdpDriver, osdpDriver } from '../../../drivers/osdp/driver.ts';
@@ -53,7 +54,10 @@ export class MemoryKeys implements ReaderKeys {
 }
 
 export type WorldOptions = {
-  /** Simulated readers by the name of the controller that is configured for each; they get addresses 0, 1, 2, … unless they say otherwise. */
+  /**
+   * Simulated readers by the name of the controller that is configured for each; they get addresses 0, 1, 2, … unless
+   * they say otherwise.
+   */
   readers: Readonly<Record<string, SimulatedReaderOptions>>;
   /** Keys of the controllers in the facility file, beyond the address. */
   controllers?: Readonly<Record<string, Record<string, unknown>>>;
@@ -62,7 +66,9 @@ export type WorldOptions = {
   baud?: number;
   paced?: boolean;
   turnaroundMs?: number;
-  /** False: there is no place for keys, as when the agent's database was refused. Keys: as an earlier life left them. */
+  /**
+   * False: there is no place for keys, as when the agent's database was refused. Keys: as an earlier life left them.
+   */
   store?: boolean | MemoryKeys;
   /** False: the driver is made and not started. */
   start?: boolean;

@@ -1,5 +1,5 @@
-// Bad days on a SOYAL bus: late, wrong, broken and missing answers, cables that are cut, controllers that lose power. After each, what the driver says is true, and the
-// bus works again.
+// Bad days on a SOYAL bus: late, wrong, broken and missing answers, cables that are cut, controllers that lose power.
+// After each, what the driver says is true, and the bus works again.
 
 import { describe, expect, test } from 'vitest';
 import { SoyalSimulator } from '../../../drivers/soyal/simulator.ts';

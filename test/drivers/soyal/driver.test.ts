@@ -1,4 +1,5 @@
-// The driver in front of simulated controllers, over TCP and over pseudo terminals: users written and erased, the door pulsed, inputs, events and the clock read.
+// The driver in front of simulated controllers, over TCP and over pseudo terminals: users written and erased, the door
+// pulsed, inputs, events and the clock read.
 
 import { describe, expect, test } from 'vitest';
 import type { SimulatedController } from '../../../drivers/soyal/simulator-controller.ts';

@@ -1,4 +1,5 @@
-// What a SOYAL line believes of what comes by it: an answer says neither which question it answers nor by which connection that was asked.
+// What a SOYAL line believes of what comes by it: an answer says neither which question it answers nor by which
+// connection that was asked.
 
 import { expect, test } from 'vitest';
 import { COMMAND, FUNCTION, REQUESTS } from '../../../drivers/soyal/codec.ts';

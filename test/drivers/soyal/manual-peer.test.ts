@@ -1,4 +1,5 @@
-// The driver against a peer in another language, on a serial line, that accepts the manual's examples byte by byte and refuses everything else.
+// The driver against a peer in another language, on a serial line, that accepts the manual's examples byte by byte and
+// refuses everything else.
 
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';

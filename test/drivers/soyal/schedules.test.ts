@@ -1,4 +1,5 @@
-// Weekly schedules in the controller's own time zones, and users by card number: written by the driver, obeyed by the controller with the driver gone.
+// Weekly schedules in the controller's own time zones, and users by card number: written by the driver, obeyed by the
+// controller with the driver gone.
 
 import { expect, test } from 'vitest';
 import { SoyalDevice } from '../../../drivers/soyal/device.ts';

@@ -1,4 +1,5 @@
-// The simulated controller by its bytes alone: what the manual's examples are answered with, and the traps that real readers set.
+// The simulated controller by its bytes alone: what the manual's examples are answered with, and the traps that real
+// readers set.
 
 import { connect, type Socket } from 'node:net';
 import { expect, test } from 'vitest';

@@ -1,4 +1,5 @@
-// What the tests of this driver share: the driver on one end of a real line, simulated controllers on the other, and what was emitted meanwhile.
+// What the tests of this driver share: the driver on one end of a real line, simulated controllers on the other, and
+// what was emitted meanwhile.
 
 import { afterEach } from 'vitest';
 import { soyalDriver } from '../../../drivers/soyal/driver.ts';

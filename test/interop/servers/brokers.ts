@@ -1,5 +1,5 @@
-// Brokers of others, all from Debian and on loopback: Mosquitto, RabbitMQ with its MQTT plugin, and the NATS server. Each can be killed and started again with what it
-// kept.
+// Brokers of others, all from Debian and on loopback: Mosquitto, RabbitMQ with its MQTT plugin, and the NATS server.
+// Each can be killed and started again with what it kept.
 
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';

@@ -1,7 +1,8 @@
 // A Modbus server on jsmodbus, over TCP: PORT. Plain memory, and the strikes of the reference map, as a PLC has them.
 //
-// Says "ready" once it serves, and "coil N on" or "off" whenever a strike moves. Lines on standard input are what happens at the device: "set di 2 1" changes an input,
-// "get hr 1000 10" asks for memory and is answered "hr 1000: 1 2 3 …".
+// Says "ready" once it serves, and "coil N on" or "off" whenever a strike moves. Lines on standard input are what
+// happens at the device: "set di 2 1" changes an input, "get hr 1000 10" asks for memory and is answered "hr 1000: 1 2
+// 3 …".
 
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';

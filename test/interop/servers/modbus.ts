@@ -1,4 +1,5 @@
-// Far ends whose Modbus nobody here wrote: pymodbus, libmodbus and jsmodbus as servers with plain memory and the strikes of the reference map, mbpoll as a master.
+// Far ends whose Modbus nobody here wrote: pymodbus, libmodbus and jsmodbus as servers with plain memory and the
+// strikes of the reference map, mbpoll as a master.
 
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
