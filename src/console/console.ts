@@ -64,9 +64,10 @@ export class Console {
 
   /** For the control server; throws OperatingErrors for what cannot be done. */
   handle: Handler = async (request, context) => {
+    // What drivers offer is known once the agent has started.
+    await this.#options.ready;
     const handler = memberOf(this.#handlers, request.kind) ?? this.#operator(request.kind);
     if (handler !== undefined) {
-      await this.#options.ready;
       return await handler(request, context).catch((error: unknown) => {
         // A disk that fails is no bug: whoever asked is told, and the doors go on.
         throw isStorageError(error) ? new OperatingError('internal', `the disk failed: ${String(error)}`) : error;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Console, type ConsoleAgent } from '../../src/console/console.ts';
 import { OperatingError } from '../../src/domain/errors.ts';
+import type { Operations } from '../../src/domain/operations.ts';
 import { Site } from '../../src/domain/site.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 
@@ -39,6 +40,16 @@ describe('what the control socket answers', () => {
     started.resolve(undefined);
     await asked;
     expect(answer).toEqual({ online: true });
+  });
+
+  it('knows what drivers offer to operators also when it is asked for before they are there', async () => {
+    const started = Promise.withResolvers<undefined>();
+    const operations: Record<string, Operations> = {};
+    const asked = ask(consoleOf({ operations }, started.promise), 'osdp', { action: 'status' });
+    operations['osdp'] = { handle: ({ action }) => Promise.resolve({ asked: action }) };
+    started.resolve(undefined);
+    expect(await asked).toEqual({ asked: 'status' });
+    await expect(ask(consoleOf({ operations }), 'osdq')).rejects.toThrow('did you mean osdp?');
   });
 
   it('tells of a disk that fails, which is no reason to end', async () => {
