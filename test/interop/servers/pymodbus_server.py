@@ -86,7 +86,9 @@ async def main(kind, where):
         await server.start()
     else:
         framer = ModbusSocketFramer if kind == "tcp" else ModbusRtuFramer
-        server = ModbusTcpServer(plc.context(), framer=framer, address=("127.0.0.1", int(where)))
+        # One that was killed leaves connections behind that keep its port for a minute.
+        address = ("127.0.0.1", int(where))
+        server = ModbusTcpServer(plc.context(), framer=framer, address=address, allow_reuse_address=True)
     serving = asyncio.ensure_future(server.serve_forever())
 
     async def scan():
@@ -99,6 +101,8 @@ async def main(kind, where):
             plc.heard(line)
 
     await asyncio.sleep(0.2)
+    if serving.done():
+        serving.result()
     say("ready")
     await asyncio.gather(serving, scan(), listen())
 
