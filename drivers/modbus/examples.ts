@@ -14,6 +14,7 @@ import { Slots } from './slots.ts';
 import { Talk } from './talk.ts';
 import { assert } from '../../src/domain/errors.ts';
 import type { Clock } from '../../src/domain/ports.ts';
+import { newCounters } from '../../src/domain/counters.ts';
 
 type Example = Profile['examples'][number];
 
@@ -115,16 +116,7 @@ class Recorder implements BusUnit {
   readonly online = true;
   readonly heardAtMs = 0;
   readonly transferAtMs = 0;
-  readonly counters = {
-    requests: 0,
-    replies: 0,
-    timeouts: 0,
-    retries: 0,
-    crcErrors: 0,
-    exceptions: 0,
-    bytesSent: 0,
-    bytesReceived: 0,
-  };
+  readonly counters = newCounters();
 
   request(request: Request): Promise<Outcome> {
     this.requests.push(request);

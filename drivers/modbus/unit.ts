@@ -5,6 +5,7 @@ import { assert } from '../../src/domain/errors.ts';
 import type { DeviceCounters, Timer } from '../../src/domain/ports.ts';
 import type { Attempt, BusUnit, LineUnit, Outcome, RequestOptions, UnitSettings, UnitWatch } from './bus-terms.ts';
 import type { Request } from './codec.ts';
+import { newCounters } from '../../src/domain/counters.ts';
 
 /** Who carries out what is asked of it. */
 export type UnitHost = {
@@ -17,16 +18,7 @@ export type UnitHost = {
 export class Unit implements BusUnit, LineUnit {
   readonly settings: UnitSettings;
   readonly watch: UnitWatch;
-  readonly counters: DeviceCounters = {
-    requests: 0,
-    replies: 0,
-    timeouts: 0,
-    retries: 0,
-    crcErrors: 0,
-    exceptions: 0,
-    bytesSent: 0,
-    bytesReceived: 0,
-  };
+  readonly counters: DeviceCounters = newCounters();
   readonly #host: UnitHost;
   #nextProbe = 0;
   online = false;

@@ -13,6 +13,7 @@ import { PdLink } from './link.ts';
 import type { RestartReason } from './link.ts';
 import { PollPace } from './poll-pace.ts';
 import { NAK, REPLIES } from './replies.ts';
+import { newCounters } from '../../src/domain/counters.ts';
 
 type Flight = {
   bytes: Buffer;
@@ -94,16 +95,7 @@ const POLL = command('POLL', {});
 export class Station {
   readonly name: string;
   readonly link: PdLink;
-  readonly counters: DeviceCounters = {
-    requests: 0,
-    replies: 0,
-    timeouts: 0,
-    retries: 0,
-    crcErrors: 0,
-    exceptions: 0,
-    bytesSent: 0,
-    bytesReceived: 0,
-  };
+  readonly counters: DeviceCounters = newCounters();
   /** Called whenever something new wants to be sent. */
   kick: () => void = () => undefined;
   /** Called when a strike that went at this instant was given up unanswered: it may still be on its way. */

@@ -8,6 +8,7 @@ import { SteadyLine, wireTimeMs } from '../serial-port.ts';
 import { EEPROM, readReply, REQUESTS, type Reply, type Request } from './codec.ts';
 import { SilenceShare } from '../../src/domain/silence.ts';
 import { encodeFrame, FRAME_OVERHEAD_BYTES, FrameParser, FREEING_ZEROS, type Frame } from './frame.ts';
+import { newCounters } from '../../src/domain/counters.ts';
 
 /** The first one that waits goes first. */
 export const PRIORITIES = ['strike', 'poll', 'erase', 'write', 'read'] as const;
@@ -501,15 +502,4 @@ export class SoyalLine {
 
 const overdue = (message: string): ExchangeResult => ({ outcome: 'not_sent', error: 'timed_out', message });
 
-const newNode = (): Node => ({ inStep: false, probes: 0, wasAsked: false, misses: Infinity, counters: noCounters() });
-
-const noCounters = (): DeviceCounters => ({
-  requests: 0,
-  replies: 0,
-  timeouts: 0,
-  retries: 0,
-  crcErrors: 0,
-  exceptions: 0,
-  bytesSent: 0,
-  bytesReceived: 0,
-});
+const newNode = (): Node => ({ inStep: false, probes: 0, wasAsked: false, misses: Infinity, counters: newCounters() });

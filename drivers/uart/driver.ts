@@ -20,6 +20,7 @@ import type {
 import { lineKeys, lineProblems, lineSettings, SteadyLine } from '../serial-port.ts';
 import { FRAMES, frameLength, REPEATS, TagParser, type FrameName } from './codec.ts';
 import { Presence } from '../../src/domain/presence.ts';
+import { newCounters } from '../../src/domain/counters.ts';
 
 const LONGEST_DEBOUNCE_MS = 60_000;
 const SHORTEST_DEBOUNCE_MS = 100;
@@ -240,13 +241,4 @@ class UartBus implements Driver {
   }
 }
 
-const NO_COUNTERS: DeviceCounters = {
-  requests: 0,
-  replies: 0,
-  timeouts: 0,
-  retries: 0,
-  crcErrors: 0,
-  exceptions: 0,
-  bytesSent: 0,
-  bytesReceived: 0,
-};
+const NO_COUNTERS: DeviceCounters = newCounters();

@@ -10,20 +10,12 @@ import type { Store } from '../../src/store/store.ts';
 import { ManualClock, turn } from '../support/manual-clock.ts';
 import { buildRoom, buildSite, Caller, ENTRANCES, LOBBY, POLICY, silentLog, SYSTEM, USER } from '../support/room.ts';
 import { openStore, temporaryFolder } from '../support/store.ts';
+import { newCounters } from '../../src/domain/counters.ts';
 
 const CARD = 'H10301:123:45678';
 const ID = '66666666-6666-6666-6666-666666666666';
 
-const NO_COUNTERS = {
-  requests: 0,
-  replies: 0,
-  timeouts: 0,
-  retries: 0,
-  crcErrors: 0,
-  exceptions: 0,
-  bytesSent: 0,
-  bytesReceived: 0,
-};
+const NO_COUNTERS = newCounters();
 
 type World = {
   access: Access;

@@ -10,6 +10,7 @@ import type { Store } from '../../src/store/store.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { buildRoom, buildSite, Caller, ENTRANCES, LOBBY, POLICY, silentLog, SYSTEM, USER } from '../support/room.ts';
 import { openStore, temporaryFolder } from '../support/store.ts';
+import { newCounters } from '../../src/domain/counters.ts';
 
 const BACK = '55555555-5555-5555-5555-000000000009';
 const CARD = 'H10301:123:45678';
@@ -115,16 +116,7 @@ async function house(): Promise<House> {
   };
 }
 
-const COUNTERS = {
-  requests: 0,
-  replies: 0,
-  timeouts: 0,
-  retries: 0,
-  crcErrors: 0,
-  exceptions: 0,
-  bytesSent: 0,
-  bytesReceived: 0,
-};
+const COUNTERS = newCounters();
 const unknown = (n: number): string => `H10301:9:${n % 65_536}`;
 const of = (events: readonly Event[], entrance: string): Event[] =>
   events.filter(({ acs_entrance_id: at }) => at === entrance);

@@ -12,6 +12,7 @@ import type { Store } from '../../src/store/store.ts';
 import { ManualClock } from './manual-clock.ts';
 import { buildRoom, Caller, ENTRANCES, POLICY, silentLog, SYSTEM, USER } from './room.ts';
 import { openStore, temporaryFolder } from './store.ts';
+import { newCounters } from '../../src/domain/counters.ts';
 
 export type Keypads = {
   clock: () => ManualClock;
@@ -52,7 +53,7 @@ export async function keypads(
   const witness: Keypads['witness'] = { time: {}, offlineForMs: null };
   let pulses = 0;
   let guesses = 0;
-  const counters = { requests: 0, replies: 0, timeouts: 0, retries: 0, crcErrors: 0, exceptions: 0, bytesSent: 0, bytesReceived: 0 }; // prettier-ignore
+  const counters = newCounters(); // prettier-ignore
   const status = (): ReturnType<Device['status']> => ({
     online: true,
     sinceMs: 0,

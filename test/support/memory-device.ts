@@ -7,6 +7,7 @@ import type {
 } from '../../src/domain/ports.ts'; // prettier-ignore
 import { OperatingError } from '../../src/domain/errors.ts';
 import { SLOTS } from './room.ts';
+import { newCounters } from '../../src/domain/counters.ts';
 
 export type Faults = {
   /** Requests time out: nothing is stored, nothing is read. */
@@ -102,16 +103,7 @@ export class MemoryDevice implements Device {
   }
 
   status(): DeviceStatus {
-    const counters = {
-      requests: 0,
-      replies: 0,
-      timeouts: 0,
-      retries: 0,
-      crcErrors: 0,
-      exceptions: 0,
-      bytesSent: 0,
-      bytesReceived: 0,
-    };
+    const counters = newCounters();
     return { online: this.isOnline, sinceMs: 0, identity: this.identity, problem: null, counters };
   }
 

@@ -10,6 +10,7 @@ import { systemRandom } from '../../../src/ops/random.ts';
 import { ManualClock, turn } from '../../support/manual-clock.ts';
 import { silentLog } from '../../support/room.ts';
 import { ScriptedPort } from '../../support/scripted-port.ts';
+import { newCounters } from '../../../src/domain/counters.ts';
 
 const read = (address: number, count = 1): Request => ({ fc: 3, address, count });
 /** Register values, as the unit answers a read of them. */
@@ -23,7 +24,7 @@ async function reconnected() {
   const settings = { path: 'tcp://127.0.0.1:4660', baud: 9600, dataBits: 8, parity: 'none', stopBits: 1 } as const;
   const line = new RtuLine(settings, { clock, random: systemRandom, openPort: wire.open, log: silentLog });
   onTestFinished(() => line.stop());
-  const counters = { requests: 0, replies: 0, timeouts: 0, retries: 0, crcErrors: 0, exceptions: 0, bytesSent: 0, bytesReceived: 0 }; // prettier-ignore
+  const counters = newCounters(); // prettier-ignore
   const unit: LineUnit = {
     settings: { unit: 1, turnaroundMs: 100, lateReplyMs: 500, minGapMs: 0, readRetries: 0, maxInFlight: 1, probes: [], settlers: [read(0, 2)] }, // prettier-ignore
     counters,
