@@ -14,11 +14,9 @@ import { lineProblems, wireTimeMs } from '../serial-port.ts';
 import { OsdpBus } from './bus.ts';
 import { busLine, busSchema, busTimings, capabilitiesOf, controllerSchema, readerSettings } from './config.ts';
 import type { BusConfig, ControllerConfig } from './config.ts';
-import { isOsdpDriver, OsdpOperations, type OsdpDriver } from './operations.ts';
+import { OsdpOperations, type OsdpDriver } from './operations.ts';
 import { Operator } from './operator.ts';
 import { OsdpReader } from './reader.ts';
-
-export { isOsdpDriver, type OsdpDriver };
 
 export const osdpDriver: DriverModule = {
   name: 'osdp',

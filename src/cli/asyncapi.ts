@@ -125,20 +125,19 @@ const head = z.object({
 function eventMessage(type: EventType): Json {
   const { says, since, body } = eventCatalogue()[type];
   const whole = withoutDialect(
-    z.toJSONSchema(z.strictObject({ ...head.shape, ...body.shape, cut: cut.optional() }), DRAFT),
+    z.toJSONSchema(
+      z.strictObject({ ...body.shape, ...head.shape, acs_system_id: facility, cut: cut.optional() }),
+      DRAFT,
+    ),
   );
   const payload = { oneOf: [constType(whole, type), ref('components/schemas/event_stub')] };
   return { name: type, summary: says, 'x-since': since, payload };
 }
 
 const DRAFT = { target: 'draft-7', io: 'output' } as const;
+const facility = z.string().describe('the facility');
 const cut = z.array(z.string()).describe('members that were cut, for an event has at most 4 KiB');
-const eventStub = withoutDialect(
-  z.toJSONSchema(
-    z.strictObject({ ...head.shape, is_stub: z.literal(true), acs_system_id: z.string().optional() }),
-    DRAFT,
-  ),
-);
+const eventStub = withoutDialect(z.toJSONSchema(z.strictObject({ ...head.shape, is_stub: z.literal(true) }), DRAFT));
 const constType = (schema: Json, type: EventType): Json => ({
   ...schema,
   properties: { ...(schema['properties'] as Json), event_type: { const: type } },

@@ -1,8 +1,8 @@
 // An OSDP bus and its simulated readers in virtual time, both ends of its line in one process, so that what a bus makes
 // of its wire comes out the same on every machine.
 
-import { isOsdpDriver, osdpDriver } from '../../../drivers/osdp/driver.ts';
-import type { OsdpDriver } from '../../../drivers/osdp/driver.ts';
+import { osdpDriver } from '../../../drivers/osdp/driver.ts';
+import { isOsdpDriver, type OsdpDriver } from '../../../drivers/osdp/operations.ts';
 import type { SimulatedReaderOptions } from '../../../drivers/osdp/simulated-device.ts';
 import { SimulatedReader } from '../../../drivers/osdp/simulated-reader.ts';
 import { SimulatedLine } from '../../../drivers/osdp/simulator.ts';

@@ -2,8 +2,8 @@
 // converter has it.
 
 import type { Clock, Driver, DriverEvent, KeyOrigin, Log, OutputOutcome, ReaderKeys } from '../../../drivers/driver.ts';
-import { isOsdpDriver, osdpDriver } from '../../../drivers/osdp/driver.ts';
-import type { OsdpDriver } from '../../../drivers/osdp/driver.ts';
+import { osdpDriver } from '../../../drivers/osdp/driver.ts';
+import { isOsdpDriver, type OsdpDriver } from '../../../drivers/osdp/operations.ts';
 import { SimulatedReader } from '../../../drivers/osdp/simulated-reader.ts';
 import type { SimulatedReaderOptions } from '../../../drivers/osdp/simulated-device.ts';
 import { SimulatedLine } from '../../../drivers/osdp/simulator.ts';
