@@ -24,3 +24,11 @@ it('docs/architecture.md has every room, and the import rules know each of them'
   );
   expect(drivers.filter((name) => !rules.includes(`'${name}'`))).toEqual([]);
 });
+
+it('only what takes commands speaks of their parameters: the store, doors and controllers know none', () => {
+  const filesOf = (room: string): string[] =>
+    readdirSync(join(HOME, 'src', room)).map((name) => join(HOME, 'src', room, name));
+  const files = ['store', 'sync', 'domain'].flatMap(filesOf).filter((path) => !path.endsWith('/errors.ts'));
+  expect(files.length).toBeGreaterThan(60);
+  expect(files.filter((path) => /params\.[a-z$]|\['params'/.test(readFileSync(path, 'utf8')))).toEqual([]);
+});

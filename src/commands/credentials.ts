@@ -2,32 +2,32 @@
 // controller will hold it to is checked here, before the command is accepted, and what is denied is denied with the
 // transaction that stores it.
 
+import { refusalOf } from '../acceptance/acceptance.ts';
+import { generateCode } from '../acceptance/codes.ts';
+import { keysOf, NOT_STORED } from '../acceptance/ground.ts';
+import { refusalOfTrivial } from '../acceptance/pin-quality.ts';
 import { newEvent } from '../domain/events.ts';
 import { canonicalCard, isRandomUid } from '../domain/card-formats.ts';
-import { brokenConstraint } from '../domain/code-constraints.ts';
-import { OperatingError, type ApiError } from '../domain/errors.ts';
-import { codeCapacity, PIN_FORM, PIN_MAX_DIGITS, PIN_MIN_DIGITS, randomPin } from '../domain/pin.ts';
+import { OperatingError, refuse } from '../domain/errors.ts';
+import { PIN_FORM } from '../domain/pin.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { CredentialRow, NewCredential } from '../store/credentials.ts';
 import { credentialLine } from '../store/digest.ts';
-import { checkTargets, release, retarget } from '../store/retarget.ts';
+import { release, retarget } from '../store/retarget.ts';
 import type { UserRow } from '../store/users.ts';
 import type { ParamsOf } from './contract.ts';
 import { cardContext, codeContext, credentialObject } from './credential-object.ts';
 import { entranceObject } from './entrance-object.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
-import { checkPinQuality, withPinWarning } from './pin-quality.ts';
+import { withPinWarning } from './pin-quality.ts';
 import { findSchedule } from './schedules.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import { changedFields, recordChange } from './trace.ts';
-import { tryRecords } from './trial.ts';
 import { findUser, userNotFound } from './users.ts';
 
 type CreateParams = ParamsOf<'credentials/create'>;
 type UpdateParams = ParamsOf<'credentials/update'>;
 
-const PREFERRED_DIGITS = 6;
-const GENERATING_TRIES = 200;
 /** A start of just now was meant to be now: the command took a moment. */
 const JUST_NOW_MS = 60_000;
 
@@ -65,10 +65,19 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
 
   const card = params.access_method === 'card' ? cardOf(room, params) : null;
   const chosen = params.access_method === 'code' ? chosenCode(params) : null;
-  checkPinQuality(room, chosen);
+  refuse(refusalOfTrivial(room.policy, chosen));
   const window = { starts: params.starts_at ?? null, ends: params.ends_at ?? null };
   const generated =
-    params.access_method === 'code' && chosen === null ? generateCode(room, entrances ?? [], window, -1) : null;
+    params.access_method === 'code' && chosen === null
+      ? generateCode(room, room.random, {
+          credentialKey: NOT_STORED,
+          entrances: entrances ?? [],
+          startsAtMs: window.starts,
+          endsAtMs: window.ends,
+          isOneTimeUse: false,
+          scheduleKey: null,
+        })
+      : null;
   const code = chosen ?? generated;
   const row: NewCredential = {
     acs_credential_id: acsCredentialId,
@@ -96,7 +105,7 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
     created_at: call.nowMs,
     schedule_key: schedule?.schedule_key ?? null,
   };
-  accept(room, row, -1, card, code, entrances ?? []);
+  accept(room, row, NOT_STORED, card, code, entrances ?? []);
   const isForControllers = room.site.controllersOf(keysOf(entrances ?? [])).size > 0;
   // Where only the gateway decides it is issued with this very transaction.
   if (!isForControllers) Object.assign(row, { issued_at: call.nowMs, synced_at: call.nowMs });
@@ -268,7 +277,7 @@ function changedSecret(
     ]);
   }
   if (!isCard && params.code !== undefined) {
-    checkPinQuality(room, params.code);
+    refuse(refusalOfTrivial(room.policy, params.code));
     row.code_hash = secrets.codeHash(params.code);
     row.code_sealed = secrets.seal(params.code, codeContext(row.acs_credential_id));
     row.code_length = params.code.length;
@@ -379,128 +388,26 @@ export function listAccessibleEntrances(
   };
 }
 
-// ---- rules ----------------------------------------------------------------------------------------------------------
-
-/**
- * Every rule of the doors and controllers concerned; throws the first that is broken. `exceptKey` is the credential
- * itself when it exists.
- */
+/** Every rule of the doors and controllers concerned; throws the first that is broken. */
 function accept(
   room: Room,
   row: NewCredential,
-  exceptKey: number,
+  credentialKey: number,
   card: string | null,
   code: string | null,
   entrances: readonly SiteEntrance[],
 ): void {
-  const { store } = room;
-  if (row.card_hash !== null) {
-    const other = store.credentials.overlappingCard(row.card_hash, row.starts_at, row.ends_at, exceptKey);
-    if (other !== null) {
-      throw new OperatingError(
-        'duplicate_card_number',
-        `params.card_number: credential ${other} has this card over an overlapping window`,
-        ['params', 'card_number'],
-      );
-    }
-  }
-  if (row.code_hash !== null) {
-    for (const entrance of entrances) acceptCode(room, row, row.code_hash, exceptKey, entrance);
-  }
   refuse(
-    checkTargets(store, room.site, {
-      credentialKey: exceptKey,
-      entranceKeys: keysOf(entrances),
+    refusalOf(room, {
+      credentialKey,
+      entrances,
       startsAtMs: row.starts_at,
       endsAtMs: row.ends_at,
-      card,
-      code,
-      codeHash: row.code_hash,
+      card: card === null || row.card_hash === null ? null : { canonical: card, hash: row.card_hash },
+      code: code === null || row.code_hash === null ? null : { digits: code, hash: row.code_hash },
       isOneTimeUse: row.is_one_time_use === 1,
       scheduleKey: row.schedule_key,
     }),
-  );
-  refuse(
-    tryRecords(
-      room,
-      { card, code, startsAtMs: row.starts_at, endsAtMs: row.ends_at, oneTimeUse: row.is_one_time_use === 1 },
-      entrances,
-    ),
-  );
-}
-
-function acceptCode(room: Room, row: NewCredential, hash: Buffer, exceptKey: number, entrance: SiteEntrance): void {
-  const { credentials } = room.store;
-  const other = credentials.overlappingCode(hash, entrance.entranceKey, row.starts_at, row.ends_at, exceptKey);
-  if (other !== null) {
-    throw new OperatingError(
-      'duplicate_access_code',
-      `params.code: at ${entrance.name}, credential ${other} has this code over an overlapping window`,
-      ['params', 'code'],
-    );
-  }
-  const digits = row.code_length ?? 0;
-  const carried = credentials.codesAt(entrance.entranceKey, digits) + (exceptKey === -1 ? 1 : 0);
-  if (room.policy.pinSpace === 'enforce' && carried > codeCapacity(digits)) {
-    throw new OperatingError(
-      'code_constraints_violated',
-      `params.code: ${entrance.name} has ${carried - 1} codes of ${digits} digits, as many as ${digits} digits may carry (1 in 1,000 guesses). Remedy: use more digits`,
-      ['params', 'code'],
-    );
-  }
-}
-
-function refuse(error: ApiError | null): void {
-  if (error !== null) throw new OperatingError(error.type, error.message, error.path);
-}
-
-/**
- * A code that fits every door and controller concerned: of the preferred length where it can be, else the shortest that
- * does.
- */
-function generateCode(
-  room: Room,
-  entrances: readonly SiteEntrance[],
-  window: { starts: number | null; ends: number | null },
-  exceptKey: number,
-): string {
-  const { store } = room;
-  const fits = (digits: number): boolean =>
-    entrances.every((entrance) => {
-      const lengths =
-        entrance.controller === null ? null : room.site.slotController(entrance.controller)?.slots.pin?.lengths;
-      const isRoom =
-        room.policy.pinSpace === 'warn' ||
-        store.credentials.codesAt(entrance.entranceKey, digits) < codeCapacity(digits);
-      return isRoom && (lengths == null || lengths.includes(digits));
-    });
-  const controllers = [...room.site.controllersOf(keysOf(entrances)).keys()];
-  const constraints = controllers.flatMap((name) => room.site.slotController(name)?.slots.pin?.constraints ?? []);
-  const canBeHeld = (code: string): boolean => {
-    if (brokenConstraint(code, constraints) !== null) return false;
-    const onTrial = { card: null, code, startsAtMs: window.starts, endsAtMs: window.ends, oneTimeUse: false };
-    const error = tryRecords(room, onTrial, entrances);
-    // What is not a matter of the code is none of the next one either.
-    if (error !== null && error.path?.at(-1) !== 'code') refuse(error);
-    return error === null;
-  };
-  const all = Array.from({ length: PIN_MAX_DIGITS - PIN_MIN_DIGITS + 1 }, (_, i) => PIN_MIN_DIGITS + i);
-  const lengths = fits(PREFERRED_DIGITS) ? [PREFERRED_DIGITS] : all.filter(fits);
-  for (const digits of lengths) {
-    for (let i = 0; i < GENERATING_TRIES; i++) {
-      const code = randomPin(room.random, digits);
-      const hash = store.secrets.codeHash(code);
-      const isFree = entrances.every(
-        (entrance) =>
-          store.credentials.overlappingCode(hash, entrance.entranceKey, window.starts, window.ends, exceptKey) === null,
-      );
-      if (isFree && canBeHeld(code)) return code;
-    }
-  }
-  throw new OperatingError(
-    'code_constraints_violated',
-    'no free code fits all entrances: no length is allowed, and roomy enough, at every one of them',
-    ['params', 'allowed_acs_entrance_ids'],
   );
 }
 
@@ -619,8 +526,6 @@ const credentialNotFound = (acsCredentialId: string): OperatingError =>
     'params',
     'acs_credential_id',
   ]);
-
-const keysOf = (entrances: readonly SiteEntrance[]): number[] => entrances.map((entrance) => entrance.entranceKey);
 
 const codeOf = (row: NewCredential): { hash: Buffer; length: number } | null =>
   row.code_hash === null || row.code_length === null ? null : { hash: row.code_hash, length: row.code_length };

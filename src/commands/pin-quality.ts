@@ -1,20 +1,8 @@
-// What becomes of a chosen PIN that people try first (`policy.pin_quality`): refused, or taken with a warning in the
-// very reply. It is never told later: whoever may read credentials need not learn whose PIN is easily guessed.
+// A chosen PIN that people try first, and that is taken all the same (`policy.pin_quality`): a warning in the very
+// reply. It is never told later: whoever may read credentials need not learn whose PIN is easily guessed.
 
-import { OperatingError } from '../domain/errors.ts';
 import { trivialityOf } from '../domain/pin.ts';
 import type { Room } from './room.ts';
-
-/** Throws where the facility wants no such PIN. `code` null: none was chosen. */
-export function checkPinQuality({ policy }: Pick<Room, 'policy'>, code: string | null): void {
-  const triviality = code === null || policy.pinQuality !== 'refuse' ? null : trivialityOf(code);
-  if (triviality === null) return;
-  throw new OperatingError(
-    'code_constraints_violated',
-    `params.code: ${triviality.says} (${triviality.name}), and policy.pin_quality refuses what people try first. Remedy: choose another, or leave code out: one is generated`,
-    ['params', 'code'],
-  );
-}
 
 /** The credential as its reply shows it, with a warning where the chosen PIN is one that people try first. */
 export function withPinWarning(

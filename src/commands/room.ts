@@ -1,7 +1,8 @@
 // What the handlers of commands are handed: the store, the building, and ports to the parts that act. One file per
 // resource stands beside this one.
 
-import type { Clock, DeviceStatus, Log, Random, SlotContent } from '../domain/ports.ts';
+import type { Ground } from '../acceptance/ground.ts';
+import type { Clock, DeviceStatus, Log, Random } from '../domain/ports.ts';
 import type { Policy } from '../domain/facility.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
@@ -79,14 +80,7 @@ export type Room = {
   time: () => TimeWitness;
   doors: Doors;
   sync: Synchroniser;
-  controllers: {
-    list(): ControllerView[];
-    /**
-     * Puts a credential into the form of a controller's own record and throws it away; throws `OperatingError` when the
-     * record cannot hold it.
-     */
-    encode(controller: string, content: SlotContent): void;
-  };
+  controllers: Ground['controllers'] & { list(): ControllerView[] };
 };
 
 /** The way a command came, and who its sender says it is: stated, not proved. */

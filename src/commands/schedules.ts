@@ -2,9 +2,10 @@
 // that stores it; a controller that keeps schedules itself is told next, and one that could not keep what is asked
 // refuses the command.
 
-import { OperatingError } from '../domain/errors.ts';
+import { refusalOfSchedule } from '../acceptance/schedules.ts';
+import { OperatingError, refuse } from '../domain/errors.ts';
 import { rangeText, scheduleFrom, scheduleText, WEEKDAYS, type Schedule } from '../domain/schedule.ts';
-import { refusesSchedule, zonesFor } from '../store/schedule-fit.ts';
+import { zonesFor } from '../store/schedule-fit.ts';
 import type { ScheduleRow } from '../store/schedules.ts';
 import type { Store } from '../store/store.ts';
 import type { ParamsOf } from './contract.ts';
@@ -16,15 +17,15 @@ import { iso } from './users.ts';
 export function createSchedule(room: Room, params: ParamsOf<'schedules/create'>, call: Call): Outcome {
   const { schedules, tombstones } = room.store;
   const scheduleId = params.schedule_id ?? room.random.uuid();
-  const refuse = (why: string): OperatingError =>
+  const exists = (why: string): OperatingError =>
     new OperatingError('schedule_exists', `schedule ${scheduleId} ${why}`, ['params', 'schedule_id']);
-  if (tombstones.has('schedule', scheduleId)) throw refuse('was deleted, and a deleted id is never used again');
+  if (tombstones.has('schedule', scheduleId)) throw exists('was deleted, and a deleted id is never used again');
   const content = scheduleText({ week: params.week, holidays: params.on_holidays });
   const existing = schedules.byId(scheduleId);
   if (existing !== undefined) {
     if (existing.name === params.name && existing.content === content)
       return { result: { schedule: scheduleObject(room, existing) } };
-    throw refuse('exists with other details. Remedy: schedules/update');
+    throw exists('exists with other details. Remedy: schedules/update');
   }
   const row = { schedule_id: scheduleId, name: params.name, content, created_at: call.nowMs };
   const scheduleKey = schedules.insert(row);
@@ -72,14 +73,8 @@ export function updateSchedule(room: Room, params: ParamsOf<'schedules/update'>,
       store.zones.leave(name, row.schedule_key);
       continue;
     }
-    const refusal = refusesSchedule(
-      store,
-      controller,
-      schedule,
-      row.schedule_key,
-      params.week === undefined ? 'on_holidays' : 'week',
-    );
-    if (refusal !== null) throw new OperatingError(refusal.type, refusal.message, refusal.path);
+    const param = params.week === undefined ? 'on_holidays' : 'week';
+    refuse(refusalOfSchedule(store, controller, schedule, row.schedule_key, param));
     zonesFor(store, controller, schedule, row.schedule_key);
   }
   store.schedules.update(changed);

@@ -69,6 +69,18 @@ export class OperatingError extends Error {
   }
 }
 
+/** About one parameter of a command: its message begins with the place that its path names. */
+export const paramError = (type: ErrorType, param: string, message: string): ApiError => ({
+  type,
+  message: `params.${param}: ${message}`,
+  path: ['params', param],
+});
+
+/** Throws what was found to be wrong; null: nothing was. */
+export function refuse(error: ApiError | null): void {
+  if (error !== null) throw new OperatingError(error.type, error.message, error.path);
+}
+
 /** A broken assumption of our own: the process ends, systemd starts it again, the journal resumes. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`assertion failed: ${message}`);

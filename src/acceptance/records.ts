@@ -1,52 +1,50 @@
 // A credential on trial: put into the form of the record of each controller concerned, and thrown away. What a device
 // could not hold is found out when the command comes, by the very code that would write it.
 
-import { OperatingError, type ApiError } from '../domain/errors.ts';
+import { OperatingError, paramError, type ApiError } from '../domain/errors.ts';
 import type { SlotCapabilities, SlotContent } from '../domain/ports.ts';
 import type { SiteEntrance } from '../domain/site.ts';
-import type { Room } from './room.ts';
+import { keysOf, type Ground, type Wanted } from './ground.ts';
 
-/** As far as a record depends on it; card and code in the clear, one of them null. */
-export type OnTrial = {
-  card: string | null;
-  code: string | null;
-  startsAtMs: number | null;
-  endsAtMs: number | null;
-  oneTimeUse: boolean;
+type OnTrial = Pick<Wanted, 'entrances' | 'startsAtMs' | 'endsAtMs' | 'isOneTimeUse'> & {
+  card: { canonical: string } | null;
+  code: { digits: string } | null;
 };
 
-/** Why a controller of these entrances could not hold it; null when each can. */
-export function tryRecords(room: Room, credential: OnTrial, entrances: readonly SiteEntrance[]): ApiError | null {
-  for (const [name, doors] of room.site.controllersOf(entrances.map(({ entranceKey }) => entranceKey))) {
-    const slots = room.site.slotController(name)?.slots;
+/** Why a controller of its entrances could not hold it; null when each can. */
+export function refusalOfRecord(ground: Ground, credential: OnTrial): ApiError | null {
+  const { site } = ground;
+  const { entrances } = credential;
+  for (const [name, doors] of site.controllersOf(keysOf(entrances))) {
+    const slots = site.slotController(name)?.slots;
     if (slots === undefined) continue;
     const own = entrances.filter(({ controller }) => controller === name);
     for (const content of contents(credential, slots, own, doors)) {
-      const error = tryRecord(room, name, content, credential.card !== null);
+      const error = tryRecord(ground, name, content, credential.card !== null);
       if (error !== null) return error;
     }
   }
   return null;
 }
 
-function tryRecord(room: Room, name: string, content: SlotContent, isCard: boolean): ApiError | null {
-  const error = refusalOf(room, name, content);
+function tryRecord(ground: Ground, name: string, content: SlotContent, isCard: boolean): ApiError | null {
+  const error = refusal(ground, name, content);
   if (error === null) return null;
-  const param = toBlame(room, name, content) ?? (isCard ? 'card_number' : 'code');
-  return { type: error.type, message: `params.${param}: ${name}: ${error.message}`, path: ['params', param] };
+  const param = toBlame(ground, name, content) ?? (isCard ? 'card_number' : 'code');
+  return paramError(error.type, param, `${name}: ${error.message}`);
 }
 
 /** The end of the window without which the record would hold the rest; null when it is not the window. */
-function toBlame(room: Room, name: string, content: SlotContent): 'starts_at' | 'ends_at' | null {
-  const holds = (other: Partial<SlotContent>): boolean => refusalOf(room, name, { ...content, ...other }) === null;
+function toBlame(ground: Ground, name: string, content: SlotContent): 'starts_at' | 'ends_at' | null {
+  const holds = (other: Partial<SlotContent>): boolean => refusal(ground, name, { ...content, ...other }) === null;
   if (content.endsAtMs !== null && holds({ endsAtMs: null })) return 'ends_at';
   if (content.startsAtMs !== null && holds({ startsAtMs: null })) return 'starts_at';
   return null;
 }
 
-function refusalOf(room: Room, name: string, content: SlotContent): OperatingError | null {
+function refusal({ controllers }: Ground, name: string, content: SlotContent): OperatingError | null {
   try {
-    room.controllers.encode(name, content);
+    controllers.encode(name, content);
     return null;
   } catch (error) {
     if (error instanceof OperatingError) return error;
@@ -56,7 +54,7 @@ function refusalOf(room: Room, name: string, content: SlotContent): OperatingErr
 
 /** The records it may come to lie in: alone, and beside somebody's card or code where a door asks for both. */
 function contents(
-  { card, code, startsAtMs, endsAtMs, oneTimeUse }: OnTrial,
+  { card, code, startsAtMs, endsAtMs, isOneTimeUse }: OnTrial,
   slots: SlotCapabilities,
   entrances: readonly SiteEntrance[],
   doors: readonly number[],
@@ -64,15 +62,16 @@ function contents(
   const common = {
     startsAtMs: slots.windows === 'from-until' ? startsAtMs : null,
     endsAtMs: slots.windows === 'none' ? null : endsAtMs,
-    oneTimeUse,
+    oneTimeUse: isOneTimeUse,
     doors,
   };
   const isAlone =
     entrances.some(({ factors }) => factors !== 'card_and_code') && (card !== null || slots.pinWithoutCard);
   const isPaired = entrances.some(({ factors }) => factors === 'card_and_code');
-  const [beside, pin] = [card ?? sampleCard(slots), code ?? samplePin(slots)];
+  const [beside, pin] = [card?.canonical ?? sampleCard(slots), code?.digits ?? samplePin(slots)];
+  const alone = { ...common, card: card?.canonical ?? null, pin: code?.digits ?? null, cardAndPin: false };
   return [
-    ...(isAlone ? [{ ...common, card, pin: code, cardAndPin: false }] : []),
+    ...(isAlone ? [alone] : []),
     ...(isPaired && beside !== null && pin !== null ? [{ ...common, card: beside, pin, cardAndPin: true }] : []),
   ];
 }

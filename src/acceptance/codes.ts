@@ -1,0 +1,96 @@
+// Codes at the doors where they are typed: each stands for one person at a time, and a length carries only so many that
+// guessing stays hopeless. A code that nobody chose is generated so that it keeps all of these rules.
+
+import { brokenConstraint } from '../domain/code-constraints.ts';
+import { OperatingError, paramError, refuse, type ApiError } from '../domain/errors.ts';
+import { codeCapacity, PIN_MAX_DIGITS, PIN_MIN_DIGITS, randomPin } from '../domain/pin.ts';
+import type { Random } from '../domain/ports.ts';
+import type { SiteEntrance } from '../domain/site.ts';
+import { keysOf, NOT_STORED, type Ground, type Wanted } from './ground.ts';
+import { refusalOfRecord } from './records.ts';
+
+const PREFERRED_DIGITS = 6;
+const GENERATING_TRIES = 200;
+
+export function refusalOfCode(ground: Ground, wanted: Wanted): ApiError | null {
+  const { code } = wanted;
+  if (code === null) return null;
+  for (const entrance of wanted.entrances) {
+    const error = refusalAt(ground, wanted, code, entrance);
+    if (error !== null) return error;
+  }
+  return null;
+}
+
+function refusalAt(
+  { store, policy }: Ground,
+  { credentialKey, startsAtMs, endsAtMs }: Wanted,
+  code: NonNullable<Wanted['code']>,
+  { entranceKey, name }: SiteEntrance,
+): ApiError | null {
+  const other = store.credentials.overlappingCode(code.hash, entranceKey, startsAtMs, endsAtMs, credentialKey);
+  if (other !== null)
+    return paramError(
+      'duplicate_access_code',
+      'code',
+      `at ${name}, credential ${other} has this code over an overlapping window`,
+    );
+  const digits = code.digits.length;
+  const carried = store.credentials.codesAt(entranceKey, digits) + (credentialKey === NOT_STORED ? 1 : 0);
+  if (policy.pinSpace !== 'enforce' || carried <= codeCapacity(digits)) return null;
+  return paramError(
+    'code_constraints_violated',
+    'code',
+    `${name} has ${carried - 1} codes of ${digits} digits, as many as ${digits} digits may carry (1 in 1,000 guesses). Remedy: use more digits`,
+  );
+}
+
+/**
+ * A code that fits every door and controller concerned: of the preferred length where it can be, else the shortest that
+ * does. `wanted` is everything but the code.
+ */
+export function generateCode(ground: Ground, random: Random, wanted: Omit<Wanted, 'card' | 'code'>): string {
+  const lengths = isLengthRoomy(ground, wanted.entrances, PREFERRED_DIGITS)
+    ? [PREFERRED_DIGITS]
+    : ALL_LENGTHS.filter((digits) => isLengthRoomy(ground, wanted.entrances, digits));
+  for (const digits of lengths) {
+    for (let i = 0; i < GENERATING_TRIES; i++) {
+      const code = randomPin(random, digits);
+      if (isFree(ground, wanted, code) && canBeHeld(ground, wanted, code)) return code;
+    }
+  }
+  throw new OperatingError(
+    'code_constraints_violated',
+    'no free code fits all entrances: no length is allowed, and roomy enough, at every one of them',
+    ['params', 'allowed_acs_entrance_ids'],
+  );
+}
+
+const ALL_LENGTHS = Array.from({ length: PIN_MAX_DIGITS - PIN_MIN_DIGITS + 1 }, (_, i) => PIN_MIN_DIGITS + i);
+
+function isLengthRoomy({ store, site, policy }: Ground, entrances: readonly SiteEntrance[], digits: number): boolean {
+  return entrances.every(({ entranceKey, controller }) => {
+    const lengths = controller === null ? null : site.slotController(controller)?.slots.pin?.lengths;
+    const isRoom = policy.pinSpace === 'warn' || store.credentials.codesAt(entranceKey, digits) < codeCapacity(digits);
+    return isRoom && (lengths == null || lengths.includes(digits));
+  });
+}
+
+function isFree({ store }: Ground, wanted: Omit<Wanted, 'card' | 'code'>, code: string): boolean {
+  const { entrances, startsAtMs, endsAtMs, credentialKey } = wanted;
+  const hash = store.secrets.codeHash(code);
+  return entrances.every(
+    ({ entranceKey }) =>
+      store.credentials.overlappingCode(hash, entranceKey, startsAtMs, endsAtMs, credentialKey) === null,
+  );
+}
+
+function canBeHeld(ground: Ground, wanted: Omit<Wanted, 'card' | 'code'>, digits: string): boolean {
+  const controllers = [...ground.site.controllersOf(keysOf(wanted.entrances)).keys()];
+  const constraints = controllers.flatMap((name) => ground.site.slotController(name)?.slots.pin?.constraints ?? []);
+  if (brokenConstraint(digits, constraints) !== null) return false;
+  const error = refusalOfRecord(ground, { ...wanted, card: null, code: { digits } });
+  // What is not a matter of the code is none of the next one either.
+  if (error !== null && error.path?.at(-1) !== 'code') refuse(error);
+  return error === null;
+}

@@ -1,0 +1,39 @@
+// What acceptance is asked, and what it looks at: a credential as it would be stored, against the building, its
+// policies, what others hold already, and the form that a controller's own record has.
+
+import type { Policy } from '../domain/facility.ts';
+import type { SlotContent } from '../domain/ports.ts';
+import type { Site, SiteEntrance } from '../domain/site.ts';
+import type { Store } from '../store/store.ts';
+
+export type Ground = {
+  store: Store;
+  site: Site;
+  policy: Pick<Policy, 'pinSpace'>;
+  controllers: {
+    /**
+     * Puts a credential into the form of a controller's own record and throws it away; throws `OperatingError` when the
+     * record cannot hold it.
+     */
+    encode(controller: string, content: SlotContent): void;
+  };
+};
+
+export type Wanted = {
+  /** `NOT_STORED` for one that is not stored yet. */
+  credentialKey: number;
+  entrances: readonly SiteEntrance[];
+  startsAtMs: number | null;
+  endsAtMs: number | null;
+  /** Canonical, and its keyed hash; null for a code. */
+  card: { canonical: string; hash: Buffer } | null;
+  /** In the clear for as long as it is judged, and its keyed hash; null for a card. */
+  code: { digits: string; hash: Buffer } | null;
+  isOneTimeUse: boolean;
+  /** Its weekly schedule; null: none. */
+  scheduleKey: number | null;
+};
+
+export const NOT_STORED = -1;
+
+export const keysOf = (entrances: readonly SiteEntrance[]): number[] => entrances.map(({ entranceKey }) => entranceKey);
