@@ -4,7 +4,8 @@
 import { flawOf, MOST_DEPTH, problemAt } from '../domain/outside-json.ts';
 import { readText } from '../domain/outside-text.ts';
 import { complaintText } from '../domain/complaints.ts';
-import { COMMANDS, MOST_APPLY_VALUES, type CommandName } from '../commands/contract.ts';
+import { COMMANDS, type CommandName } from '../commands/contract.ts';
+import { MOST_APPLY_VALUES } from '../commands/contract/envelope.ts';
 import { DURATION_FORM, parseDuration } from '../domain/duration.ts';
 import { complaintsOf, UNWORDED, type Complaint } from '../domain/wording.ts';
 import { asNode, formsOf, textOf, writtenForm, type SchemaNode } from '../domain/words.ts';

@@ -4,7 +4,8 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { COMMANDS, isCommandName, PLANNED_COMMANDS, type CommandName, type CommandSpec } from '../commands/contract.ts';
+import { COMMANDS, isCommandName, PLANNED_COMMANDS, type CommandName } from '../commands/contract.ts';
+import type { CommandSpec } from '../commands/contract/spec.ts';
 import { ERROR_TYPES } from '../domain/errors.ts';
 import { asNode, formsOf, textOf, writtenForm, type SchemaNode } from '../domain/words.ts';
 import { kindOf, type ParamKind } from './contract-options.ts';

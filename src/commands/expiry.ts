@@ -2,7 +2,8 @@
 // later than anybody stands there.
 
 import type { ApiError } from '../domain/errors.ts';
-import { mustExpire, MOST_AHEAD_MS, type CommandName, type Envelope } from './contract.ts';
+import { mustExpire, type CommandName } from './contract.ts';
+import { MOST_AHEAD_MS, type Envelope } from './contract/envelope.ts';
 import { takesAccess } from './streams.ts';
 
 /** So much may the clock of a sender go before ours. */

@@ -8,15 +8,13 @@ import { quoted } from '../domain/outside-text.ts';
 import type { Secrets } from '../store/secrets.ts';
 import { fit } from './answers.ts';
 import { canonicalJson } from './canonical-json.ts';
+import { isCommandName, PLANNED_COMMANDS, type CommandName } from './contract.ts';
 import {
   envelope as envelopeSchema,
-  isCommandName,
   MOST_APPLY_VALUES,
   MOST_PAYLOAD_BYTES,
-  PLANNED_COMMANDS,
-  type CommandName,
   type Envelope,
-} from './contract.ts';
+} from './contract/envelope.ts';
 
 /** Bytes as a broker carries them, or a value that was JSON on the local socket. */
 export type Payload = Buffer | { readonly value: unknown };

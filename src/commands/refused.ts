@@ -5,7 +5,8 @@
 import type { ApiError } from '../domain/errors.ts';
 import { readJson } from '../domain/outside-json.ts';
 import { errorJson } from './answers.ts';
-import { COMMANDS, isCommandName, mustExpire, MOST_PAYLOAD_BYTES } from './contract.ts';
+import { COMMANDS, isCommandName, mustExpire } from './contract.ts';
+import { MOST_PAYLOAD_BYTES } from './contract/envelope.ts';
 import type { Answerer, Incoming } from './incoming.ts';
 import { readCommandId, type Payload } from './intake.ts';
 

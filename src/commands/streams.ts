@@ -5,7 +5,8 @@
 import { newEvent } from '../domain/events.ts';
 import type { ApiError } from '../domain/errors.ts';
 import type { Store } from '../store/store.ts';
-import { COMMANDS, type CommandName, type Envelope } from './contract.ts';
+import { COMMANDS, type CommandName } from './contract.ts';
+import type { Envelope } from './contract/envelope.ts';
 
 /** More streams than senders a building has; beyond, numbers are not followed. */
 const MOST_STREAMS = 64;

@@ -1,0 +1,195 @@
+// Credentials: PINs and cards.
+
+import { z } from 'zod';
+import {
+  paging,
+  id,
+  instant,
+  startsAt,
+  endsAt,
+  text,
+  metadata,
+  code,
+  cardNumber,
+  cardFormat,
+  entranceIds,
+  system,
+  secretRevision,
+  userFields,
+  windowOrder,
+  WINDOW_ORDER,
+  scheduleId,
+  USER,
+  CREDENTIAL,
+  ENTRANCE,
+} from './fields.ts';
+import { command } from './spec.ts';
+
+const brandMetadata = metadata.optional();
+
+const credentialCreateParams = z
+  .strictObject({
+    acs_credential_id: id(
+      'Minted by the caller, so that a repeat is the same credential; left out, Lintel mints it',
+    ).optional(),
+    acs_system_id: system,
+    acs_user_id: id('Whose credential it is').optional(),
+    user_identity_id: id('Instead of acs_user_id: the user with this identity').optional(),
+    access_method: z
+      .enum(['code', 'card', 'mobile_key'], 'one of code, card (mobile_key answers not_supported in this version)')
+      .describe('code or card'),
+    code: z
+      .string('a string of digits')
+      .max(200)
+      .optional()
+      .describe(
+        'The PIN, 4 to 12 digits. Left out for `code`: one is generated and shown in this reply only. With `card`: the card number',
+      ),
+    card_number: cardNumber.optional(),
+    card_format: cardFormat.optional(),
+    starts_at: startsAt.optional(),
+    ends_at: endsAt.nullable().optional(),
+    allowed_acs_entrance_ids: entranceIds.optional(),
+    is_one_time_use: z.boolean().default(false).describe('Good for one entry'),
+    schedule_id: scheduleId.nullable().optional(),
+    is_multi_phone_sync_credential: z.boolean().default(false).describe('Kept as given'),
+    credential_manager_acs_system_id: id('Kept as given').optional(),
+    display_name: text('What people call it', 200).optional(),
+    secret_revision: secretRevision.optional(),
+    metadata: metadata.optional(),
+    visionline_metadata: brandMetadata,
+    salto_space_metadata: brandMetadata,
+    assa_abloy_vostio_metadata: brandMetadata,
+    hotek_metadata: brandMetadata,
+  })
+  .refine(windowOrder, WINDOW_ORDER);
+
+const credentialUpdateParams = z
+  .strictObject({
+    acs_credential_id: id('Which'),
+    acs_system_id: system,
+    code: code.optional(),
+    card_number: cardNumber.optional(),
+    card_format: cardFormat.optional(),
+    starts_at: startsAt.nullable().optional(),
+    ends_at: endsAt.nullable().optional(),
+    allowed_acs_entrance_ids: entranceIds.nullable().optional(),
+    display_name: text('What people call it', 200).nullable().optional(),
+    schedule_id: scheduleId.nullable().optional(),
+    secret_revision: secretRevision.optional(),
+    metadata: metadata.optional(),
+  })
+  .refine((value) => value.starts_at == null || value.ends_at == null || value.ends_at > value.starts_at, WINDOW_ORDER);
+
+const credentialId = z.strictObject({ acs_credential_id: id('Which'), acs_system_id: system });
+
+const operation = z.discriminatedUnion('op', [
+  z.strictObject({ op: z.literal('create'), params: z.record(z.string(), z.unknown()) }),
+  z.strictObject({ op: z.literal('update'), params: z.record(z.string(), z.unknown()) }),
+  z.strictObject({ op: z.literal('delete'), params: z.record(z.string(), z.unknown()) }),
+]);
+
+export const CREDENTIALS = {
+  'credentials/create': command({
+    summary: 'Adds a credential, a PIN or a card, with its window and its entrances.',
+    params: credentialCreateParams,
+    result: '`acs_credential`: the credential; `code` shows a generated PIN here and nowhere else',
+    kind: 'stores',
+    example: {
+      acs_credential_id: CREDENTIAL,
+      acs_user_id: USER,
+      access_method: 'code',
+      code: '824759',
+      starts_at: '2026-03-01T12:00:00Z',
+      ends_at: '2026-03-04T10:00:00Z',
+      allowed_acs_entrance_ids: [ENTRANCE],
+    },
+  }),
+  'credentials/get': command({
+    summary: 'One credential.',
+    params: credentialId,
+    result: '`acs_credential`: the credential',
+    kind: 'reads',
+    example: { acs_credential_id: CREDENTIAL },
+  }),
+  'credentials/list': command({
+    summary: 'Credentials, in order of creation.',
+    params: z.strictObject({
+      ...paging,
+      acs_user_id: id('Only this person’s').optional(),
+      user_identity_id: userFields.user_identity_id.optional(),
+      created_before: instant.optional().describe('Only older ones'),
+    }),
+    result: '`acs_credentials`, `pagination`',
+    kind: 'reads',
+    example: { acs_user_id: USER },
+  }),
+  'credentials/update': command({
+    summary: 'Changes what is given and leaves the rest; `ends_at: null` makes it open ended.',
+    params: credentialUpdateParams,
+    result: '`acs_credential`: the credential',
+    kind: 'stores',
+    example: { acs_credential_id: CREDENTIAL, ends_at: '2026-03-05T10:00:00Z' },
+  }),
+  'credentials/delete': command({
+    summary: 'Denies it at once, erases it from every controller, and never uses its id again.',
+    params: credentialId,
+    result: '`{}`',
+    kind: 'stores',
+    revokes: true,
+    example: { acs_credential_id: CREDENTIAL },
+  }),
+  'credentials/assign': command({
+    summary: 'Gives a credential to a person.',
+    params: z.strictObject({
+      acs_credential_id: id('Which'),
+      acs_system_id: system,
+      acs_user_id: id('To whom').optional(),
+      user_identity_id: id('Instead of acs_user_id').optional(),
+    }),
+    result: '`acs_credential`: the credential',
+    kind: 'stores',
+    example: { acs_credential_id: CREDENTIAL, acs_user_id: USER },
+  }),
+  'credentials/unassign': command({
+    summary: 'Takes it from its person: it is kept, and opens nothing.',
+    params: z.strictObject({
+      acs_credential_id: id('Which'),
+      acs_system_id: system,
+      acs_user_id: id('From whom; must be its user when given').optional(),
+      user_identity_id: id('Instead of acs_user_id').optional(),
+    }),
+    result: '`acs_credential`: the credential',
+    kind: 'stores',
+    revokes: true,
+    example: { acs_credential_id: CREDENTIAL },
+  }),
+  'credentials/list_accessible_entrances': command({
+    summary: 'The entrances a credential opens.',
+    params: credentialId,
+    result: '`acs_entrances`',
+    kind: 'reads',
+    example: { acs_credential_id: CREDENTIAL },
+  }),
+  'credentials/apply': command({
+    summary:
+      'Up to 500 creates, updates and deletes in one command (100 when `atomic`), each answered by its position.',
+    params: z
+      .strictObject({
+        acs_system_id: system,
+        atomic: z.boolean().default(false).describe('All or nothing'),
+        operations: z
+          .array(operation)
+          .min(1)
+          .max(500, 'at most 500 operations')
+          .describe('`[{"op":"create|update|delete","params":{…}}]`'),
+      })
+      .refine((value) => !value.atomic || value.operations.length <= 100, {
+        message: 'at most 100 operations when atomic',
+        path: ['operations'],
+      }),
+    result: '`results`: for each operation `{ok, acs_credential}` or `{ok, error}`',
+    kind: 'works',
+    example: { operations: [{ op: 'delete', params: { acs_credential_id: CREDENTIAL } }] },
+  }),
+} as const;

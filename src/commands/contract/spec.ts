@@ -1,0 +1,22 @@
+// What the contract says of one command.
+
+import type { z } from 'zod';
+
+export type CommandSpec = {
+  summary: string;
+  params: z.ZodType;
+  /** The member of `result`, and what it is. */
+  result: string;
+  /**
+   * `reads`: no effect, not journalled. `stores`: one durable effect. `moves`: acts on the physical world, needs
+   * `expires_at`, happens at most once. `works`: takes time, is accepted durably, answered when done.
+   */
+  kind: 'reads' | 'stores' | 'moves' | 'works';
+  /** It acts on the physical world without moving anything: it needs `expires_at` as well. */
+  mustExpire?: true;
+  /** It takes access away: a number in its stream or a clock that goes before ours is no reason to refuse it. */
+  revokes?: true;
+  example: Record<string, unknown>;
+};
+
+export const command = <P extends z.ZodType>(spec: CommandSpec & { params: P }): CommandSpec & { params: P } => spec;
