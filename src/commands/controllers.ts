@@ -4,9 +4,9 @@ import { OperatingError } from '../domain/errors.ts';
 import type { ParamsOf } from './contract.ts';
 import type { Call, ControllerView, Outcome, Room } from './room.ts';
 import { AT_ONCE, type TargetRow } from '../store/targets.ts';
-import { findCredential } from './credentials.ts';
+import { findCredential } from './found.ts';
 import { recordChange } from './trace.ts';
-import { iso } from './users.ts';
+import { iso } from '../domain/iso.ts';
 
 export function getController(room: Room, params: ParamsOf<'controllers/get'>): Outcome {
   const view = findController(room, params.controller);

@@ -9,7 +9,7 @@ import type { TargetRow } from '../store/targets.ts';
 import type { UserRow } from '../store/users.ts';
 import type { Room } from './room.ts';
 import { uselessness } from './useless.ts';
-import { iso } from './users.ts';
+import { iso } from '../domain/iso.ts';
 
 type Notice = { created_at: string | null; message: string } & Record<string, unknown>;
 

@@ -3,41 +3,34 @@
 // transaction that stores it.
 
 import { refusalOf } from '../acceptance/acceptance.ts';
-import { generateCode } from '../acceptance/codes.ts';
-import { keysOf, NOT_STORED } from '../acceptance/ground.ts';
-import { refusalOfTrivial } from '../acceptance/pin-quality.ts';
+import { keysOf, NOT_STORED, type Wanted } from '../acceptance/ground.ts';
 import { newEvent } from '../domain/events.ts';
-import { canonicalCard, isRandomUid } from '../domain/card-formats.ts';
-import { OperatingError, refuse } from '../domain/errors.ts';
-import { PIN_FORM } from '../domain/pin.ts';
+import { assert, OperatingError, refuse } from '../domain/errors.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { CredentialRow, NewCredential } from '../store/credentials.ts';
 import { credentialLine } from '../store/digest.ts';
 import { release, retarget } from '../store/retarget.ts';
 import type { UserRow } from '../store/users.ts';
 import type { ParamsOf } from './contract.ts';
-import { cardContext, codeContext, credentialObject } from './credential-object.ts';
+import { credentialObject } from './credential-object.ts';
 import { entranceObject } from './entrance-object.ts';
+import type { CreateParams, Factor, UpdateParams } from './factors/factor.ts';
+import { factorOf, wantedFactor } from './factors/factors.ts';
+import { credentialNotFound, findCredential, findEntrances, findUser, ownerOf } from './found.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import { withPinWarning } from './pin-quality.ts';
 import { findSchedule } from './schedules.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import { changedFields, recordChange } from './trace.ts';
-import { findUser, userNotFound } from './users.ts';
 
-type CreateParams = ParamsOf<'credentials/create'>;
-type UpdateParams = ParamsOf<'credentials/update'>;
+type Window = { starts: number | null; ends: number | null };
 
 /** A start of just now was meant to be now: the command took a moment. */
 const JUST_NOW_MS = 60_000;
 
 export function createCredential(room: Room, params: CreateParams, call: Call): Outcome {
   const { store } = room;
-  if (params.access_method === 'mobile_key')
-    throw new OperatingError('not_supported', 'mobile_key is not built in this version; code and card are', [
-      'params',
-      'access_method',
-    ]);
+  const factor = wantedFactor(params);
   const acsCredentialId = params.acs_credential_id ?? room.random.uuid();
   if (store.tombstones.has('credential', acsCredentialId)) {
     throw new OperatingError(
@@ -57,43 +50,27 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
   const entrances =
     params.allowed_acs_entrance_ids === undefined ? null : findEntrances(room, params.allowed_acs_entrance_ids);
   const existing = store.credentials.byId(acsCredentialId);
-  if (existing !== undefined) return repeatCreate(room, existing, params, user, entrances);
+  if (existing !== undefined) return repeatCreate(room, existing, params, factor, user, entrances);
   const schedule = params.schedule_id == null ? null : findSchedule(room, params.schedule_id);
   if (params.ends_at != null && params.ends_at <= call.nowMs && room.time().trusted) {
     throw new OperatingError('invalid_input', 'params.ends_at: lies in the past', ['params', 'ends_at']);
   }
 
-  const card = params.access_method === 'card' ? cardOf(room, params) : null;
-  const chosen = params.access_method === 'code' ? chosenCode(params) : null;
-  refuse(refusalOfTrivial(room.policy, chosen));
   const window = { starts: params.starts_at ?? null, ends: params.ends_at ?? null };
-  const generated =
-    params.access_method === 'code' && chosen === null
-      ? generateCode(room, room.random, {
-          credentialKey: NOT_STORED,
-          entrances: entrances ?? [],
-          startsAtMs: window.starts,
-          endsAtMs: window.ends,
-          isOneTimeUse: false,
-          scheduleKey: null,
-        })
-      : null;
-  const code = chosen ?? generated;
+  const given = factor.given(room, params);
+  refuse(factor.refusalOf(room, given));
+  const secret = given ?? generated(factor, room, entrances ?? [], window);
   const row: NewCredential = {
     acs_credential_id: acsCredentialId,
     user_key: user.user_key,
-    access_method: params.access_method,
+    access_method: factor.method,
     starts_at: window.starts,
     ends_at: window.ends,
     has_own_entrances: entrances === null ? 0 : 1,
     is_one_time_use: params.is_one_time_use ? 1 : 0,
     used_at: null,
     invalidated_at: null,
-    card_hash: card === null ? null : store.secrets.cardHash(card),
-    card_sealed: card === null ? null : store.secrets.seal(card, cardContext(acsCredentialId)),
-    code_hash: code === null ? null : store.secrets.codeHash(code),
-    code_sealed: code === null ? null : store.secrets.seal(code, codeContext(acsCredentialId)),
-    code_length: code?.length ?? null,
+    ...factor.columns(room, acsCredentialId, secret),
     secret_revision: params.secret_revision ?? null,
     display_name: params.display_name ?? null,
     metadata: params.metadata === undefined ? null : JSON.stringify(params.metadata),
@@ -105,7 +82,7 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
     created_at: call.nowMs,
     schedule_key: schedule?.schedule_key ?? null,
   };
-  accept(room, row, NOT_STORED, card, code, entrances ?? []);
+  accept(room, factor, row, NOT_STORED, secret, entrances ?? []);
   const isForControllers = room.site.controllersOf(keysOf(entrances ?? [])).size > 0;
   // Where only the gateway decides it is issued with this very transaction.
   if (!isForControllers) Object.assign(row, { issued_at: call.nowMs, synced_at: call.nowMs });
@@ -125,13 +102,32 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
   recordChange(room, call, { eventType: 'acs_credential.created', ids: idsOf(acsCredentialId, user.acs_user_id) });
   const wake = isForControllers ? retarget(store, room.site, stored.credential_key, call.nowMs) : [];
   if (!isForControllers) recordIssued(room, stored, user.acs_user_id, 'acs_credential.issued', call.nowMs);
-  const known = { user, card, entranceIds, targets: isForControllers ? null : [] };
+  const shown = given === null ? secret : null;
+  const known = {
+    user,
+    card: factor.held(row, secret).card?.canonical ?? null,
+    entranceIds,
+    targets: isForControllers ? null : [],
+  };
+  const credential = credentialObject(room, stored, shown, known);
   return {
-    result: { acs_credential: withPinWarning(room, credentialObject(room, stored, generated, known), chosen) },
+    result: { acs_credential: withPinWarning(room, credential, factor.method === 'code' ? given : null) },
     isSecret: true,
-    hasCode: generated !== null,
+    hasCode: shown !== null,
     wake,
   };
+}
+
+function generated(factor: Factor, room: Room, entrances: readonly SiteEntrance[], window: Window): string {
+  assert(factor.generate !== null, 'what cannot be generated is given');
+  return factor.generate(room, {
+    credentialKey: NOT_STORED,
+    entrances,
+    startsAtMs: window.starts,
+    endsAtMs: window.ends,
+    isOneTimeUse: false,
+    scheduleKey: null,
+  });
 }
 
 /** The caller minted the id: the same again is the same object, anything else a conflict. */
@@ -139,12 +135,12 @@ function repeatCreate(
   room: Room,
   existing: CredentialRow,
   params: CreateParams,
+  factor: Factor,
   user: UserRow,
   entrances: readonly SiteEntrance[] | null,
 ): Outcome {
   const { store } = room;
-  const card = params.access_method === 'card' ? store.secrets.cardHash(cardOf(room, params)) : null;
-  const code = params.access_method === 'code' ? chosenCode(params) : null;
+  const given = factor.given(room, params);
   const listed = store.credentials.entrancesOf(existing.credential_key).map((entrance) => entrance.entrance_key);
   const isSame =
     existing.access_method === params.access_method &&
@@ -154,11 +150,10 @@ function repeatCreate(
     existing.is_one_time_use === (params.is_one_time_use ? 1 : 0) &&
     (existing.has_own_entrances === 1) === (entrances !== null) &&
     sameSet(listed, keysOf(entrances ?? [])) &&
-    (card === null || existing.card_hash?.equals(card) === true) &&
-    (code === null || existing.code_hash?.equals(store.secrets.codeHash(code)) === true) &&
+    (given === null || factor.holds(room, existing, given)) &&
     existing.schedule_key === (params.schedule_id == null ? null : findSchedule(room, params.schedule_id).schedule_key);
   if (isSame) {
-    const credential = withPinWarning(room, credentialObject(room, existing), code);
+    const credential = withPinWarning(room, credentialObject(room, existing), factor.method === 'code' ? given : null);
     return { result: { acs_credential: credential }, isSecret: true };
   }
   throw new OperatingError(
@@ -182,7 +177,12 @@ export function updateCredential(room: Room, params: UpdateParams, call: Call): 
     changed.schedule_key = params.schedule_id === null ? null : findSchedule(room, params.schedule_id).schedule_key;
   if (params.secret_revision !== undefined) changed.secret_revision = params.secret_revision;
   if (params.metadata !== undefined) changed.metadata = JSON.stringify(params.metadata);
-  const secret = changedSecret(room, changed, params);
+  const factor = factorOf(row);
+  const given = factor.changed(room, params);
+  if (given !== null) {
+    refuse(factor.refusalOf(room, given));
+    Object.assign(changed, factor.columns(room, row.acs_credential_id, given));
+  }
   const listed = store.credentials.entrancesOf(row.credential_key);
   const entrances =
     params.allowed_acs_entrance_ids === undefined
@@ -198,13 +198,13 @@ export function updateCredential(room: Room, params: UpdateParams, call: Call): 
     changed.invalidated_at = null;
 
   const isAccessChanged =
-    secret.isChanged ||
+    given !== null ||
     params.allowed_acs_entrance_ids !== undefined ||
     changed.starts_at !== row.starts_at ||
     changed.ends_at !== row.ends_at ||
     changed.schedule_key !== row.schedule_key;
   if (isAccessChanged) {
-    accept(room, changed, row.credential_key, secret.card, secret.code, entrances);
+    accept(room, factor, changed, row.credential_key, given ?? factor.open(room, row), entrances);
     changed.synced_at = null;
   }
   store.digest.track('credential', row.acs_credential_id, () => {
@@ -229,8 +229,8 @@ export function updateCredential(room: Room, params: UpdateParams, call: Call): 
   });
   const wake = isAccessChanged ? follow(room, changed, call.nowMs) : [];
   const credential = credentialObject(room, findCredential(room, params.acs_credential_id));
-  const chosen = row.access_method === 'code' ? (params.code ?? null) : null;
-  return { result: { acs_credential: withPinWarning(room, credential, chosen) }, isSecret: true, wake };
+  const shown = withPinWarning(room, credential, factor.method === 'code' ? given : null);
+  return { result: { acs_credential: shown }, isSecret: true, wake };
 }
 
 /** What a credential's fields are kept as. */
@@ -255,40 +255,6 @@ const idsOf = (
 
 const ownerIdOf = (room: Room, row: CredentialRow): string | null =>
   row.user_key === null ? null : (room.store.users.byKey(row.user_key)?.acs_user_id ?? null);
-
-/** Puts a new card or code into the row; gives both in the clear as far as the acceptance rules need them. */
-function changedSecret(
-  room: Room,
-  row: CredentialRow,
-  params: UpdateParams,
-): { isChanged: boolean; card: string | null; code: string | null } {
-  const { secrets } = room.store;
-  const isCard = row.access_method === 'card';
-  if (isCard && (params.code !== undefined || params.card_number !== undefined)) {
-    const card = cardOf(room, params);
-    row.card_hash = secrets.cardHash(card);
-    row.card_sealed = secrets.seal(card, cardContext(row.acs_credential_id));
-    return { isChanged: true, card, code: null };
-  }
-  if (!isCard && params.card_number !== undefined) {
-    throw new OperatingError('invalid_input', 'params.card_number: this credential is a code, it has no card', [
-      'params',
-      'card_number',
-    ]);
-  }
-  if (!isCard && params.code !== undefined) {
-    refuse(refusalOfTrivial(room.policy, params.code));
-    row.code_hash = secrets.codeHash(params.code);
-    row.code_sealed = secrets.seal(params.code, codeContext(row.acs_credential_id));
-    row.code_length = params.code.length;
-    return { isChanged: true, card: null, code: params.code };
-  }
-  return {
-    isChanged: false,
-    card: row.card_sealed === null ? null : secrets.open(row.card_sealed, cardContext(row.acs_credential_id)),
-    code: row.code_sealed === null ? null : secrets.open(row.code_sealed, codeContext(row.acs_credential_id)),
-  };
-}
 
 export function deleteCredential(room: Room, params: ParamsOf<'credentials/delete'>, call: Call): Outcome {
   const { store } = room;
@@ -388,28 +354,33 @@ export function listAccessibleEntrances(
   };
 }
 
+// ---- rules ----------------------------------------------------------------------------------------------------------
+
 /** Every rule of the doors and controllers concerned; throws the first that is broken. */
 function accept(
   room: Room,
+  factor: Factor,
   row: NewCredential,
   credentialKey: number,
-  card: string | null,
-  code: string | null,
+  secret: string | null,
   entrances: readonly SiteEntrance[],
 ): void {
-  refuse(
-    refusalOf(room, {
-      credentialKey,
-      entrances,
-      startsAtMs: row.starts_at,
-      endsAtMs: row.ends_at,
-      card: card === null || row.card_hash === null ? null : { canonical: card, hash: row.card_hash },
-      code: code === null || row.code_hash === null ? null : { digits: code, hash: row.code_hash },
-      isOneTimeUse: row.is_one_time_use === 1,
-      scheduleKey: row.schedule_key,
-    }),
-  );
+  refuse(refusalOf(room, { ...termsOf(row, credentialKey, entrances), ...factor.held(row, secret) }));
 }
+
+/** What it would be held to, whatever it is known by. */
+const termsOf = (
+  row: NewCredential,
+  credentialKey: number,
+  entrances: readonly SiteEntrance[],
+): Omit<Wanted, 'card' | 'code'> => ({
+  credentialKey,
+  entrances,
+  startsAtMs: row.starts_at,
+  endsAtMs: row.ends_at,
+  isOneTimeUse: row.is_one_time_use === 1,
+  scheduleKey: row.schedule_key,
+});
 
 // ---- helpers --------------------------------------------------------------------------------------------------------
 
@@ -440,92 +411,6 @@ function recordIssued(
   const body = { acs_credential_id: row.acs_credential_id, acs_user_id: acsUserId, acs_system_id: room.acsSystemId };
   room.store.events.add(newEvent(eventType, body), nowMs);
 }
-
-function ownerOf(
-  room: Room,
-  params: { acs_user_id?: string | undefined; user_identity_id?: string | undefined },
-): UserRow | undefined {
-  if (params.acs_user_id !== undefined) return findUser(room, params.acs_user_id);
-  if (params.user_identity_id === undefined) return undefined;
-  const user = room.store.users.byIdentity(params.user_identity_id);
-  if (user === undefined) throw userNotFound(`with user_identity_id ${params.user_identity_id}`);
-  return user;
-}
-
-function cardOf(
-  room: Room,
-  params: { code?: string | undefined; card_number?: string | undefined; card_format?: string | undefined },
-): string {
-  const field = params.card_number !== undefined ? 'card_number' : 'code';
-  const value = params.card_number ?? params.code;
-  if (value === undefined)
-    throw new OperatingError('invalid_input', 'params.card_number: required for access_method card', [
-      'params',
-      'card_number',
-    ]);
-  if (params.card_number !== undefined && params.code !== undefined && params.card_number !== params.code) {
-    throw new OperatingError('invalid_input', 'params.code: a card has one number; give it in card_number alone', [
-      'params',
-      'code',
-    ]);
-  }
-  try {
-    const card = canonicalCard(value, params.card_format ?? null, room.policy.defaultCardFormat);
-    if (!isRandomUid(card)) return card;
-  } catch (error) {
-    if (!(error instanceof OperatingError)) throw error;
-    throw new OperatingError('invalid_input', `params.${field}: ${error.message}`, ['params', field]);
-  }
-  throw new OperatingError(
-    'invalid_input',
-    `params.${field}: a 4-byte UID that begins with 08 is made anew at every tap and identifies nobody`,
-    ['params', field],
-  );
-}
-
-function chosenCode(params: CreateParams): string | null {
-  if (params.card_number !== undefined)
-    throw new OperatingError('invalid_input', 'params.card_number: only for access_method card', [
-      'params',
-      'card_number',
-    ]);
-  if (params.code === undefined) return null;
-  if (!PIN_FORM.test(params.code))
-    throw new OperatingError('invalid_input', 'params.code: digits only, 4 to 12 of them', ['params', 'code']);
-  return params.code;
-}
-
-export function findEntrances(room: Room, ids: readonly string[]): SiteEntrance[] {
-  return [...new Set(ids)].map((acsEntranceId) => {
-    const entrance = room.site.byId(acsEntranceId);
-    if (entrance === undefined) {
-      throw new OperatingError('acs_entrance_not_found', `no entrance ${acsEntranceId} in the facility file`, [
-        'params',
-        'allowed_acs_entrance_ids',
-        ids.indexOf(acsEntranceId),
-      ]);
-    }
-    return entrance;
-  });
-}
-
-export function findCredential(room: Room, acsCredentialId: string): CredentialRow {
-  const row = room.store.credentials.byId(acsCredentialId);
-  if (row !== undefined) return row;
-  if (room.store.tombstones.has('credential', acsCredentialId)) {
-    throw new OperatingError('acs_credential_deleted', `credential ${acsCredentialId} was deleted`, [
-      'params',
-      'acs_credential_id',
-    ]);
-  }
-  throw credentialNotFound(acsCredentialId);
-}
-
-const credentialNotFound = (acsCredentialId: string): OperatingError =>
-  new OperatingError('acs_credential_not_found', `no credential ${acsCredentialId} here`, [
-    'params',
-    'acs_credential_id',
-  ]);
 
 const codeOf = (row: NewCredential): { hash: Buffer; length: number } | null =>
   row.code_hash === null || row.code_length === null ? null : { hash: row.code_hash, length: row.code_length };

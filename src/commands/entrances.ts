@@ -6,11 +6,11 @@ import { OperatingError, type ApiError } from '../domain/errors.ts';
 import { fold } from '../domain/fold.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { ParamsOf } from './contract.ts';
-import { findCredential } from './credentials.ts';
+import { findCredential } from './found.ts';
 import { entranceObject } from './entrance-object.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import type { Asked, Call, Outcome, Room } from './room.ts';
-import { findUser } from './users.ts';
+import { findUser } from './found.ts';
 
 export function getEntrance(room: Room, params: ParamsOf<'entrances/get'>): Outcome {
   return { result: { acs_entrance: entranceObject(room, findEntrance(room, params.acs_entrance_id)) } };

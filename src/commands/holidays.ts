@@ -9,7 +9,7 @@ import type { ParamsOf } from './contract.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import { changedFields, recordChange } from './trace.ts';
-import { iso } from './users.ts';
+import { iso } from '../domain/iso.ts';
 
 /** One holiday is no longer than this. */
 const MOST_DAYS = 61;

@@ -12,7 +12,7 @@ import type { ParamsOf } from './contract.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import { changedFields, recordChange } from './trace.ts';
-import { iso } from './users.ts';
+import { iso } from '../domain/iso.ts';
 
 export function createSchedule(room: Room, params: ParamsOf<'schedules/create'>, call: Call): Outcome {
   const { schedules, tombstones } = room.store;

@@ -3,11 +3,13 @@
 
 import { newEvent } from '../domain/events.ts';
 import { OperatingError } from '../domain/errors.ts';
+import { iso } from '../domain/iso.ts';
 import { invalidated } from '../domain/invalidated.ts';
 import { release, retarget } from '../store/retarget.ts';
 import { storedJson } from '../store/stored-json.ts';
 import type { NewUser, UserRow } from '../store/users.ts';
 import type { ParamsOf } from './contract.ts';
+import { findUser, userNotFound } from './found.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import { attribution, changedFields, recordChange } from './trace.ts';
@@ -171,18 +173,6 @@ function retargetAll(room: Room, userKey: number, nowMs: number): string[] {
   return [...wake];
 }
 
-export function findUser(room: Room, acsUserId: string): UserRow {
-  const row = room.store.users.byId(acsUserId);
-  if (row === undefined) throw userNotFound(acsUserId);
-  return row;
-}
-
-export const userNotFound = (acsUserId: string): OperatingError =>
-  new OperatingError('acs_user_not_found', `no user ${acsUserId} here. Remedy: users/create first`, [
-    'params',
-    'acs_user_id',
-  ]);
-
 function userObject(room: Room, row: UserRow): Record<string, unknown> {
   const schedule =
     row.starts_at === null && row.ends_at === null
@@ -221,6 +211,3 @@ const tampered = (row: UserRow): Record<string, unknown> => ({
     'The record was changed behind the back of Lintel. Nothing of this user opens. Remedy: delete it and create it anew.',
   created_at: iso(row.created_at),
 });
-
-/** RFC 3339 with Z, or null. */
-export const iso = (atMs: number | null): string | null => (atMs === null ? null : new Date(atMs).toISOString());

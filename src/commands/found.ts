@@ -1,0 +1,64 @@
+// What the ids of a command stand for: rows of the store and entrances of the facility file, or the error that says
+// which id stands for nothing.
+
+import { OperatingError } from '../domain/errors.ts';
+import type { SiteEntrance } from '../domain/site.ts';
+import type { CredentialRow } from '../store/credentials.ts';
+import type { UserRow } from '../store/users.ts';
+import type { Room } from './room.ts';
+
+export function findUser(room: Room, acsUserId: string): UserRow {
+  const row = room.store.users.byId(acsUserId);
+  if (row === undefined) throw userNotFound(acsUserId);
+  return row;
+}
+
+export const userNotFound = (acsUserId: string): OperatingError =>
+  new OperatingError('acs_user_not_found', `no user ${acsUserId} here. Remedy: users/create first`, [
+    'params',
+    'acs_user_id',
+  ]);
+
+/** Whom a command names, by either id; undefined where it names nobody. */
+export function ownerOf(
+  room: Room,
+  params: { acs_user_id?: string | undefined; user_identity_id?: string | undefined },
+): UserRow | undefined {
+  if (params.acs_user_id !== undefined) return findUser(room, params.acs_user_id);
+  if (params.user_identity_id === undefined) return undefined;
+  const user = room.store.users.byIdentity(params.user_identity_id);
+  if (user === undefined) throw userNotFound(`with user_identity_id ${params.user_identity_id}`);
+  return user;
+}
+
+export function findEntrances(room: Room, ids: readonly string[]): SiteEntrance[] {
+  return [...new Set(ids)].map((acsEntranceId) => {
+    const entrance = room.site.byId(acsEntranceId);
+    if (entrance === undefined) {
+      throw new OperatingError('acs_entrance_not_found', `no entrance ${acsEntranceId} in the facility file`, [
+        'params',
+        'allowed_acs_entrance_ids',
+        ids.indexOf(acsEntranceId),
+      ]);
+    }
+    return entrance;
+  });
+}
+
+export function findCredential(room: Room, acsCredentialId: string): CredentialRow {
+  const row = room.store.credentials.byId(acsCredentialId);
+  if (row !== undefined) return row;
+  if (room.store.tombstones.has('credential', acsCredentialId)) {
+    throw new OperatingError('acs_credential_deleted', `credential ${acsCredentialId} was deleted`, [
+      'params',
+      'acs_credential_id',
+    ]);
+  }
+  throw credentialNotFound(acsCredentialId);
+}
+
+export const credentialNotFound = (acsCredentialId: string): OperatingError =>
+  new OperatingError('acs_credential_not_found', `no credential ${acsCredentialId} here`, [
+    'params',
+    'acs_credential_id',
+  ]);
