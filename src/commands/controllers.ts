@@ -1,6 +1,6 @@
 // Controllers: get, list, resync, adopt_slot.
 
-import { OperatingError } from '../domain/errors.ts';
+import { OperatingError, refused } from '../domain/errors.ts';
 import type { ParamsOf } from './contract.ts';
 import type { Call, ControllerView, Outcome, Room } from './room.ts';
 import { AT_ONCE, type TargetRow } from '../store/targets.ts';
@@ -47,10 +47,10 @@ export function adoptSlot(room: Room, params: ParamsOf<'controllers/adopt_slot'>
     ]);
   if (!store.targets.isForeign(controller, slot)) {
     const known = store.targets.foreign(controller, MOST_FOREIGN_NAMED);
-    throw new OperatingError(
+    throw refused(
       'invalid_input',
-      `params.slot: slot ${slot} of ${controller} is not foreign; ${known.length === 0 ? 'none is' : `foreign are ${known.map((one) => one.slot).join(', ')}`}`,
-      ['params', 'slot'],
+      'slot',
+      `slot ${slot} of ${controller} is not foreign; ${known.length === 0 ? 'none is' : `foreign are ${known.map((one) => one.slot).join(', ')}`}`,
     );
   }
   if (credentialId === null) store.targets.unwant(controller, slot);
@@ -69,8 +69,7 @@ export function adoptSlot(room: Room, params: ParamsOf<'controllers/adopt_slot'>
 function targetFor(room: Room, credentialId: string, controller: string): TargetRow {
   const { store } = room;
   const credential = findCredential(room, credentialId);
-  const refuse = (message: string): OperatingError =>
-    new OperatingError('invalid_input', `params.acs_credential_id: ${message}`, ['params', 'acs_credential_id']);
+  const refuse = (message: string): OperatingError => refused('invalid_input', 'acs_credential_id', message);
   const target = store.targets.ofCredential(credential.credential_key).find((row) => row.controller === controller);
   if (target === undefined) throw refuse(`it opens no door of ${controller}; give it one first`);
   if (target.slot !== null) throw refuse(`it lies in slot ${target.slot} of ${controller} already`);

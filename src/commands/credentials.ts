@@ -5,7 +5,7 @@
 import { refusalOf } from '../acceptance/acceptance.ts';
 import { keysOf, NOT_STORED, type Wanted } from '../acceptance/ground.ts';
 import { newEvent } from '../domain/events.ts';
-import { assert, OperatingError, refuse } from '../domain/errors.ts';
+import { assert, OperatingError, refuse, refused } from '../domain/errors.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { CredentialRow, NewCredential } from '../store/credentials.ts';
 import { credentialLine } from '../store/digest.ts';
@@ -53,7 +53,7 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
   if (existing !== undefined) return repeatCreate(room, existing, params, factor, user, entrances);
   const schedule = params.schedule_id == null ? null : findSchedule(room, params.schedule_id);
   if (params.ends_at != null && params.ends_at <= call.nowMs && room.time().trusted) {
-    throw new OperatingError('invalid_input', 'params.ends_at: lies in the past', ['params', 'ends_at']);
+    throw refused('invalid_input', 'ends_at', 'lies in the past');
   }
 
   const window = { starts: params.starts_at ?? null, ends: params.ends_at ?? null };
@@ -170,7 +170,7 @@ export function updateCredential(room: Room, params: UpdateParams, call: Call): 
   if (params.starts_at !== undefined) changed.starts_at = params.starts_at;
   if (params.ends_at !== undefined) changed.ends_at = params.ends_at;
   if (changed.starts_at !== null && changed.ends_at !== null && changed.ends_at <= changed.starts_at) {
-    throw new OperatingError('invalid_input', 'params.ends_at: must be later than starts_at', ['params', 'ends_at']);
+    throw refused('invalid_input', 'ends_at', 'must be later than starts_at');
   }
   if (params.display_name !== undefined) changed.display_name = params.display_name;
   if (params.schedule_id !== undefined)
@@ -313,10 +313,7 @@ export function unassignCredential(room: Room, params: ParamsOf<'credentials/una
   const row = findCredential(room, params.acs_credential_id);
   const named = ownerOf(room, params);
   if (named !== undefined && row.user_key !== null && row.user_key !== named.user_key) {
-    throw new OperatingError('invalid_input', 'params.acs_user_id: the credential belongs to somebody else', [
-      'params',
-      'acs_user_id',
-    ]);
+    throw refused('invalid_input', 'acs_user_id', 'the credential belongs to somebody else');
   }
   return reassign(room, row, null, call);
 }

@@ -2,7 +2,7 @@
 // doors.
 
 import { canonicalCard } from '../domain/card-formats.ts';
-import { OperatingError, type ApiError } from '../domain/errors.ts';
+import { OperatingError, type ApiError, refused } from '../domain/errors.ts';
 import { fold } from '../domain/fold.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { ParamsOf } from './contract.ts';
@@ -53,10 +53,10 @@ export function explainEntrance(room: Room, params: ParamsOf<'entrances/explain'
   const time = params.at === undefined ? room.time() : { ...room.time(), trusted: true, nowMs: params.at };
   const reader = params.reader ?? entrance.readers[0] ?? null;
   if (params.reader !== undefined && !entrance.readers.includes(params.reader))
-    throw new OperatingError(
+    throw refused(
       'acs_encoder_not_found',
-      `params.reader: entrance ${entrance.name} has ${entrance.readers.join(', ') || 'no reader'}`,
-      ['params', 'reader'],
+      'reader',
+      `entrance ${entrance.name} has ${entrance.readers.join(', ') || 'no reader'}`,
     );
   const how = { time, isNow: params.at === undefined, reader, asker };
   const explanation = room.doors.explain(entrance, askedOf(room, params), how);

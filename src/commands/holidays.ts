@@ -1,7 +1,7 @@
 // Holidays: create, get, list, update, delete. They concern every schedule of the facility, each of which says what
 // holds on them.
 
-import { OperatingError } from '../domain/errors.ts';
+import { OperatingError, refused } from '../domain/errors.ts';
 import { daysBetween } from '../domain/local-time.ts';
 import { holidaysFitting } from '../store/schedule-fit.ts';
 import type { HolidayRow, NewHoliday } from '../store/schedules.ts';
@@ -110,17 +110,14 @@ export function deleteHoliday(room: Room, params: ParamsOf<'holidays/delete'>, c
 /** The days as they are looked up. */
 function daysOf(holiday: Pick<HolidayRow, 'first_date' | 'last_date' | 'is_every_year'>): string[] {
   if (holiday.last_date < holiday.first_date) {
-    throw new OperatingError('invalid_input', 'params.last_date: must not be earlier than date', [
-      'params',
-      'last_date',
-    ]);
+    throw refused('invalid_input', 'last_date', 'must not be earlier than date');
   }
   const days = daysBetween(holiday.first_date, holiday.last_date, MOST_DAYS + 1);
   if (days.length > MOST_DAYS) {
-    throw new OperatingError(
+    throw refused(
       'invalid_input',
-      `params.last_date: a holiday has at most ${MOST_DAYS} days. Remedy: give a schedule of its own to whoever may not enter for longer, or several holidays`,
-      ['params', 'last_date'],
+      'last_date',
+      `a holiday has at most ${MOST_DAYS} days. Remedy: give a schedule of its own to whoever may not enter for longer, or several holidays`,
     );
   }
   return holiday.is_every_year === 1 ? everyYear(days) : days;
@@ -146,10 +143,10 @@ function stored(room: Room, row: HolidayRow, former: readonly string[], call: Ca
   const count = countOf(days);
   for (const { name, most } of keepers) {
     if (count > most && count > countOf(former)) {
-      throw new OperatingError(
+      throw refused(
         'no_space_for_access_code_on_device',
-        `params.date: ${name} holds ${most} holidays a year, and with this one there are ${count}. Remedy: delete holidays that have passed or are not needed`,
-        ['params', 'date'],
+        'date',
+        `${name} holds ${most} holidays a year, and with this one there are ${count}. Remedy: delete holidays that have passed or are not needed`,
       );
     }
   }

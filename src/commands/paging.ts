@@ -1,7 +1,7 @@
 // Lists come in pages: at most so many items and at most what a reply may weigh. The cursor is opaque to callers and
 // only says behind which row to go on.
 
-import { OperatingError } from '../domain/errors.ts';
+import { refused } from '../domain/errors.ts';
 import { fold } from '../domain/fold.ts';
 
 /** Room left for the envelope of a reply of 128 KiB. */
@@ -18,11 +18,7 @@ export function readPage(cursor: string | undefined): number {
   if (cursor === undefined) return 0;
   const text = Buffer.from(cursor, 'base64url').toString('latin1');
   if (!/^[0-9]{1,15}$/.test(text)) {
-    throw new OperatingError(
-      'invalid_input',
-      'params.page_cursor: not a cursor of ours; take next_page_cursor of the page before',
-      ['params', 'page_cursor'],
-    );
+    throw refused('invalid_input', 'page_cursor', 'not a cursor of ours; take next_page_cursor of the page before');
   }
   return Number(text);
 }

@@ -76,6 +76,10 @@ export const paramError = (type: ErrorType, param: string, message: string): Api
   path: ['params', param],
 });
 
+/** The same, to be thrown. */
+export const refused = (type: ErrorType, param: string, message: string): OperatingError =>
+  new OperatingError(type, `params.${param}: ${message}`, ['params', param]);
+
 /** Throws what was found to be wrong; null: nothing was. */
 export function refuse(error: ApiError | null): void {
   if (error !== null) throw new OperatingError(error.type, error.message, error.path);

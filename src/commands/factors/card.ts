@@ -1,7 +1,7 @@
 // Cards: a number in one of the formats of the field.
 
 import { canonicalCard, isRandomUid } from '../../domain/card-formats.ts';
-import { OperatingError } from '../../domain/errors.ts';
+import { OperatingError, refused } from '../../domain/errors.ts';
 import { cardContext } from '../credential-object.ts';
 import type { Room } from '../room.ts';
 import { NO_SECRET, type Factor } from './factor.ts';
@@ -33,16 +33,9 @@ function cardOf(
 ): string {
   const field = params.card_number !== undefined ? 'card_number' : 'code';
   const value = params.card_number ?? params.code;
-  if (value === undefined)
-    throw new OperatingError('invalid_input', 'params.card_number: required for access_method card', [
-      'params',
-      'card_number',
-    ]);
+  if (value === undefined) throw refused('invalid_input', 'card_number', 'required for access_method card');
   if (params.card_number !== undefined && params.code !== undefined && params.card_number !== params.code) {
-    throw new OperatingError('invalid_input', 'params.code: a card has one number; give it in card_number alone', [
-      'params',
-      'code',
-    ]);
+    throw refused('invalid_input', 'code', 'a card has one number; give it in card_number alone');
   }
   try {
     const card = canonicalCard(value, params.card_format ?? null, room.policy.defaultCardFormat);

@@ -2,7 +2,7 @@
 
 import { generateCode } from '../../acceptance/codes.ts';
 import { refusalOfTrivial } from '../../acceptance/pin-quality.ts';
-import { OperatingError } from '../../domain/errors.ts';
+import { refused } from '../../domain/errors.ts';
 import { PIN_FORM } from '../../domain/pin.ts';
 import { codeContext } from '../credential-object.ts';
 import { NO_SECRET, type CreateParams, type Factor } from './factor.ts';
@@ -14,10 +14,7 @@ export const CODE: Factor = {
   refusalOf: ({ policy }, code) => refusalOfTrivial(policy, code),
   changed(_room, params) {
     if (params.card_number !== undefined) {
-      throw new OperatingError('invalid_input', 'params.card_number: this credential is a code, it has no card', [
-        'params',
-        'card_number',
-      ]);
+      throw refused('invalid_input', 'card_number', 'this credential is a code, it has no card');
     }
     return params.code ?? null;
   },
@@ -37,13 +34,8 @@ export const CODE: Factor = {
 };
 
 function chosenCode(params: CreateParams): string | null {
-  if (params.card_number !== undefined)
-    throw new OperatingError('invalid_input', 'params.card_number: only for access_method card', [
-      'params',
-      'card_number',
-    ]);
+  if (params.card_number !== undefined) throw refused('invalid_input', 'card_number', 'only for access_method card');
   if (params.code === undefined) return null;
-  if (!PIN_FORM.test(params.code))
-    throw new OperatingError('invalid_input', 'params.code: digits only, 4 to 12 of them', ['params', 'code']);
+  if (!PIN_FORM.test(params.code)) throw refused('invalid_input', 'code', 'digits only, 4 to 12 of them');
   return params.code;
 }
