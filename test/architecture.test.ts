@@ -25,10 +25,20 @@ it('docs/architecture.md has every room, and the import rules know each of them'
   expect(drivers.filter((name) => !rules.includes(`'${name}'`))).toEqual([]);
 });
 
-it('only what takes commands speaks of their parameters: the store, doors and controllers know none', () => {
+it('only what takes commands speaks of their parameters: the store and synchronisation know none', () => {
   const filesOf = (room: string): string[] =>
     readdirSync(join(HOME, 'src', room)).map((name) => join(HOME, 'src', room, name));
   const files = ['store', 'sync', 'domain'].flatMap(filesOf).filter((path) => !path.endsWith('/errors.ts'));
   expect(files.length).toBeGreaterThan(60);
   expect(files.filter((path) => /params\.[a-z$]|\['params'/.test(readFileSync(path, 'utf8')))).toEqual([]);
+});
+
+it('who opens which door is asked in one place: nobody else reads the lists of entrances', () => {
+  const owners = ['own-lists.ts', 'reach.ts', 'sealing.ts', 'verification.ts'].map((name) => `store/${name}`);
+  const files = readdirSync(join(HOME, 'src'), { recursive: true, encoding: 'utf8' });
+  const asking = /\b(FROM|JOIN|INTO|UPDATE)\s+(\$\{LIST\}|credential_entrances)/;
+  const asked = files.filter(
+    (path) => path.endsWith('.ts') && asking.test(readFileSync(join(HOME, 'src', path), 'utf8')),
+  );
+  expect(asked.sort()).toEqual(owners);
 });

@@ -28,7 +28,7 @@ function refusalAt(
   code: NonNullable<Wanted['code']>,
   { entranceKey, name }: SiteEntrance,
 ): ApiError | null {
-  const other = store.credentials.overlappingCode(code.hash, entranceKey, startsAtMs, endsAtMs, credentialKey);
+  const other = store.reach.overlappingCode(code.hash, entranceKey, startsAtMs, endsAtMs, credentialKey);
   if (other !== null)
     return paramError(
       'duplicate_access_code',
@@ -36,7 +36,7 @@ function refusalAt(
       `at ${name}, credential ${other} has this code over an overlapping window`,
     );
   const digits = code.digits.length;
-  const carried = store.credentials.codesAt(entranceKey, digits) + (credentialKey === NOT_STORED ? 1 : 0);
+  const carried = store.reach.codesAt(entranceKey, digits) + (credentialKey === NOT_STORED ? 1 : 0);
   if (policy.pinSpace !== 'enforce' || carried <= codeCapacity(digits)) return null;
   return paramError(
     'code_constraints_violated',
@@ -71,7 +71,7 @@ const ALL_LENGTHS = Array.from({ length: PIN_MAX_DIGITS - PIN_MIN_DIGITS + 1 }, 
 function isLengthRoomy({ store, site, policy }: Ground, entrances: readonly SiteEntrance[], digits: number): boolean {
   return entrances.every(({ entranceKey, controller }) => {
     const lengths = controller === null ? null : site.slotController(controller)?.slots.pin?.lengths;
-    const isRoom = policy.pinSpace === 'warn' || store.credentials.codesAt(entranceKey, digits) < codeCapacity(digits);
+    const isRoom = policy.pinSpace === 'warn' || store.reach.codesAt(entranceKey, digits) < codeCapacity(digits);
     return isRoom && (lengths == null || lengths.includes(digits));
   });
 }
@@ -80,8 +80,7 @@ function isFree({ store }: Ground, wanted: Omit<Wanted, 'card' | 'code'>, code: 
   const { entrances, startsAtMs, endsAtMs, credentialKey } = wanted;
   const hash = store.secrets.codeHash(code);
   return entrances.every(
-    ({ entranceKey }) =>
-      store.credentials.overlappingCode(hash, entranceKey, startsAtMs, endsAtMs, credentialKey) === null,
+    ({ entranceKey }) => store.reach.overlappingCode(hash, entranceKey, startsAtMs, endsAtMs, credentialKey) === null,
   );
 }
 

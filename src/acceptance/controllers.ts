@@ -92,7 +92,7 @@ function checkDuplicate(
 ): ApiError | null {
   if (code === null || slots.duplicatePins !== 'reject') return null;
   for (const { entranceKey, name: entrance } of doorsOf(site, name)) {
-    const other = store.credentials.overlappingCode(code.hash, entranceKey, startsAtMs, endsAtMs, credentialKey);
+    const other = store.reach.overlappingCode(code.hash, entranceKey, startsAtMs, endsAtMs, credentialKey);
     if (other !== null) {
       return paramError(
         'duplicate_access_code',

@@ -12,7 +12,8 @@ import { localMoment } from '../domain/local-time.ts';
 import type { Clock, Device, DriverEvent, Feedback, InputEvent, Log, Presentation, Timer } from '../domain/ports.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
-import type { CredentialForDecision } from '../store/credentials.ts';
+import type { CredentialWithUser } from '../store/credentials.ts';
+import type { Candidate } from '../store/reach.ts';
 import type { Store } from '../store/store.ts';
 import { isStorageError } from '../store/transactions.ts';
 import { CodeGate, type CodePlace, type Lock } from './code-gate.ts';
@@ -57,11 +58,11 @@ const CODE_WAIT_MS = 10_000;
 
 /** How a card was read, for its event: which format took it and how many bits it has. Never its number. */
 type ReadAs = { card_format: string | null; card_width_bits: number };
-type Waiting = { credential: CredentialForDecision; readAs: ReadAs | null; timer: Timer };
+type Waiting = { credential: CredentialWithUser; readAs: ReadAs | null; timer: Timer };
 type Judged = {
   verdict: Verdict;
   method: Method;
-  second: CredentialForDecision | null;
+  second: CredentialWithUser | null;
   readAs: ReadAs | null;
   /** The code that was looked up, and where; null: none was. */
   code: { digits: string; place: CodePlace } | null;
@@ -209,7 +210,7 @@ export class Access {
     const isSecret = !('acsCredentialId' in asked);
     if (isSecret) this.#questions.admit(how.asker);
     const { reader, isNow } = how;
-    const lockedWith = (card: CredentialForDecision | null): number | null =>
+    const lockedWith = (card: CredentialWithUser | null): number | null =>
       isNow && reader !== null ? this.#codeLockedForMs(entrance, reader, card) : null;
     const explanation = explain(asked, {
       entrance,
@@ -292,7 +293,8 @@ export class Access {
       store.seals,
     );
     const key = verdict.credential?.credential_key;
-    const taken = read.find(({ found }) => found.some((one) => one.credential_key === key)) ?? read[0];
+    const taken =
+      read.find(({ found }) => found.some(({ credential }) => credential.credential_key === key)) ?? read[0];
     const readAs: ReadAs = { card_format: taken?.format ?? null, card_width_bits: widthOf(reading) };
     const judged: Judged = { verdict, method: 'card', second: null, readAs, code: null };
     if (verdict.outcome === 'denied' || entrance.factors !== 'card_and_code') return judged;
@@ -319,16 +321,16 @@ export class Access {
       return { ...judged, verdict: judgeAll(found, time(), this.#calendar(store), store.seals) };
     waiting.timer.cancel();
     this.#waiting.delete(reader);
-    const own = found.filter((credential) => credential.user_key === waiting.credential.user_key);
+    const own = found.filter(({ credential }) => credential.user_key === waiting.credential.user_key);
     const verdict = judgeAll(own, time(), this.#calendar(store), store.seals);
     if (verdict.outcome === 'denied') {
       const detail = own.length === 0 && found.length > 0 ? 'other_user' : verdict.detail;
       return { ...judged, verdict: { ...verdict, detail } };
     }
     // The card is judged again: seconds have passed, and a revocation may have come.
-    const card = store.credentials.forDecision(waiting.credential.credential_key, entrance.entranceKey);
+    const card = store.reach.one(waiting.credential.credential_key, entrance.entranceKey);
     const again = judgeAll(
-      card === undefined || store.withdrawn.has(card) ? [] : [card],
+      card === undefined || store.withdrawn.has(card.credential) ? [] : [card],
       time(),
       this.#calendar(store),
       store.seals,
@@ -338,7 +340,7 @@ export class Access {
     return { verdict: again, method: 'card', second: verdict.credential, readAs: waiting.readAs, code: right };
   }
 
-  #codeLockedForMs(entrance: SiteEntrance, reader: string, card: CredentialForDecision | null): number {
+  #codeLockedForMs(entrance: SiteEntrance, reader: string, card: CredentialWithUser | null): number {
     return this.#gate?.lockedForMs(placeOf(entrance, reader, card)) ?? 0;
   }
 
@@ -368,33 +370,24 @@ export class Access {
   }
 
   /** Without those that were taken away by a command that is still to be stored. */
-  #askedFor(store: Store, entrance: SiteEntrance, asked: Asked): CredentialForDecision[] {
-    return this.#stored(store, entrance, asked).filter((one) => !store.withdrawn.has(one));
+  #askedFor(store: Store, entrance: SiteEntrance, asked: Asked): Candidate[] {
+    return this.#stored(store, entrance, asked).filter(({ credential }) => !store.withdrawn.has(credential));
   }
 
-  #stored(store: Store, entrance: SiteEntrance, asked: Asked): CredentialForDecision[] {
-    if ('code' in asked) return store.credentials.byCode(store.secrets.codeHash(asked.code), entrance.entranceKey);
+  #stored(store: Store, entrance: SiteEntrance, asked: Asked): Candidate[] {
+    if ('code' in asked) return store.reach.byCode(store.secrets.codeHash(asked.code), entrance.entranceKey);
     if ('cards' in asked)
-      return asked.cards.flatMap((card) =>
-        store.credentials.byCard(store.secrets.cardHash(card), entrance.entranceKey),
-      );
+      return asked.cards.flatMap((card) => store.reach.byCard(store.secrets.cardHash(card), entrance.entranceKey));
     const row = store.credentials.byId(asked.acsCredentialId);
-    const one = row === undefined ? undefined : store.credentials.forDecision(row.credential_key, entrance.entranceKey);
+    const one = row === undefined ? undefined : store.reach.one(row.credential_key, entrance.entranceKey);
     return one === undefined ? [] : [one];
   }
 
   // ---- acting ----
 
-  #grant(
-    door: Door,
-    event: DriverEvent & { type: 'presented' },
-    judged: Judged,
-    credential: CredentialForDecision,
-  ): void {
+  #grant(door: Door, event: DriverEvent & { type: 'presented' }, judged: Judged, credential: CredentialWithUser): void {
     const { recorder } = this.#options;
-    const usedUp = [credential, judged.second].filter(
-      (one): one is CredentialForDecision => one?.is_one_time_use === 1,
-    );
+    const usedUp = [credential, judged.second].filter((one): one is CredentialWithUser => one?.is_one_time_use === 1);
     const unlocked = this.#unlocked(door.entrance, event.device, judged, credential);
     if (usedUp.length > 0) {
       if (!this.#useUp(judged, credential, usedUp, unlocked)) {
@@ -439,8 +432,8 @@ export class Access {
   /** Durable before anything moves; false when the disk failed, and then nothing moves. */
   #useUp(
     judged: Judged,
-    credential: CredentialForDecision,
-    usedUp: readonly CredentialForDecision[],
+    credential: CredentialWithUser,
+    usedUp: readonly CredentialWithUser[],
     unlocked: NewEvent,
   ): boolean {
     const { store, clock, wake } = this.#options;
@@ -464,7 +457,7 @@ export class Access {
     return isDurable;
   }
 
-  #rightCode({ code, second }: Judged, credential: CredentialForDecision): void {
+  #rightCode({ code, second }: Judged, credential: CredentialWithUser): void {
     if (code !== null) this.#gate?.right(code.place, code.digits, (second ?? credential).acs_credential_id);
   }
 
@@ -546,7 +539,7 @@ export class Access {
     return newEvent('acs_entrance.locked_out', body);
   }
 
-  #unlocked(entrance: SiteEntrance, reader: string, judged: Judged, credential: CredentialForDecision): NewEvent {
+  #unlocked(entrance: SiteEntrance, reader: string, judged: Judged, credential: CredentialWithUser): NewEvent {
     const second = judged.second === null ? {} : { second_acs_credential_id: judged.second.acs_credential_id };
     return newEvent('lock.unlocked', {
       ...this.#base(entrance),
@@ -569,7 +562,7 @@ export class Access {
     reader: string,
     { method, readAs }: Pick<Judged, 'method' | 'readAs'>,
     detail: Detail,
-    credential: CredentialForDecision | null,
+    credential: CredentialWithUser | null,
   ): NewEvent {
     return newEvent('lock.access_denied', {
       ...this.#base(entrance),
@@ -584,7 +577,7 @@ export class Access {
     });
   }
 
-  #controllerSteps(store: Store | null, entrance: SiteEntrance, credential: CredentialForDecision): Step[] {
+  #controllerSteps(store: Store | null, entrance: SiteEntrance, credential: CredentialWithUser): Step[] {
     if (store === null || entrance.decidedBy !== 'controller') return [];
     const target = store.targets
       .ofCredential(credential.credential_key)
@@ -613,7 +606,7 @@ const GUESSES: ReadonlySet<Detail> = new Set([
   'user_suspended',
 ]);
 
-const placeOf = ({ acsEntranceId }: SiteEntrance, reader: string, card: CredentialForDecision | null): CodePlace => ({
+const placeOf = ({ acsEntranceId }: SiteEntrance, reader: string, card: CredentialWithUser | null): CodePlace => ({
   reader,
   acsEntranceId,
   acsCredentialId: card?.acs_credential_id ?? null,

@@ -3,9 +3,12 @@
 // to it, for whoever asks why.
 
 import type { LocalMoment } from '../domain/local-time.ts';
+import type { PathSchedule } from '../domain/path.ts';
 import { clockText, isWithin, rangesOn, rangesText, scheduleFrom, WEEKDAYS } from '../domain/schedule.ts';
 import { intersect, judgeWindow, type TimeWitness, type WindowVerdict } from '../domain/window.ts';
-import type { CredentialForDecision } from '../store/credentials.ts';
+import type { CredentialWithUser } from '../store/credentials.ts';
+import type { Candidate } from '../store/reach.ts';
+import type { StoredPath } from '../store/stored-path.ts';
 
 export type Detail =
   | 'unknown_credential'
@@ -42,13 +45,13 @@ export type Calendar = {
 };
 
 /** Whether what lets a credential in is as it was written. */
-export type Witness = { holds(credential: CredentialForDecision): boolean };
+export type Witness = { holds(credential: CredentialWithUser, path: StoredPath): boolean };
 
 export type Step = { step: string; passed: boolean; detail: string };
 
 export type Verdict =
-  | { outcome: 'granted'; credential: CredentialForDecision; steps: Step[] }
-  | { outcome: 'denied'; detail: Detail; credential: CredentialForDecision | null; steps: Step[] };
+  | { outcome: 'granted'; credential: CredentialWithUser; steps: Step[] }
+  | { outcome: 'denied'; detail: Detail; credential: CredentialWithUser | null; steps: Step[] };
 
 /** Nearest to being let in first: the reason given is that of the credential that came furthest. */
 const FURTHEST: readonly Detail[] = [
@@ -62,13 +65,11 @@ const FURTHEST: readonly Detail[] = [
   'unassigned',
   'entrance_not_allowed',
 ];
+const isNearer = (one: Detail, other: Detail): boolean => FURTHEST.indexOf(one) < FURTHEST.indexOf(other);
 
-/**
- * Judges everyone the card or code could stand for at an entrance (`is_listed` speaks of it); the first that is let in
- * opens.
- */
+/** Judges everyone the card or code could stand for at an entrance; the first that is let in opens. */
 export function judgeAll(
-  found: readonly CredentialForDecision[],
+  found: readonly Candidate[],
   time: TimeWitness,
   calendar: Calendar,
   witness: Witness,
@@ -81,12 +82,12 @@ export function judgeAll(
   };
   if (found.length === 0) return { outcome: 'denied', detail: 'unknown_credential', credential: null, steps: [known] };
   let best: (Verdict & { outcome: 'denied' }) | null = null;
-  for (const credential of found) {
+  for (const candidate of found) {
+    const { credential } = candidate;
     const steps: Step[] = explain ? [known] : [];
-    const detail = judgeOne(credential, time, calendar, witness, explain ? steps : null);
+    const detail = judgeOne(candidate, time, calendar, witness, explain ? steps : null);
     if (detail === null) return { outcome: 'granted', credential, steps };
-    if (best === null || FURTHEST.indexOf(detail) < FURTHEST.indexOf(best.detail))
-      best = { outcome: 'denied', detail, credential, steps };
+    if (best === null || isNearer(detail, best.detail)) best = { outcome: 'denied', detail, credential, steps };
   }
   return best ?? { outcome: 'denied', detail: 'unknown_credential', credential: null, steps: [known] };
 }
@@ -95,8 +96,8 @@ export function judgeAll(
  * Asked only of what would open, for it costs more than all that went before; and before anything of a schedule is
  * read.
  */
-function judgeRecord(credential: CredentialForDecision, witness: Witness, steps: Step[] | null): Detail | null {
-  const passed = witness.holds(credential);
+function judgeRecord({ credential, path }: Way, witness: Witness, steps: Step[] | null): Detail | null {
+  const passed = witness.holds(credential, path);
   steps?.push({
     step: 'record',
     passed,
@@ -110,30 +111,30 @@ function judgeRecord(credential: CredentialForDecision, witness: Witness, steps:
 type Check = {
   step: string;
   detail: Detail;
-  holds: (credential: CredentialForDecision) => boolean;
-  says: (credential: CredentialForDecision) => string;
+  holds: (candidate: Candidate) => boolean;
+  says: (candidate: Candidate) => string;
 };
 
 const CHECKS: readonly Check[] = [
   {
     step: 'assigned',
     detail: 'unassigned',
-    holds: (credential) => credential.acs_user_id !== null,
-    says: (credential) =>
-      credential.acs_user_id === null ? 'it belongs to nobody' : `it belongs to user ${credential.acs_user_id}`,
+    holds: ({ credential }) => credential.acs_user_id !== null,
+    says: ({ credential: { acs_user_id: id } }) => (id === null ? 'it belongs to nobody' : `it belongs to user ${id}`),
   },
   {
     step: 'user_active',
     detail: 'user_suspended',
-    holds: (credential) => credential.user_is_suspended !== 1,
-    says: (credential) => (credential.user_is_suspended === 1 ? 'the user is suspended' : 'the user is not suspended'),
+    holds: ({ credential }) => credential.user_is_suspended !== 1,
+    says: ({ credential }) =>
+      credential.user_is_suspended === 1 ? 'the user is suspended' : 'the user is not suspended',
   },
   {
     step: 'entrance',
     detail: 'entrance_not_allowed',
-    holds: (credential) => credential.is_listed === 1,
-    says: (credential) =>
-      credential.is_listed === 1
+    holds: ({ paths }) => paths.length > 0,
+    says: ({ credential, paths }) =>
+      paths.length > 0
         ? 'this entrance is on its list'
         : credential.has_own_entrances === 1
           ? 'this entrance is not on its list'
@@ -142,8 +143,8 @@ const CHECKS: readonly Check[] = [
   {
     step: 'not_used_up',
     detail: 'already_used',
-    holds: (credential) => credential.is_one_time_use === 0 || credential.used_at === null,
-    says: (credential) =>
+    holds: ({ credential }) => credential.is_one_time_use === 0 || credential.used_at === null,
+    says: ({ credential }) =>
       credential.is_one_time_use === 0
         ? 'it may be used any number of times'
         : credential.used_at === null
@@ -152,29 +153,67 @@ const CHECKS: readonly Check[] = [
   },
 ];
 
-/** Null when it opens. */
+/** A credential by one of its paths. */
+type Way = { credential: CredentialWithUser; path: StoredPath };
+
+/** Null when it opens: by one path at least, or else the reason of the path that comes nearest. */
 function judgeOne(
-  credential: CredentialForDecision,
+  candidate: Candidate,
   time: TimeWitness,
   calendar: Calendar,
   witness: Witness,
   steps: Step[] | null,
 ): Detail | null {
   for (const check of CHECKS) {
-    const passed = check.holds(credential);
-    steps?.push({ step: check.step, passed, detail: check.says(credential) });
+    const passed = check.holds(candidate);
+    steps?.push({ step: check.step, passed, detail: check.says(candidate) });
     if (!passed) return check.detail;
   }
-  const window = intersect(
-    { startsAtMs: credential.starts_at, endsAtMs: credential.ends_at },
-    { startsAtMs: credential.user_starts_at, endsAtMs: credential.user_ends_at },
-  );
+  let best: { detail: Detail; steps: Step[] } | null = null;
+  for (const path of candidate.paths) {
+    const own: Step[] = [];
+    const way = { credential: candidate.credential, path };
+    const detail = judgeWay(way, time, calendar, witness, steps === null ? null : own);
+    if (detail === null) {
+      steps?.push(...own);
+      return null;
+    }
+    if (best === null || isNearer(detail, best.detail)) best = { detail, steps: own };
+  }
+  steps?.push(...(best?.steps ?? []));
+  return best?.detail ?? 'entrance_not_allowed';
+}
+
+function judgeWay(
+  way: Way,
+  time: TimeWitness,
+  calendar: Calendar,
+  witness: Witness,
+  steps: Step[] | null,
+): Detail | null {
+  const { credential, path } = way;
+  const own = { startsAtMs: credential.starts_at, endsAtMs: credential.ends_at };
+  const users = { startsAtMs: credential.user_starts_at, endsAtMs: credential.user_ends_at };
+  const window = intersect(intersect(own, users), path.window);
   const verdict = judgeWindow(window, time);
   steps?.push({ step: 'window', passed: verdict === 'open', detail: windowSays(verdict, window, time) });
   if (verdict !== 'open') return verdict;
-  const tampered = judgeRecord(credential, witness, steps);
-  if (tampered !== null || credential.schedule === null) return tampered;
-  return judgeSchedule(credential, credential.schedule, time, calendar, steps);
+  const tampered = judgeRecord(way, witness, steps);
+  if (tampered !== null) return tampered;
+  for (const schedule of schedulesOf(way)) {
+    const detail = judgeSchedule(schedule, time, calendar, steps);
+    if (detail !== null) return detail;
+  }
+  return null;
+}
+
+/** The credential's own, and that of the path: both must hold. */
+function schedulesOf({ credential, path }: Way): Pick<PathSchedule, 'name' | 'content'>[] {
+  const { schedule: content, schedule_name: name } = credential;
+  return [
+    ...(content === null ? [] : [{ name: name ?? '', content }]),
+    ...(path.schedule === null ? [] : [path.schedule]),
+  ];
 }
 
 /**
@@ -182,13 +221,11 @@ function judgeOne(
  * by a schedule.
  */
 function judgeSchedule(
-  credential: CredentialForDecision,
-  content: string,
+  { name, content }: Pick<PathSchedule, 'name' | 'content'>,
   time: TimeWitness,
   calendar: Calendar,
   steps: Step[] | null,
 ): Detail | null {
-  const name = credential.schedule_name ?? '';
   if (!time.trusted) {
     steps?.push({
       step: 'schedule',

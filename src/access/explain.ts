@@ -3,7 +3,8 @@
 
 import { candidates, readingOf } from '../domain/card-formats.ts';
 import type { SiteEntrance } from '../domain/site.ts';
-import type { CredentialForDecision } from '../store/credentials.ts';
+import type { CredentialWithUser } from '../store/credentials.ts';
+import type { Candidate } from '../store/reach.ts';
 import type { Detail, Step, Verdict } from './decide.ts';
 import { firstShut, gateSteps, keypadSays, type GateContext, type Method } from './gates.ts';
 
@@ -22,13 +23,13 @@ export type Explained = {
   /** Null: no reader of ours is there. */
   reader: string | null;
   cardFormats: readonly string[];
-  find: (asked: Asked) => CredentialForDecision[];
-  judge: (found: readonly CredentialForDecision[]) => Verdict;
+  find: (asked: Asked) => Candidate[];
+  judge: (found: readonly Candidate[]) => Verdict;
   gates: (method: Method) => GateContext;
   /** How long the code of this card is not looked up, ms; null: not a matter of now. */
-  lockedWith: (card: CredentialForDecision) => number | null;
+  lockedWith: (card: CredentialWithUser) => number | null;
   /** What the controller that decides has of it. */
-  atController: (credential: CredentialForDecision) => Step[];
+  atController: (credential: CredentialWithUser) => Step[];
 };
 
 export function explain(asked: Asked, door: Explained): Explanation {
@@ -53,7 +54,7 @@ export function explain(asked: Asked, door: Explained): Explanation {
   return { ...denied('', credential, all), outcome: 'granted', reason: null };
 }
 
-const denied = (reason: string, credential: CredentialForDecision | null, steps: Step[]): Explanation => ({
+const denied = (reason: string, credential: CredentialWithUser | null, steps: Step[]): Explanation => ({
   outcome: 'denied',
   reason,
   acsCredentialId: credential?.acs_credential_id ?? null,
@@ -61,8 +62,8 @@ const denied = (reason: string, credential: CredentialForDecision | null, steps:
   steps,
 });
 
-function methodOf(asked: Asked, named: readonly CredentialForDecision[] | null): Method {
-  if (named !== null) return named[0]?.access_method === 'code' ? 'keycode' : 'card';
+function methodOf(asked: Asked, named: readonly Candidate[] | null): Method {
+  if (named !== null) return named[0]?.credential.access_method === 'code' ? 'keycode' : 'card';
   return 'code' in asked ? 'keycode' : 'card';
 }
 
@@ -75,7 +76,7 @@ function asReadThere(asked: Asked, { reader, cardFormats }: Explained): Asked {
 /** A card that is let in where both are asked for: its code comes next, if it may. */
 function nextSteps(
   method: Method,
-  card: CredentialForDecision,
+  card: CredentialWithUser,
   { entrance, lockedWith }: Explained,
 ): { steps: Step[]; shut: Detail | null } {
   if (entrance.factors !== 'card_and_code' || entrance.decidedBy === 'controller' || method !== 'card')

@@ -91,7 +91,7 @@ const openCard = (store: Store, row: CredentialRow): string | null =>
   row.card_sealed === null ? null : store.secrets.open(row.card_sealed, cardContext(row.acs_credential_id));
 
 const idsOf = (store: Store, row: CredentialRow): string[] =>
-  store.credentials.entrancesOf(row.credential_key).map((entrance) => entrance.acs_entrance_id);
+  store.ownLists.of(row.credential_key).map((entrance) => entrance.acs_entrance_id);
 
 const isOnDevice = (target: TargetRow): boolean =>
   target.state === 'set' || target.state === 'unconfirmed' || target.state === 'removed';
@@ -125,8 +125,8 @@ function failure(target: TargetRow, row: CredentialRow): Notice {
 function tampered(store: Store, row: CredentialRow): Notice[] {
   const found = store.credentials.withUser(row.credential_key);
   if (found === undefined) return [];
-  const listed = store.credentials.entranceKeysOf(row.credential_key).length;
-  if (store.seals.holdsAnywhere(found) && store.seals.soundEntrances(found).length === listed) return [];
+  const { seals, reach } = store;
+  if (seals.holdsAnywhere(found) && reach.pathsOf(found).every(({ path }) => seals.holdsPath(path))) return [];
   const message =
     'Its record, or that of its user or schedule, was changed behind the back of Lintel. It opens nothing. Remedy: delete it and create it anew.';
   return [{ error_code: 'storage_tampered', message, created_at: iso(row.created_at) }];

@@ -141,7 +141,7 @@ function repeatCreate(
 ): Outcome {
   const { store } = room;
   const given = factor.given(room, params);
-  const listed = store.credentials.entrancesOf(existing.credential_key).map((entrance) => entrance.entrance_key);
+  const listed = store.ownLists.of(existing.credential_key).map((entrance) => entrance.entrance_key);
   const isSame =
     existing.access_method === params.access_method &&
     existing.user_key === user.user_key &&
@@ -183,7 +183,7 @@ export function updateCredential(room: Room, params: UpdateParams, call: Call): 
     refuse(factor.refusalOf(room, given));
     Object.assign(changed, factor.columns(room, row.acs_credential_id, given));
   }
-  const listed = store.credentials.entrancesOf(row.credential_key);
+  const listed = store.ownLists.of(row.credential_key);
   const entrances =
     params.allowed_acs_entrance_ids === undefined
       ? listed.flatMap((entrance) => room.site.byKey(entrance.entrance_key) ?? [])
@@ -341,11 +341,11 @@ export function listAccessibleEntrances(
   params: ParamsOf<'credentials/list_accessible_entrances'>,
 ): Outcome {
   const row = findCredential(room, params.acs_credential_id);
-  const entrances = row.user_key === null ? [] : room.store.credentials.entrancesOf(row.credential_key);
+  const entrances = row.user_key === null ? [] : room.store.reach.entrancesOf(row);
   return {
     result: {
       acs_entrances: entrances
-        .flatMap(({ entrance_key }) => room.site.byKey(entrance_key) ?? [])
+        .flatMap((entranceKey) => room.site.byKey(entranceKey) ?? [])
         .map((entrance) => entranceObject(room, entrance)),
     },
   };

@@ -18,7 +18,9 @@ export function getEntrance(room: Room, params: ParamsOf<'entrances/get'>): Outc
 
 export function listEntrances(room: Room, params: ParamsOf<'entrances/list'>, call: Call): Outcome {
   const opened =
-    params.acs_credential_id === undefined ? null : new Set(entranceKeysOf(room, params.acs_credential_id));
+    params.acs_credential_id === undefined
+      ? null
+      : new Set(room.store.reach.entrancesOf(findCredential(room, params.acs_credential_id)));
   const after = readPage(params.page_cursor);
   const search = folded(params.search);
   const rows = room.site.entrances
@@ -40,12 +42,6 @@ export function listEntrances(room: Room, params: ParamsOf<'entrances/list'>, ca
       (row) => row.entranceKey,
     ),
   };
-}
-
-function entranceKeysOf(room: Room, acsCredentialId: string): number[] {
-  return room.store.credentials
-    .entrancesOf(findCredential(room, acsCredentialId).credential_key)
-    .map((entrance) => entrance.entrance_key);
 }
 
 export function explainEntrance(room: Room, params: ParamsOf<'entrances/explain'>, { asker }: Call): Outcome {

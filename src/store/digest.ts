@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { Db } from './db.ts';
 import type { Meta } from './meta.ts';
+import { LISTED_IDS } from './own-lists.ts';
 
 const MODULUS = 2n ** 256n;
 const SUM = 'digest_sum';
@@ -58,7 +59,7 @@ export class Digest {
     this.#credential = db.prepare<[string], CredentialLine>(
       `SELECT c.acs_credential_id, u.acs_user_id, c.access_method, c.starts_at, c.ends_at, c.has_own_entrances, c.is_one_time_use, c.secret_revision,
          (SELECT s.schedule_id FROM schedules s WHERE s.schedule_key = c.schedule_key) AS schedule_id,
-         (SELECT group_concat(e.acs_entrance_id) FROM credential_entrances ce JOIN entrances e USING (entrance_key) WHERE ce.credential_key = c.credential_key) AS entrances
+         ${LISTED_IDS} AS entrances
        FROM credentials c LEFT JOIN users u USING (user_key) WHERE c.acs_credential_id = ?`,
     );
     this.#user = db.prepare<[string], UserLine>(

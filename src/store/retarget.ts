@@ -3,6 +3,7 @@
 
 import { scheduleFrom } from '../domain/schedule.ts';
 import type { Site } from '../domain/site.ts';
+import type { CredentialRow } from './credentials.ts';
 import { zonesFor } from './schedule-fit.ts';
 import type { Store } from './store.ts';
 import { AT_ONCE, type TargetRow } from './targets.ts';
@@ -11,7 +12,7 @@ import { AT_ONCE, type TargetRow } from './targets.ts';
 export function retarget(store: Store, site: Site, credentialKey: number, _nowMs: number): string[] {
   const row = store.credentials.byKey(credentialKey);
   if (row === undefined) return [];
-  const wanted = wantedControllers(store, site, credentialKey);
+  const wanted = wantedControllers(store, site, row);
   const existing = store.targets.ofCredential(credentialKey);
   for (const target of existing) {
     if (!wanted.has(target.controller) && target.slot === null) store.targets.delete(target.target_key);
@@ -69,9 +70,8 @@ const judgeAnew = (target: TargetRow): TargetRow => ({
   error_message: null,
 });
 
-function wantedControllers(store: Store, site: Site, credentialKey: number): Set<string> {
-  const entranceKeys = store.credentials.entranceKeysOf(credentialKey);
-  const names = [...site.controllersOf(entranceKeys).keys()];
+function wantedControllers(store: Store, site: Site, credential: CredentialRow): Set<string> {
+  const names = [...site.controllersOf(store.reach.entrancesOf(credential)).keys()];
   return new Set(names.filter((name) => site.slotController(name) !== undefined));
 }
 

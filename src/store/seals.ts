@@ -3,12 +3,14 @@
 
 import { memberOf } from '../domain/named.ts';
 import type { Clock } from '../domain/ports.ts';
-import type { CredentialForDecision, CredentialTable, CredentialWithUser, EntranceOfList } from './credentials.ts';
+import type { CredentialWithUser } from './credentials.ts';
 import type { Db } from './db.ts';
 import type { ScheduleRow } from './schedules.ts';
-import { EMPTY_SUM, LIST, movedSum, sealedColumns, type Sealer, type SealedTable, type SealedValue } from './seal.ts';
+import type { LIST } from './seal.ts';
+import { EMPTY_SUM, movedSum, sealedColumns, type Sealer, type SealedTable, type SealedValue } from './seal.ts';
 import type { Sealing } from './sealing.ts';
 import { isSound } from './past.ts';
+import type { Link, StoredPath } from './stored-path.ts';
 import type { Tombstones } from './tombstones.ts';
 import type { UserRow } from './users.ts';
 
@@ -24,7 +26,6 @@ export type SealsOptions = {
   clock: Clock;
   sealer: Sealer;
   sealing: Sealing;
-  credentials: CredentialTable;
   tombstones: Tombstones;
 };
 
@@ -63,12 +64,17 @@ export class Seals {
     return { rows: [...this.#found.values()], beyond: this.#beyond };
   }
 
-  /** True when everything that lets this credential in at the entrance asked about was written by us. */
-  holds(credential: CredentialForDecision): boolean {
-    return this.#holdsEntry(credential) && this.holdsAnywhere(credential);
+  /** True when everything that lets this credential in by this path was written by us. */
+  holds(credential: CredentialWithUser, path: StoredPath): boolean {
+    return this.holdsPath(path) && this.holdsAnywhere(credential);
   }
 
-  /** As `holds`, without the entry of an entrance. `is_buried`: whether its id was deleted, where that is known. */
+  /** Of the path alone: every row that it goes over. */
+  holdsPath({ links, schedule }: StoredPath): boolean {
+    return links.every((link) => this.#holdsLink(link)) && (schedule === null || this.holdHolidays());
+  }
+
+  /** As `holds`, without a path. `is_buried`: whether its id was deleted, where that is known. */
   holdsAnywhere(credential: CredentialWithUser & { is_buried?: 0 | 1 }): boolean {
     const { tombstones } = this.#options;
     const id = credential.acs_credential_id;
@@ -76,14 +82,6 @@ export class Seals {
     const isOurs = !isBuried && this.#fits('credentials', credential, credential.seal);
     if (!isOurs) return this.#note({ table: 'credentials', id });
     return this.#holdsUser(credential) && this.#holdsSchedule(credential);
-  }
-
-  /** The doors that a credential really lists; `list`: its own list, where somebody has read it. */
-  soundEntrances(
-    credential: CredentialWithUser,
-    list: readonly EntranceOfList[] = this.#options.credentials.listOf(credential.credential_key),
-  ): number[] {
-    return list.flatMap((entry) => (this.#holdsListed(credential, entry) ? [entry.entrance_key] : []));
   }
 
   holdsUserRow(row: UserRow): boolean {
@@ -122,21 +120,8 @@ export class Seals {
     return fit && isSealed && days.length === ledger.row_count && sum.equals(ledger.sum);
   }
 
-  #holdsEntry(credential: CredentialForDecision): boolean {
-    const { list_entrance_id, list_seal, list_code_hash } = credential;
-    const entry = { acs_entrance_id: list_entrance_id, seal: list_seal, code_hash: list_code_hash };
-    if (credential.is_listed === 1) return this.#holdsListed(credential, entry);
-    return this.#note({ table: LIST, id: credential.acs_credential_id });
-  }
-
-  #holdsListed(
-    { acs_credential_id: id, list_revision, code_hash }: CredentialWithUser,
-    entry: { acs_entrance_id: string | null; seal: Buffer | null; code_hash: Buffer | null },
-  ): boolean {
-    const isOurs =
-      this.#options.sealer.holds(LIST, [id, list_revision, entry.acs_entrance_id], entry.seal) &&
-      isSame(entry.code_hash, code_hash);
-    return isOurs || this.#note({ table: LIST, id });
+  #holdsLink({ table, id, values, seal }: Link): boolean {
+    return this.#options.sealer.holds(table, values, seal) || this.#note({ table, id });
   }
 
   #holdsUser(credential: CredentialWithUser): boolean {
@@ -205,5 +190,3 @@ const COLUMNS: Readonly<Record<SealedTable, readonly string[]>> = {
 
 const valuesOf = (table: SealedTable, row: object): SealedValue[] =>
   COLUMNS[table].map((name) => memberOf(row as Record<string, SealedValue>, name) ?? null);
-
-const isSame = (a: Buffer | null, b: Buffer | null): boolean => a === b || (a !== null && b !== null && a.equals(b));

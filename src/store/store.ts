@@ -22,7 +22,9 @@ import { Reserve } from './reserve.ts';
 import { rescue } from './rescue.ts';
 import { ReaderKeyTable } from './reader-keys.ts';
 import { HolidayTable, ScheduleTable } from './schedules.ts';
+import { OwnLists } from './own-lists.ts';
 import type { Acceptance, Past } from './past.ts';
+import { Reach } from './reach.ts';
 import { Sealing } from './sealing.ts';
 import { Seals } from './seals.ts';
 import type { Secrets } from './secrets.ts';
@@ -58,6 +60,9 @@ export class Store {
   readonly tightened: readonly string[];
   readonly users: UserTable;
   readonly credentials: CredentialTable;
+  readonly ownLists: OwnLists;
+  /** Who opens which door, by which path. */
+  readonly reach: Reach;
   readonly entrances: EntranceTable;
   readonly journal: Journal;
   readonly events: EventLog;
@@ -122,7 +127,9 @@ export class Store {
       this.meta = new Meta(db);
       this.digest = new Digest(db, this.meta);
       this.users = new UserTable(db);
-      this.credentials = new CredentialTable(db);
+      this.ownLists = new OwnLists(db);
+      this.credentials = new CredentialTable(db, this.ownLists);
+      this.reach = new Reach(this.credentials, this.ownLists);
       this.entrances = new EntranceTable(db);
       this.journal = new Journal(db, opened.secrets);
       this.events = new EventLog(db, this.meta, options.random, options.clockState, options.acsSystemId ?? null);
@@ -143,7 +150,6 @@ export class Store {
         clock,
         sealer,
         sealing,
-        credentials: this.credentials,
         tombstones: this.tombstones,
       });
     } catch (error) {

@@ -4,6 +4,7 @@
 
 import type { Statement } from 'better-sqlite3';
 import type { Db } from './db.ts';
+import { KEYS_WITH_CODE } from './reach.ts';
 
 export type TargetState = 'scheduled' | 'writing' | 'set' | 'unconfirmed' | 'removing' | 'removed' | 'failed';
 
@@ -184,9 +185,9 @@ export class TargetTable {
       `UPDATE targets SET due_at = ${AT_ONCE} WHERE controller = ? AND waits IS NULL
          AND (state IN ('writing', 'removing') OR (state = 'failed' AND error_type IN (${RETRIED.map((type) => `'${type}'`).join(', ')})))`,
     );
-    this.#holder = db.prepare<[Buffer, string, number], TargetRow>(
-      `SELECT t.* FROM credential_entrances ce JOIN targets t USING (credential_key)
-       WHERE ce.code_hash = ? AND t.controller = ? AND t.slot IS NOT NULL AND ce.credential_key <> ? LIMIT 1`,
+    this.#holder = db.prepare<[{ hash: Buffer; controller: string; except: number }], TargetRow>(
+      `SELECT t.* FROM (${KEYS_WITH_CODE}) k CROSS JOIN targets t ON t.credential_key = k.credential_key
+       WHERE t.controller = :controller AND t.slot IS NOT NULL AND k.credential_key <> :except LIMIT 1`,
     );
     this.#ofController = db.prepare<[string, number, number], TargetRow>(
       'SELECT * FROM targets WHERE controller = ? AND target_key > ? ORDER BY target_key LIMIT ?',
@@ -414,7 +415,7 @@ export class TargetTable {
 
   /** Another row of the controller whose slot holds this code. */
   holderOfCode(controller: string, codeHash: Buffer, exceptCredentialKey: number): TargetRow | undefined {
-    return this.#holder.get(codeHash, controller, exceptCredentialKey);
+    return this.#holder.get({ hash: codeHash, controller, except: exceptCredentialKey });
   }
 
   /** Rows of a controller behind the key `after`. */

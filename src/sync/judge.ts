@@ -3,7 +3,8 @@
 
 import type { Site, SlotController } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
-import type { CredentialForSlot, EntranceOfList } from '../store/credentials.ts';
+import type { CredentialForSlot } from '../store/credentials.ts';
+import type { PathTo } from '../store/reach.ts';
 import type { Store } from '../store/store.ts';
 import { ANNOUNCED, WAITS, type TargetRow } from '../store/targets.ts';
 import { outlineHash, sourcesOf } from './content.ts';
@@ -43,8 +44,8 @@ export class Judge {
 
   judge(target: TargetRow, time: TimeWitness): Judged {
     const row = this.#store.credentials.forSlot(target.credential_key);
-    const list = row === undefined ? [] : this.#listOf(row);
-    const credential = row === undefined ? null : this.#factsOf(row, list);
+    const paths = row === undefined ? [] : this.#pathsOf(row);
+    const credential = row === undefined ? null : this.#factsOf(row, paths);
     const answer = desired({
       credential,
       codes: row === undefined || credential === null ? [] : this.#codesBeside(row, credential, target),
@@ -54,28 +55,22 @@ export class Judge {
       time,
     });
     const isConcerned = credential !== null && credential.doors.length > 0;
-    const isOurs = row === undefined || answer.kind === 'absent' || this.#isOurs(row, list, answer);
+    const isOurs = row === undefined || answer.kind === 'absent' || this.#isOurs(row, paths, answer);
     return { desired: isOurs ? answer : TAMPERED, hash: null, own: row ?? null, isConcerned };
   }
 
   /** Of whatever is to be written: was it written by us? */
-  #isOurs(
-    row: CredentialForSlot,
-    list: readonly EntranceOfList[],
-    answer: Exclude<Desired, { kind: 'absent' }>,
-  ): boolean {
+  #isOurs(row: CredentialForSlot, paths: readonly PathTo[], answer: Exclude<Desired, { kind: 'absent' }>): boolean {
     const codeKey = answer.kind === 'present' ? answer.outline.codeOf : null;
-    if (!this.#isWritten(row, list)) return false;
+    if (!this.#isWritten(row, paths)) return false;
     if (codeKey === null || codeKey === row.credential_key) return true;
     const code = this.#store.credentials.forSlot(codeKey);
-    return code !== undefined && this.#isWritten(code, this.#listOf(code));
+    return code !== undefined && this.#isWritten(code, this.#pathsOf(code));
   }
 
-  #isWritten(row: CredentialForSlot, list: readonly EntranceOfList[]): boolean {
+  #isWritten(row: CredentialForSlot, paths: readonly PathTo[]): boolean {
     const { seals } = this.#store;
-    if (!seals.holdsAnywhere(row)) return false;
-    const here = list.filter(({ entrance_key: key }) => this.#doorAt(key) !== null);
-    return seals.soundEntrances(row, here).length === here.length;
+    return seals.holdsAnywhere(row) && paths.every(({ path }) => seals.holdsPath(path));
   }
 
   /** True when the slot holds what it should and nobody doubts it. */
@@ -226,14 +221,14 @@ export class Judge {
       .besides(row.user_key, row.credential_key, target.controller)
       .flatMap(({ credential_key: key }) => {
         const other = this.#store.credentials.forSlot(key);
-        const facts = other?.access_method === 'code' ? this.#factsOf(other, this.#listOf(other)) : null;
+        const facts = other?.access_method === 'code' ? this.#factsOf(other, this.#pathsOf(other)) : null;
         return facts?.doors.some(({ factors }) => factors === 'card_and_code') === true ? [facts] : [];
       });
     const isInUse = (code: CredentialFacts): number => (code.credentialKey === target.partner_key ? 0 : 1);
     return codes.sort((a, b) => isInUse(a) - isInUse(b));
   }
 
-  #factsOf(row: CredentialForSlot, list: readonly EntranceOfList[]): CredentialFacts {
+  #factsOf(row: CredentialForSlot, paths: readonly PathTo[]): CredentialFacts {
     return {
       credentialKey: row.credential_key,
       method: row.access_method,
@@ -247,7 +242,7 @@ export class Judge {
               isSuspended: row.user_is_suspended === 1,
               window: { startsAtMs: row.user_starts_at, endsAtMs: row.user_ends_at },
             },
-      doors: list.flatMap(({ entrance_key: key }) => this.#doorAt(key) ?? []),
+      doors: [...new Set(paths.map(({ entranceKey }) => entranceKey))].flatMap((key) => this.#doorAt(key) ?? []),
       schedule: row.schedule_key === null ? null : this.#scheduleOf(row.schedule_key),
     };
   }
@@ -257,8 +252,9 @@ export class Judge {
     return { scheduleKey, zone: head?.zone ?? null };
   }
 
-  #listOf(row: CredentialForSlot): EntranceOfList[] {
-    return row.has_own_entrances === 1 ? this.#store.credentials.listOf(row.credential_key) : [];
+  /** Its paths to doors of this controller. */
+  #pathsOf(row: CredentialForSlot): PathTo[] {
+    return this.#store.reach.pathsOf(row).filter(({ entranceKey }) => this.#doorAt(entranceKey) !== null);
   }
 
   #doorAt(entranceKey: number): DoorFacts | null {

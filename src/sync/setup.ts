@@ -59,16 +59,14 @@ async function followZones({ store, controller, clock, isStopping }: Post, site:
 async function retargetEntrance(post: Post, site: Site, entranceKey: number): Promise<void> {
   const { store, clock } = post;
   for (let after = 0; ;) {
-    const rows = store.credentials.withAccessTo(entranceKey, after, ROWS_PER_LOOK);
-    await inSlices(post, rows, (row) => {
-      const hasRow = store.targets
-        .ofCredential(row.credential_key)
-        .some((target) => target.controller === post.controller.name);
-      if (!hasRow) retarget(store, site, row.credential_key, clock.nowMs());
+    const keys = store.reach.credentialsAt(entranceKey, after, ROWS_PER_LOOK);
+    await inSlices(post, keys, (key) => {
+      const hasRow = store.targets.ofCredential(key).some((target) => target.controller === post.controller.name);
+      if (!hasRow) retarget(store, site, key, clock.nowMs());
     });
-    const last = rows.at(-1);
+    const last = keys.at(-1);
     if (last === undefined) return;
-    after = last.credential_key;
+    after = last;
   }
 }
 

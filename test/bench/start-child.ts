@@ -52,7 +52,7 @@ if (task === 'start') say({ readyMs, processMs });
 const { store } = agent;
 if (store === null) throw new Error('the database is open');
 for (let i = 0; i < 20_000; i++) {
-  store.credentials.byCard(store.secrets.cardHash(`H10302:${((i * 7919) % Math.max(count, 1)) + 1}`), 1);
+  store.reach.byCard(store.secrets.cardHash(`H10302:${((i * 7919) % Math.max(count, 1)) + 1}`), 1);
   if (i % 10 === 0) store.now(() => store.events.add({ event_type: 'lock.unlocked', body: {} }, Date.now()));
 }
 await new Promise((resolve) => setTimeout(resolve, 500));

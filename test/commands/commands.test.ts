@@ -315,8 +315,8 @@ describe('credentials', () => {
       code: null,
     });
     const entranceKey = room.site.byId(LOBBY)?.entranceKey ?? 0;
-    expect(room.store.credentials.byCode(room.store.secrets.codeHash('824759'), entranceKey)).toEqual([]);
-    expect(room.store.credentials.byCode(room.store.secrets.codeHash('135790'), entranceKey)).toHaveLength(1);
+    expect(room.store.reach.byCode(room.store.secrets.codeHash('824759'), entranceKey)).toEqual([]);
+    expect(room.store.reach.byCode(room.store.secrets.codeHash('135790'), entranceKey)).toHaveLength(1);
     expect(eventTypes(room)).toEqual([
       'acs_credential.created',
       'acs_credential.issued',

@@ -244,8 +244,8 @@ describe('a first start and an older version', () => {
     const store = openStore(folder);
     expect(store.past.sealedRows).toBe(4502);
     for (const id of ['c1', 'c2000', 'c2001', 'c4500']) {
-      const found = store.credentials.forDecision(store.credentials.byId(id)?.credential_key ?? 0, 1);
-      expect(found !== undefined && store.seals.holds(found)).toBe(true);
+      const found = store.reach.one(store.credentials.byId(id)?.credential_key ?? 0, 1);
+      expect(found?.paths.map((path) => store.seals.holds(found.credential, path))).toEqual([true]);
     }
     store.close();
     expect(openStore(folder).past.sealedRows).toBeNull();

@@ -84,8 +84,8 @@ export async function keypads(
   const start = (wallMs?: number) => {
     const clock = new ManualClock(wallMs);
     const store = openStore(folder, clock);
-    const byCode = store.credentials.byCode.bind(store.credentials);
-    store.credentials.byCode = (hash, entranceKey) => {
+    const byCode = store.reach.byCode.bind(store.reach);
+    store.reach.byCode = (hash, entranceKey) => {
       const found = byCode(hash, entranceKey);
       if (found.length === 0) guesses += 1;
       return found;
