@@ -35,19 +35,31 @@ module.exports = {
     ...['modbus', 'osdp', 'soyal', 'uart'].map((name) =>
       only(`driver-${name}-imports`, `^drivers/${name}/`, [
         `^drivers/${name}/`,
-        '^drivers/(driver|serial-port)\\.ts$',
+        '^drivers/kit/',
+        '^drivers/driver\\.ts$',
         '^src/domain/',
       ]),
     ),
-    only('driver-contract-imports-domain', '^drivers/(driver|serial-port)\\.ts$', [
-      '^drivers/(driver|serial-port)\\.ts$',
+    only('drivers-kit-imports-domain', '^drivers/(driver\\.ts$|kit/)', ['^drivers/kit/', '^src/domain/']),
+    only('lines-import-domain', '^drivers/(serial-port\\.ts$|port/)', [
+      '^drivers/(driver\\.ts$|port/)',
       '^src/domain/',
     ]),
     {
       name: 'serialport-in-one-place',
       severity: 'error',
-      from: { path: '^(src|drivers)/', pathNot: '^drivers/serial-port\\.ts$' },
+      from: { path: '^(src|drivers)/', pathNot: '^drivers/port/serial\\.ts$' },
       to: { path: 'node_modules/(@serialport|serialport)/' },
+    },
+    {
+      name: 'drivers-reach-no-native-module',
+      severity: 'error',
+      comment: 'a driver is handed its line as a port: whoever only reads a facility file loads no serialport',
+      from: { path: '^(drivers/(kit|modbus|osdp|soyal|uart)/|src/(domain|facility)/)' },
+      to: {
+        path: '^(drivers/serial-port\\.ts$|drivers/port/|node_modules/(@serialport|serialport)/)',
+        reachable: true,
+      },
     },
     {
       name: 'sqlite-in-one-place',

@@ -16,7 +16,7 @@ import {
 import { describeException, isReadOnly, exceptionKind, type Request } from './codec.ts';
 import { Unit } from './unit.ts';
 import { assert } from '../../src/domain/errors.ts';
-import { SilenceShare } from '../../src/domain/silence.ts';
+import { SilenceShare } from '../kit/silence.ts';
 import type { Clock, Random, Timer } from '../../src/domain/ports.ts';
 
 const NOBODY_ANSWERS = 'none of the units answers';

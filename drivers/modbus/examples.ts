@@ -14,7 +14,7 @@ import { Slots } from './slots.ts';
 import { Talk } from './talk.ts';
 import { assert } from '../../src/domain/errors.ts';
 import type { Clock } from '../../src/domain/ports.ts';
-import { newCounters } from '../../src/domain/counters.ts';
+import { newCounters } from '../kit/counters.ts';
 
 type Example = Profile['examples'][number];
 

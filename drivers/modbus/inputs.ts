@@ -4,7 +4,7 @@
 import type { Profile } from './profile-schema.ts';
 import type { Talk } from './talk.ts';
 import type { Area } from './schema-parts.ts';
-import { InputHistory } from '../../src/domain/input-history.ts';
+import { InputHistory } from '../kit/input-history.ts';
 import type { Clock } from '../../src/domain/ports.ts';
 
 type InputSpec = Profile['inputs'][number];

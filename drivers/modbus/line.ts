@@ -18,7 +18,7 @@ import {
 } from './rtu.ts';
 import { assert } from '../../src/domain/errors.ts';
 import type { Clock, LineSettings, Log, OpenPort, Port, Random, Timer } from '../../src/domain/ports.ts';
-import { SteadyLine } from '../../src/domain/steady-line.ts';
+import { SteadyLine } from '../kit/steady-line.ts';
 
 /**
  * What the way between us and the wire adds: a USB adapter's buffer in each direction, or a network with a converter

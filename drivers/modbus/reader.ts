@@ -5,7 +5,7 @@ import { readerShape, type ReaderFault, type ReaderWatch, type Sighting } from '
 import type { FeedbackSignal, FeedbackWrite, ReaderSpec } from './reader-schema.ts';
 import type { Talk } from './talk.ts';
 import type { CardReading } from '../../src/domain/card-formats.ts';
-import { Presence } from '../../src/domain/presence.ts';
+import { Presence } from '../kit/presence.ts';
 import type { Clock, Feedback, Log, ReaderCapabilities, ReaderDevice, Timer } from '../../src/domain/ports.ts';
 
 export type ReaderContext = {

@@ -5,7 +5,7 @@ import { assert } from '../../src/domain/errors.ts';
 import type { DeviceCounters, Timer } from '../../src/domain/ports.ts';
 import type { Attempt, BusUnit, LineUnit, Outcome, RequestOptions, UnitSettings, UnitWatch } from './bus-terms.ts';
 import type { Request } from './codec.ts';
-import { newCounters } from '../../src/domain/counters.ts';
+import { newCounters } from '../kit/counters.ts';
 
 /** Who carries out what is asked of it. */
 export type UnitHost = {

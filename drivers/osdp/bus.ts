@@ -1,19 +1,20 @@
 // One RS-485 line and the readers on it: one command outstanding, who speaks next, and how long to wait for an answer
 // (fact sheet section 1). While there is work the wire sets the pace: the next command leaves as soon as the line has
-// been idle for two characters after an answer. Strikes and feedback go before polls, a reader that has more to say is
-// asked again at once (a few times), and dead readers are probed only as often as leaves the others nine tenths of
-// their polls. Where nobody has anything to say, readers are polled at their own idle pace (station.ts), and all
-// waiting is done by timers.
+// been idle for two characters after an answer. Whose turn it is then is turns.ts. Where nobody has anything to say,
+// readers are polled at their own idle pace (station.ts), and all waiting is done by timers.
 
+import { wireTimeMs } from '../../src/domain/line.ts';
 import type { BusHealth, Clock, LineSettings, Log, OpenPort, Port, Random, Timer } from '../driver.ts';
-import { SteadyLine, wireTimeMs } from '../serial-port.ts';
-import { SilenceShare } from '../../src/domain/silence.ts';
+import { FineWait } from '../kit/fine-wait.ts';
+import { SteadyLine } from '../kit/steady-line.ts';
+import { CALLED_BACK, mayStillArrive } from '../kit/strike.ts';
 import { BROADCAST_ADDRESS } from './frame.ts';
 import type { Frame } from './frame.ts';
 import { LineHealth } from './line-health.ts';
 import { FrameParser } from './parser.ts';
 import { REPLIES } from './replies.ts';
 import type { Station } from './station.ts';
+import { Turns } from './turns.ts';
 
 export type BusTimings = {
   /** A reader has this long to begin its answer after the command's end. */
@@ -41,35 +42,10 @@ export type BusContext = {
 const TRANSIT_MS = 20;
 const IDLE_CHARACTERS = 2;
 /**
- * A handshake, or events that wait in one reader, may take this many exchanges of a visit before the others have their
- * turn.
- */
-const VISIT_EXCHANGES = 4;
-/**
- * Readers are looked for ahead of the ordinary turns, but those that are online must not be forgotten over a whole bus
- * that wakes up.
- */
-const PROBES_IN_A_ROW = 3;
-/** From a round of this length on every reader has one exchange in its turn. */
-const LONG_ROUND_MS = 1_000;
-/** This many strikes and feedbacks in a row, then one ordinary turn. */
-const PRIORITY_EXCHANGES = 8;
-/** What unanswered probes may take of the bus while others are online. */
-const PROBES = { share: 1 / 13, leastPauseMs: 2_500 } as const;
-/** What looks may take of the bus, one after the other. */
-const LOOK_SHARE = 1 / 20;
-/**
  * Answers that nobody waits for come in bursts, out of a converter's or a reader's buffer: the line is left alone until
  * they have passed.
  */
 const STRAY_PAUSE_MS = 20;
-/**
- * Timers have a grain of a millisecond, at fast baud rates many times the pause that the line needs. While work waits,
- * at most this last bit of a pause is counted out in turns of the loop, which costs the processor all of it.
- */
-const COUNTED_MS = 1.2;
-/** A timer may fire this much early, for the loop keeps its time in whole milliseconds. */
-const TIMER_EARLY_MS = 1;
 /**
  * A line that has not fallen silent for so long is waited for by timer only: noise without end must not keep the loop
  * turning.
@@ -100,6 +76,8 @@ export class OsdpBus {
   readonly #context: BusContext;
   readonly #clock: Clock;
   readonly #stations: Station[] = [];
+  readonly #turns = new Turns(this.#stations);
+  readonly #wait: FineWait;
   readonly #parser = new FrameParser();
   #line: SteadyLine | null = null;
   #port: Port | null = null;
@@ -111,26 +89,11 @@ export class OsdpBus {
   #lastByteMs = 0;
   /** No byte of ours before this instant. */
   #quietAtMs = 0;
-  /** The next turn of the loop looks again. */
-  #turning = false;
   /** Since when the line has been waited for to fall silent. */
   #noisySinceMs: number | null = null;
   /** Since when those whose turn it is have been kept waiting by noise. */
   #keptSinceMs = 0;
   readonly #health: LineHealth;
-  #wake: Timer | null = null;
-  #visited: Station | null = null;
-  #visitExchanges = 0;
-  #priorityExchanges = 0;
-  #cursor = 0;
-  #roundBeganMs = 0;
-  #roundMs = 0;
-  #probeCursor = 0;
-  readonly #silence = new SilenceShare(PROBES);
-  #probesInARow = 0;
-  /** No look before this instant. */
-  #lookAtMs = 0;
-  #lookCursor = 0;
   #problem: string | null = null;
 
   constructor(settings: LineSettings, timings: BusTimings, context: BusContext) {
@@ -138,6 +101,7 @@ export class OsdpBus {
     this.#timings = timings;
     this.#context = context;
     this.#clock = context.clock;
+    this.#wait = new FineWait(context.clock, () => this.#step());
     this.#health = new LineHealth(context.disturbed);
   }
 
@@ -185,7 +149,7 @@ export class OsdpBus {
     this.#port = port;
     this.#problem = null;
     this.#parser.clear();
-    this.#silence.open(this.#stations.length);
+    this.#turns.open();
     this.#quietAtMs = this.#clock.monotonicMs() + this.#charactersMs(IDLE_CHARACTERS);
     this.#context.log.info('line open', { port: this.settings.path });
     this.#kick();
@@ -198,36 +162,30 @@ export class OsdpBus {
     this.#exchange = null;
     this.#judge?.timer.cancel();
     this.#judge = null;
-    this.#wake?.cancel();
-    this.#visited = null;
+    this.#wait.cancel();
+    this.#turns.visit(null);
     if (first) this.#context.log.warn('line down', { port: this.settings.path, reason });
     for (const station of this.#stations) station.lineLost(reason);
   }
 
-  /**
-   * A strike went at this instant, and its time is over. Where a converter has sent anything since, it has also
-   * received the strike. Where the network has stood still since, it would deliver the strike when it moves again, and
-   * open the door behind the back of whoever waited there.
-   */
+  /** A strike went at this instant, and its time is over. */
   #callBack(sentAtMs: number): void {
-    if (this.#lastByteMs >= sentAtMs || !this.settings.path.startsWith('tcp://')) return;
-    this.#line?.reopen('nothing comes through: a strike that could arrive late was called back');
+    if (mayStillArrive(this.settings.path, sentAtMs, this.#lastByteMs)) this.#line?.reopen(CALLED_BACK);
   }
 
   #charactersMs(count: number): number {
     return wireTimeMs(this.settings, count);
   }
 
-  // ---- whose turn it is ---------------------------------------------------------------------------------------------
+  // ---- the next exchange --------------------------------------------------------------------------------------------
 
   #kick(): void {
-    if (this.#exchange === null && !this.#turning) this.#step();
+    if (this.#exchange === null && !this.#wait.isTurning) this.#step();
   }
 
   /** Sends what is due now, or waits until the line is quiet and something is due. */
   #step(): void {
-    this.#wake?.cancel();
-    this.#wake = null;
+    this.#wait.cancel();
     if (this.#port === null || this.#exchange !== null) return;
     const nowMs = this.#clock.monotonicMs();
     const isQuiet = nowMs >= this.#quietAtMs;
@@ -235,8 +193,8 @@ export class OsdpBus {
     else if (this.#noisySinceMs === null) this.#noisySinceMs = this.#keptSinceMs = nowMs;
     else if (nowMs - this.#keptSinceMs >= this.#timings.replyTimeoutMs + TRANSIT_MS) this.#keptWaiting(nowMs);
     this.#health.judge(nowMs);
-    const look = isQuiet ? this.#nextLook(nowMs) : null;
-    const station = look ?? (isQuiet ? this.#choose(nowMs) : null);
+    const look = isQuiet ? this.#turns.nextLook(nowMs) : null;
+    const station = look ?? (isQuiet ? this.#turns.next(nowMs) : null);
     if (station !== null) this.#transmit(station, this.#port, nowMs, look !== null);
     else this.#waitForNext(nowMs);
   }
@@ -254,136 +212,17 @@ export class OsdpBus {
     }
   }
 
-  #choose(nowMs: number): Station | null {
-    if (this.#priorityExchanges < PRIORITY_EXCHANGES) {
-      const urgent = this.#next('strike', nowMs) ?? this.#next('feedback', nowMs);
-      if (urgent !== null) {
-        this.#priorityExchanges++;
-        return urgent;
-      }
-    }
-    this.#priorityExchanges = 0;
-    const probe = nowMs >= this.#silence.readyAtMs ? this.#nextProbe(nowMs) : null;
-    if (this.#visited !== null && this.#visitExchanges < VISIT_EXCHANGES && this.#goesOn(this.#visited, nowMs, probe)) {
-      this.#visitExchanges++;
-      return this.#visited;
-    }
-    this.#visitExchanges = 1;
-    const ordinary = probe === null || this.#probesInARow >= PROBES_IN_A_ROW ? this.#nextOrdinary(nowMs) : null;
-    this.#probesInARow = ordinary === null ? this.#probesInARow + 1 : 0;
-    return ordinary ?? probe;
-  }
-
-  /**
-   * May the station that was heard last speak again at once: for the rest of its handshake, events that wait in it, or
-   * its requests?
-   */
-  #goesOn(station: Station, nowMs: number, probe: Station | null): boolean {
-    const wants = station.wants(nowMs);
-    if (wants === 'connect') return true;
-    if (wants === 'poll') return station.draining;
-    // Setting a reader up can wait while another one is not even online, and must not make a long round longer:
-    // sessions end after eight seconds of silence.
-    const roundMs = Math.max(this.#roundMs, nowMs - this.#roundBeganMs);
-    return wants === 'request' && probe === null && roundMs < LONG_ROUND_MS;
-  }
-
-  #next(lane: 'strike' | 'feedback', nowMs: number): Station | null {
-    return this.#stations.find((station) => station.wants(nowMs) === lane) ?? null;
-  }
-
-  #nextOrdinary(nowMs: number): Station | null {
-    const count = this.#stations.length;
-    for (let i = 0; i < count; i++) {
-      const index = (this.#cursor + i) % count;
-      const station = this.#stations[index];
-      if (station === undefined) continue;
-      const wants = station.wants(nowMs);
-      if (wants === null || wants === 'probe') continue;
-      if (index < this.#cursor) {
-        this.#roundMs = nowMs - this.#roundBeganMs;
-        this.#roundBeganMs = nowMs;
-      }
-      this.#cursor = index + 1;
-      return station;
-    }
-    return null;
-  }
-
-  #nextProbe(nowMs: number): Station | null {
-    const count = this.#stations.length;
-    for (let i = 0; i < count; i++) {
-      const index = (this.#probeCursor + i) % count;
-      const station = this.#stations[index];
-      if (station?.wants(nowMs) !== 'probe') continue;
-      this.#probeCursor = index + 1;
-      return station;
-    }
-    return null;
-  }
-
-  /**
-   * Whoever is to be looked at: while nobody waits for anything on this bus, or when it has waited for that for too
-   * long and no strike or feedback is due.
-   */
-  #nextLook(nowMs: number): Station | null {
-    if (nowMs < this.#lookAtMs) return null;
-    const count = this.#stations.length;
-    for (let i = 0; i < count; i++) {
-      const index = (this.#lookCursor + i) % count;
-      const station = this.#stations[index];
-      const looks = station?.looks(nowMs) ?? null;
-      if (station === undefined || looks === null) continue;
-      const isKept =
-        looks === 'overdue'
-          ? this.#next('strike', nowMs) !== null || this.#next('feedback', nowMs) !== null
-          : this.#stations.some((one) => one.isPressed(nowMs));
-      if (isKept) continue;
-      this.#lookCursor = index + 1;
-      return station;
-    }
-    return null;
-  }
-
   #waitForNext(nowMs: number): void {
-    const dueMs = this.#dueAtMs(nowMs);
+    const dueMs = this.#turns.dueAtMs(nowMs);
     if (dueMs === Infinity) return;
-    const leftMs = Math.max(dueMs, this.#quietAtMs) - nowMs;
-    const isPressed = this.#stations.some((station) => station.isPressed(nowMs));
     const isNoisy = this.#noisySinceMs !== null && nowMs - this.#noisySinceMs > NOISY_AFTER_MS;
-    if (!isPressed || isNoisy) this.#sleep(leftMs);
-    else if (leftMs > COUNTED_MS) this.#wake = this.#clock.after(leftMs - COUNTED_MS, () => this.#step());
-    else this.#stepNextTurn();
-  }
-
-  /** Until nothing but time has passed; no other timer is to wake the processor meanwhile. */
-  #sleep(leftMs: number): void {
-    if (this.#exchange === null) {
+    const isPressed = !isNoisy && this.#turns.isPressed(nowMs);
+    // Where nobody waits no other timer is to wake the processor meanwhile.
+    if (!isPressed && this.#exchange === null) {
       this.#judge?.timer.cancel();
       this.#judge = null;
     }
-    this.#wake = this.#clock.after(leftMs + TIMER_EARLY_MS, () => this.#step());
-  }
-
-  /** When somebody will have something to send; Infinity: not before a kick. */
-  #dueAtMs(nowMs: number): number {
-    let dueMs = Infinity;
-    for (const station of this.#stations) {
-      const wants = station.wants(nowMs);
-      if (wants !== null && wants !== 'probe') return nowMs;
-      const at = wants === 'probe' ? Math.max(nowMs, this.#silence.readyAtMs) : station.wakesAtMs(nowMs);
-      const lookMs = station.looks(nowMs) === null ? Infinity : Math.max(nowMs, this.#lookAtMs);
-      dueMs = Math.min(dueMs, at ?? Infinity, lookMs);
-    }
-    return dueMs;
-  }
-
-  #stepNextTurn(): void {
-    this.#turning = true;
-    this.#clock.immediate(() => {
-      this.#turning = false;
-      this.#step();
-    });
+    this.#wait.for(Math.max(dueMs, this.#quietAtMs) - nowMs, isPressed);
   }
 
   // ---- one exchange -------------------------------------------------------------------------------------------------
@@ -393,7 +232,7 @@ export class OsdpBus {
     const bytes = station.take(nowMs, isLook);
     // Whatever is left of an earlier answer belongs to nobody now.
     this.#parser.clear();
-    this.#visited = station;
+    this.#turns.visit(station);
     const deadlineMs = nowMs + wireTimeMs(this.settings, bytes.length) + this.#timings.replyTimeoutMs + TRANSIT_MS;
     this.#exchange = {
       station,
@@ -436,16 +275,12 @@ export class OsdpBus {
     this.#exchange = null;
     if (!exchange.probe) this.#health.exchanged(true);
     // Where one reader has come back, the cable may be whole again for all of them.
-    if (exchange.probe || wasMissing) this.#silence.forgive();
+    if (exchange.probe || wasMissing) this.#turns.forgive();
     if (wasMissing) for (const station of this.#stations) station.retryNow();
-    if (exchange.isLook) this.#looked(exchange, atMs);
+    if (exchange.isLook) this.#turns.looked(exchange.sentAtMs, atMs);
     const isNothingNew = exchange.isLook || (exchange.isPoll && frame.code === REPLIES.ACK.code);
-    if (isNothingNew && !this.#turning) this.#waitForNext(atMs);
+    if (isNothingNew && !this.#wait.isTurning) this.#waitForNext(atMs);
     else this.#proceed();
-  }
-
-  #looked({ sentAtMs }: Exchange, nowMs: number): void {
-    this.#lookAtMs = nowMs + (nowMs - sentAtMs) * (1 / LOOK_SHARE - 1);
   }
 
   #stray(frame: Frame, atMs: number): void {
@@ -514,22 +349,17 @@ export class OsdpBus {
 
   #unanswered(exchange: Exchange, nowMs: number): void {
     this.#exchange = null;
-    this.#visited = null;
-    if (exchange.isLook) this.#looked(exchange, nowMs);
-    const rest = this.#stations.filter((station) => station !== exchange.station);
+    this.#turns.visit(null);
+    if (exchange.isLook) this.#turns.looked(exchange.sentAtMs, nowMs);
     if (exchange.station.isAnswering) this.#health.exchanged(false);
-    if (exchange.probe) {
-      // Those that answer are not made to wait for another silence.
-      this.#probesInARow = PROBES_IN_A_ROW;
-      const others = rest.some((station) => station.isActive);
-      this.#silence.spend(nowMs, nowMs - exchange.sentAtMs, others);
-    }
-    exchange.station.unanswered(nowMs, !rest.some((station) => station.isAnswering));
+    if (exchange.probe) this.#turns.probed(exchange.station, exchange.sentAtMs, nowMs);
+    const alone = !this.#stations.some((station) => station !== exchange.station && station.isAnswering);
+    exchange.station.unanswered(nowMs, alone);
     this.#proceed();
   }
 
   /** On to the next, in a turn of its own: who waited for this answer may want to go on with it. */
   #proceed(): void {
-    if (!this.#turning && this.#exchange === null) this.#stepNextTurn();
+    if (this.#exchange === null) this.#wait.nextTurn();
   }
 }

@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import type { Capabilities, Feedback } from '../driver.ts';
 import { DURATION_FORM, formatDuration, parseDuration } from '../../src/domain/duration.ts';
-import { lineKeys, lineSettings } from '../serial-port.ts';
+import { lineKeys, lineSettings } from '../../src/domain/line.ts';
 import type { BusTimings } from './bus.ts';
 import { BAUDS } from './commands.ts';
 import { MAX_TIMER_MS, MIN_TIMER_MS } from './feedback.ts';

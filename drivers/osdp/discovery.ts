@@ -2,7 +2,7 @@
 // then every address in turn. The line is opened here, for the bus proper is out of service meanwhile.
 
 import type { Clock, DriverContext, LineSettings, Port } from '../driver.ts';
-import { wireTimeMs } from '../serial-port.ts';
+import { wireTimeMs } from '../../src/domain/line.ts';
 import type { BusTimings } from './bus.ts';
 import { command } from './commands.ts';
 import type { WireCommand } from './commands.ts';

@@ -10,7 +10,7 @@ import type {
   PreparedController,
   PrepareResult,
 } from '../driver.ts';
-import { lineProblems, wireTimeMs } from '../serial-port.ts';
+import { lineProblems, wireTimeMs } from '../../src/domain/line.ts';
 import { OsdpBus } from './bus.ts';
 import { busLine, busSchema, busTimings, capabilitiesOf, controllerSchema, readerSettings } from './config.ts';
 import type { BusConfig, ControllerConfig } from './config.ts';

@@ -3,7 +3,7 @@
 // each poll that finds nothing waiting says that all inputs are as they were.
 
 import type { DriverEvent } from '../driver.ts';
-import { InputHistory } from '../../src/domain/input-history.ts';
+import { InputHistory } from '../kit/input-history.ts';
 import { INPUT_STATE } from './replies.ts';
 
 const INPUT_FAULTS: Readonly<Record<number, string>> = {

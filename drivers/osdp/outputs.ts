@@ -6,6 +6,8 @@ import type { Clock, OutputDevice, OutputOutcome } from '../driver.ts';
 import { assert } from '../../src/domain/errors.ts';
 import { OutputWatch } from '../../src/domain/output-watch.ts';
 import type { OutputStand } from '../../src/domain/output-watch.ts';
+import { outputFailure, STOPPING } from '../kit/fates.ts';
+import { SET_WITHIN_MS } from '../kit/strike.ts';
 import { command, OUT_CONTROL } from './commands.ts';
 import type { WireCommand } from './commands.ts';
 import { MAX_TIMER_MS, UNIT_MS, units } from './feedback.ts';
@@ -13,8 +15,6 @@ import { describeNak, NAK, REPLIES } from './replies.ts';
 import type { JobResult, LateCommand } from './jobs.ts';
 import type { Station } from './station.ts';
 
-/** A state that was set, not pulsed, is still wanted this long after. */
-const SET_DEADLINE_MS = 5_000;
 const LOOK_EVERY_MS = 1_000;
 /** A relay moves this long after the answer; and a reader's timer is so much off. */
 const SETTLE_MS = 500;
@@ -83,7 +83,7 @@ export class Outputs implements OutputDevice {
     if (energised && this.#isResting) return STOPPING;
     this.#wanted[output] = energised;
     const control = energised ? OUT_CONTROL.permanentOnAbortTimed : OUT_CONTROL.permanentOffAbortTimed;
-    return await this.#send(out(output, control, 0), output, energised, this.#clock.monotonicMs() + SET_DEADLINE_MS, 0);
+    return await this.#send(out(output, control, 0), output, energised, this.#clock.monotonicMs() + SET_WITHIN_MS, 0);
   }
 
   /**
@@ -228,7 +228,6 @@ export const stuckMessage = (output: number, energised: boolean): string =>
     : `output ${output} does not energise though it is told to`;
 
 const OSTAT = command('OSTAT', {});
-const STOPPING: OutputOutcome = { outcome: 'failed', error: 'controller_offline', message: 'Lintel is stopping' };
 
 const out = (output: number, control: number, durationMs: number): WireCommand =>
   command('OUT', { records: [{ output, control, timerUnits: units(durationMs) }] });
@@ -240,28 +239,16 @@ function stateIn(result: JobResult, output: number): boolean | null {
   return state === undefined ? null : state !== 0;
 }
 
-const offline = (): OutputOutcome => ({
-  outcome: 'failed',
-  error: 'controller_offline',
-  message: 'the reader is offline',
-});
+const offline = (): OutputOutcome => outputFailure('offline', 'the reader is offline');
 
 function failure(result: Exclude<JobResult, { kind: 'reply' }>): OutputOutcome {
   switch (result.kind) {
     case 'nak':
-      return {
-        outcome: 'failed',
-        error: 'device_error',
-        message: `the reader refused the output command: ${describeNak(result.error)}`,
-      };
+      return outputFailure('refused', `the reader refused the output command: ${describeNak(result.error)}`);
     case 'expired':
       return result.sent
-        ? {
-            outcome: 'failed',
-            error: 'timed_out',
-            message: 'the reader did not acknowledge the output command in time',
-          }
-        : { outcome: 'failed', error: 'too_late', message: 'the reader could not be reached in time' };
+        ? outputFailure('unanswered', 'the reader did not acknowledge the output command in time')
+        : outputFailure('too_late', 'the reader could not be reached in time');
     case 'silence':
     case 'restart':
     case 'dropped':

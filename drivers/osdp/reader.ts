@@ -15,26 +15,26 @@ import type {
 } from '../driver.ts';
 import { OperatingError } from '../../src/domain/errors.ts';
 import type { OutputStand } from '../../src/domain/output-watch.ts';
+import { DeviceLife } from '../kit/device-life.ts';
 import { ChannelHealth } from './channel-health.ts';
 import { command } from './commands.ts';
 import type { WireCommand } from './commands.ts';
 import { ACTIVE, KeyRing } from './key-ring.ts';
 import type { Unlocked } from './key-ring.ts';
-import { MAX_FRAME_BYTES } from './frame.ts';
-import type { JobResult, LateCommand } from './jobs.ts';
+import type { JobResult } from './jobs.ts';
 import { refuseTooLong } from './limits.ts';
 import { Outputs, stuckMessage } from './outputs.ts';
-import { readCapabilities } from './pdcap.ts';
 import type { PdCapabilities } from './pdcap.ts';
 import { describeLoss, refusal } from './refusals.ts';
 import { decodeReply, describePdId, describeUnit, NAK, REPLIES, replyLabel } from './replies.ts';
 import type { DecodedReply, PdId, ReplyFields, ReplyName } from './replies.ts';
 import { Reports } from './reports.ts';
 import type { ReportSettings } from './reports.ts';
+import { SetUp } from './set-up.ts';
 import { ShownFeedback } from './shown-feedback.ts';
 import type { FeedbackSettings } from './shown-feedback.ts';
-import { Station } from './station.ts';
-import type { Loss, Report } from './station.ts';
+import { OFFLINE_AFTER_MS, Station } from './station.ts';
+import type { Loss, Report } from './station-terms.ts';
 import { Waiters } from './waiters.ts';
 
 export type ReaderSettings = ReportSettings &
@@ -73,6 +73,8 @@ const TRUSTED_MS = 60_000;
 
 const WANTS_CHANNEL = 'it insists on Secure Channel: set `secure_channel: required` and install a key';
 
+const NO_ANSWER = 'it does not answer: check power, wiring (A and B), address and baud';
+
 const POLL = command('POLL', {});
 
 /** Reports of somebody who stands at the door now, or does not any more. */
@@ -95,13 +97,13 @@ export class OsdpReader implements Device {
   readonly #context: ReaderContext;
   readonly #log: Log;
   readonly #reports: Reports;
+  readonly #setUp: SetUp;
   readonly #health: ChannelHealth;
   readonly #waiters: Waiters;
-  readonly #faults = new Set<string>();
+  readonly #life: DeviceLife;
   #stopped = true;
-  #online = false;
-  #sinceMs: number | null = null;
-  #problem: string | null = 'not yet looked for';
+  /** Since when it has been looked for in vain; null: it was heard. */
+  #lookedForSinceMs: number | null = null;
   #id: PdId | null = null;
   #pd: PdCapabilities | null = null;
   #lost: ((loss: Loss) => void) | null = null;
@@ -116,6 +118,7 @@ export class OsdpReader implements Device {
     this.capabilities = capabilities;
     this.#context = context;
     this.#log = context.log.child({ device: name });
+    this.#life = new DeviceLife(name, context.clock, context.emit);
     this.station = new Station(name, settings.address, context.clock, {
       report: (report) => this.#report(report),
       clearText: (code) => this.#clearText(code),
@@ -126,7 +129,7 @@ export class OsdpReader implements Device {
       },
       returned: () => {
         this.#reports.inputs.gap(false);
-        void this.#setUp();
+        void this.#setUp.run();
       },
       lost: (loss) => this.#lose(loss),
     });
@@ -135,12 +138,20 @@ export class OsdpReader implements Device {
       settings.outputs === 0
         ? null
         : new Outputs(this.station, context.clock, settings.outputs, {
-            isOnline: () => this.#online,
+            isOnline: () => this.online,
             stands: (output, stand, energised, atMs) => this.#outputStands(output, stand, energised, atMs),
           });
-    this.readers = new ShownFeedback(this.station, settings, this.#log, () => this.#online);
+    this.readers = new ShownFeedback(this.station, settings, this.#log, () => this.online);
     this.keyRing = new KeyRing(name, this.station, context);
     this.#reports = new Reports(name, settings, context.clock, this.#log, context.emit);
+    this.#setUp = new SetUp(this.station, context.clock, {
+      outputs: this.outputs,
+      feedback: this.readers,
+      reports: this.#reports,
+      hasInputs: settings.inputs > 0,
+      identify: (id, proven) => this.#identify(id, proven),
+      learn: (pd) => this.#learn(pd),
+    });
     this.#health = new ChannelHealth(name, context.clock, context.emit);
     this.#waiters = new Waiters(name, context.clock);
   }
@@ -148,7 +159,7 @@ export class OsdpReader implements Device {
   // ---- what others see ----------------------------------------------------------------------------------------------
 
   get online(): boolean {
-    return this.#online;
+    return this.#life.online;
   }
 
   /** What the reader says it can do; null until it was asked. */
@@ -158,10 +169,8 @@ export class OsdpReader implements Device {
 
   status(): DeviceStatus {
     return {
-      online: this.#online,
-      sinceMs: this.#sinceMs,
+      ...this.#life.status(),
       identity: this.#id === null ? null : describePdId(this.#id),
-      problem: this.#problem,
       counters: this.station.counters,
     };
   }
@@ -175,6 +184,7 @@ export class OsdpReader implements Device {
   /** Ends the life; outputs are the driver's to put to rest before. */
   stop(): void {
     this.#stopped = true;
+    this.#life.stop();
     this.#rest?.end();
     this.keyRing.stop();
     this.station.reset();
@@ -194,8 +204,8 @@ export class OsdpReader implements Device {
 
   /** As `request`, with what became of it as a value. */
   async ask(wire: WireCommand): Promise<JobResult> {
-    if (!this.#online)
-      throw new OperatingError('controller_offline', `${this.name} is offline: ${this.#problem ?? ''}`);
+    if (!this.online)
+      throw new OperatingError('controller_offline', `${this.name} is offline: ${this.#life.problem ?? ''}`);
     refuseTooLong(this.name, wire, this.#pd, this.settings.secure);
     return await this.station.submit('request', wire);
   }
@@ -216,7 +226,7 @@ export class OsdpReader implements Device {
   relink(): void {
     this.#failures = 0;
     this.#rest?.end();
-    if (!this.#online) return;
+    if (!this.online) return;
     this.station.reset();
     this.#lose({ why: 'restart', reason: 'abandoned' }, true);
   }
@@ -230,7 +240,7 @@ export class OsdpReader implements Device {
       if (met === null) break;
       found = false;
       if (met !== 'secured' && !(await this.#connect())) {
-        this.#setOffline(this.#problem ?? 'it cannot be used');
+        this.#setOffline(this.#life.problem ?? 'it cannot be used');
         await this.#pause();
         continue;
       }
@@ -246,7 +256,6 @@ export class OsdpReader implements Device {
       this.#setOffline(describeLoss(loss));
       if (loss.why === 'restart' || loss.why === 'refused') await this.#pause();
     }
-    this.#setOffline('stopped');
   }
 
   /**
@@ -258,12 +267,20 @@ export class OsdpReader implements Device {
       const turn = this.#tries++;
       if (this.settings.checkCharacters === 'auto') this.station.link.crc = turn % 8 < 6;
       const heard = (turn % 3 === 0 ? await this.#knock() : null) ?? (await this.#callOut(turn % 3 !== 2));
-      if (heard === 'silence') this.#problem = 'it does not answer: check power, wiring (A and B), address and baud';
+      if (heard === 'silence') this.#missing();
       if (heard !== 'secured' && heard !== 'answered') continue;
       this.#tries = 0;
+      this.#lookedForSinceMs = null;
       return heard;
     }
     return null;
+  }
+
+  #missing(): void {
+    const nowMs = this.#context.clock.monotonicMs();
+    this.#lookedForSinceMs ??= nowMs;
+    if (nowMs - this.#lookedForSinceMs >= OFFLINE_AFTER_MS) this.#setOffline(NO_ANSWER);
+    else this.#life.troubled(NO_ANSWER);
   }
 
   /**
@@ -308,23 +325,25 @@ export class OsdpReader implements Device {
     if (result.kind === 'reply') {
       this.#firstWord(result.code, result.data);
       this.#setWantsChannel(false);
-      this.#problem = null;
-    } else if (result.kind === 'nak') {
-      const wants = result.error === NAK.encryptionRequired;
-      if (wants) this.#setWantsChannel(true);
-      this.#problem = wants ? WANTS_CHANNEL : null;
-    } else this.#problem = 'it fell silent when it was greeted';
-    return this.#problem === null;
+      return true;
+    }
+    const wants = result.kind === 'nak' && result.error === NAK.encryptionRequired;
+    if (wants) this.#setWantsChannel(true);
+    if (result.kind === 'nak' && !wants) return true;
+    this.#life.troubled(wants ? WANTS_CHANNEL : 'it fell silent when it was greeted');
+    return false;
   }
 
   #setWantsChannel(wants: boolean): void {
-    this.#setFault('secure_channel_wanted', wants ? WANTS_CHANNEL : null, 'it works in the clear');
+    this.#life.fault('secure_channel_wanted', wants ? WANTS_CHANNEL : null, 'it works in the clear');
   }
 
   #judge(outcome: Unlocked): boolean {
-    this.#problem = outcome.problem;
-    if (outcome.problem !== null) this.#log.debug('no secure channel', { reason: outcome.problem });
-    if (!outcome.silent) this.#setFault('secure_channel_refused', outcome.problem, 'Secure Channel is established');
+    if (outcome.problem !== null) {
+      this.#life.troubled(outcome.problem);
+      this.#log.debug('no secure channel', { reason: outcome.problem });
+    }
+    if (!outcome.silent) this.#life.fault('secure_channel_refused', outcome.problem, 'Secure Channel is established');
     this.#health.met(outcome.stranger, outcome.problem === null);
     return outcome.problem === null;
   }
@@ -334,8 +353,8 @@ export class OsdpReader implements Device {
     const lost = new Promise<Loss>((resolve) => (this.#lost = resolve));
     this.readers.begin();
     this.station.open();
-    this.#setOnline();
-    void this.#setUp();
+    this.#life.found();
+    void this.#setUp.run();
     const loss = await lost;
     this.#lost = null;
     return loss;
@@ -347,8 +366,9 @@ export class OsdpReader implements Device {
       this.#log.debug('link restarted', { reason: loss.reason });
       if (this.settings.secure) this.#health.lost(loss.reason);
     }
-    if (loss.why === 'line') this.#problem = loss.reason;
-    this.#lost?.(loss);
+    if (this.#lost !== null) this.#lost(loss);
+    // Nobody looks for it while its line is down.
+    else if (loss.why === 'line') this.#setOffline(loss.reason);
   }
 
   async #pause(): Promise<void> {
@@ -366,51 +386,7 @@ export class OsdpReader implements Device {
     });
   }
 
-  // ---- setting up ---------------------------------------------------------------------------------------------------
-
-  /**
-   * Everything a reader must be told and asked once it is back. Given up silently when the link goes: the next one
-   * begins it anew.
-   */
-  async #setUp(): Promise<void> {
-    for (const wire of this.outputs?.restoring() ?? []) if (!(await this.#tell(wire))) return;
-    // Soon: until then what is pressed cannot be told from what was pressed while nobody looked.
-    if (this.settings.inputs > 0 && !(await this.#askInputs())) return;
-    if (!(await this.#tell(command('CAP', {})))) return;
-    for (const wire of [
-      ...this.readers.resting(),
-      command('ID', { extended: false }),
-      command('ACURXSIZE', { sizeBytes: MAX_FRAME_BYTES }),
-      command('LSTAT', {}),
-      command('RSTAT', {}),
-    ]) {
-      if (!(await this.#tell(wire))) return;
-    }
-  }
-
-  async #askInputs(): Promise<boolean> {
-    const result = await this.station.submit('request', command('ISTAT', {}));
-    if (result.kind !== 'reply' && result.kind !== 'nak') return false;
-    if (result.kind === 'reply' && result.code === REPLIES.ISTATR.code) this.#answered(result);
-    else this.#reports.inputs.untold();
-    return true;
-  }
-
-  /** False when there was no answer of any kind. */
-  async #tell(wire: WireCommand | LateCommand): Promise<boolean> {
-    const result = await this.station.submit('request', wire);
-    if (result.kind === 'reply') this.#answered(result);
-    if (result.kind === 'nak' && typeof wire !== 'function') this.readers.refused(wire, result.error);
-    return result.kind === 'reply' || result.kind === 'nak';
-  }
-
-  #answered(result: JobResult & { kind: 'reply' }): void {
-    const reply = decodeReply(result.code, result.data);
-    if (typeof reply === 'string') return;
-    if (reply.name === 'PDID') this.#identify(reply.fields, result.secured);
-    else if (reply.name === 'PDCAP') this.#learn(readCapabilities(reply.fields.records));
-    else this.#reports.accept(reply, this.#context.clock.monotonicMs(), true);
-  }
+  // ---- what the reader says -----------------------------------------------------------------------------------------
 
   #learn(pd: PdCapabilities): void {
     this.#pd = pd;
@@ -421,7 +397,7 @@ export class OsdpReader implements Device {
       ...(inputs > pd.inputs ? [`${inputs} inputs are configured and it says that it has ${pd.inputs}`] : []),
       ...(outputs > pd.outputs ? [`${outputs} outputs are configured and it says that it has ${pd.outputs}`] : []),
     ];
-    this.#setFault(
+    this.#life.fault(
       'fewer_terminals',
       short.length > 0 ? short.join('; ') : null,
       'it has the terminals that are configured',
@@ -439,8 +415,6 @@ export class OsdpReader implements Device {
     this.outputs?.forgetUnit();
     this.#context.emit({ type: 'identity_changed', device: this.name, expected, found });
   }
-
-  // ---- what the reader says -----------------------------------------------------------------------------------------
 
   #report({ code, data, secured, old, atMonotonicMs }: Report): void {
     if (this.settings.secure && !secured) {
@@ -485,45 +459,17 @@ export class OsdpReader implements Device {
 
   // ---- online, offline, faults --------------------------------------------------------------------------------------
 
-  #setOnline(): void {
-    this.#problem = null;
-    if (this.#online) return;
-    this.#online = true;
-    this.#sinceMs = this.#context.clock.nowMs();
-    this.#context.emit({ type: 'online', device: this.name });
-  }
-
   #setOffline(reason: string): void {
-    this.#problem = reason;
-    if (!this.#online && this.#sinceMs !== null) return;
-    const first = this.#sinceMs === null;
+    if (!this.#life.lost(reason)) return;
     // However it went: half a PIN and the inputs' states would be those of before.
     this.#reports.forget();
-    this.#online = false;
-    this.#sinceMs = this.#context.clock.nowMs();
     this.station.reset();
-    if (!first) this.#context.emit({ type: 'offline', device: this.name, reason });
   }
 
   #outputStands(output: number, stand: OutputStand, energised: boolean, atMonotonicMs: number): void {
     if (stand === 'astray') this.#log.warn('an output is not as it was told: told again', { output });
     const stuck = stand === 'stuck' ? stuckMessage(output, energised) : null;
-    this.#setFault(`output_${output}_stuck`, stuck, `output ${output} follows again`);
+    this.#life.fault(`output_${output}_stuck`, stuck, `output ${output} follows again`);
     this.#context.emit({ type: 'output', device: this.name, output, stand, energised, atMonotonicMs });
-  }
-
-  #setFault(code: string, message: string | null, clearedMessage: string): void {
-    if (message === null && !this.#faults.delete(code)) return;
-    if (message !== null) {
-      if (this.#faults.has(code)) return;
-      this.#faults.add(code);
-    }
-    this.#context.emit({
-      type: 'fault',
-      device: this.name,
-      code,
-      message: message ?? clearedMessage,
-      cleared: message === null,
-    });
   }
 }

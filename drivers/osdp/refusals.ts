@@ -1,11 +1,12 @@
 // What is said of a reader that did not do what was asked of it, or that is gone.
 
-import { OperatingError } from '../../src/domain/errors.ts';
+import type { OperatingError } from '../../src/domain/errors.ts';
+import { requestError } from '../kit/fates.ts';
 import { describeRestart } from './channel-health.ts';
 import type { WireCommand } from './commands.ts';
 import type { JobResult } from './jobs.ts';
 import { describeNak } from './replies.ts';
-import type { Loss } from './station.ts';
+import type { Loss } from './station-terms.ts';
 
 export function refusal(
   reader: string,
@@ -14,14 +15,14 @@ export function refusal(
 ): OperatingError {
   switch (result.kind) {
     case 'nak':
-      return new OperatingError('not_supported', `${reader} refused ${wire.name}: ${describeNak(result.error)}`);
+      return requestError('refused', `${reader} refused ${wire.name}: ${describeNak(result.error)}`);
     case 'restart':
-      return new OperatingError('interrupted', `${reader}: the link began anew (${describeRestart(result.reason)})`);
+      return requestError('interrupted', `${reader}: the link began anew (${describeRestart(result.reason)})`);
     case 'silence':
     case 'dropped':
-      return new OperatingError('controller_offline', `${reader} went offline`);
+      return requestError('offline', `${reader} went offline`);
     case 'expired':
-      return new OperatingError('timed_out', `${reader} did not answer ${wire.name} in time`);
+      return requestError('unanswered', `${reader} did not answer ${wire.name} in time`);
   }
 }
 

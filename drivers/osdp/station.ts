@@ -1,9 +1,10 @@
 // What one reader wants from the bus: commands waiting in lanes, the frame in flight with its retries, and whether it
-// is to be polled. The bus asks who is ready and carries bytes; the station decides which bytes, and what silence
-// means. All waiting is bounded: lanes by count, strikes by their deadline, silence by tries.
+// is to be polled. The bus carries bytes; the station decides which, and what silence means. All waiting is bounded:
+// lanes by count, strikes by their deadline, silence by tries.
 
 import type { Clock, DeviceCounters } from '../driver.ts';
 import { assert } from '../../src/domain/errors.ts';
+import { newCounters } from '../kit/counters.ts';
 import { command } from './commands.ts';
 import type { WireCommand } from './commands.ts';
 import type { Frame, SecurityBlock } from './frame.ts';
@@ -13,7 +14,7 @@ import { PdLink } from './link.ts';
 import type { RestartReason } from './link.ts';
 import { PollPace } from './poll-pace.ts';
 import { NAK, REPLIES } from './replies.ts';
-import { newCounters } from '../../src/domain/counters.ts';
+import type { StationEvents } from './station-terms.ts';
 
 type Flight = {
   bytes: Buffer;
@@ -29,35 +30,6 @@ type Flight = {
   /** One of its answers was passed over as an old one, so that none is left to come after the next. */
   passedOver: boolean;
 };
-
-/** What becomes of a station, told to the reader that owns it. */
-export type StationEvents = {
-  /** A reply to a poll that is not ACK. `old`: it has waited in the reader for nobody knows how long. */
-  report(report: Report): void;
-  /** A reply came in the clear where it should not. */
-  clearText(code: number, data: Buffer): void;
-  /** A poll has found nothing waiting. */
-  nothingNew(atMonotonicMs: number): void;
-  /**
-   * It answers again after a while, and nothing proves that it has not restarted meanwhile. Told before its answer is.
-   */
-  returned(): void;
-  /** A poll was answered with NAK. */
-  refused(error: number): void;
-  /**
-   * The link is gone: the station is closed until `open` is called again. Strikes and feedback wait over a `restart`.
-   */
-  lost(loss: Loss): void;
-};
-export type Report = { code: number; data: Buffer; secured: boolean; old: boolean; atMonotonicMs: number };
-export type Loss =
-  | { why: 'silent' }
-  /** It was never asked, for its line did not fall silent. */
-  | { why: 'jammed' }
-  | { why: 'restart'; reason: RestartReason }
-  | { why: 'line'; reason: string }
-  /** The reader answers and will not work like this. */
-  | { why: 'refused'; reason: string };
 
 /**
  * A reader that was online stays so until it has missed several tries and this much time; one that is just connecting
@@ -480,8 +452,7 @@ export class Station {
   #restart(reason: RestartReason): void {
     const job = this.#flight?.job ?? null;
     if (this.#flight !== null && job?.lane === 'strike' && isSettled(job)) this.stranded(this.#flight.sentAtMs);
-    const again = job !== null && job.result === null && (job.lane === 'strike' || job.lane === 'feedback');
-    if (again) {
+    if (job !== null && job.result === null && (job.lane === 'strike' || job.lane === 'feedback')) {
       this.#flight = null;
       this.#lanes[job.lane].unshift(job);
     } else this.#endFlight({ kind: 'restart', reason });

@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import { DURATION_FORM, formatDuration, parseDuration } from '../../src/domain/duration.ts';
 import type { Capabilities, ConfigProblem, LineSettings, PreparedController, PrepareResult } from '../driver.ts';
-import { lineKeys, lineProblems, lineSettings, wireTimeMs } from '../serial-port.ts';
+import { lineKeys, lineProblems, lineSettings, wireTimeMs } from '../../src/domain/line.ts';
 import { SOYAL_CARD_FORMATS } from './cards.ts';
 import { MAX_HOLIDAYS_PER_WRITE, REQUESTS, type Request } from './codec.ts';
 import { FRAME_OVERHEAD_BYTES } from './frame.ts';

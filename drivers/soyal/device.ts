@@ -2,7 +2,7 @@
 // misses three exchanges in a row. Its table, door, clock and events are parts of their own that speak through it.
 
 import { OperatingError } from '../../src/domain/errors.ts';
-import { InputHistory } from '../../src/domain/input-history.ts';
+import { wireTimeMs } from '../../src/domain/line.ts';
 import type {
   Capabilities,
   Device,
@@ -15,7 +15,8 @@ import type {
   SlotDevice,
   Timer,
 } from '../driver.ts';
-import { wireTimeMs } from '../serial-port.ts';
+import { DeviceLife } from '../kit/device-life.ts';
+import { InputHistory } from '../kit/input-history.ts';
 import {
   decodeClock,
   decodeDoorStatus,
@@ -28,7 +29,8 @@ import {
 } from './codec.ts';
 import { INPUT, type BusSettings, type ControllerSettings } from './config.ts';
 import { eventDevice } from './event-log.ts';
-import type { ExchangeResult, SoyalLine } from './line.ts';
+import type { SoyalLine } from './line.ts';
+import type { ExchangeResult } from './line-terms.ts';
 import { evenMs, instantShown, isShowable, localTimeAt, type LocalTime } from './local-time.ts';
 import { maintenance, type Maintenance } from './maintenance.ts';
 import { outputDevice } from './outputs.ts';
@@ -76,13 +78,11 @@ export class SoyalDevice implements Device {
   readonly #line: SoyalLine;
   readonly #context: DriverContext;
   readonly #relay: RelayWatch;
-  readonly #faults = new Set<string>();
+  readonly #life: DeviceLife;
   readonly #inputs = new Map<number, boolean>();
   readonly #history = new InputHistory();
-  #state: 'stopped' | 'absent' | 'online' = 'stopped';
-  #sinceMs: number | null = null;
+  #isServed = false;
   #identity: string | null = null;
-  #problem: string | null = 'not reached yet';
   #misses = 0;
   #looks = 0;
   #timer: Timer | null = null;
@@ -112,6 +112,7 @@ export class SoyalDevice implements Device {
     this.#bus = bus;
     this.#line = line;
     this.#context = context;
+    this.#life = new DeviceLife(name, context.clock, (event) => context.emit(event));
     const talk: Talk = (request, options) => this.#talk(request, options);
     this.slots = slotDevice(talk, this.#table());
     this.outputs = outputDevice({
@@ -139,16 +140,15 @@ export class SoyalDevice implements Device {
 
   status(): DeviceStatus {
     return {
-      online: this.#state === 'online',
-      sinceMs: this.#sinceMs,
+      ...this.#life.status(),
       identity: this.#identity,
-      problem: this.#problem ?? this.#closed(),
+      problem: this.#life.problem ?? this.#closed(),
       counters: this.#line.counters(this.address),
     };
   }
 
   start(): void {
-    this.#state = 'absent';
+    this.#isServed = true;
   }
 
   /** Switches the door relay off where it is on or about to be, for good. */
@@ -158,43 +158,45 @@ export class SoyalDevice implements Device {
   }
 
   async #rest(): Promise<void> {
-    if (this.#state === 'online' && (this.#relayOn || this.#energising > 0)) await this.outputs.set(0, false);
+    if (this.#life.online && (this.#relayOn || this.#energising > 0)) await this.outputs.set(0, false);
   }
 
   /** Nothing more is said. */
   stop(): void {
-    this.#state = 'stopped';
+    this.#isServed = false;
+    this.#life.stop();
     this.#timer?.cancel();
   }
 
   lineUp(): void {
     this.#looks = 0;
-    if (this.#state !== 'stopped') this.#next(0);
+    if (this.#isServed) this.#next(0);
   }
 
   lineDown(reason: string): void {
-    this.#goOffline(reason);
+    this.#life.lost(reason);
     this.#timer?.cancel();
   }
 
   heard(): void {
     this.#misses = 0;
     // It is back before it was looked for again.
-    if (this.#state === 'absent' && !this.#busy) this.#next(0);
+    if (this.#isServed && !this.#life.online && !this.#busy) this.#next(0);
   }
 
   missed(): void {
     this.#misses++;
     const times = this.#misses === 1 ? '' : ` ${this.#misses} times in a row`;
-    if (this.#misses >= MISSES_TO_OFFLINE || this.#state === 'absent') this.#goOffline(`no answer${times}`);
+    if (this.#misses >= MISSES_TO_OFFLINE) this.#life.lost(`no answer${times}`);
+    else if (!this.#life.online) this.#life.troubled(`no answer${times}`);
   }
 
   // ---- its parts speak through here ---------------------------------------------------------------------------------
 
   /** While the controller is away only a strike still looks for it; everything else is told at once. */
   async #talk(request: Request, options: TalkOptions): Promise<ExchangeResult> {
-    if (this.#state !== 'online' && options.priority !== 'strike') {
-      return { outcome: 'not_sent', error: 'controller_offline', message: this.#problem ?? 'not reached yet' };
+    if (!this.#life.online && options.priority !== 'strike') {
+      return { outcome: 'not_sent', why: 'offline', message: this.#life.problem ?? 'not reached yet' };
     }
     return await this.#ask(request, options);
   }
@@ -227,14 +229,14 @@ export class SoyalDevice implements Device {
         zone,
         uidOrder: this.#settings.uid_order,
         tagBytes: this.#settings.tag_bytes,
-        pinWithoutCard: this.#settings.pin_without_card && !this.#faults.has('card_zero'),
+        pinWithoutCard: this.#settings.pin_without_card && !this.#life.hasFault('card_zero'),
       }),
       closed: () => this.#closed(),
     };
   }
 
   #closed(): string | null {
-    return this.#faults.has('wrong_identity') ? 'another device answers at this address' : null;
+    return this.#life.hasFault('wrong_identity') ? 'another device answers at this address' : null;
   }
 
   // ---- meeting and polling ------------------------------------------------------------------------------------------
@@ -246,14 +248,14 @@ export class SoyalDevice implements Device {
 
   /** One round, and the time of the next. A round that is on its way is never doubled. */
   async #turn(): Promise<void> {
-    if (this.#busy || this.#state === 'stopped') return;
+    if (this.#busy || this.#isOver()) return;
     this.#busy = true;
     const startedAtMs = this.#context.clock.monotonicMs();
-    if (this.#is('online')) await this.#poll();
+    if (this.#life.online) await this.#poll();
     else await this.#meet();
     this.#busy = false;
-    if (this.#is('stopped')) return;
-    if (this.#is('online')) {
+    if (this.#isOver()) return;
+    if (this.#life.online) {
       this.#looks = 0;
       this.#next(Math.max(0, startedAtMs + this.#settings.pollMs - this.#context.clock.monotonicMs()));
     } else {
@@ -262,9 +264,9 @@ export class SoyalDevice implements Device {
     }
   }
 
-  /** The state may change over any wait. */
-  #is(state: 'stopped' | 'absent' | 'online'): boolean {
-    return this.#state === state;
+  /** The driver may stop over any wait. */
+  #isOver(): boolean {
+    return !this.#isServed;
   }
 
   async #poll(): Promise<void> {
@@ -274,7 +276,7 @@ export class SoyalDevice implements Device {
   /** Who is it, how is it set up, what do its inputs say: only a controller that has answered all of it is online. */
   async #meet(): Promise<void> {
     const said = await this.#ask(REQUESTS.readClock(), { priority: 'poll', retries: 1 });
-    if (said.outcome !== 'answered' || said.reply.kind !== 'echo' || this.#is('stopped')) return;
+    if (said.outcome !== 'answered' || said.reply.kind !== 'echo' || this.#isOver()) return;
     const reading = decodeClock(said.reply.data);
     this.#recognise(reading);
     const mode = await this.#eeprom(EEPROM.operationMode, 1);
@@ -283,9 +285,9 @@ export class SoyalDevice implements Device {
     if (mode !== 'refused') this.#checkMode(mode.readUInt8(0));
     if (relayTime !== 'refused') await this.#checkDoorPulse(relayTime.readUInt16BE(0) * 10);
     const result = await this.#ask(REQUESTS.doorStatus(), { priority: 'poll', retries: 1 });
-    if (result.outcome !== 'answered' || result.reply.kind !== 'echo' || this.#is('stopped')) return;
+    if (result.outcome !== 'answered' || result.reply.kind !== 'echo' || this.#isOver()) return;
     const status = decodeDoorStatus(result.reply.data);
-    this.#goOnline();
+    this.#life.found();
     this.#seen(status, result.atMonotonicMs);
     this.#compareClock(reading.time, said.atMonotonicMs);
     await this.#resetRelay(status);
@@ -333,7 +335,7 @@ export class SoyalDevice implements Device {
 
   async #checkDoorPulse(foundMs: number): Promise<void> {
     const wantedMs = this.#settings.doorPulseMs;
-    const mayWrite = this.#settings.write_door_pulse && !this.#faults.has('wrong_identity');
+    const mayWrite = this.#settings.write_door_pulse && !this.#life.hasFault('wrong_identity');
     const isMs = foundMs !== wantedMs && mayWrite ? await this.#storeDoorPulse(foundMs) : foundMs;
     this.#doorRelayTimeMs = isMs;
     this.#fault(
@@ -369,7 +371,7 @@ export class SoyalDevice implements Device {
 
   #seen(status: DoorStatus, atMonotonicMs: number): void {
     this.#relayOn = status.relayOn;
-    if (this.#state !== 'online') return;
+    if (!this.#life.online) return;
     for (const { input, of } of INPUTS) {
       const active = of(status);
       this.#history.note(input, active, atMonotonicMs);
@@ -391,28 +393,7 @@ export class SoyalDevice implements Device {
   }
 
   #fault(code: string, present: boolean, message: string): void {
-    if (this.#faults.has(code) === present) return;
-    if (present) this.#faults.add(code);
-    else this.#faults.delete(code);
-    this.#context.emit({ type: 'fault', device: this.name, code, message, cleared: !present });
-  }
-
-  #goOnline(): void {
-    if (this.#state === 'online') return;
-    this.#state = 'online';
-    this.#problem = null;
-    this.#sinceMs = this.#context.clock.nowMs();
-    this.#context.emit({ type: 'online', device: this.name });
-  }
-
-  #goOffline(reason: string): void {
-    if (this.#state === 'stopped') return;
-    const wasOnline = this.#state === 'online';
-    this.#state = 'absent';
-    this.#problem = reason;
-    if (!wasOnline) return;
-    this.#sinceMs = this.#context.clock.nowMs();
-    this.#context.emit({ type: 'offline', device: this.name, reason });
+    this.#life.fault(code, present ? message : null, message);
   }
 
   // ---- its clock ----------------------------------------------------------------------------------------------------

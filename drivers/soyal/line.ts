@@ -4,49 +4,14 @@
 // Nodes that do not answer are asked last, and get a bounded share of the wire.
 
 import type { Clock, DeviceCounters, LineSettings, Port, Random, OpenPort, Timer } from '../driver.ts';
-import { SteadyLine, wireTimeMs } from '../serial-port.ts';
-import { EEPROM, readReply, REQUESTS, type Reply, type Request } from './codec.ts';
-import { SilenceShare } from '../../src/domain/silence.ts';
+import { wireTimeMs } from '../../src/domain/line.ts';
+import { newCounters } from '../kit/counters.ts';
+import { SilenceShare } from '../kit/silence.ts';
+import { SteadyLine } from '../kit/steady-line.ts';
+import { CALLED_BACK, mayStillArrive } from '../kit/strike.ts';
+import { EEPROM, readReply, REQUESTS, type Request } from './codec.ts';
 import { encodeFrame, FRAME_OVERHEAD_BYTES, FrameParser, FREEING_ZEROS, type Frame } from './frame.ts';
-import { newCounters } from '../../src/domain/counters.ts';
-
-/** The first one that waits goes first. */
-export const PRIORITIES = ['strike', 'poll', 'erase', 'write', 'read'] as const;
-export type Priority = (typeof PRIORITIES)[number];
-
-export type Exchange = {
-  node: number;
-  request: Request;
-  priority: Priority;
-  /** How long the node may take until its answer begins, wire time not counted. */
-  answerMs: number;
-  /** How often the question is asked again when nothing came. Only for what may be done twice. */
-  retries: number;
-  /** Never handed to the line later than this (monotonic); asked again until then. Null for all but strikes. */
-  notAfterMs: number | null;
-  /**
-   * Called in the turn in which the request itself is handed to the port, again when it is repeated. Null where nobody
-   * wants to know.
-   */
-  onSent: (() => void) | null;
-};
-
-export type ExchangeResult =
-  | { outcome: 'answered'; reply: Exclude<Reply, { kind: 'nack' }>; atMonotonicMs: number }
-  /** The node said no. */
-  | { outcome: 'refused'; message: string }
-  /** It was sent, and nobody answered: it may have been done or not. */
-  | { outcome: 'unknown'; message: string }
-  | { outcome: 'not_sent'; error: 'controller_offline' | 'too_late' | 'timed_out'; message: string };
-
-export type LineReports = {
-  /** A node has answered. */
-  heard(node: number): void;
-  /** A node was asked and has not answered in time. */
-  missed(node: number): void;
-  up(): void;
-  down(reason: string): void;
-};
+import { PRIORITIES, type Exchange, type ExchangeResult, type LineReports, type Priority } from './line-terms.ts';
 
 /**
  * More than this waiting at one priority means that the bus does not keep up; callers wait for one exchange before the
@@ -177,7 +142,7 @@ export class SoyalLine {
   async exchange(exchange: Exchange): Promise<ExchangeResult> {
     return await new Promise((settle) => {
       const waiting = this.#waiting[exchange.priority];
-      if (this.#port === null) settle({ outcome: 'not_sent', error: 'controller_offline', message: this.#down });
+      if (this.#port === null) settle({ outcome: 'not_sent', why: 'offline', message: this.#down });
       else if (waiting.length >= MAX_WAITING) settle(overdue('too much waits for this bus'));
       else {
         waiting.push({ exchange, waitsSinceMs: this.#clock.monotonicMs(), sends: 0, silences: 0, settle });
@@ -264,7 +229,7 @@ export class SoyalLine {
     const nowMs = this.#clock.monotonicMs();
     if (exchange.notAfterMs !== null && nowMs > exchange.notAfterMs) {
       return sends === 0
-        ? { outcome: 'not_sent', error: 'too_late', message: 'its time was over before the bus was free' }
+        ? { outcome: 'not_sent', why: 'too_late', message: 'its time was over before the bus was free' }
         : { outcome: 'unknown', message: 'no answer in time' };
     }
     // Looking for a silent node takes as long as it takes: they have their turn one after the other.
@@ -426,7 +391,7 @@ export class SoyalLine {
       job.settle(
         sends > 0
           ? { outcome: 'unknown', message: `no answer to ${exchange.request.name}` }
-          : { outcome: 'not_sent', error: 'controller_offline', message: 'the controller does not answer' },
+          : { outcome: 'not_sent', why: 'offline', message: 'the controller does not answer' },
       );
       return;
     }
@@ -450,15 +415,10 @@ export class SoyalLine {
     }
   }
 
-  /**
-   * A strike's time is over, and nobody has answered. Where a converter has sent anything since, it has also received
-   * the strike. Where the network has stood still since, it would deliver the strike when it moves again, and open the
-   * door to nobody.
-   */
+  /** A strike's time is over, and nobody has answered. */
   #callBack({ exchange, waitsSinceMs }: Job): void {
-    if (exchange.notAfterMs === null || this.#lastByteAtMs >= waitsSinceMs) return;
-    if (this.#settings.path.startsWith('tcp://'))
-      this.#steady.reopen('nothing comes through: a strike that could arrive late was called back');
+    if (exchange.notAfterMs !== null && mayStillArrive(this.#settings.path, waitsSinceMs, this.#lastByteAtMs))
+      this.#steady.reopen(CALLED_BACK);
   }
 
   // ---- the line comes and goes --------------------------------------------------------------------------------------
@@ -488,9 +448,7 @@ export class SoyalLine {
   }
 
   #giveUp(job: Job, message: string): void {
-    job.settle(
-      job.sends > 0 ? { outcome: 'unknown', message } : { outcome: 'not_sent', error: 'controller_offline', message },
-    );
+    job.settle(job.sends > 0 ? { outcome: 'unknown', message } : { outcome: 'not_sent', why: 'offline', message });
   }
 
   #node(address: number): Node {
@@ -500,6 +458,6 @@ export class SoyalLine {
   }
 }
 
-const overdue = (message: string): ExchangeResult => ({ outcome: 'not_sent', error: 'timed_out', message });
+const overdue = (message: string): ExchangeResult => ({ outcome: 'not_sent', why: 'crowded', message });
 
 const newNode = (): Node => ({ inStep: false, probes: 0, wasAsked: false, misses: Infinity, counters: newCounters() });

@@ -3,12 +3,11 @@
 
 import { assert } from '../../src/domain/errors.ts';
 import type { Clock, OutputDevice, OutputOutcome } from '../driver.ts';
+import { outputFailure, STOPPING } from '../kit/fates.ts';
+import { SET_WITHIN_MS } from '../kit/strike.ts';
 import { decodeDoorStatus, REQUESTS, type DoorStatus, type Request } from './codec.ts';
-import type { ExchangeResult } from './line.ts';
-import type { Talk } from './talk.ts';
-
-/** A relay that somebody asked to switch without a time limit of his own must be switched within this. */
-const SET_WITHIN_MS = 2_000;
+import type { ExchangeResult } from './line-terms.ts';
+import { fateOf, type Talk } from './talk.ts';
 
 export type RelayPorts = {
   talk: Talk;
@@ -38,7 +37,7 @@ export function outputDevice({ talk, clock, endless, isResting, energising, told
   ): Promise<OutputOutcome> => {
     const sent = onSent === undefined ? {} : { onSent };
     const result = await talk(request, { priority: 'strike', notAfterMs, ...sent });
-    if (result.outcome !== 'answered') return relayFailure(result);
+    if (result.outcome !== 'answered') return outputFailure(fateOf(result), result.message);
     // One that does not release shows nothing by being on.
     if (reached(statusOf(result))) return { outcome: 'done', confirmed: !isStuck() };
     const again = await talk(REQUESTS.doorStatus(), { priority: 'strike', retries: 1 });
@@ -59,11 +58,8 @@ export function outputDevice({ talk, clock, endless, isResting, energising, told
       assert(output === 0, 'the controller has one output, number 0');
       if (isResting()) return STOPPING;
       if (endless()) {
-        return {
-          outcome: 'failed',
-          error: 'device_error',
-          message: 'the door relay time stored in the controller is 0, so a pulse would leave the door open',
-        };
+        const why = 'the door relay time stored in the controller is 0, so a pulse would leave the door open';
+        return outputFailure('refused', why);
       }
       told('pulse');
       return await switchOn(REQUESTS.doorPulse(), notAfterMonotonicMs, (status) => status.relayOn, onSent);
@@ -80,15 +76,7 @@ export function outputDevice({ talk, clock, endless, isResting, energising, told
   };
 }
 
-const STOPPING: OutputOutcome = { outcome: 'failed', error: 'controller_offline', message: 'Lintel is stopping' };
-
 function statusOf(result: Extract<ExchangeResult, { outcome: 'answered' }>): DoorStatus {
   assert(result.reply.kind === 'echo', 'the relay’s state comes as an echo');
   return decodeDoorStatus(result.reply.data);
-}
-
-function relayFailure(result: Exclude<ExchangeResult, { outcome: 'answered' }>): OutputOutcome {
-  const error =
-    result.outcome === 'not_sent' ? result.error : result.outcome === 'refused' ? 'device_error' : 'timed_out';
-  return { outcome: 'failed', error, message: result.message };
 }

@@ -4,7 +4,7 @@
 import { assert, OperatingError } from '../../src/domain/errors.ts';
 import type { SlotContent, SlotDevice, SlotOutcome, SlotReading, SlotRefusal } from '../driver.ts';
 import { MAX_USERS_PER_READ, REQUESTS } from './codec.ts';
-import type { ExchangeResult, Priority } from './line.ts';
+import type { ExchangeResult, Priority } from './line-terms.ts';
 import { failure, type Talk } from './talk.ts';
 import { encodeUser, NO_USER, slotImage, USER_BYTES, userOf, type User, type UserTraits } from './users.ts';
 

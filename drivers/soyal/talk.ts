@@ -1,8 +1,9 @@
 // How the parts of a controller speak to the wire: one request, its priority, and an outcome that is a value.
 
-import { OperatingError } from '../../src/domain/errors.ts';
+import type { OperatingError } from '../../src/domain/errors.ts';
+import { requestError, type Fate } from '../kit/fates.ts';
 import type { Request } from './codec.ts';
-import type { ExchangeResult, Priority } from './line.ts';
+import type { ExchangeResult, Priority } from './line-terms.ts';
 
 export type TalkOptions = {
   priority: Priority;
@@ -18,13 +19,13 @@ export type TalkOptions = {
 /** Never rejects. */
 export type Talk = (request: Request, options: TalkOptions) => Promise<ExchangeResult>;
 
-/** What a call that can only reject says of an exchange that failed. */
-export function failure(what: string, result: Exclude<ExchangeResult, { outcome: 'answered' }>): OperatingError {
-  const type =
-    result.outcome === 'not_sent' && result.error === 'controller_offline'
-      ? 'controller_offline'
-      : result.outcome === 'refused'
-        ? 'not_supported'
-        : 'timed_out';
-  return new OperatingError(type, `${what}: ${result.message}`);
+type Failed = Exclude<ExchangeResult, { outcome: 'answered' }>;
+
+export function fateOf(result: Failed): Fate {
+  if (result.outcome === 'refused') return 'refused';
+  return result.outcome === 'unknown' ? 'unanswered' : result.why;
 }
+
+/** What a call that can only reject says of an exchange that failed. */
+export const failure = (what: string, result: Failed): OperatingError =>
+  requestError(fateOf(result), `${what}: ${result.message}`);

@@ -10,17 +10,18 @@ import type {
   Capabilities,
   ConfigProblem,
   Device,
-  DeviceCounters,
   DeviceStatus,
   Driver,
   DriverContext,
   DriverModule,
   PreparedController,
 } from '../driver.ts';
-import { lineKeys, lineProblems, lineSettings, SteadyLine } from '../serial-port.ts';
+import { newCounters } from '../kit/counters.ts';
+import { DeviceLife } from '../kit/device-life.ts';
+import { Presence } from '../kit/presence.ts';
+import { SteadyLine } from '../kit/steady-line.ts';
+import { lineKeys, lineProblems, lineSettings } from '../../src/domain/line.ts';
 import { FRAMES, frameLength, REPEATS, TagParser, type FrameName } from './codec.ts';
-import { Presence } from '../../src/domain/presence.ts';
-import { newCounters } from '../../src/domain/counters.ts';
 
 const LONGEST_DEBOUNCE_MS = 60_000;
 const SHORTEST_DEBOUNCE_MS = 100;
@@ -114,6 +115,7 @@ function countProblems(busName: string, controllers: readonly PreparedController
  * does not.
  */
 const UNREADABLE_FRAMES = 3;
+const UNREADABLE = 'unreadable_frames';
 
 type BusConfig = ReturnType<typeof readBus>;
 
@@ -126,17 +128,15 @@ class UartBus implements Driver {
   readonly #line: SteadyLine;
   readonly #parser: TagParser;
   readonly #presence: Presence;
-  readonly #counters = { ...NO_COUNTERS };
-  #online = false;
-  #sinceMs: number | null = null;
-  #down: string | null = null;
+  readonly #counters = newCounters();
+  readonly #life: DeviceLife;
   #unreadableBytes = 0;
-  #fault: string | null = null;
 
   constructor(bus: string, config: BusConfig, controller: PreparedController, context: DriverContext) {
     this.bus = bus;
     this.#name = controller.name;
     this.#context = context;
+    this.#life = new DeviceLife(controller.name, context.clock, (event) => context.emit(event));
     this.#frame = config.frame;
     this.#parser = new TagParser(config.frame);
     this.#presence = new Presence(parseDuration(readController(controller.config).debounce), REPEATS[config.frame]);
@@ -158,7 +158,7 @@ class UartBus implements Driver {
   }
 
   async stop(timeoutMs: number): Promise<void> {
-    this.#setOnline(false);
+    this.#life.stop();
     await withDeadline(this.#context.clock, timeoutMs, `closing bus ${this.bus}`, this.#line.stop());
   }
 
@@ -177,10 +177,9 @@ class UartBus implements Driver {
 
   #status(): DeviceStatus {
     return {
-      online: this.#online,
-      sinceMs: this.#sinceMs,
+      ...this.#life.status(),
       identity: null,
-      problem: this.#down ?? this.#fault,
+      problem: this.#life.problem ?? this.#life.faultOf(UNREADABLE),
       counters: { ...this.#counters },
     };
   }
@@ -188,23 +187,13 @@ class UartBus implements Driver {
   #up(): void {
     this.#parser.reset();
     this.#unreadableBytes = 0;
-    this.#down = null;
-    this.#setOnline(true);
     this.#context.log.info('line open', { bus: this.bus });
-    this.#context.emit({ type: 'online', device: this.#name });
+    this.#life.found();
   }
 
   #lost(reason: string): void {
-    const news = this.#online || this.#down === null;
-    this.#down = reason;
-    this.#setOnline(false);
     this.#context.log.warn('line down', { bus: this.bus, reason });
-    if (news) this.#context.emit({ type: 'offline', device: this.#name, reason });
-  }
-
-  #setOnline(online: boolean): void {
-    if (online !== this.#online) this.#sinceMs = this.#context.clock.nowMs();
-    this.#online = online;
+    this.#life.lost(reason);
   }
 
   #data(bytes: Buffer): void {
@@ -227,18 +216,7 @@ class UartBus implements Driver {
   #judgeWire(readable: boolean, unreadableBytes: number): void {
     this.#unreadableBytes = readable ? 0 : this.#unreadableBytes + unreadableBytes;
     const bad = this.#unreadableBytes >= UNREADABLE_FRAMES * frameLength(this.#frame);
-    if (bad && this.#fault === null) {
-      this.#fault = `bytes arrive that are no ${this.#frame} frames: check frame, baud and the level of the reader's TX wire (TTL or RS-232)`;
-      this.#tellFault(this.#fault, false);
-    } else if (readable && this.#fault !== null) {
-      this.#tellFault(this.#fault, true);
-      this.#fault = null;
-    }
-  }
-
-  #tellFault(message: string, cleared: boolean): void {
-    this.#context.emit({ type: 'fault', device: this.#name, code: 'unreadable_frames', message, cleared });
+    const message = `bytes arrive that are no ${this.#frame} frames: check frame, baud and the level of the reader's TX wire (TTL or RS-232)`;
+    if (bad || readable) this.#life.fault(UNREADABLE, bad ? message : null);
   }
 }
-
-const NO_COUNTERS: DeviceCounters = newCounters();

@@ -6,7 +6,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { parseConverter } from '../../src/domain/line.ts';
 import { OperatingError } from '../../src/domain/errors.ts';
 import type { Clock, LineSettings, OpenPort, Random } from '../driver.ts';
-import { portOpener, SteadyLine } from '../serial-port.ts';
+import { SteadyLine } from '../kit/steady-line.ts';
 import { encodeTag, REPEATS, UID_BYTES, type FrameName } from './codec.ts';
 
 export type UartReaderOptions = {
@@ -15,6 +15,7 @@ export type UartReaderOptions = {
   frame: FrameName;
   baud?: number;
   clock: Clock;
+  openPort: OpenPort;
 };
 
 export type PresentOptions = {
@@ -128,7 +129,7 @@ function deviceWire(options: UartReaderOptions): Wire {
     dataBits: 8,
     stopBits: 1,
   } as const;
-  const context = { clock: options.clock, random: { fraction: () => 0.5 }, openPort: portOpener(options.clock) };
+  const context = { clock: options.clock, random: { fraction: () => 0.5 }, openPort: options.openPort };
   let line: SteadyLine | null = null;
   return {
     address: () => null,

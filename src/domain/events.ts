@@ -233,12 +233,15 @@ function catalogue() {
     'holiday.deleted': changeOf('A holiday was deleted.', holiday),
 
     'device.connected': event('A reader or controller answers.', { ...inSystem, ...device }),
-    'device.disconnected': event('A reader or controller does not answer any more.', {
-      ...inSystem,
-      ...device,
-      error_code: z.enum(['device_disconnected']).describe('Seam’s code'),
-      message: text('what is known of the cause'),
-    }),
+    'device.disconnected': event(
+      'A reader or controller does not answer any more; or, once, was looked for in vain after a start.',
+      {
+        ...inSystem,
+        ...device,
+        error_code: z.enum(['device_disconnected']).describe('Seam’s code'),
+        message: text('what is known of the cause'),
+      },
+    ),
     'device.power': event('It restarted, or lost its supply or got it back.', {
       ...inSystem,
       ...device,

@@ -310,7 +310,7 @@ export type DeviceCounters = {
 
 export type DeviceStatus = {
   online: boolean;
-  /** When `online` last changed, epoch ms; null before the first exchange. */
+  /** Since when it is online or, for certain, not; epoch ms; null while it is first looked for. */
   sinceMs: number | null;
   /** What the device says it is, e.g. `acme-dc2 4143:0201`; null when it has not been read. */
   identity: string | null;

@@ -10,7 +10,7 @@ import type { Store } from '../../src/store/store.ts';
 import { ManualClock, turn } from '../support/manual-clock.ts';
 import { buildRoom, buildSite, Caller, ENTRANCES, LOBBY, POLICY, silentLog, SYSTEM, USER } from '../support/room.ts';
 import { openStore, temporaryFolder } from '../support/store.ts';
-import { newCounters } from '../../src/domain/counters.ts';
+import { newCounters } from '../../drivers/kit/counters.ts';
 
 const CARD = 'H10301:123:45678';
 const ID = '66666666-6666-6666-6666-666666666666';

@@ -4,6 +4,7 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { parentPort } from 'node:worker_threads';
 import { startModbusDevices } from '../../drivers/modbus/simulator.ts';
+import { portOpener } from '../../drivers/serial-port.ts';
 import { startUartReader } from '../../drivers/uart/simulator.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 
@@ -12,9 +13,19 @@ const relays = await startModbusDevices({
   units: [{ unit: 1, profile: 'waveshare-relay-8ch' }],
   clock: systemClock,
 });
-const reader = await startUartReader({ port: 'tcp://127.0.0.1:0', frame: 'rdm6300', clock: systemClock });
+const reader = await startUartReader({
+  port: 'tcp://127.0.0.1:0',
+  frame: 'rdm6300',
+  clock: systemClock,
+  openPort: portOpener(systemClock),
+});
 // The same for the bare door beside: a reader, and somebody who takes its requests and does nothing.
-const bareReader = await startUartReader({ port: 'tcp://127.0.0.1:0', frame: 'rdm6300', clock: systemClock });
+const bareReader = await startUartReader({
+  port: 'tcp://127.0.0.1:0',
+  frame: 'rdm6300',
+  clock: systemClock,
+  openPort: portOpener(systemClock),
+});
 const sink = createServer((socket) => void socket.resume());
 await new Promise<void>((resolve) => void sink.listen(0, '127.0.0.1', resolve));
 

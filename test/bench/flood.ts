@@ -4,6 +4,7 @@
 
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { startModbusDevices } from '../../drivers/modbus/simulator.ts';
+import { portOpener } from '../../drivers/serial-port.ts';
 import { startUartReader } from '../../drivers/uart/simulator.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { openPtyPair } from '../support/ports.ts';
@@ -32,7 +33,12 @@ export async function run(report: Report): Promise<void> {
     clock: systemClock,
   });
   const tap = await tapped(relays.port);
-  const calm = await startUartReader({ port: 'tcp://127.0.0.1:0', frame: 'rdm6300', clock: systemClock });
+  const calm = await startUartReader({
+    port: 'tcp://127.0.0.1:0',
+    frame: 'rdm6300',
+    clock: systemClock,
+    openPort: portOpener(systemClock),
+  });
   const pair = await openPtyPair();
   const sources = {
     tcp: await startChild<string, { path: string; sent: number }>('flood-source.ts', ['tcp']),

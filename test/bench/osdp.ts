@@ -3,7 +3,8 @@
 
 import type { Driver, DriverEvent, Log, ReaderKeys } from '../../drivers/driver.ts';
 import { osdpDriver } from '../../drivers/osdp/driver.ts';
-import { portOpener, wireTimeMs } from '../../drivers/serial-port.ts';
+import { portOpener } from '../../drivers/serial-port.ts';
+import { wireTimeMs } from '../../src/domain/line.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { openPtyPair, until } from '../support/ports.ts';

@@ -4,6 +4,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { portOpener } from '../../drivers/serial-port.ts';
 import { startUartReader, type UartReader } from '../../drivers/uart/simulator.ts';
 import type { Agent } from '../../src/agent/agent.ts';
 import { systemClock } from '../../src/ops/clock.ts';
@@ -36,7 +37,12 @@ const SOON_MS = 20_000;
  */
 export async function raiseSite(broker: InteropBroker, bus: string): Promise<InteropSite> {
   const folder = temporaryFolder();
-  const reader = await startUartReader({ port: 'tcp://127.0.0.1:0', frame: 'rdm6300', clock: systemClock });
+  const reader = await startUartReader({
+    port: 'tcp://127.0.0.1:0',
+    frame: 'rdm6300',
+    clock: systemClock,
+    openPort: portOpener(systemClock),
+  });
   onTestFinished(() => reader.stop());
   if (broker.password !== null) writeFileSync(join(folder, 'password'), broker.password, { mode: 0o600 });
   const account = broker.password === null ? '' : `, username: ${broker.username}, password: {file: ./password}`;

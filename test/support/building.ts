@@ -59,7 +59,12 @@ export async function raiseBuilding(): Promise<Building> {
     units: [{ unit: 1, profile: 'waveshare-relay-d-8ch' }],
     clock: systemClock,
   });
-  const reader = await startUartReader({ port: 'tcp://127.0.0.1:0', frame: 'rdm6300', clock: systemClock });
+  const reader = await startUartReader({
+    port: 'tcp://127.0.0.1:0',
+    frame: 'rdm6300',
+    clock: systemClock,
+    openPort: portOpener(systemClock),
+  });
   onTestFinished(async () => {
     await Promise.all([panelLine.close(), relayLine.close(), reader.stop()]);
   });

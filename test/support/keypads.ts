@@ -12,7 +12,7 @@ import type { Store } from '../../src/store/store.ts';
 import { ManualClock } from './manual-clock.ts';
 import { buildRoom, Caller, ENTRANCES, POLICY, silentLog, SYSTEM, USER } from './room.ts';
 import { openStore, temporaryFolder } from './store.ts';
-import { newCounters } from '../../src/domain/counters.ts';
+import { newCounters } from '../../drivers/kit/counters.ts';
 
 export type Keypads = {
   clock: () => ManualClock;

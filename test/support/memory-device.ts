@@ -7,7 +7,7 @@ import type {
 } from '../../src/domain/ports.ts'; // prettier-ignore
 import { OperatingError } from '../../src/domain/errors.ts';
 import { SLOTS } from './room.ts';
-import { newCounters } from '../../src/domain/counters.ts';
+import { newCounters } from '../../drivers/kit/counters.ts';
 
 export type Faults = {
   /** Requests time out: nothing is stored, nothing is read. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { startModbusDevices, type ModbusSimulator } from '../../drivers/modbus/simulator.ts';
 import type { SimulatedUnit } from '../../drivers/modbus/simulator-unit.ts';
+import { portOpener } from '../../drivers/serial-port.ts';
 import { startUartReader, type UartReader } from '../../drivers/uart/simulator.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { launch, say, type Ended, type Options, type Running } from '../cli/lintel.ts';
@@ -50,7 +51,12 @@ export async function raiseRelays(): Promise<RelaySite> {
   for (const { door } of DOORS)
     readers.push({
       door,
-      reader: await startUartReader({ port: 'tcp://127.0.0.1:0', frame: 'rdm6300', clock: systemClock }),
+      reader: await startUartReader({
+        port: 'tcp://127.0.0.1:0',
+        frame: 'rdm6300',
+        clock: systemClock,
+        openPort: portOpener(systemClock),
+      }),
     });
   onTestFinished(async () => {
     await Promise.all([lines.north.close(), lines.south.close(), ...readers.map(({ reader }) => reader.stop())]);

@@ -164,14 +164,18 @@ async function startDevices(folder: string, isPty: boolean, undo: (() => Promise
   });
   undo.push(() => store.close());
   const plant = await line('plant');
+  const openPort = portOpener(clock);
   const listen: Listen =
-    plant === null
-      ? { kind: 'rtu-over-tcp', port: 0 }
-      : { kind: 'serial', path: plant.device, baud: 9600, openPort: portOpener(clock) };
+    plant === null ? { kind: 'rtu-over-tcp', port: 0 } : { kind: 'serial', path: plant.device, baud: 9600, openPort };
   const relays = await startModbusDevices({ listen, units: [{ unit: 1, profile: 'waveshare-relay-d-8ch' }], clock });
   undo.push(() => relays.close());
   const desk = await line('desk');
-  const reader = await startUartReader({ port: desk?.device ?? 'tcp://127.0.0.1:0', frame: 'rdm6300', clock });
+  const reader = await startUartReader({
+    port: desk?.device ?? 'tcp://127.0.0.1:0',
+    frame: 'rdm6300',
+    clock,
+    openPort,
+  });
   undo.push(() => reader.stop());
   return {
     store,

@@ -15,12 +15,13 @@ import {
 
 const WATCH_MS = 100;
 
-export async function playUartReader(options: PlayOptions, { clock, say }: Stage): Promise<Played> {
+export async function playUartReader(options: PlayOptions, { clock, openPort, say }: Stage): Promise<Played> {
   listenPort(options.port);
   const reader = await startUartReader({
     port: options.port,
     frame: options.frame,
     clock,
+    openPort,
     ...(options.baud === null ? {} : { baud: options.baud }),
   });
   let wasConnected = false;

@@ -10,7 +10,7 @@ import { systemRandom } from '../../../src/ops/random.ts';
 import { ManualClock, turn } from '../../support/manual-clock.ts';
 import { silentLog } from '../../support/room.ts';
 import { ScriptedPort } from '../../support/scripted-port.ts';
-import { newCounters } from '../../../src/domain/counters.ts';
+import { newCounters } from '../../../drivers/kit/counters.ts';
 
 const read = (address: number, count = 1): Request => ({ fc: 3, address, count });
 /** Register values, as the unit answers a read of them. */

@@ -2,7 +2,7 @@
 // that is in vain. In virtual time.
 import { describe, expect, it } from 'vitest';
 import type { DriverEvent } from '../../../drivers/driver.ts';
-import { wireTimeMs } from '../../../drivers/serial-port.ts';
+import { wireTimeMs } from '../../../src/domain/line.ts';
 import { raiseVirtualBus, TURNAROUND_MS } from './virtual-bus.ts';
 import type { VirtualBus } from './virtual-bus.ts';
 import { hex } from './vectors.ts';

@@ -580,18 +580,19 @@ describe('what an installer is told', () => {
     const controller = { secure_channel: 'none' };
     const bus = await openVirtualBus({ baud: 9_600, readers: 1, controller });
     await bus.time.passUntil(90_000);
-    expect(bus.events).toMatchObject([{ type: 'fault', code: 'secure_channel_wanted', cleared: false }]);
+    const fault = { type: 'fault', code: 'secure_channel_wanted', cleared: false };
+    expect(bus.events).toMatchObject([fault, { type: 'offline', reason: expect.stringContaining('install a key') }]);
     expect(bus.sims[0]?.count('ID')).toBeLessThan(16);
     const reader = bus.sims[0];
     if (reader === undefined) throw new Error('the bus has a reader');
     reader.key = null;
     await bus.passUntil(() => bus.count('online') === 1, 30_000, 'the reader to be served');
-    expect(bus.events[1]).toMatchObject({ type: 'fault', code: 'secure_channel_wanted', cleared: true });
+    expect(bus.events[2]).toMatchObject({ type: 'fault', code: 'secure_channel_wanted', cleared: true });
     reader.key = KEY;
-    await bus.passUntil(() => bus.count('offline') === 1, 1_000, 'the reader to insist again');
+    await bus.passUntil(() => bus.count('offline') === 2, 1_000, 'the reader to insist again');
     await bus.time.passUntil(bus.time.nowMs + 90_000);
     expect(bus.count('online')).toBe(1);
-    expect(bus.count('offline')).toBe(1);
+    expect(bus.count('offline')).toBe(2);
     expect(bus.count('fault')).toBe(3);
   });
 

@@ -7,7 +7,7 @@ import type { SimulatedReaderOptions } from '../../../drivers/osdp/simulated-dev
 import { SimulatedReader } from '../../../drivers/osdp/simulated-reader.ts';
 import { SimulatedLine } from '../../../drivers/osdp/simulator.ts';
 import type { DriverEvent, OpenPort, Port, PortHandlers } from '../../../drivers/driver.ts';
-import { wireTimeMs } from '../../../drivers/serial-port.ts';
+import { wireTimeMs } from '../../../src/domain/line.ts';
 import { systemRandom } from '../../../src/ops/random.ts';
 import { VirtualTime } from '../../support/virtual-time.ts';
 import { KEY, MemoryKeys, silentLog } from './world.ts';

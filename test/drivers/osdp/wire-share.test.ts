@@ -1,7 +1,7 @@
 // What a bus makes of its wire while something happens at its readers: how much of the wire's time it uses, and how
 // soon a card is followed by its strike. In virtual time, so that it comes out the same on every machine.
 import { describe, expect, it } from 'vitest';
-import { wireTimeMs } from '../../../drivers/serial-port.ts';
+import { wireTimeMs } from '../../../src/domain/line.ts';
 import { raiseVirtualBus, TURNAROUND_MS } from './virtual-bus.ts';
 import type { LineKind } from './virtual-bus.ts';
 import { hex } from './vectors.ts';

@@ -4,7 +4,8 @@
 import { expect, test } from 'vitest';
 import { COMMAND, FUNCTION, REQUESTS } from '../../../drivers/soyal/codec.ts';
 import { encodeFrame, HOST_ADDRESS } from '../../../drivers/soyal/frame.ts';
-import { SoyalLine, type Exchange, type ExchangeResult } from '../../../drivers/soyal/line.ts';
+import { SoyalLine } from '../../../drivers/soyal/line.ts';
+import type { Exchange, ExchangeResult } from '../../../drivers/soyal/line-terms.ts';
 import { ManualClock, turn } from '../../support/manual-clock.ts';
 import { systemRandom } from '../../../src/ops/random.ts';
 import { ScriptedPort } from '../../support/scripted-port.ts';
@@ -101,6 +102,6 @@ test('a strike that waited for a busy line until its time was over is not sent',
   await clock.advance(2_001);
   wire.say(DONE);
   await clock.advance(1_000);
-  expect(strike.results).toMatchObject([{ outcome: 'not_sent', error: 'too_late' }]);
+  expect(strike.results).toMatchObject([{ outcome: 'not_sent', why: 'too_late' }]);
   expect(wire.written.filter((bytes) => bytes[3] === COMMAND.controlRelay)).toEqual([]);
 });

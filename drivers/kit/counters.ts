@@ -1,6 +1,6 @@
 // What a device's wire has carried, from nothing.
 
-import type { DeviceCounters } from './ports.ts';
+import type { DeviceCounters } from '../../src/domain/ports.ts';
 
 export const newCounters = (): DeviceCounters => ({
   requests: 0,

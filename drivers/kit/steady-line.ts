@@ -1,8 +1,8 @@
 // A line that stays: what a driver holds instead of a port. Ports come and go with cables and converters; the driver is
 // told `up` and `down` and has no opening, waiting and trying again of its own.
 
-import { assert, OperatingError } from './errors.ts';
-import type { Clock, LineSettings, OpenPort, Port, PortHandlers, Random, Timer } from './ports.ts';
+import { assert, OperatingError } from '../../src/domain/errors.ts';
+import type { Clock, LineSettings, OpenPort, Port, PortHandlers, Random, Timer } from '../../src/domain/ports.ts';
 
 const OPEN_MS = 5_000;
 const RETRY_FIRST_MS = 500;

@@ -1,7 +1,7 @@
 // What units that do not answer may take of a shared line.
 
 import { describe, expect, it } from 'vitest';
-import { SilenceShare } from '../../src/domain/silence.ts';
+import { SilenceShare } from '../../../drivers/kit/silence.ts';
 
 /**
  * Asks silent units as soon as they may be asked, each question taking so much of the line. Returns how much of the
