@@ -16,8 +16,10 @@ import {
 import { describeException, isReadOnly, exceptionKind, type Request } from './codec.ts';
 import { Unit } from './unit.ts';
 import { assert } from '../../src/domain/errors.ts';
+import { FineWait } from '../kit/fine-wait.ts';
 import { SilenceShare } from '../kit/silence.ts';
-import type { Clock, Random, Timer } from '../../src/domain/ports.ts';
+import { CALLED_BACK } from '../kit/strike.ts';
+import type { Clock, Random } from '../../src/domain/ports.ts';
 
 const NOBODY_ANSWERS = 'none of the units answers';
 /** So many requests may wait on one bus; more means that somebody asks faster than the wire answers. */
@@ -36,15 +38,6 @@ const POLLS_IN_A_ROW = 4;
  * connection is made anew.
  */
 const MISSES_UNTIL_RENEWAL = 3;
-/**
- * Timers have a grain of a millisecond, which at fast baud rates is as long as the pause itself. While a strike or a
- * transfer waits, at most this last bit of a pause is counted out in turns of the loop, which costs the processor all
- * of it; polls of inputs are not worth that.
- */
-const COUNTED_MS = 1.2;
-/** A timer may fire this much early, for the loop keeps its time in whole milliseconds. */
-const TIMER_EARLY_MS = 1;
-
 /** `knock`: whether a unit that is offline answers again. */
 type Lane = Priority | 'knock';
 const LANES: readonly Lane[] = [...PRIORITIES, 'knock'];
@@ -83,15 +76,14 @@ export class Bus {
   transferAtMs = Number.NEGATIVE_INFINITY;
   #state: 'new' | 'down' | 'up' | 'closed' = 'new';
   #downReason = 'the line has not been opened yet';
-  #timer: Timer | null = null;
+  readonly #wait: FineWait;
   #isPumping = false;
-  /** The next turn of the loop looks again. */
-  #isWatching = false;
   /** Units whose inputs were asked for ahead of the transfer that goes next. */
   readonly #asked = new Set<Unit>();
 
   constructor(clock: Clock, random: Random, line: Line) {
     this.#clock = clock;
+    this.#wait = new FineWait(clock, () => this.#pump());
     this.#random = random;
     this.#line = line;
   }
@@ -129,7 +121,7 @@ export class Bus {
 
   async stop(): Promise<void> {
     this.#state = 'closed';
-    this.#timer?.cancel();
+    this.#wait.cancel();
     for (const unit of this.#units.values()) unit.probeTimer?.cancel();
     this.#refuseQueued(() => true, 'closed', 'the bus is being closed');
     await this.#line.stop();
@@ -153,8 +145,7 @@ export class Bus {
   }
 
   callBack(sinceMonotonicMs: number): void {
-    if (this.#state === 'up' && this.#heardAtMs < sinceMonotonicMs)
-      this.#line.renew('nothing comes through: a strike that could arrive late was called back');
+    if (this.#state === 'up' && this.#heardAtMs < sinceMonotonicMs) this.#line.renew(CALLED_BACK);
   }
 
   /**
@@ -185,8 +176,7 @@ export class Bus {
     // Asked from within: whoever pumps already will come to it.
     if (this.#isPumping) return;
     this.#isPumping = true;
-    this.#timer?.cancel();
-    this.#timer = null;
+    this.#wait.cancel();
     while (this.#state === 'up' && this.#inFlight < this.#line.maxInFlight) {
       const { job, waitMs } = this.#next();
       if (job === null) {
@@ -200,15 +190,7 @@ export class Bus {
 
   #pumpIn(waitMs: number): void {
     const isPressed = this.#queued > this.#queues.input.length + this.#queues.knock.length;
-    if (!isPressed) this.#timer = this.#clock.after(waitMs + TIMER_EARLY_MS, () => this.#pump());
-    else if (waitMs > COUNTED_MS) this.#timer = this.#clock.after(waitMs - COUNTED_MS, () => this.#pump());
-    else if (!this.#isWatching) {
-      this.#isWatching = true;
-      this.#clock.immediate(() => {
-        this.#isWatching = false;
-        this.#pump();
-      });
-    }
+    this.#wait.for(waitMs, isPressed);
   }
 
   /**

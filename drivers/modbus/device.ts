@@ -15,6 +15,7 @@ import { RecordCodec } from './record.ts';
 import { Refusals } from './refusals.ts';
 import { Slots } from './slots.ts';
 import { Talk, type Failure } from './talk.ts';
+import { DeviceLife } from '../kit/device-life.ts';
 import type {
   Capabilities,
   Clock,
@@ -77,15 +78,14 @@ export class ModbusDevice implements Device {
   readonly #outputFaults: OutputFaults;
   readonly #inputs: Inputs;
   readonly #reader: CardReader | null;
+  readonly #standing: DeviceLife;
   /** Counts outages: what was begun before one is not continued after it. */
   #life = 0;
   #state: 'offline' | 'coming' | 'ready' | 'closed' = 'offline';
-  #sinceMs: number | null = null;
   #identity: string | null = null;
   /** Since it was last met, it has shown that it is the one that is meant. */
   #isIdentified = false;
   #resting: Promise<void> | null = null;
-  #problem: string | null = 'not reached yet';
   /** A setting of the device with which its outputs must not be driven. */
   #configFault: string | null = null;
   #boots: number | null = null;
@@ -106,6 +106,7 @@ export class ModbusDevice implements Device {
     this.#options = options;
     this.#context = { ...context, log: context.log.child({ device: name }) };
     this.#clock = context.clock;
+    this.#standing = new DeviceLife(name, context.clock, (event) => this.#emit(event));
     this.#unit = bus.addUnit(options.unit, {
       online: () => void this.#bringUp(),
       offline: (reason) => this.#goOffline(reason),
@@ -138,10 +139,9 @@ export class ModbusDevice implements Device {
 
   status(): DeviceStatus {
     return {
-      online: this.#state === 'ready',
-      sinceMs: this.#sinceMs,
+      ...this.#standing.status(),
       identity: this.#identity,
-      problem: this.#problem ?? this.#configFault ?? this.#outputFaults.problem ?? this.#refusals.problem,
+      problem: this.#standing.problem ?? this.#configFault ?? this.#outputFaults.problem ?? this.#refusals.problem,
       counters: { ...this.#unit.counters },
     };
   }
@@ -161,6 +161,7 @@ export class ModbusDevice implements Device {
   /** Whatever is said afterwards is about the line, not the device. */
   close(): void {
     this.#state = 'closed';
+    this.#standing.stop();
     this.#life++;
     this.#pollTimer?.cancel();
     this.#outputs.close();
@@ -176,7 +177,7 @@ export class ModbusDevice implements Device {
     const life = ++this.#life;
     const stale = (): boolean => life !== this.#life || this.#state === 'closed';
     const again = (problem: string): void => {
-      this.#problem = problem;
+      this.#standing.troubled(problem);
       this.#pollTimer = this.#clock.after(BRING_UP_AGAIN_MS, () => {
         if (!stale()) void this.#bringUp();
       });
@@ -199,10 +200,8 @@ export class ModbusDevice implements Device {
       return;
     }
     if (stale()) return;
-    this.#problem = null;
     this.#state = 'ready';
-    this.#sinceMs = this.#clock.nowMs();
-    this.#emit({ type: 'online', device: this.name });
+    this.#standing.found();
     this.#inputs.forget();
     this.#reader?.begin();
     this.#nextPollMs = this.#clock.monotonicMs();
@@ -213,17 +212,12 @@ export class ModbusDevice implements Device {
 
   #goOffline(reason: string): void {
     if (this.#state === 'closed') return;
-    const wasReady = this.#state === 'ready';
-    const isNews = wasReady || this.#sinceMs === null;
     this.#life++;
     this.#pollTimer?.cancel();
     this.#reader?.end();
     this.#refusals.forget();
     this.#state = 'offline';
-    this.#problem = reason;
-    if (!isNews) return;
-    this.#sinceMs = this.#clock.nowMs();
-    this.#emit({ type: 'offline', device: this.name, reason });
+    this.#standing.lost(reason);
   }
 
   /** What is wrong with who answers, or null. Another device is told once, and never written to. */
@@ -421,7 +415,7 @@ export class ModbusDevice implements Device {
   // ---- parts --------------------------------------------------------------------------------------------------------
 
   #refusal(): string | null {
-    return this.#state === 'ready' ? null : (this.#problem ?? 'the device is being brought up');
+    return this.#state === 'ready' ? null : (this.#standing.problem ?? 'the device is being brought up');
   }
 
   #outputRefusal(): { error: 'controller_offline' | 'device_error'; message: string } | null {

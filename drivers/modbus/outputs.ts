@@ -8,7 +8,9 @@ import { blocksAt, type Block } from './inputs.ts';
 import { isEnergised, OutputWire, pulseRequest, statePlace, type OutputSpec, type SharedWord } from './output-wire.ts';
 import type { OutputFaults } from './output-faults.ts';
 import type { Area } from './schema-parts.ts';
-import type { Failure, Result, Talk } from './talk.ts';
+import { fateOf, type Failure, type Result, type Talk } from './talk.ts';
+import { outputFailure, STOPPING } from '../kit/fates.ts';
+import { SET_WITHIN_MS } from '../kit/strike.ts';
 import { OutputWatch } from '../../src/domain/output-watch.ts';
 import type { Clock, Log, OutputDevice, OutputOutcome, Timer } from '../../src/domain/ports.ts';
 
@@ -17,8 +19,6 @@ import type { Clock, Log, OutputDevice, OutputOutcome, Timer } from '../../src/d
  * to it.
  */
 const STRIKE_ATTEMPTS = 3;
-/** A command without a time of its own is tried for this long. */
-const SET_WITHIN_MS = 2_000;
 const OFF_AGAIN_FIRST_MS = 50;
 const OFF_AGAIN_LAST_MS = 2_000;
 /** Just before its end a pulse is not looked for any more. */
@@ -31,8 +31,6 @@ const SETTLE_LEAST_MS = 100;
 
 /** A PLC may hold a door open for minutes by its own decision, and nobody there says so. */
 const OWN_WILL = { afterOursMs: 10_000, mostMs: 5 * 60_000 } as const;
-
-const STOPPING = { error: 'controller_offline', message: 'Lintel is stopping' } as const;
 
 export type OutputContext = {
   talk: Talk;
@@ -166,7 +164,8 @@ class Output {
   }
 
   async pulse(durationMs: number, notAfterMs: number, onSent?: () => void): Promise<OutputOutcome> {
-    const refusal = this.#isResting ? STOPPING : this.#context.refusal();
+    if (this.#isResting) return STOPPING;
+    const refusal = this.#context.refusal();
     if (refusal !== null) return { outcome: 'failed', ...refusal };
     // Held open already: a pulse would end that.
     if (this.#wanted) return { outcome: 'done', confirmed: (await this.#wire.read()) === true };
@@ -187,7 +186,8 @@ class Output {
   }
 
   async set(energised: boolean): Promise<OutputOutcome> {
-    const refusal = this.#isResting && energised ? STOPPING : this.#context.refusal();
+    if (this.#isResting && energised) return STOPPING;
+    const refusal = this.#context.refusal();
     // Rest is remembered even when it cannot be commanded now: it is what the device gets when it is back.
     if (!energised) this.#wanted = false;
     if (refusal !== null && (energised || refusal.error === 'controller_offline')) {
@@ -383,11 +383,7 @@ class Output {
   }
 }
 
-function failedOutcome(failure: Failure | null): OutputOutcome {
-  if (failure === null)
-    return { outcome: 'failed', error: 'too_late', message: 'there was no time left to command it' };
-  if (failure.kind === 'refused') return { outcome: 'failed', error: 'device_error', message: failure.message };
-  if (failure.kind === 'unknown') return { outcome: 'failed', error: 'timed_out', message: failure.message };
-  const error = failure.why === 'too_late' ? 'too_late' : 'controller_offline';
-  return { outcome: 'failed', error, message: failure.message };
-}
+const failedOutcome = (failure: Failure | null): OutputOutcome =>
+  failure === null
+    ? outputFailure('too_late', 'there was no time left to command it')
+    : outputFailure(fateOf(failure), failure.message);

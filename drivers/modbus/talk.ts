@@ -6,7 +6,8 @@ import type { BusUnit, Outcome, Priority, RequestOptions } from './bus-terms.ts'
 import { describeException, exceptionKind, type Reply, type Request } from './codec.ts';
 import type { Profile } from './profile-schema.ts';
 import { READ_FUNCTION, type Area } from './schema-parts.ts';
-import { assert, OperatingError } from '../../src/domain/errors.ts';
+import { requestError, type Fate } from '../kit/fates.ts';
+import { assert, type OperatingError } from '../../src/domain/errors.ts';
 import type { Clock } from '../../src/domain/ports.ts';
 
 export type Failure =
@@ -199,13 +200,13 @@ function unexpected(): never {
   throw new Error('assertion failed: the codec gives bits for bits and registers for registers');
 }
 
-/** For callers whose contract is to reject. */
-export function toError(failure: Failure): OperatingError {
-  if (failure.kind === 'unsent') return new OperatingError('controller_offline', failure.message);
-  return failure.kind === 'unknown'
-    ? new OperatingError('timed_out', failure.message)
-    : new OperatingError('internal', failure.message);
+export function fateOf(failure: Failure): Fate {
+  if (failure.kind !== 'unsent') return failure.kind === 'unknown' ? 'unanswered' : 'refused';
+  return failure.why === 'too_late' ? 'too_late' : 'offline';
 }
+
+/** For callers whose contract is to reject. */
+export const toError = (failure: Failure): OperatingError => requestError(fateOf(failure), failure.message);
 
 /** The value, or the failure as a rejection. */
 export function valueOf<T>(result: Result<T>): T {
