@@ -18,7 +18,7 @@ import type { Area } from './schema-parts.ts';
 import type { ConfigProblem } from '../../src/domain/ports.ts';
 import { complaintsOf, UNWORDED, valueAt, type Complaint } from '../../src/domain/wording.ts';
 import { cut, quoted, readText } from '../../src/domain/outside-text.ts';
-import { nearest, shown } from '../../src/domain/words.ts';
+import { didYouMean, nearest, shown } from '../../src/domain/words.ts';
 
 type Path = ProfileProblem['path'];
 export type ProfileResult = {
@@ -168,8 +168,7 @@ function explain(complaint: Complaint, document: unknown): ProfileProblem {
   });
   switch (complaint.what) {
     case 'unknown_key': {
-      const meant = nearest(complaint.key, complaint.known);
-      const remedy = meant === null ? `keys here: ${complaint.known.join(', ')}` : `did you mean ${meant}?`;
+      const remedy = didYouMean(complaint.key, complaint.known, `keys here: ${complaint.known.join(', ')}`);
       return problem(`${quoted(complaint.key)} is not known here`, `remove it, or correct its spelling: ${remedy}`);
     }
     case 'missing':

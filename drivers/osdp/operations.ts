@@ -9,7 +9,7 @@ import { memberOf } from '../../src/domain/named.ts';
 import type { OperationContext, OperationPorts, OperationRequest, Operations } from '../../src/domain/operations.ts';
 import { quoted } from '../../src/domain/outside-text.ts';
 import { complaintsOf, UNWORDED } from '../../src/domain/wording.ts';
-import { nearest } from '../../src/domain/words.ts';
+import { didYouMean } from '../../src/domain/words.ts';
 import type { Driver } from '../driver.ts';
 import { busSchema } from './config.ts';
 import { Operator } from './operator.ts';
@@ -281,9 +281,6 @@ function latestOnly(stream: (item: unknown) => Promise<void>): (item: unknown) =
 }
 
 function unknown(kind: 'reader' | 'bus', name: string, known: readonly string[]): OperatingError {
-  const meant = nearest(name, known);
-  return new OperatingError(
-    'controller_not_found',
-    `there is no OSDP ${kind} ${quoted(name)}${meant === null ? `: there are ${known.join(', ') || 'none'}` : `: did you mean ${meant}?`}`,
-  );
+  const message = `there is no OSDP ${kind} ${quoted(name)}: ${didYouMean(name, known)}`;
+  return new OperatingError('controller_not_found', message);
 }

@@ -13,7 +13,7 @@ import { untilSignal } from './signals.ts';
 import { DONE, type Terminal, UsageError } from './terminal.ts';
 import { OperatingError } from '../domain/errors.ts';
 import { eventTypes, isEventType } from '../domain/events.ts';
-import { nearest, printable } from '../domain/words.ts';
+import { didYouMean, printable } from '../domain/words.ts';
 
 const USAGE = 'lintel events [--follow] [--from N] [--type TYPE,…]';
 const OPTIONS: readonly Option[] = [
@@ -108,10 +108,9 @@ function checkType(type: string): void {
   const isKnown = type.endsWith('.') ? eventTypes().some((one) => one.startsWith(type)) : isEventType(type);
   if (isKnown) return;
   const families = [...new Set(eventTypes().map((one) => one.slice(0, one.indexOf('.') + 1)))];
-  const meant = nearest(type.slice(0, 64), [...eventTypes(), ...families]);
-  throw new UsageError(
-    `--type: no event is called ${printable(type.slice(0, 64))}${meant === null ? `; all of a kind are ${families.join(', ')}` : `: did you mean ${meant}?`}`,
-  );
+  const word = type.slice(0, 64);
+  const meant = didYouMean(word, [...eventTypes(), ...families], `all of a kind are ${families.join(', ')}`);
+  throw new UsageError(`--type: no event is called ${printable(word)}: ${meant}`);
 }
 
 async function lastSequence(channel: Channel, timeoutMs: number): Promise<number> {

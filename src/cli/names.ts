@@ -4,7 +4,7 @@
 import type { CommandName } from '../commands/contract.ts';
 import { fold } from '../domain/fold.ts';
 import { UUID_FORM } from '../domain/ids.ts';
-import { nearest, printable } from '../domain/words.ts';
+import { meantWord, printable } from '../domain/words.ts';
 import type { Channel } from './channel.ts';
 import { mintCommandId } from './local-channel.ts';
 import { isFields, type Fields } from './show.ts';
@@ -109,8 +109,6 @@ export function entranceNamed(name: string, known: readonly NamedEntrance[]): Na
   if (found !== undefined) return found;
   if (only !== undefined && shown.length === 1) return only;
   const names = known.map((entrance) => entrance.name);
-  const meant = nearest(name, names);
-  throw new UsageError(
-    `there is no entrance ${name}.${meant === null ? '' : ` Did you mean ${meant}?`} There are ${names.join(', ')}`,
-  );
+  const meant = meantWord(name, names);
+  throw new UsageError(`there is no entrance ${name}.${meant === '' ? '' : ` ${meant}`} There are ${names.join(', ')}`);
 }

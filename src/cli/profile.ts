@@ -3,7 +3,7 @@
 
 import { DURATION_FORM, parseDuration } from '../domain/duration.ts';
 import { OperatingError } from '../domain/errors.ts';
-import { nearest } from '../domain/words.ts';
+import { didYouMean } from '../domain/words.ts';
 import { optionRows, type Program } from './help.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import { problemText } from './problem-text.ts';
@@ -61,9 +61,8 @@ export const profileProgram: Program = {
       if (name === undefined) throw new UsageError(`which profile? Usage: ${usage}`);
       return await run(name, given, terminal);
     }
-    const meant = nearest(verb, Object.keys(VERBS));
     throw new UsageError(
-      `lintel profile has no verb ${verb}: ${meant === null ? 'test or probe' : `did you mean ${meant}?`}`,
+      `lintel profile has no verb ${verb}: ${didYouMean(verb, Object.keys(VERBS), 'test or probe')}`,
     );
   },
 };

@@ -2,7 +2,7 @@
 // contract. Its options, its help and what is checked before anything is sent all come from there.
 
 import { mustExpire, COMMANDS, isCommandName, PLANNED_COMMANDS, type CommandName } from '../commands/contract.ts';
-import { nearest } from '../domain/words.ts';
+import { meantWord } from '../domain/words.ts';
 import { systemClock } from '../ops/clock.ts';
 import { CHANNEL_OPTIONS, readInput, timeoutOf, type Envelope } from './channel.ts';
 import { openChannel } from './open-channel.ts';
@@ -84,10 +84,8 @@ function commandName(resource: string, verb: string): CommandName {
   if (isCommandName(name)) return name;
   if (PLANNED_COMMANDS.has(name)) throw new UsageError(`${resource} ${verb} is not in this version`);
   const verbs = verbsOf(resource);
-  const meant = nearest(verb, verbs);
-  throw new UsageError(
-    `${resource} has no verb ${verb}.${meant === null ? '' : ` Did you mean ${meant}?`} It has ${verbs.join(', ')}`,
-  );
+  const meant = meantWord(verb, verbs);
+  throw new UsageError(`${resource} has no verb ${verb}.${meant === '' ? '' : ` ${meant}`} It has ${verbs.join(', ')}`);
 }
 
 const commandNames = (): CommandName[] => Object.keys(COMMANDS).filter(isCommandName);

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { portOpener } from '../../drivers/serial-port.ts';
 import { OperatingError } from '../domain/errors.ts';
-import { nearest } from '../domain/words.ts';
+import { meantWord } from '../domain/words.ts';
 import { systemClock } from '../ops/clock.ts';
 import { openControlServer, type ControlServer } from '../ops/control-socket.ts';
 import { systemRandom } from '../ops/random.ts';
@@ -131,9 +131,9 @@ const isFor = (device: Device, option: string): boolean => option === 'socket' |
 function deviceNamed(name: string): Device {
   const device = memberOf(DEVICES, name);
   if (device !== undefined) return device;
-  const meant = nearest(name, Object.keys(DEVICES));
+  const meant = meantWord(name, Object.keys(DEVICES));
   throw new UsageError(
-    `there is no simulated ${name}.${meant === null ? '' : ` Did you mean ${meant}?`} There are ${Object.keys(DEVICES).join(', ')}`,
+    `there is no simulated ${name}.${meant === '' ? '' : ` ${meant}`} There are ${Object.keys(DEVICES).join(', ')}`,
   );
 }
 

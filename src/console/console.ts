@@ -11,7 +11,7 @@ import type { Operations } from '../domain/operations.ts';
 import { quoted } from '../domain/outside-text.ts';
 import type { Clock } from '../domain/ports.ts';
 import type { Site } from '../domain/site.ts';
-import { nearest } from '../domain/words.ts';
+import { didYouMean } from '../domain/words.ts';
 import type { ClockTrust } from '../ops/clock-trust.ts';
 import type { ControlContext } from '../ops/control-socket.ts';
 import type { ControlRequest } from '../ops/control-protocol.ts';
@@ -74,10 +74,9 @@ export class Console {
       });
     }
     const known = [...Object.keys(this.#handlers), ...Object.keys(this.#options.agent.operations)];
-    const meant = nearest(request.kind, known);
     throw new OperatingError(
       'unknown_command',
-      `no request is called ${quoted(request.kind)}: ${meant === null ? `there are ${known.join(', ')}` : `did you mean ${meant}?`}`,
+      `no request is called ${quoted(request.kind)}: ${didYouMean(request.kind, known)}`,
     );
   };
 

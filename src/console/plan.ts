@@ -6,7 +6,7 @@ import type { Clock, Device } from '../domain/ports.ts';
 import { quoted } from '../domain/outside-text.ts';
 import type { Site } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
-import { nearest } from '../domain/words.ts';
+import { didYouMean } from '../domain/words.ts';
 import type { ControlRequest } from '../ops/control-protocol.ts';
 import type { Store } from '../store/store.ts';
 import { describePlan, type PlannedChange } from '../sync/describe.ts';
@@ -52,10 +52,10 @@ function chosen(site: Site, wanted: unknown): readonly string[] {
   if (known.includes(wanted)) return [wanted];
   if (site.controllers.includes(wanted))
     throw new OperatingError('not_supported', `controller ${wanted} holds no credentials`);
-  const meant = nearest(wanted, known);
+  const otherwise = known.length === 0 ? 'there are none that hold credentials' : undefined;
   throw new OperatingError(
     'controller_not_found',
-    `there is no controller ${quoted(wanted)}${meant === null ? `: there are ${known.join(', ') || 'none that hold credentials'}` : `: did you mean ${meant}?`}`,
+    `there is no controller ${quoted(wanted)}: ${didYouMean(wanted, known, otherwise)}`,
   );
 }
 

@@ -6,7 +6,7 @@ import { OperatingError } from '../domain/errors.ts';
 import { quoted } from '../domain/outside-text.ts';
 import type { Clock } from '../domain/ports.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
-import { nearest } from '../domain/words.ts';
+import { didYouMean } from '../domain/words.ts';
 import type { ControlRequest } from '../ops/control-protocol.ts';
 import { eventJson } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
@@ -141,9 +141,5 @@ function unknownName(
   known: readonly string[],
   type: 'acs_entrance_not_found' | 'acs_encoder_not_found',
 ): OperatingError {
-  const meant = nearest(name, known);
-  return new OperatingError(
-    type,
-    `there is no ${kind} ${quoted(name)}${meant === null ? `: there are ${known.join(', ') || 'none'}` : `: did you mean ${meant}?`}`,
-  );
+  return new OperatingError(type, `there is no ${kind} ${quoted(name)}: ${didYouMean(name, known)}`);
 }

@@ -184,6 +184,18 @@ export function nearest(word: string, candidates: readonly string[]): string | n
   return best?.candidate ?? null;
 }
 
+/** The question whether that was meant, where a candidate is near; else what may be written, or `otherwise`. */
+export function didYouMean(word: string, candidates: readonly string[], otherwise?: string): string {
+  const meant = nearest(word, candidates);
+  return meant === null ? (otherwise ?? `there are ${candidates.join(', ') || 'none'}`) : `did you mean ${meant}?`;
+}
+
+/** The same as a sentence; empty where no candidate is near. */
+export function meantWord(word: string, candidates: readonly string[]): string {
+  const meant = nearest(word, candidates);
+  return meant === null ? '' : `Did you mean ${meant}?`;
+}
+
 /** Insertions, deletions, replacements and swaps of neighbours that lead from one to the other. */
 function editDistance(a: string, b: string): number {
   let before: number[] = [];

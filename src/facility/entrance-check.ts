@@ -7,7 +7,7 @@ import type { Capabilities } from '../domain/ports.ts';
 import { PULSE_MAX_MS, PULSE_MIN_MS, type EntranceKind } from './entrance-schema.ts';
 import type { Report } from './report.ts';
 import { isMapping, valueAt } from './shape.ts';
-import { nearest, printable } from '../domain/words.ts';
+import { meantWord, printable } from '../domain/words.ts';
 import { keyText } from './report.ts';
 import type { KeyPath } from './yaml-source.ts';
 
@@ -100,9 +100,8 @@ function controllerAt(context: Context, name: string, path: KeyPath): Capabiliti
 }
 
 export function whichName(name: string, names: readonly string[], section: string): string {
-  const meant = nearest(name, names);
-  if (meant !== null) return `Did you mean ${meant}?`;
-  return names.length === 0 ? `Add it under ${section}.` : `Under ${section} there are: ${names.join(', ')}.`;
+  const known = names.length === 0 ? `Add it under ${section}.` : `Under ${section} there are: ${names.join(', ')}.`;
+  return meantWord(name, names) || known;
 }
 
 /** The key of the file's section that names a controller and one of its outputs or inputs. */

@@ -18,7 +18,7 @@ import { whyUnread } from './file-errors.ts';
 import { assumedShape, isMapping, readShape, section, valueAt } from './shape.ts';
 import { NAME_FORM, NAME_WORDS } from './values.ts';
 import { quoted, readText as readTextOf } from '../domain/outside-text.ts';
-import { nearest } from '../domain/words.ts';
+import { meantWord } from '../domain/words.ts';
 import { readYaml, type KeyPath } from './yaml-source.ts';
 
 export type Loaded = {
@@ -135,10 +135,10 @@ class Reader {
       this.#report.error(path, 'this key is missing', `Add driver: one of ${names.join(', ')}.`, 'key');
       return;
     }
-    const meant = typeof driver === 'string' ? nearest(driver, names) : null;
+    const meant = typeof driver === 'string' ? meantWord(driver, names) : '';
     const what =
       typeof driver === 'string' ? `there is no driver "${quoted(driver)}"` : 'a driver is named by its name';
-    this.#report.error(path, what, meant === null ? `Drivers are: ${names.join(', ')}.` : `Did you mean ${meant}?`);
+    this.#report.error(path, what, meant || `Drivers are: ${names.join(', ')}.`);
   }
 
   /** One bus for each physical line: two that open the same port would take each other's answers. */

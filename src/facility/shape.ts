@@ -4,7 +4,7 @@
 import type { z } from 'zod';
 import { nearestForm, plainPath, UNWORDED } from '../domain/wording.ts';
 import { isSecretPath, type Report } from './report.ts';
-import { example, expectation, keysOf, nearest, nodeAt, shown, textOf, writtenForm } from '../domain/words.ts';
+import { example, expectation, keysOf, meantWord, nodeAt, shown, textOf, writtenForm } from '../domain/words.ts';
 import type { SchemaNode } from '../domain/words.ts';
 import type { KeyPath } from './yaml-source.ts';
 import { memberOf } from '../domain/named.ts';
@@ -111,8 +111,8 @@ function remedy(section: Section, inner: KeyPath, issue: Issue, node: SchemaNode
   const own = issue.code === 'custom' ? textOf(issue.params?.['remedy']) : null;
   if (own !== null) return own;
   const found = valueAt(section.value, inner);
-  const meant = typeof found === 'string' ? nearest(found, choicesOf(node)) : null;
-  if (meant !== null) return `Did you mean ${meant}?`;
+  const meant = typeof found === 'string' ? meantWord(found, choicesOf(node)) : '';
+  if (meant !== '') return meant;
   const key = [...section.path, ...inner].findLast((step) => typeof step === 'string') ?? '';
   return `${forExample(key, node, 'Write')}${sentence(node)}`.trim() || `Write ${expectation(node)}.`;
 }
@@ -149,12 +149,12 @@ function reportUnknownKey(section: Section, inner: KeyPath, key: string): void {
   }
   const { keys: more = [], of: hints = {} } = inner.length === 0 ? section.hints : {};
   const keys = [...more, ...keysOf(nodeAt(section.node, inner))];
-  const meant = nearest(key, keys);
+  const meant = meantWord(key, keys);
   const hint = memberOf(hints, key);
   section.report.unknownKey(
     [...path, key],
     `unknown key "${quoted(key)}"`,
-    hint ?? `${meant === null ? '' : `Did you mean ${meant}? `}Keys here: ${keys.join(', ')}.`,
+    hint ?? `${meant} Keys here: ${keys.join(', ')}.`.trim(),
   );
 }
 

@@ -2,7 +2,7 @@
 
 import { OperatingError } from '../../domain/errors.ts';
 import { memberOf } from '../../domain/named.ts';
-import { nearest } from '../../domain/words.ts';
+import { didYouMean } from '../../domain/words.ts';
 import type { Actions, PlayedDevice } from './played.ts';
 import { parseUnits, unitsText } from './units.ts';
 
@@ -90,10 +90,5 @@ async function act(device: PlayedDevice | undefined, word: string, words: readon
   const actions = device?.actions ?? {};
   const action = memberOf(actions, word);
   if (action !== undefined) return await action.run(words);
-  const known = Object.keys(actions);
-  const meant = nearest(word, known);
-  throw new OperatingError(
-    'invalid_input',
-    `it knows no ${word}: ${meant === null ? `there are ${known.join(', ')}` : `did you mean ${meant}?`}`,
-  );
+  throw new OperatingError('invalid_input', `it knows no ${word}: ${didYouMean(word, Object.keys(actions))}`);
 }

@@ -6,7 +6,7 @@ import { eventTypes, isEventType } from '../../domain/events.ts';
 import { UUID_FORM } from '../../domain/ids.ts';
 import { PIN_FORM } from '../../domain/pin.ts';
 import { MOST_RANGES, parseRanges, WEEKDAYS } from '../../domain/schedule.ts';
-import { nearest } from '../../domain/words.ts';
+import { didYouMean } from '../../domain/words.ts';
 import { holidaysOf, weekOf } from '../schedule-params.ts';
 
 const ID_WANTED = 'an id in the form of a UUID, e.g. 33333333-3333-3333-3333-333333333333';
@@ -118,10 +118,10 @@ export const eventType = z
   .max(100)
   .superRefine((type, context) => {
     if (isEventType(type)) return;
-    const meant = nearest(type.slice(0, 64), eventTypes());
+    const meant = didYouMean(type.slice(0, 64), eventTypes(), 'docs/mqtt-api.md lists them');
     context.addIssue({
       code: 'custom',
-      message: `no such type of event${meant === null ? '; docs/mqtt-api.md lists them' : `: did you mean ${meant}?`}`,
+      message: `no such type of event: ${meant}`,
       input: type,
     });
   });
