@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { COMMANDS, isCommandName, type CommandName } from '../commands/contract.ts';
 import { envelope } from '../commands/contract/envelope.ts';
 import type { CommandSpec } from '../commands/contract/spec.ts';
+import { resultCatalogue } from '../commands/contract/results.ts';
 import { ERROR_TYPES } from '../domain/errors.ts';
 import { eventCatalogue, eventTypes, type EventType } from '../domain/events.ts';
 import { stateCatalogue } from '../domain/states.ts';
@@ -44,7 +45,7 @@ const nameOfReply = (name: CommandName): string => `${nameOfCommand(name)}.reply
  * As a part of a larger document: without what only says again what `format` says, at length, and with any JSON where a
  * form holds itself.
  */
-const withoutDialect = ({ $schema: _, definitions: __, ...schema }: SchemaNode): Json => lean(schema) as Json;
+const withoutDialect = ({ $schema: _, definitions: __, id: ___, ...schema }: SchemaNode): Json => lean(schema) as Json;
 
 function lean(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(lean);
@@ -86,7 +87,7 @@ function replyMessage(name: CommandName): Json {
     properties: {
       command_id: id,
       ok: { const: true },
-      result: { type: 'object', description: COMMANDS[name].result },
+      result: resultForm(name),
     },
   };
   return {
@@ -95,6 +96,24 @@ function replyMessage(name: CommandName): Json {
     payload: { oneOf: [ok, ref('components/schemas/failed')] },
   };
 }
+
+/** The result of a command, with what several results hold as parts of their own. */
+function resultForm(name: CommandName): Json {
+  const form = z.toJSONSchema(resultCatalogue()[name], DRAFT);
+  return withoutDialect(pointing(form) as SchemaNode);
+}
+
+/** What results hold in common, each part once. */
+function resultParts(): Json {
+  const forms = Object.values(resultCatalogue()).map((result) => z.toJSONSchema(result, DRAFT));
+  const parts = forms.flatMap(({ definitions }) => Object.entries(definitions ?? {}));
+  return Object.fromEntries(
+    parts.map(([name, part]) => [name, withoutDialect(pointing(part as object) as SchemaNode)]),
+  );
+}
+
+const pointing = (form: object): unknown =>
+  JSON.parse(JSON.stringify(form).replaceAll('"#/definitions/', '"#/components/schemas/'));
 
 const failed: Json = {
   type: 'object',
@@ -216,7 +235,7 @@ export function asyncApi(): Json {
         controller: { description: 'the name in the facility file' },
         bus: { description: 'the name in the facility file' },
       },
-      schemas: { failed, event_stub: eventStub },
+      schemas: { ...resultParts(), failed, event_stub: eventStub },
       messages: {
         ...Object.fromEntries(commands.map((name) => [nameOfCommand(name), commandMessage(name)])),
         ...Object.fromEntries(commands.map((name) => [nameOfReply(name), replyMessage(name)])),

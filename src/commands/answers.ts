@@ -7,6 +7,8 @@ import { cut, quotedPath } from '../domain/outside-text.ts';
 import { complaintsOf, UNWORDED } from '../domain/wording.ts';
 import type { Answer } from '../store/journal.ts';
 import { isStorageError } from '../store/transactions.ts';
+import type { CommandName } from './contract.ts';
+import { resultText } from './contract/results.ts';
 import { complaintText } from '../domain/complaints.ts';
 
 const MOST_TOLD = 10;
@@ -18,6 +20,10 @@ export const bounded = ({ type, message, path }: ApiError, most = MOST_MESSAGE):
   path === undefined
     ? { type, message: cut(message, most) }
     : { type, message: cut(message, most), path: quotedPath(path) };
+
+/** What is answered when it was done. */
+export const okJson = (commandId: string, name: CommandName, result: object): string =>
+  `{"command_id":${JSON.stringify(commandId)},"ok":true,"result":${resultText(name, result)}}`;
 
 export const errorJson = (commandId: string | null, error: ApiError): string =>
   JSON.stringify({ command_id: commandId, ok: false, error: bounded(error) });

@@ -6,9 +6,10 @@ import type { ApiError } from '../domain/errors.ts';
 import { OperatingError } from '../domain/errors.ts';
 import type { JournalRow, NewEntry } from '../store/journal.ts';
 import { COMMANDS } from './contract.ts';
-import { apiErrorOf, bounded, errorJson, readParams } from './answers.ts';
+import { apiErrorOf, bounded, errorJson, okJson, readParams } from './answers.ts';
+import type { ResultOf } from './contract/results.ts';
 import { NOW } from './handlers.ts';
-import type { Asker, Outcome, Room } from './room.ts';
+import type { Asker, Room } from './room.ts';
 
 const SLICE_MS = 2;
 /**
@@ -21,7 +22,8 @@ const MOST_REPLY_BYTES = 126 * 1024;
 const SHORT_MESSAGE = 60;
 
 type Operation = { op: 'create' | 'update' | 'delete'; params: Record<string, unknown> };
-type Result = { ok: true; acs_credential?: unknown } | { ok: false; error: ApiError };
+type Result = ResultOf<'credentials/apply'>['results'][number];
+type Shown = NonNullable<Extract<Result, { ok: true }>['acs_credential']>;
 /**
  * `stale`: why only what takes access away is done; kept, for the number of the command is taken down with the first
  * slice.
@@ -194,12 +196,10 @@ export class Apply {
       const run = NOW[`credentials/${operation.op}`];
       if (run === undefined) throw new OperatingError('unknown_command', `${operation.op} is not an operation`);
       const call = { nowMs: clock.nowMs(), commandId: this.#entry.commandId, asker: this.#asker };
-      const outcome: Outcome = store.attempt(() => run(this.#room, operation.params, call));
-      const { acs_credential } = outcome.result;
+      const outcome = store.attempt(() => run(this.#room, operation.params, call));
+      const credential = 'acs_credential' in outcome.result ? outcome.result.acs_credential : null;
       progress.results.push(
-        acs_credential === undefined
-          ? { ok: true }
-          : { ok: true, acs_credential: isShort ? shortened(acs_credential) : acs_credential },
+        credential === null ? { ok: true } : { ok: true, acs_credential: isShort ? shortened(credential) : credential },
       );
       progress.hasCode ||= outcome.hasCode === true;
       for (const controller of outcome.wake ?? []) this.#wake.add(controller);
@@ -212,34 +212,21 @@ export class Apply {
     }
   }
 
-  #reply(progress: Progress): string {
-    const whole = JSON.stringify({
-      command_id: this.#entry.commandId,
-      ok: true,
-      result: { results: progress.results },
-    });
+  #reply({ results }: Progress): string {
+    const whole = this.#answer({ results });
     if (Buffer.byteLength(whole) <= MOST_REPLY_BYTES) return whole;
-    const results = progress.results.map((result) =>
-      result.ok ? { ...result, acs_credential: shortened(result.acs_credential) } : result,
+    const short = results.map((result) =>
+      result.ok && result.acs_credential !== undefined
+        ? { ...result, acs_credential: shortened(result.acs_credential) }
+        : result,
     );
-    const shorter = JSON.stringify({
-      command_id: this.#entry.commandId,
-      ok: true,
-      result: { results, is_shortened: true },
-    });
+    const shorter = this.#answer({ results: short, is_shortened: true });
     if (Buffer.byteLength(shorter) <= MOST_REPLY_BYTES) return shorter;
-    return JSON.stringify({
-      command_id: this.#entry.commandId,
-      ok: true,
-      result: {
-        results: results.map((result) =>
-          result.ok
-            ? result
-            : { ok: false, error: { ...bounded(result.error, SHORT_MESSAGE), path: result.error.path?.slice(0, 3) } },
-        ),
-        is_shortened: true,
-      },
-    });
+    return this.#answer({ results: short.map(shortest), is_shortened: true });
+  }
+
+  #answer(result: ResultOf<'credentials/apply'>): string {
+    return okJson(this.#entry.commandId, 'credentials/apply', result);
   }
 
   #durably(fn: () => void): void {
@@ -249,8 +236,13 @@ export class Apply {
 }
 
 /** What a caller cannot find out otherwise: the id, and a code that is shown only here. */
-function shortened(credential: unknown): unknown {
-  if (typeof credential !== 'object' || credential === null) return credential;
-  const { acs_credential_id, code } = credential as { acs_credential_id?: unknown; code?: unknown };
+function shortened({ acs_credential_id, code }: Shown): Shown {
   return code === null || code === undefined ? { acs_credential_id } : { acs_credential_id, code };
+}
+
+function shortest(result: Result): Result {
+  if (result.ok) return result;
+  const { error } = result;
+  const { type, message } = bounded({ type: error.type, message: error.message }, SHORT_MESSAGE);
+  return { ok: false, error: { type, message, ...(error.path === undefined ? {} : { path: error.path.slice(0, 3) }) } };
 }

@@ -2,13 +2,14 @@
 
 import { OperatingError, refused } from '../domain/errors.ts';
 import type { ParamsOf } from './contract.ts';
-import type { Call, ControllerView, Outcome, Room } from './room.ts';
+import type { Call, ControllerView, Outcome, Room, Work } from './room.ts';
+import type { Controller } from './contract/results.ts';
 import { AT_ONCE, type TargetRow } from '../store/targets.ts';
 import { findCredential } from './found.ts';
 import { recordChange } from './trace.ts';
 import { iso } from '../domain/iso.ts';
 
-export function getController(room: Room, params: ParamsOf<'controllers/get'>): Outcome {
+export function getController(room: Room, params: ParamsOf<'controllers/get'>): Outcome<'controllers/get'> {
   const view = findController(room, params.controller);
   const foreign = view.slots === null ? [] : room.store.targets.foreign(view.name, MOST_FOREIGN_SHOWN);
   const foreignSlots = foreign.map(({ slot, first_seen_at: at }) => ({ slot, first_seen_at: iso(at) }));
@@ -19,14 +20,11 @@ export function getController(room: Room, params: ParamsOf<'controllers/get'>): 
   };
 }
 
-export function listControllers(room: Room): Outcome {
+export function listControllers(room: Room): Outcome<'controllers/list'> {
   return { result: { controllers: room.controllers.list().map(controllerObject) } };
 }
 
-export function prepareResync(
-  room: Room,
-  params: ParamsOf<'controllers/resync'>,
-): () => Promise<{ result: Record<string, unknown> }> {
+export function prepareResync(room: Room, params: ParamsOf<'controllers/resync'>): Work<'controllers/resync'> {
   const controller = findController(room, params.controller);
   if (controller.slots === null)
     throw new OperatingError('not_supported', `controller ${controller.name} holds no credentials`, [
@@ -37,7 +35,11 @@ export function prepareResync(
 }
 
 /** The slot is ours from here on, durably; the controller is brought to it like to anything else it should hold. */
-export function adoptSlot(room: Room, params: ParamsOf<'controllers/adopt_slot'>, call: Call): Outcome {
+export function adoptSlot(
+  room: Room,
+  params: ParamsOf<'controllers/adopt_slot'>,
+  call: Call,
+): Outcome<'controllers/adopt_slot'> {
   const { store } = room;
   const { controller, slot, acs_credential_id: credentialId = null } = params;
   if (findController(room, controller).slots === null)
@@ -93,7 +95,7 @@ function findController(room: Room, name: string): ControllerView {
 }
 
 /** Also the retained state of the controller. */
-export function controllerObject(view: ControllerView): Record<string, unknown> {
+export function controllerObject(view: ControllerView): Controller {
   const { status } = view;
   const { counters } = status;
   return {

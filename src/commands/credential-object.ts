@@ -8,10 +8,13 @@ import { storedJson, storedObject } from '../store/stored-json.ts';
 import type { TargetRow } from '../store/targets.ts';
 import type { UserRow } from '../store/users.ts';
 import type { Room } from './room.ts';
+import type { AcsCredential } from './contract/results.ts';
 import { uselessness } from './useless.ts';
 import { iso } from '../domain/iso.ts';
 
-type Notice = { created_at: string | null; message: string } & Record<string, unknown>;
+type Failure = AcsCredential['errors'][number];
+type Warning = AcsCredential['warnings'][number];
+type Mutation = AcsCredential['pending_mutations'][number];
 
 /** What a handler has at hand already; everything else is read. */
 export type Known = {
@@ -27,7 +30,7 @@ export function credentialObject(
   row: CredentialRow,
   shownCode: string | null = null,
   known: Known | null = null,
-): Record<string, unknown> {
+): AcsCredential {
   const { store } = room;
   const targets = known?.targets ?? store.targets.ofCredential(row.credential_key);
   const canonical = known === null ? openCard(store, row) : known.card;
@@ -53,7 +56,7 @@ export function credentialObject(
     issued_at: iso(row.issued_at),
     is_latest_desired_state_synced_with_provider: isSynced(row, targets),
     latest_desired_state_synced_with_provider_at: iso(row.synced_at),
-    is_multi_phone_sync_credential: opaque['is_multi_phone_sync_credential'] === true,
+    is_multi_phone_sync_credential: opaque.is_multi_phone_sync_credential === true,
     parent_acs_credential_id: null,
     is_one_time_use: row.is_one_time_use === 1,
     used_at: iso(row.used_at),
@@ -108,12 +111,25 @@ function isSynced(row: CredentialRow, targets: readonly TargetRow[]): boolean {
   return row.user_key !== null && row.synced_at !== null && targets.every(isOnDevice);
 }
 
-const opaqueOf = (row: CredentialRow): Record<string, unknown> => storedObject(row.opaque);
+/** What was checked when it came, and is only kept. */
+type Opaque = Partial<
+  Pick<
+    AcsCredential,
+    | 'user_identity_id'
+    | 'is_multi_phone_sync_credential'
+    | 'credential_manager_acs_system_id'
+    | 'visionline_metadata'
+    | 'salto_space_metadata'
+    | 'assa_abloy_vostio_metadata'
+    | 'hotek_metadata'
+  >
+>;
+const opaqueOf = (row: CredentialRow): Opaque => storedObject(row.opaque);
 
 const defaultName = (row: CredentialRow, name: string | null): string =>
   `${row.access_method === 'card' ? 'Card' : 'Code'}${name === null ? '' : ` of ${name}`}`;
 
-function failure(target: TargetRow, row: CredentialRow): Notice {
+function failure(target: TargetRow, row: CredentialRow): Failure {
   return {
     error_code: target.error_type ?? 'failed_to_set_on_device',
     message: target.error_message ?? `It could not be set on ${target.controller}.`,
@@ -122,7 +138,7 @@ function failure(target: TargetRow, row: CredentialRow): Notice {
   };
 }
 
-function tampered(store: Store, row: CredentialRow): Notice[] {
+function tampered(store: Store, row: CredentialRow): Failure[] {
   const found = store.credentials.withUser(row.credential_key);
   if (found === undefined) return [];
   const { seals, reach } = store;
@@ -132,9 +148,9 @@ function tampered(store: Store, row: CredentialRow): Notice[] {
   return [{ error_code: 'storage_tampered', message, created_at: iso(row.created_at) }];
 }
 
-function warnings(row: CredentialRow, targets: readonly TargetRow[]): Notice[] {
+function warnings(row: CredentialRow, targets: readonly TargetRow[]): Warning[] {
   const created_at = iso(row.created_at);
-  const found: Notice[] = [];
+  const found: Warning[] = [];
   const waiting = targets.filter((target) => !isOnDevice(target)).map((target) => target.controller);
   if (row.user_key !== null && waiting.length > 0 && row.invalidated_at === null) {
     found.push({ warning_code: 'waiting_to_be_issued', message: `Not yet on ${waiting.join(', ')}.`, created_at });
@@ -149,9 +165,9 @@ function warnings(row: CredentialRow, targets: readonly TargetRow[]): Notice[] {
   return found;
 }
 
-function mutations(row: CredentialRow, targets: readonly TargetRow[]): Notice[] {
+function mutations(row: CredentialRow, targets: readonly TargetRow[]): Mutation[] {
   const created_at = iso(row.created_at);
-  const found: Notice[] = [];
+  const found: Mutation[] = [];
   if (targets.some((target) => target.state === 'writing')) {
     found.push({
       mutation_code: row.issued_at === null ? 'creating' : 'updating',

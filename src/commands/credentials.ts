@@ -28,7 +28,7 @@ type Window = { starts: number | null; ends: number | null };
 /** A start of just now was meant to be now: the command took a moment. */
 const JUST_NOW_MS = 60_000;
 
-export function createCredential(room: Room, params: CreateParams, call: Call): Outcome {
+export function createCredential(room: Room, params: CreateParams, call: Call): Outcome<'credentials/create'> {
   const { store } = room;
   const factor = wantedFactor(params);
   const acsCredentialId = params.acs_credential_id ?? room.random.uuid();
@@ -138,7 +138,7 @@ function repeatCreate(
   factor: Factor,
   user: UserRow,
   entrances: readonly SiteEntrance[] | null,
-): Outcome {
+): Outcome<'credentials/create'> {
   const { store } = room;
   const given = factor.given(room, params);
   const listed = store.ownLists.of(existing.credential_key).map((entrance) => entrance.entrance_key);
@@ -163,7 +163,7 @@ function repeatCreate(
   );
 }
 
-export function updateCredential(room: Room, params: UpdateParams, call: Call): Outcome {
+export function updateCredential(room: Room, params: UpdateParams, call: Call): Outcome<'credentials/update'> {
   const { store } = room;
   const row = findCredential(room, params.acs_credential_id);
   const changed: CredentialRow = { ...row };
@@ -256,7 +256,11 @@ const idsOf = (
 const ownerIdOf = (room: Room, row: CredentialRow): string | null =>
   row.user_key === null ? null : (room.store.users.byKey(row.user_key)?.acs_user_id ?? null);
 
-export function deleteCredential(room: Room, params: ParamsOf<'credentials/delete'>, call: Call): Outcome {
+export function deleteCredential(
+  room: Room,
+  params: ParamsOf<'credentials/delete'>,
+  call: Call,
+): Outcome<'credentials/delete'> {
   const { store } = room;
   const row = store.credentials.byId(params.acs_credential_id);
   if (row === undefined) {
@@ -273,11 +277,15 @@ export function deleteCredential(room: Room, params: ParamsOf<'credentials/delet
   return { result: {}, wake };
 }
 
-export function getCredential(room: Room, params: ParamsOf<'credentials/get'>): Outcome {
+export function getCredential(room: Room, params: ParamsOf<'credentials/get'>): Outcome<'credentials/get'> {
   return { result: { acs_credential: credentialObject(room, findCredential(room, params.acs_credential_id)) } };
 }
 
-export function listCredentials(room: Room, params: ParamsOf<'credentials/list'>, call: Call): Outcome {
+export function listCredentials(
+  room: Room,
+  params: ParamsOf<'credentials/list'>,
+  call: Call,
+): Outcome<'credentials/list'> {
   const userKey = params.acs_user_id === undefined ? null : findUser(room, params.acs_user_id).user_key;
   const rows = room.store.credentials.list({
     after: readPage(params.page_cursor),
@@ -298,7 +306,11 @@ export function listCredentials(room: Room, params: ParamsOf<'credentials/list'>
   };
 }
 
-export function assignCredential(room: Room, params: ParamsOf<'credentials/assign'>, call: Call): Outcome {
+export function assignCredential(
+  room: Room,
+  params: ParamsOf<'credentials/assign'>,
+  call: Call,
+): Outcome<'credentials/assign'> {
   const row = findCredential(room, params.acs_credential_id);
   const user = ownerOf(room, params);
   if (user === undefined)
@@ -309,7 +321,11 @@ export function assignCredential(room: Room, params: ParamsOf<'credentials/assig
   return reassign(room, row, user.user_key, call);
 }
 
-export function unassignCredential(room: Room, params: ParamsOf<'credentials/unassign'>, call: Call): Outcome {
+export function unassignCredential(
+  room: Room,
+  params: ParamsOf<'credentials/unassign'>,
+  call: Call,
+): Outcome<'credentials/unassign'> {
   const row = findCredential(room, params.acs_credential_id);
   const named = ownerOf(room, params);
   if (named !== undefined && row.user_key !== null && row.user_key !== named.user_key) {
@@ -318,7 +334,7 @@ export function unassignCredential(room: Room, params: ParamsOf<'credentials/una
   return reassign(room, row, null, call);
 }
 
-function reassign(room: Room, row: CredentialRow, userKey: number | null, call: Call): Outcome {
+function reassign(room: Room, row: CredentialRow, userKey: number | null, call: Call): Outcome<'credentials/assign'> {
   if (row.user_key === userKey) return { result: { acs_credential: credentialObject(room, row) }, isSecret: true };
   const changed = { ...row, user_key: userKey, synced_at: null };
   room.store.digest.track('credential', row.acs_credential_id, () => room.store.credentials.update(changed));
@@ -339,7 +355,7 @@ function reassign(room: Room, row: CredentialRow, userKey: number | null, call: 
 export function listAccessibleEntrances(
   room: Room,
   params: ParamsOf<'credentials/list_accessible_entrances'>,
-): Outcome {
+): Outcome<'credentials/list_accessible_entrances'> {
   const row = findCredential(room, params.acs_credential_id);
   const entrances = row.user_key === null ? [] : room.store.reach.entrancesOf(row);
   return {

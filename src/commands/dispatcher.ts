@@ -11,9 +11,9 @@ import { isFull } from '../store/guard.ts';
 import { isStorageError, type GroupHooks } from '../store/transactions.ts';
 import type { Store } from '../store/store.ts';
 import type { Answer, JournalRow, NewEntry } from '../store/journal.ts';
-import { apiErrorOf, bounded, errorJson, failure } from './answers.ts';
+import { apiErrorOf, bounded, errorJson, failure, okJson } from './answers.ts';
 import { Apply } from './apply.ts';
-import { COMMANDS, mustExpire } from './contract.ts';
+import { COMMANDS, mustExpire, type CommandName } from './contract.ts';
 import type { Envelope } from './contract/envelope.ts';
 import { timeRefusal } from './expiry.ts';
 import type { Answerer, Failure, Incoming, Reply } from './incoming.ts';
@@ -21,7 +21,7 @@ import { LATER, NOW } from './handlers.ts';
 import { readCommand, type Parsed, type Rejected } from './intake.ts';
 import { DISK_FAILS, HeldCommands, NOT_DONE_YET, STORAGE_FULL, takesAway, type HeldCommand } from './no-room.ts';
 import { RejectionBudget } from './rejections.ts';
-import type { Asker, Outcome, Room } from './room.ts';
+import type { Asker, Outcome, Room, Work } from './room.ts';
 import { followStream, streamMayRefuse, streamRefusal } from './streams.ts';
 
 export type DispatcherOptions = {
@@ -338,7 +338,7 @@ export class Dispatcher {
         COMMANDS[name].kind === 'reads'
           ? run(this.#room, envelope.params, call)
           : store.attempt(() => run(this.#room, envelope.params, call));
-      const json = JSON.stringify({ command_id: commandId, ok: true, result: outcome.result });
+      const json = okJson(commandId, name, outcome.result);
       return {
         json,
         answer: {
@@ -365,7 +365,7 @@ export class Dispatcher {
       this.#store(incoming, parsed, stale, nowMs, answer, failed);
       return;
     }
-    let work: ReturnType<typeof prepare>;
+    let work: Work;
     try {
       const asker = askerOf(incoming, parsed.envelope);
       work = prepare(this.#room, parsed.envelope.params, { nowMs, commandId, asker });
@@ -376,7 +376,7 @@ export class Dispatcher {
     const waiters: Waiter[] = [{ incoming, answer }];
     this.#running.set(commandId, waiters);
     const hooks: GroupHooks = {
-      committed: () => void this.#carryOut(commandId, waiters, work),
+      committed: () => void this.#carryOut(commandId, waiters, parsed.name, work),
       rolledBack: (error) => {
         this.#running.delete(commandId);
         failed(error);
@@ -388,17 +388,10 @@ export class Dispatcher {
     }, hooks);
   }
 
-  async #carryOut(
-    commandId: string,
-    waiters: readonly Waiter[],
-    work: () => Promise<{ result: Record<string, unknown> } | { error: ApiError }>,
-  ): Promise<void> {
+  async #carryOut(commandId: string, waiters: readonly Waiter[], name: CommandName, work: Work): Promise<void> {
     const { store, clock, log } = this.#room;
     const done = await work().catch((error: unknown) => ({ error: outcomeError(error, log) }));
-    const json =
-      'error' in done
-        ? errorJson(commandId, done.error)
-        : JSON.stringify({ command_id: commandId, ok: true, result: done.result });
+    const json = 'error' in done ? errorJson(commandId, done.error) : okJson(commandId, name, done.result);
     const finish = (): void => {
       this.#running.delete(commandId);
       for (const { incoming, answer } of waiters) answer(this.#replyTo(incoming, commandId, json, true));

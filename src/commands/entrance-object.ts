@@ -3,12 +3,13 @@
 import { PIN_MAX_DIGITS, PIN_MIN_DIGITS } from '../domain/pin.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { Room } from './room.ts';
+import type { AcsEntrance } from './contract/results.ts';
 
 /** Also the retained state of the entrance. */
 export function entranceObject(
   room: Pick<Room, 'doors' | 'acsSystemId' | 'site'>,
   entrance: SiteEntrance,
-): Record<string, unknown> {
+): AcsEntrance {
   const state = room.doors.state(entrance);
   return {
     acs_entrance_id: entrance.acsEntranceId,
@@ -32,8 +33,10 @@ export function entranceObject(
   };
 }
 
+type CodeRules = Pick<AcsEntrance, 'supported_code_lengths' | 'code_constraints'>;
+
 /** What a code must be here, by Seam's names: by the controller that decides, else by the gateway. */
-function codeRules({ site }: Pick<Room, 'site'>, { factors, controller }: SiteEntrance): Record<string, unknown> {
+function codeRules({ site }: Pick<Room, 'site'>, { factors, controller }: SiteEntrance): CodeRules {
   if (factors === 'card') return { supported_code_lengths: [], code_constraints: [] };
   const slots = controller === null ? undefined : site.slotController(controller)?.slots;
   const all = Array.from({ length: PIN_MAX_DIGITS - PIN_MIN_DIGITS + 1 }, (_, i) => PIN_MIN_DIGITS + i);

@@ -2,21 +2,21 @@
 // doors.
 
 import { canonicalCard } from '../domain/card-formats.ts';
-import { OperatingError, type ApiError, refused } from '../domain/errors.ts';
+import { OperatingError, refused } from '../domain/errors.ts';
 import { fold } from '../domain/fold.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { ParamsOf } from './contract.ts';
 import { findCredential } from './found.ts';
 import { entranceObject } from './entrance-object.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
-import type { Asked, Call, Outcome, Room } from './room.ts';
+import type { Asked, Call, Outcome, Room, Work } from './room.ts';
 import { findUser } from './found.ts';
 
-export function getEntrance(room: Room, params: ParamsOf<'entrances/get'>): Outcome {
+export function getEntrance(room: Room, params: ParamsOf<'entrances/get'>): Outcome<'entrances/get'> {
   return { result: { acs_entrance: entranceObject(room, findEntrance(room, params.acs_entrance_id)) } };
 }
 
-export function listEntrances(room: Room, params: ParamsOf<'entrances/list'>, call: Call): Outcome {
+export function listEntrances(room: Room, params: ParamsOf<'entrances/list'>, call: Call): Outcome<'entrances/list'> {
   const opened =
     params.acs_credential_id === undefined
       ? null
@@ -83,11 +83,7 @@ function askedOf(room: Room, params: ParamsOf<'entrances/explain'>): Asked {
 }
 
 /** The effect of `entrances/unlock`: checked now, done behind the commit of its acceptance. */
-export function prepareUnlock(
-  room: Room,
-  params: ParamsOf<'entrances/unlock'>,
-  call: Call,
-): () => Promise<{ result: Record<string, unknown> } | { error: ApiError }> {
+export function prepareUnlock(room: Room, params: ParamsOf<'entrances/unlock'>, call: Call): Work<'entrances/unlock'> {
   const entrance = findEntrance(room, params.acs_entrance_id);
   if (entrance.strike === null)
     throw new OperatingError('not_supported', `entrance ${entrance.name} has no strike in the facility file`, [

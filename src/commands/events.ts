@@ -5,6 +5,9 @@ import { storedJson } from '../store/stored-json.ts';
 import type { ParamsOf } from './contract.ts';
 import { pageBytes } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
+import type { ResultOf } from './contract/results.ts';
+
+type EventShown = ResultOf<'events/list'>['events'][number];
 
 /** Rows looked at in one command, however few of them match `event_types`. */
 const MOST_ROWS = 2000;
@@ -12,7 +15,7 @@ const MOST_ROWS = 2000;
 export function listEvents(room: Room, params: ParamsOf<'events/list'>, { mostReplyBytes }: Call): Outcome {
   const mostBytes = pageBytes(mostReplyBytes);
   const wanted = params.event_types === undefined ? null : new Set(params.event_types);
-  const events: unknown[] = [];
+  const events: EventShown[] = [];
   let next = params.from_sequence;
   let bytes = 0;
   for (const row of room.store.events.after(params.from_sequence - 1, wanted === null ? params.limit : MOST_ROWS)) {
@@ -24,7 +27,7 @@ export function listEvents(room: Room, params: ParamsOf<'events/list'>, { mostRe
       const json = Buffer.byteLength(whole) > mostBytes ? eventStub(row) : whole;
       bytes += Buffer.byteLength(json) + 1;
       if (bytes > mostBytes && events.length > 0) break;
-      events.push(storedJson(json) ?? storedJson(eventStub(row)));
+      events.push((storedJson(json) ?? storedJson(eventStub(row))) as EventShown);
     }
     next = row.sequence + 1;
   }

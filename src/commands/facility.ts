@@ -6,11 +6,15 @@ import type { Call, Outcome, Room } from './room.ts';
 import { forgetStream } from './streams.ts';
 import { recordChange } from './trace.ts';
 
-export function digestFacility(room: Room): Outcome {
+export function digestFacility(room: Room): Outcome<'facility/digest'> {
   return { result: { revision: room.store.revision(), ...room.store.digest.read() } };
 }
 
-export function resetStream(room: Room, params: ParamsOf<'facility/reset_stream'>, call: Call): Outcome {
+export function resetStream(
+  room: Room,
+  params: ParamsOf<'facility/reset_stream'>,
+  call: Call,
+): Outcome<'facility/reset_stream'> {
   const { stream_id: id } = params;
   const last = forgetStream(room.store, id);
   if (last !== null) {

@@ -1,7 +1,6 @@
 // Which function carries out which command. `NOW` is done within one transaction, `LATER` is checked now and done
 // behind the commit of its acceptance.
 
-import type { ApiError } from '../domain/errors.ts';
 import { readParams } from './answers.ts';
 import { COMMANDS, type CommandName, type ParamsOf } from './contract.ts';
 import { adoptSlot, getController, listControllers, prepareResync } from './controllers.ts';
@@ -19,17 +18,13 @@ import { explainEntrance, getEntrance, listEntrances, prepareUnlock } from './en
 import { listEvents } from './events.ts';
 import { digestFacility, resetStream } from './facility.ts';
 import { createHoliday, deleteHoliday, getHoliday, listHolidays, updateHoliday } from './holidays.ts';
-import type { Call, Outcome, Room } from './room.ts';
+import type { Call, Outcome, Room, Work } from './room.ts';
 import { createSchedule, deleteSchedule, getSchedule, listSchedules, updateSchedule } from './schedules.ts';
 import { createUser, deleteUser, getUser, listUsers, suspendUser, unsuspendUser, updateUser } from './users.ts';
 import { OperatingError } from '../domain/errors.ts';
 
-type Now = (room: Room, params: unknown, call: Call) => Outcome;
-type Later = (
-  room: Room,
-  params: unknown,
-  call: Call,
-) => () => Promise<{ result: Record<string, unknown> } | { error: ApiError }>;
+type Now<N extends CommandName> = (room: Room, params: unknown, call: Call) => Outcome<N>;
+type Later<N extends CommandName> = (room: Room, params: unknown, call: Call) => Work<N>;
 
 /** Validates the parameters of `name`, then runs `handler` on what they mean. */
 function checked<N extends CommandName, R>(
@@ -49,7 +44,7 @@ function checked<N extends CommandName, R>(
   };
 }
 
-export const NOW: Readonly<Partial<Record<CommandName, Now>>> = {
+export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'users/create': checked('users/create', createUser),
   'users/get': checked('users/get', getUser),
   'users/list': checked('users/list', listUsers),
@@ -86,7 +81,7 @@ export const NOW: Readonly<Partial<Record<CommandName, Now>>> = {
   'facility/reset_stream': checked('facility/reset_stream', resetStream),
 };
 
-export const LATER: Readonly<Partial<Record<CommandName, Later>>> = {
+export const LATER: { readonly [N in CommandName]?: Later<N> } = {
   'entrances/unlock': checked('entrances/unlock', prepareUnlock),
   'controllers/resync': checked('controllers/resync', prepareResync),
 };

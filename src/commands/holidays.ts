@@ -8,13 +8,14 @@ import type { HolidayRow, NewHoliday } from '../store/schedules.ts';
 import type { ParamsOf } from './contract.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
+import type { ResultOf } from './contract/results.ts';
 import { changedFields, recordChange } from './trace.ts';
 import { iso } from '../domain/iso.ts';
 
 /** One holiday is no longer than this. */
 const MOST_DAYS = 61;
 
-export function createHoliday(room: Room, params: ParamsOf<'holidays/create'>, call: Call): Outcome {
+export function createHoliday(room: Room, params: ParamsOf<'holidays/create'>, call: Call): Outcome<'holidays/create'> {
   const { holidays, tombstones } = room.store;
   const holidayId = params.holiday_id ?? room.random.uuid();
   const refuse = (why: string): OperatingError =>
@@ -43,11 +44,11 @@ export function createHoliday(room: Room, params: ParamsOf<'holidays/create'>, c
   return stored(room, { ...wanted, holiday_key: holidayKey }, former, call);
 }
 
-export function getHoliday(room: Room, params: ParamsOf<'holidays/get'>): Outcome {
+export function getHoliday(room: Room, params: ParamsOf<'holidays/get'>): Outcome<'holidays/get'> {
   return { result: { holiday: holidayObject(room, findHoliday(room, params.holiday_id)) } };
 }
 
-export function listHolidays(room: Room, params: ParamsOf<'holidays/list'>, call: Call): Outcome {
+export function listHolidays(room: Room, params: ParamsOf<'holidays/list'>, call: Call): Outcome<'holidays/list'> {
   const rows = room.store.holidays.list({
     after: readPage(params.page_cursor),
     search: folded(params.search),
@@ -64,7 +65,7 @@ export function listHolidays(room: Room, params: ParamsOf<'holidays/list'>, call
   };
 }
 
-export function updateHoliday(room: Room, params: ParamsOf<'holidays/update'>, call: Call): Outcome {
+export function updateHoliday(room: Room, params: ParamsOf<'holidays/update'>, call: Call): Outcome<'holidays/update'> {
   const row = findHoliday(room, params.holiday_id);
   const wasOneDay = row.first_date === row.last_date;
   const first = params.date ?? row.first_date;
@@ -91,7 +92,7 @@ const HOLIDAY_FIELDS = {
   every_year: ['is_every_year'],
 } as const satisfies Record<string, readonly (keyof HolidayRow)[]>;
 
-export function deleteHoliday(room: Room, params: ParamsOf<'holidays/delete'>, call: Call): Outcome {
+export function deleteHoliday(room: Room, params: ParamsOf<'holidays/delete'>, call: Call): Outcome<'holidays/delete'> {
   const { store } = room;
   const row = store.holidays.byId(params.holiday_id);
   if (row === undefined) {
@@ -184,7 +185,7 @@ function findHoliday(room: Room, holidayId: string): HolidayRow {
 const holidayNotFound = (holidayId: string): OperatingError =>
   new OperatingError('holiday_not_found', `no holiday ${holidayId} here`, ['params', 'holiday_id']);
 
-const holidayObject = (room: Room, row: HolidayRow): Record<string, unknown> => ({
+const holidayObject = (room: Room, row: HolidayRow): ResultOf<'holidays/get'>['holiday'] => ({
   holiday_id: row.holiday_id,
   acs_system_id: room.acsSystemId,
   name: row.name,

@@ -26,15 +26,17 @@ export function readPage(cursor: string | undefined): number {
 /** What is searched for, as names are compared. */
 export const folded = (search: string | undefined): string | null => (search === undefined ? null : fold(search));
 
+type Pagination = { pagination: { has_next_page: boolean; next_page_cursor: string | null } };
+
 /** `rows` holds one more than `most.items` when there is a next page. */
-export function writePage<R>(
-  name: string,
+export function writePage<N extends string, R, T>(
+  name: N,
   rows: readonly R[],
   most: { items: number; bytes: number },
-  present: (row: R) => unknown,
+  present: (row: R) => T,
   keyOf: (row: R) => number,
-): Record<string, unknown> {
-  const items: unknown[] = [];
+): Record<N, T[]> & Pagination {
+  const items: T[] = [];
   let bytes = 0;
   let last: R | null = null;
   for (const row of rows.slice(0, most.items)) {
@@ -45,8 +47,9 @@ export function writePage<R>(
     last = row;
   }
   const hasNext = last !== null && items.length < rows.length;
+  const page = { [name]: items } as Record<N, T[]>;
   return {
-    [name]: items,
+    ...page,
     pagination: {
       has_next_page: hasNext,
       next_page_cursor:

@@ -3,21 +3,21 @@
 
 import { trivialityOf } from '../domain/pin.ts';
 import type { Room } from './room.ts';
+import type { AcsCredential } from './contract/results.ts';
 
 /** The credential as its reply shows it, with a warning where the chosen PIN is one that people try first. */
 export function withPinWarning(
   { policy }: Pick<Room, 'policy'>,
-  credential: Record<string, unknown>,
+  credential: AcsCredential,
   code: string | null,
-): Record<string, unknown> {
+): AcsCredential {
   const triviality = code === null || policy.pinQuality === 'off' ? null : trivialityOf(code);
   if (triviality === null) return credential;
   const warning = {
     warning_code: 'trivial_code',
     constraint_type: triviality.name,
     message: `The code is one that people try first: ${triviality.says}.`,
-    created_at: credential['created_at'],
+    created_at: credential.created_at,
   };
-  const others: unknown = credential['warnings'];
-  return { ...credential, warnings: [...(Array.isArray(others) ? (others as unknown[]) : []), warning] };
+  return { ...credential, warnings: [...credential.warnings, warning] };
 }

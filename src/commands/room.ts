@@ -8,6 +8,8 @@ import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { ApiError } from '../domain/errors.ts';
 import type { Store } from '../store/store.ts';
+import type { CommandName } from './contract.ts';
+import type { ResultOf } from './contract/results.ts';
 
 /** What to explain: exactly one of the three. */
 export type Asked = { acsCredentialId: string } | { cards: readonly string[] } | { code: string };
@@ -96,8 +98,8 @@ export type Call = {
 };
 
 /** What a handler hands back; `after` runs once it is durable. */
-export type Outcome = {
-  result: Record<string, unknown>;
+export type Outcome<N extends CommandName = CommandName> = {
+  result: ResultOf<N>;
   /** The reply holds a card number or a generated code: it is sealed in the journal. */
   isSecret?: boolean;
   /** It holds a generated code, shown again for a while only. */
@@ -105,3 +107,6 @@ export type Outcome = {
   /** Controllers whose tables must be looked at. */
   wake?: readonly string[];
 };
+
+/** Work that goes on behind the commit of its acceptance. */
+export type Work<N extends CommandName = CommandName> = () => Promise<{ result: ResultOf<N> } | { error: ApiError }>;

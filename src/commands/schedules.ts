@@ -11,10 +11,15 @@ import type { Store } from '../store/store.ts';
 import type { ParamsOf } from './contract.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
+import type { ResultOf } from './contract/results.ts';
 import { changedFields, recordChange } from './trace.ts';
 import { iso } from '../domain/iso.ts';
 
-export function createSchedule(room: Room, params: ParamsOf<'schedules/create'>, call: Call): Outcome {
+export function createSchedule(
+  room: Room,
+  params: ParamsOf<'schedules/create'>,
+  call: Call,
+): Outcome<'schedules/create'> {
   const { schedules, tombstones } = room.store;
   const scheduleId = params.schedule_id ?? room.random.uuid();
   const exists = (why: string): OperatingError =>
@@ -34,11 +39,11 @@ export function createSchedule(room: Room, params: ParamsOf<'schedules/create'>,
   return { result: { schedule: scheduleObject(room, { ...row, schedule_key: scheduleKey }) } };
 }
 
-export function getSchedule(room: Room, params: ParamsOf<'schedules/get'>): Outcome {
+export function getSchedule(room: Room, params: ParamsOf<'schedules/get'>): Outcome<'schedules/get'> {
   return { result: { schedule: scheduleObject(room, findSchedule(room, params.schedule_id)) } };
 }
 
-export function listSchedules(room: Room, params: ParamsOf<'schedules/list'>, call: Call): Outcome {
+export function listSchedules(room: Room, params: ParamsOf<'schedules/list'>, call: Call): Outcome<'schedules/list'> {
   const rows = room.store.schedules.list({
     after: readPage(params.page_cursor),
     search: folded(params.search),
@@ -55,7 +60,11 @@ export function listSchedules(room: Room, params: ParamsOf<'schedules/list'>, ca
   };
 }
 
-export function updateSchedule(room: Room, params: ParamsOf<'schedules/update'>, call: Call): Outcome {
+export function updateSchedule(
+  room: Room,
+  params: ParamsOf<'schedules/update'>,
+  call: Call,
+): Outcome<'schedules/update'> {
   const { store } = room;
   const row = findSchedule(room, params.schedule_id);
   const before = scheduleFrom(row.content);
@@ -89,7 +98,11 @@ export function updateSchedule(room: Room, params: ParamsOf<'schedules/update'>,
   return { result: { schedule: scheduleObject(room, changed) }, wake: holders };
 }
 
-export function deleteSchedule(room: Room, params: ParamsOf<'schedules/delete'>, call: Call): Outcome {
+export function deleteSchedule(
+  room: Room,
+  params: ParamsOf<'schedules/delete'>,
+  call: Call,
+): Outcome<'schedules/delete'> {
   const { store } = room;
   const row = store.schedules.byId(params.schedule_id);
   if (row === undefined) {
@@ -124,7 +137,7 @@ const scheduleNotFound = (scheduleId: string): OperatingError =>
     'schedule_id',
   ]);
 
-function scheduleObject({ store, acsSystemId }: Room, row: ScheduleRow): Record<string, unknown> {
+function scheduleObject({ store, acsSystemId }: Room, row: ScheduleRow): ResultOf<'schedules/get'>['schedule'] {
   const { week, holidays } = scheduleFrom(row.content);
   return {
     schedule_id: row.schedule_id,
@@ -152,7 +165,7 @@ function isAsWritten(store: Store, { schedule_key }: ScheduleRow): boolean {
   return stored === undefined || store.seals.holdsScheduleRow(stored);
 }
 
-const tampered = (row: ScheduleRow): Record<string, unknown> => ({
+const tampered = (row: ScheduleRow): ResultOf<'schedules/get'>['schedule']['errors'][number] => ({
   error_code: 'storage_tampered',
   message:
     'The record was changed behind the back of Lintel. Nobody enters by this schedule. Remedy: create another and give it to those who follow this one.',

@@ -6,9 +6,8 @@ import type { SiteEntrance } from '../domain/site.ts';
 import type { CredentialRow } from '../store/credentials.ts';
 import type { Room } from './room.ts';
 
-export type Warning = { warning_code: string; message: string; created_at: string | null } & Record<string, unknown>;
 type Kept = Pick<CredentialRow, 'access_method' | 'has_own_entrances'>;
-type Found = Omit<Warning, 'created_at'>;
+type Found = { warning_code: string; message: string } & Record<string, unknown>;
 
 /** `card` is canonical, null for a code; `entranceIds` are those that it names itself. */
 export function uselessness(

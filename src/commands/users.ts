@@ -12,9 +12,10 @@ import type { ParamsOf } from './contract.ts';
 import { findUser, userNotFound } from './found.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
+import type { AcsUser } from './contract/results.ts';
 import { attribution, changedFields, recordChange } from './trace.ts';
 
-export function createUser(room: Room, params: ParamsOf<'users/create'>, call: Call): Outcome {
+export function createUser(room: Room, params: ParamsOf<'users/create'>, call: Call): Outcome<'users/create'> {
   const { users, tombstones } = room.store;
   const acsUserId = params.acs_user_id ?? room.random.uuid();
   if (tombstones.has('user', acsUserId)) {
@@ -54,11 +55,11 @@ const isSame = (row: UserRow, wanted: NewUser): boolean =>
     ['full_name', 'email_address', 'phone_number', 'user_identity_id', 'starts_at', 'ends_at', 'metadata'] as const
   ).every((field) => row[field] === wanted[field]);
 
-export function getUser(room: Room, params: ParamsOf<'users/get'>): Outcome {
+export function getUser(room: Room, params: ParamsOf<'users/get'>): Outcome<'users/get'> {
   return { result: { acs_user: userObject(room, findUser(room, params.acs_user_id)) } };
 }
 
-export function listUsers(room: Room, params: ParamsOf<'users/list'>, call: Call): Outcome {
+export function listUsers(room: Room, params: ParamsOf<'users/list'>, call: Call): Outcome<'users/list'> {
   const rows = room.store.users.list({
     after: readPage(params.page_cursor),
     search: folded(params.search),
@@ -76,7 +77,7 @@ export function listUsers(room: Room, params: ParamsOf<'users/list'>, call: Call
   };
 }
 
-export function updateUser(room: Room, params: ParamsOf<'users/update'>, call: Call): Outcome {
+export function updateUser(room: Room, params: ParamsOf<'users/update'>, call: Call): Outcome<'users/update'> {
   const row = findUser(room, params.acs_user_id);
   const changed: UserRow = {
     ...row,
@@ -112,15 +113,15 @@ const USER_FIELDS = {
   metadata: ['metadata'],
 } as const satisfies Record<string, readonly (keyof UserRow)[]>;
 
-export function suspendUser(room: Room, params: ParamsOf<'users/suspend'>, call: Call): Outcome {
+export function suspendUser(room: Room, params: ParamsOf<'users/suspend'>, call: Call): Outcome<'users/suspend'> {
   return setSuspended(room, params.acs_user_id, 1, call);
 }
 
-export function unsuspendUser(room: Room, params: ParamsOf<'users/unsuspend'>, call: Call): Outcome {
+export function unsuspendUser(room: Room, params: ParamsOf<'users/unsuspend'>, call: Call): Outcome<'users/unsuspend'> {
   return setSuspended(room, params.acs_user_id, 0, call);
 }
 
-function setSuspended(room: Room, acsUserId: string, isSuspended: 0 | 1, call: Call): Outcome {
+function setSuspended(room: Room, acsUserId: string, isSuspended: 0 | 1, call: Call): Outcome<'users/get'> {
   const before = findUser(room, acsUserId);
   const row = { ...before, is_suspended: isSuspended };
   if (before.is_suspended !== isSuspended) {
@@ -132,7 +133,7 @@ function setSuspended(room: Room, acsUserId: string, isSuspended: 0 | 1, call: C
   return { result: { acs_user: userObject(room, row) }, wake: retargetAll(room, row.user_key, call.nowMs) };
 }
 
-export function deleteUser(room: Room, params: ParamsOf<'users/delete'>, call: Call): Outcome {
+export function deleteUser(room: Room, params: ParamsOf<'users/delete'>, call: Call): Outcome<'users/delete'> {
   const { store } = room;
   const row = store.users.byId(params.acs_user_id);
   if (row === undefined) {
@@ -173,7 +174,7 @@ function retargetAll(room: Room, userKey: number, nowMs: number): string[] {
   return [...wake];
 }
 
-function userObject(room: Room, row: UserRow): Record<string, unknown> {
+function userObject(room: Room, row: UserRow): AcsUser {
   const schedule =
     row.starts_at === null && row.ends_at === null
       ? null
@@ -205,7 +206,7 @@ function isAsWritten({ store }: Room, { user_key }: UserRow): boolean {
   return stored === undefined || store.seals.holdsUserRow(stored);
 }
 
-const tampered = (row: UserRow): Record<string, unknown> => ({
+const tampered = (row: UserRow): AcsUser['errors'][number] => ({
   error_code: 'storage_tampered',
   message:
     'The record was changed behind the back of Lintel. Nothing of this user opens. Remedy: delete it and create it anew.',

@@ -453,7 +453,7 @@ let made: Catalogue | null = null;
 
 export const eventCatalogue = (): Catalogue => (made ??= catalogue());
 export type EventType = keyof Catalogue;
-type Fixed<T> = T extends readonly (infer Item)[]
+export type Fixed<T> = T extends readonly (infer Item)[]
   ? readonly Fixed<Item>[]
   : T extends object
     ? { readonly [K in keyof T]: Fixed<T[K]> }

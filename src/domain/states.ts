@@ -7,12 +7,70 @@ const text = (says: string): z.ZodString => z.string().describe(says);
 const count = (says: string): z.ZodNumber => z.number().int().min(0).describe(says);
 const instant = (says: string): z.ZodISODateTime => z.iso.datetime().describe(says);
 const flag = (says: string): z.ZodBoolean => z.boolean().describe(says);
+const notice = z.looseObject({});
 const counts = (says: string): z.ZodRecord<z.ZodString, z.ZodUnknown> =>
   z.record(z.string(), z.unknown()).describe(says);
 
+/** An entrance, as its state and as replies show it. */
+export const entranceObject = () =>
+  z.strictObject({
+    acs_entrance_id: text('which'),
+    acs_system_id: text('the facility'),
+    name: text('in the facility file'),
+    display_name: text('for people'),
+    decided_by: z.enum(['gateway', 'controller']).describe('who decides'),
+    can_unlock_with_card: flag('it takes cards'),
+    can_unlock_with_code: flag('it takes PINs'),
+    can_unlock_with_mobile_key: flag('it takes mobile keys'),
+    can_unlock_with_cloud_key: flag('a command may open it'),
+    supported_code_lengths: z.array(z.number().int()).describe('digits that a PIN may have here'),
+    code_constraints: z.array(z.strictObject({ constraint_type: z.string() })).describe('rules for a PIN here'),
+    mode: text('`normal`'),
+    is_locked: flag('nobody walks in without being let in'),
+    is_open: flag('by its contact; null: it has none').nullable(),
+    held: flag('open for too long'),
+    forced: flag('opened though nobody was let in or out'),
+    online: flag('all its devices answer'),
+    errors: z.array(notice).describe('what keeps it from working'),
+    warnings: z.array(notice).describe('what somebody should look at'),
+  });
+
+/** A controller or reader, as its state and as replies show it. */
+export const controllerObject = () =>
+  z.strictObject({
+    controller: text('which'),
+    driver: text('its kind of bus'),
+    bus: text('its bus, by the name in the facility file'),
+    online: flag('it answers'),
+    since: instant('since when').nullable(),
+    identity: text('who it says it is').nullable(),
+    problem: text('what is wrong with it, with the remedy').nullable(),
+    problems: z.array(z.string()).describe('further faults of it'),
+    slots: z
+      .strictObject({
+        used: count('slots with credentials of ours'),
+        total: count('slots that it has'),
+        foreign: count('slots with what somebody else wrote'),
+      })
+      .describe('its own table; null: it has none')
+      .nullable(),
+    pending_writes: count('slots that are to be written or erased'),
+    counters: z
+      .strictObject({
+        requests: z.number(),
+        replies: z.number(),
+        timeouts: z.number(),
+        retries: z.number(),
+        crc_errors: z.number(),
+        exceptions: z.number(),
+        bytes_sent: z.number(),
+        bytes_received: z.number(),
+      })
+      .describe('of its wire, since the start'),
+  });
+
 /** In place of a state that is larger than what the broker carries. */
 const stub = z.object({ is_stub: z.literal(true) });
-const notice = z.looseObject({});
 
 type Spec = { topic: string; says: string; body: z.ZodType };
 
@@ -63,30 +121,7 @@ function catalogue() {
     entrances: {
       topic: 'entrances/{entrance}',
       says: 'A door, by the name in the facility file.',
-      body: z.union([
-        z.strictObject({
-          acs_entrance_id: text('which'),
-          acs_system_id: text('the facility'),
-          name: text('in the facility file'),
-          display_name: text('for people'),
-          decided_by: z.enum(['gateway', 'controller']).describe('who decides'),
-          can_unlock_with_card: flag('it takes cards'),
-          can_unlock_with_code: flag('it takes PINs'),
-          can_unlock_with_mobile_key: flag('it takes mobile keys'),
-          can_unlock_with_cloud_key: flag('a command may open it'),
-          supported_code_lengths: z.array(z.number().int()).describe('digits that a PIN may have here'),
-          code_constraints: z.array(z.strictObject({ constraint_type: z.string() })).describe('rules for a PIN here'),
-          mode: text('`normal`'),
-          is_locked: flag('nobody walks in without being let in'),
-          is_open: flag('by its contact; null: it has none').nullable(),
-          held: flag('open for too long'),
-          forced: flag('opened though nobody was let in or out'),
-          online: flag('all its devices answer'),
-          errors: z.array(notice).describe('what keeps it from working'),
-          warnings: z.array(notice).describe('what somebody should look at'),
-        }),
-        stub,
-      ]),
+      body: z.union([entranceObject(), stub]),
     },
     buses: {
       topic: 'buses/{bus}',
@@ -112,41 +147,7 @@ function catalogue() {
     controllers: {
       topic: 'controllers/{controller}',
       says: 'A controller or reader, by the name in the facility file.',
-      body: z.union([
-        z.strictObject({
-          controller: text('which'),
-          driver: text('its kind of bus'),
-          bus: text('its bus, by the name in the facility file'),
-          online: flag('it answers'),
-          since: instant('since when').nullable(),
-          identity: text('who it says it is').nullable(),
-          problem: text('what is wrong with it, with the remedy').nullable(),
-          problems: z.array(z.string()).describe('further faults of it'),
-          slots: z
-            .strictObject({
-              used: count('slots with credentials of ours'),
-              total: count('slots that it has'),
-              foreign: count('slots with what somebody else wrote'),
-            })
-            .describe('its own table; null: it has none')
-            .nullable(),
-          pending_writes: count('slots that are to be written or erased'),
-          counters: z
-            .strictObject({
-              requests: z.number(),
-              replies: z.number(),
-              timeouts: z.number(),
-              retries: z.number(),
-              crc_errors: z.number(),
-              exceptions: z.number(),
-              bytes_sent: z.number(),
-              bytes_received: z.number(),
-            })
-            .describe('of its wire, since the start'),
-        }),
-        z.strictObject({ controller: z.string(), online: z.literal(false) }),
-        stub,
-      ]),
+      body: z.union([controllerObject(), z.strictObject({ controller: z.string(), online: z.literal(false) }), stub]),
     },
   } as const satisfies Record<string, Spec>;
 }

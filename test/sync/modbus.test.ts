@@ -184,18 +184,16 @@ test('a slot that somebody emptied at the controller is told as just that', asyn
 test('what is on its way says what is in its way, until it has arrived', async () => {
   const place = await building('tcp');
   const panel = place.simulator.unit(1);
-  const stateOf = (id: string): { state: string; error: { type: string; message: string } | null } => {
+  const stateOf = (id: string): { state: string; error: { type: string; message: string | null } | null } => {
     const row = place.store.credentials.byId(id);
     if (row === undefined) throw new Error('the credential is there');
-    const [state] = credentialObject({ ...place.room, sync: place.sync }, row)['controller_states'] as ReturnType<
-      typeof stateOf
-    >[];
+    const [state] = credentialObject({ ...place.room, sync: place.sync }, row).controller_states;
     if (state === undefined) throw new Error('it is meant for the controller');
     return state;
   };
   const says = async (id: string, type: string, message: string): Promise<void> =>
     await until(
-      () => stateOf(id).error?.type === type && stateOf(id).error?.message.includes(message) === true,
+      () => stateOf(id).error?.type === type && stateOf(id).error?.message?.includes(message) === true,
       `${type}: ${message}`,
       60_000,
     );

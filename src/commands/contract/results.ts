@@ -1,0 +1,283 @@
+// What each command answers in `result`, as data: handlers are held to it by the compiler, every test that has a command
+// carried out by the schema, and docs/asyncapi.yaml is made of it.
+
+import { z } from 'zod';
+import { assert, ERROR_TYPES } from '../../domain/errors.ts';
+import type { Fixed } from '../../domain/events.ts';
+import { WEEKDAYS } from '../../domain/schedule.ts';
+import { controllerObject, entranceObject } from '../../domain/states.ts';
+import type { CommandName } from '../contract.ts';
+
+/** Made when it is first asked for: an agent answers without it. */
+function catalogue() {
+  const text = (says: string) => z.string().describe(says);
+  const instant = (says: string) => z.iso.datetime().describe(says);
+  const count = (says: string) => z.int().min(0).describe(says);
+  const flag = (says: string) => z.boolean().describe(says);
+  const system = text('the facility');
+  const asGiven = z.unknown().describe('as given; null: nothing was');
+
+  const apiError = z
+    .strictObject({
+      type: z.enum(ERROR_TYPES),
+      message: z.string(),
+      path: z.array(z.union([z.string(), z.number()])).optional(),
+    })
+    .describe('as in a reply that failed');
+  const told = { message: z.string(), created_at: z.iso.datetime().nullable() };
+  const errors = z.array(z.looseObject({ error_code: z.string(), ...told })).describe('what keeps it from working');
+  const warnings = z
+    .array(z.looseObject({ warning_code: z.string(), ...told }))
+    .describe('what somebody should look at');
+  const mutations = z.array(z.looseObject({ mutation_code: z.string(), ...told })).describe('what is on its way');
+  const pagination = z.strictObject({
+    has_next_page: z.boolean(),
+    next_page_cursor: text('for `page_cursor` of the next one; null: this was the last').nullable(),
+  });
+
+  const user = z
+    .strictObject({
+      acs_user_id: text('who'),
+      acs_system_id: system,
+      display_name: text('the same as full_name').nullable(),
+      full_name: text('the name').nullable(),
+      email_address: text('as given').nullable(),
+      phone_number: text('as given').nullable(),
+      user_identity_id: text('as given').nullable(),
+      access_schedule: z
+        .strictObject({ starts_at: z.iso.datetime().nullable(), ends_at: z.iso.datetime().nullable() })
+        .describe('when this person may enter at all; null: always')
+        .nullable(),
+      is_suspended: flag('has no access until unsuspended'),
+      is_managed: z.literal(true),
+      metadata: asGiven,
+      created_at: instant('since when it is known').nullable(),
+      errors,
+      warnings,
+    })
+    .meta({ id: 'acs_user' });
+
+  const controllerState = z.strictObject({
+    controller: text('which, by its name in the facility file'),
+    slot: count('where').nullable(),
+    state: z.enum(['scheduled', 'writing', 'set', 'unconfirmed', 'removing', 'removed', 'failed']),
+    verified_at: instant('when it was last read back').nullable(),
+    error: z
+      .strictObject({ type: z.string(), message: z.string().nullable() })
+      .describe('what the controller refused, or what is in its way')
+      .nullable(),
+  });
+  const credential = z
+    .strictObject({
+      acs_credential_id: text('which'),
+      acs_system_id: system,
+      acs_user_id: text('whose it is; null: nobody’s, and it opens nothing').nullable(),
+      access_method: z.enum(['code', 'card', 'mobile_key']),
+      display_name: text('what people call it'),
+      code: text('a PIN that was generated, in the reply that made it and nowhere else').nullable(),
+      has_code: flag('it is a PIN'),
+      card_number: text('the number on the card').nullable(),
+      card_format: text('how it is read').nullable(),
+      starts_at: instant('from when on it is valid').nullable(),
+      ends_at: instant('until when, excluded').nullable(),
+      schedule_id: text('the weekly schedule that it follows').nullable(),
+      allowed_acs_entrance_ids: z.array(z.string()).describe('what it opens; null: it follows its user').nullable(),
+      is_issued: flag('every controller that needs it has it'),
+      issued_at: instant('since when').nullable(),
+      is_latest_desired_state_synced_with_provider: flag('nothing is on its way to a controller any more'),
+      latest_desired_state_synced_with_provider_at: instant('since when').nullable(),
+      is_multi_phone_sync_credential: flag('as given'),
+      parent_acs_credential_id: text('of what it is a part').nullable(),
+      is_one_time_use: flag('good for one entry'),
+      used_at: instant('of a one-time credential: when it was used').nullable(),
+      is_managed: z.literal(true),
+      secret_revision: count('as given').nullable(),
+      metadata: asGiven,
+      user_identity_id: text('as given').optional(),
+      credential_manager_acs_system_id: text('as given').optional(),
+      visionline_metadata: asGiven.optional(),
+      salto_space_metadata: asGiven.optional(),
+      assa_abloy_vostio_metadata: asGiven.optional(),
+      hotek_metadata: asGiven.optional(),
+      created_at: instant('since when it is known').nullable(),
+      controller_states: z.array(controllerState).describe('of each controller that holds it, or should'),
+      errors,
+      warnings,
+      pending_mutations: mutations,
+    })
+    .meta({ id: 'acs_credential' });
+
+  const ranges = z.array(z.string()).describe('ranges of the day, `08:00-17:30`');
+  const schedule = z
+    .strictObject({
+      schedule_id: text('which'),
+      acs_system_id: system,
+      name: text('what people call it'),
+      week: z.partialRecord(z.enum(WEEKDAYS), ranges).describe('when it lets in, by the wall clock of the facility'),
+      on_holidays: z.union([z.enum(['as_usual', 'closed']), ranges]),
+      credential_count: count('credentials that follow it'),
+      controller_states: z.array(
+        z.strictObject({
+          controller: text('which, by its name in the facility file'),
+          time_zones: z.array(z.int()).describe('its places there'),
+          state: z.enum(['unconfirmed', 'writing']),
+        }),
+      ),
+      created_at: instant('since when it is known').nullable(),
+      errors,
+    })
+    .meta({ id: 'schedule' });
+  const holiday = z
+    .strictObject({
+      holiday_id: text('which'),
+      acs_system_id: system,
+      name: text('what people call it'),
+      date: text('the day, or the first of them, `YYYY-MM-DD`'),
+      last_date: text('the last of them'),
+      every_year: flag('on the same days of every year'),
+      created_at: instant('since when it is known').nullable(),
+    })
+    .meta({ id: 'holiday' });
+
+  const entrance = entranceObject().meta({ id: 'acs_entrance' });
+  const controller = controllerObject().meta({ id: 'controller' });
+  const foreignSlot = z.strictObject({
+    slot: count('which'),
+    first_seen_at: instant('when Lintel first saw it').nullable(),
+  });
+  const event = z
+    .looseObject({ sequence: z.int().min(1), event_type: z.string() })
+    .describe('as it was published; a stub where it is larger than a reply may be');
+
+  const one = {
+    user: z.strictObject({ acs_user: user }),
+    credential: z.strictObject({ acs_credential: credential }),
+    schedule: z.strictObject({ schedule }),
+    holiday: z.strictObject({ holiday }),
+  };
+  const done = z.strictObject({});
+  const applied = z.union([
+    z.strictObject({
+      ok: z.literal(true),
+      acs_credential: z
+        .union([credential, z.strictObject({ acs_credential_id: z.string(), code: z.string().optional() })])
+        .optional(),
+    }),
+    z.strictObject({ ok: z.literal(false), error: apiError }),
+  ]);
+
+  return {
+    'users/create': one.user,
+    'users/get': one.user,
+    'users/list': z.strictObject({ acs_users: z.array(user), pagination }),
+    'users/update': one.user,
+    'users/delete': done,
+    'users/suspend': one.user,
+    'users/unsuspend': one.user,
+    'credentials/create': one.credential,
+    'credentials/get': one.credential,
+    'credentials/list': z.strictObject({ acs_credentials: z.array(credential), pagination }),
+    'credentials/update': one.credential,
+    'credentials/delete': done,
+    'credentials/assign': one.credential,
+    'credentials/unassign': one.credential,
+    'credentials/list_accessible_entrances': z.strictObject({ acs_entrances: z.array(entrance) }),
+    'credentials/apply': z.strictObject({
+      results: z.array(applied).describe('of each operation, by its position'),
+      is_shortened: z
+        .literal(true)
+        .describe('the reply would have been too large: credentials by their ids')
+        .optional(),
+    }),
+    'schedules/create': one.schedule,
+    'schedules/get': one.schedule,
+    'schedules/list': z.strictObject({ schedules: z.array(schedule), pagination }),
+    'schedules/update': one.schedule,
+    'schedules/delete': done,
+    'holidays/create': one.holiday,
+    'holidays/get': one.holiday,
+    'holidays/list': z.strictObject({ holidays: z.array(holiday), pagination }),
+    'holidays/update': one.holiday,
+    'holidays/delete': done,
+    'entrances/get': z.strictObject({ acs_entrance: entrance }),
+    'entrances/list': z.strictObject({ acs_entrances: z.array(entrance), pagination }),
+    'entrances/unlock': z.strictObject({
+      action_attempt: z.strictObject({
+        action_attempt_id: z.string(),
+        action_type: z.literal('UNLOCK_DOOR'),
+        status: z.literal('success'),
+        result: z.strictObject({ was_confirmed_by_device: flag('the relay was seen to move') }),
+        error: z.null(),
+      }),
+    }),
+    'entrances/explain': z.strictObject({
+      outcome: z.enum(['granted', 'denied']),
+      reason: text('as in `lock.access_denied`; null: granted').nullable(),
+      acs_entrance_id: text('where'),
+      acs_credential_id: text('which credential was found').nullable(),
+      acs_user_id: text('whose it is').nullable(),
+      steps: z
+        .array(z.strictObject({ step: z.string(), passed: z.boolean(), detail: z.string() }))
+        .describe('what was asked, in order'),
+    }),
+    'controllers/get': z.strictObject({
+      controller: z.strictObject({
+        ...controllerObject().shape,
+        foreign_slots: z.array(foreignSlot).describe('taken by somebody else, 500 at most').optional(),
+      }),
+    }),
+    'controllers/list': z.strictObject({ controllers: z.array(controller) }),
+    'controllers/resync': z.strictObject({
+      compared: count('slots that were looked at'),
+      differing: count('slots that are put right'),
+      foreign: count('slots with what somebody else wrote'),
+    }),
+    'controllers/adopt_slot': z.strictObject({
+      controller: text('where'),
+      slot: count('which'),
+      acs_credential_id: text('whose it is now; null: it is emptied').nullable(),
+    }),
+    'events/list': z.strictObject({
+      events: z.array(event),
+      first_sequence: count('of the oldest that is kept; null: none is').nullable(),
+      last_sequence: count('of the newest; null: none is kept').nullable(),
+      next_sequence: count('for `from_sequence` of the next page'),
+    }),
+    'facility/digest': z.strictObject({
+      revision: count('rises with each stored change'),
+      digest: text('64 hexadecimal digits'),
+      users: count('people'),
+      credentials: count('credentials'),
+    }),
+    'facility/reset_stream': z.strictObject({
+      stream_id: text('which'),
+      last_seq: count('where it stood; null: there was no such stream').nullable(),
+    }),
+  } as const satisfies Record<CommandName, z.ZodObject>;
+}
+
+type Catalogue = ReturnType<typeof catalogue>;
+let made: Catalogue | null = null;
+
+export const resultCatalogue = (): Catalogue => (made ??= catalogue());
+export type ResultOf<N extends CommandName> = Fixed<z.input<Catalogue[N]>>;
+export type AcsUser = ResultOf<'users/get'>['acs_user'];
+export type AcsCredential = ResultOf<'credentials/get'>['acs_credential'];
+export type AcsEntrance = ResultOf<'entrances/get'>['acs_entrance'];
+export type Controller = ResultOf<'controllers/list'>['controllers'][number];
+
+const checks = { areOn: false };
+
+/** From now on each result is checked before it is answered: for tests. */
+export function checkResults(): void {
+  checks.areOn = true;
+}
+
+/** What a command answers, as its sender will read it. */
+export function resultText(name: CommandName, result: object): string {
+  const json = JSON.stringify(result);
+  if (!checks.areOn) return json;
+  const { success, error } = resultCatalogue()[name].safeParse(JSON.parse(json));
+  assert(success, `the result of ${name} is not that of the contract: ${error?.message ?? ''}`);
+  return json;
+}
