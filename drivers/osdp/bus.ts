@@ -6,11 +6,11 @@
 import { wireTimeMs } from '../../src/domain/line.ts';
 import type { BusHealth, Clock, LineSettings, Log, OpenPort, Port, Random, Timer } from '../driver.ts';
 import { FineWait } from '../kit/fine-wait.ts';
+import { LineHealth } from '../kit/line-health.ts';
 import { SteadyLine } from '../kit/steady-line.ts';
 import { CALLED_BACK, mayStillArrive } from '../kit/strike.ts';
 import { BROADCAST_ADDRESS } from './frame.ts';
 import type { Frame } from './frame.ts';
-import { LineHealth } from './line-health.ts';
 import { FrameParser } from './parser.ts';
 import { REPLIES } from './replies.ts';
 import type { Station } from './station.ts';
@@ -102,7 +102,7 @@ export class OsdpBus {
     this.#context = context;
     this.#clock = context.clock;
     this.#wait = new FineWait(context.clock, () => this.#step());
-    this.#health = new LineHealth(context.disturbed);
+    this.#health = new LineHealth({ devices: 'readers', patience: 'reply_timeout' }, context.disturbed);
   }
 
   health(): BusHealth {

@@ -8,6 +8,7 @@ import type { Clock, LineSettings, Log, OpenPort, Random } from '../driver.ts';
 import { assert } from '../../src/domain/errors.ts';
 import { SteadyLine } from '../kit/steady-line.ts';
 import { wireTimeMs } from '../../src/domain/line.ts';
+import { MARK } from './frame.ts';
 import type { Frame } from './frame.ts';
 import { FrameParser } from './parser.ts';
 import type { Answer, SimulatedReader } from './simulated-reader.ts';
@@ -75,6 +76,8 @@ export class SimulatedLine {
   /** Commands heard, answers sent, and times the line was not quiet for two characters before a command. */
   readonly counts = { commands: 0, answers: 0, hasty: 0 };
   baud: number;
+  /** Every frame on the wire, mark not counted, as an analyser on it would show. */
+  tap: (frame: Buffer, from: 'controller' | 'reader') => void = () => undefined;
   readonly #options: SimulatedLineOptions;
   readonly #context: SimulatorContext;
   readonly #clock: Clock;
@@ -198,6 +201,7 @@ export class SimulatedLine {
   /** Readers act on a command once its last byte has come. */
   #command(frame: Frame, beganMs: number): void {
     this.counts.commands++;
+    this.tap(frame.bytes, 'controller');
     const wireMs = this.#options.paced ? this.#charactersMs(MARK_CHARACTERS + frame.bytes.length) : 0;
     this.#at(beganMs + wireMs, () => this.#heard(frame, beganMs + wireMs));
   }
@@ -249,6 +253,7 @@ export class SimulatedLine {
       return;
     }
     this.#write(bytes);
+    this.tap(bytes.subarray(bytes.findIndex((byte) => byte !== MARK)), 'reader');
     this.#quietSinceMs = this.#clock.monotonicMs();
   }
 

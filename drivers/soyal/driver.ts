@@ -4,7 +4,7 @@
 // that hands its cards to the host instead of deciding, and one wrong byte in it opens the door.
 
 import { withDeadline } from '../../src/domain/deadline.ts';
-import type { Device, Driver, DriverContext, DriverModule, PreparedController } from '../driver.ts';
+import type { BusHealth, Device, Driver, DriverContext, DriverModule, PreparedController } from '../driver.ts';
 import { busSchema, busSettings, checkBus, controllerSchema, controllerSettings, prepare } from './config.ts';
 import { SoyalDevice } from './device.ts';
 import { SoyalLine } from './line.ts';
@@ -39,6 +39,10 @@ class SoyalDriver implements Driver {
         heard: (node) => this.#byAddress.get(node)?.heard(),
         missed: (node) => this.#byAddress.get(node)?.missed(),
         up: () => this.#eachDevice((device) => device.lineUp()),
+        disturbed: (problem) => {
+          if (problem !== null) context.log.warn('the line is disturbed', { bus: busName, problem });
+          context.emit({ type: 'bus_disturbed', bus: busName, problem });
+        },
         down: (reason) => this.#eachDevice((device) => device.lineDown(reason)),
       },
     );
@@ -53,6 +57,10 @@ class SoyalDriver implements Driver {
   start(): void {
     this.#eachDevice((device) => device.start());
     this.#line.start();
+  }
+
+  health(): BusHealth {
+    return this.#line.health();
   }
 
   rest(timeoutMs: number): Promise<void> {

@@ -37,5 +37,7 @@ export type LineReports = {
   /** A node was asked and has not answered in time. */
   missed(node: number): void;
   up(): void;
+  /** The line disturbs the bus, by what; null: no more. */
+  disturbed(problem: string | null): void;
   down(reason: string): void;
 };

@@ -3,14 +3,15 @@
 // has answered a question whose answer could belong to no other one: whatever it still had to say has then come before.
 // Nodes that do not answer are asked last, and get a bounded share of the wire.
 
-import type { Clock, DeviceCounters, LineSettings, Port, Random, OpenPort, Timer } from '../driver.ts';
+import type { BusHealth, Clock, DeviceCounters, LineSettings, Port, Random, OpenPort, Timer } from '../driver.ts';
 import { wireTimeMs } from '../../src/domain/line.ts';
 import { newCounters } from '../kit/counters.ts';
+import { LineHealth } from '../kit/line-health.ts';
 import { SilenceShare } from '../kit/silence.ts';
 import { SteadyLine } from '../kit/steady-line.ts';
 import { CALLED_BACK, mayStillArrive } from '../kit/strike.ts';
 import { EEPROM, readReply, REQUESTS, type Request } from './codec.ts';
-import { encodeFrame, FRAME_OVERHEAD_BYTES, FrameParser, FREEING_ZEROS, type Frame } from './frame.ts';
+import { encodeFrame, FRAME_OVERHEAD_BYTES, FrameParser, FREEING_ZEROS, HOST_ADDRESS, type Frame } from './frame.ts';
 import { PRIORITIES, type Exchange, type ExchangeResult, type LineReports, type Priority } from './line-terms.ts';
 
 /**
@@ -95,6 +96,7 @@ export class SoyalLine {
   #pause: Timer | null = null;
   #silence: Timer | null = null;
   readonly #share = new SilenceShare(SILENT_NODES);
+  readonly #health: LineHealth;
   /** Something waits for its share. */
   #knock: Timer | null = null;
   #freeAtMs = 0;
@@ -114,6 +116,9 @@ export class SoyalLine {
     this.#gapMs = settings.gapMs;
     this.#answerMs = settings.answerMs;
     this.#reports = reports;
+    this.#health = new LineHealth({ devices: 'controllers', patience: 'answer_within' }, (problem) =>
+      reports.disturbed(problem),
+    );
     this.#nodes = new Map(nodes.map((node) => [node, newNode()]));
     this.#steady = new SteadyLine(settings.line, context, {
       up: (port) => this.#up(port),
@@ -130,6 +135,10 @@ export class SoyalLine {
   async stop(): Promise<void> {
     this.#lost('the driver was stopped');
     await this.#steady.stop();
+  }
+
+  health(): BusHealth {
+    return this.#health.report(this.#port === null ? this.#down : null);
   }
 
   counters(node: number): Readonly<DeviceCounters> {
@@ -154,6 +163,7 @@ export class SoyalLine {
   // ---- the next one -------------------------------------------------------------------------------------------------
 
   #pump(): void {
+    this.#health.judge(this.#clock.monotonicMs());
     if (this.#port === null || this.#inFlight !== null || this.#pause !== null) return;
     const waitMs = this.#freeAtMs - this.#clock.monotonicMs();
     if (waitMs > 0) {
@@ -311,6 +321,7 @@ export class SoyalLine {
       counters.crcErrors += this.#parser.checksumErrors - errorsBefore;
     }
     for (const frame of frames) this.#take(frame);
+    this.#health.judge(this.#lastByteAtMs);
     this.#silence?.cancel();
     this.#silence = this.#parser.unfinished ? this.#clock.after(SILENCE_MS, () => this.#silent()) : null;
   }
@@ -322,9 +333,12 @@ export class SoyalLine {
 
   #take(frame: Frame): void {
     const current = this.#inFlight;
-    if (current === null) return;
-    const reply = readReply(current.request.form, current.node, frame);
-    if (reply === null) return;
+    const reply = current === null ? null : readReply(current.request.form, current.node, frame);
+    if (current === null || reply === null) {
+      this.#stray(frame);
+      return;
+    }
+    this.#health.exchanged(true);
     const node = this.#node(current.node);
     node.counters.replies++;
     if (reply.kind === 'nack') node.counters.exceptions++;
@@ -342,6 +356,13 @@ export class SoyalLine {
       current.job.settle({ outcome: 'answered', reply, atMonotonicMs: this.#lastByteAtMs });
     }
     this.#pump();
+  }
+
+  /** It answers nothing that was asked just now. */
+  #stray({ destination, payload }: Frame): void {
+    const speaker = destination === HOST_ADDRESS ? payload[1] : destination;
+    if (destination === HOST_ADDRESS && this.#nodes.has(speaker ?? -1)) this.#health.late();
+    else this.#health.strange(speaker ?? destination);
   }
 
   #finish(current: InFlight): void {
@@ -364,6 +385,7 @@ export class SoyalLine {
     node.counters.timeouts++;
     node.inStep = false;
     const wasSilent = node.misses >= MISSES_TO_SILENT;
+    if (!wasSilent) this.#health.exchanged(false);
     const isFirst = node.misses === Infinity;
     node.misses = isFirst ? MISSES_TO_SILENT : node.misses + 1;
     // The first round asks everybody in a row; the zeros before it were enough.

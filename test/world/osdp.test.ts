@@ -80,6 +80,22 @@ function expectNoSecrets(site: OsdpSite, keys: readonly (Buffer | null)[] = []):
 }
 
 describe('people at OSDP readers', () => {
+  it('whose relay, on the reader’s own terminals, sticks is an alarm and no longer locked, until it follows again', async () => {
+    const { site } = await served();
+    const front = (): Record<string, unknown> =>
+      JSON.parse(
+        site.tower.heard.findLast(({ topic }) => topic.endsWith('/state/entrances/front'))?.payload ?? '{}',
+      ) as Record<string, unknown>;
+    site.reader('front-reader').terminals.welded.add(0);
+    present(site.reader('front-reader'), CARD_BITS);
+    expect(await site.event('acs_entrance.strike_stuck')).toMatchObject({ acs_entrance_id: FRONT });
+    expect(await site.event('device.fault')).toMatchObject({ device: 'front-reader', code: 'output_0_stuck' });
+    await until(() => front()['is_locked'] === false, 'its state');
+    site.reader('front-reader').terminals.welded.clear();
+    expect(await site.event('acs_entrance.restored')).toMatchObject({ acs_entrance_id: FRONT });
+    await until(() => front()['is_locked'] === true, 'its state');
+  });
+
   it('are let in by card or PIN, with the reader’s own output, and shown so', async () => {
     const { site } = await served();
     const reader = site.reader('front-reader');

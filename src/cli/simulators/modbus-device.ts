@@ -92,6 +92,7 @@ const unitActions = (unit: SimulatedUnit, clock: Clock): Actions =>
       ...doorActions(unit),
       ...readerActions(unit),
       ...(unit.profile.inputs.length > 0 ? { input: inputAction(unit) } : {}),
+      ...(unit.profile.outputs.length > 0 ? { stick: stickAction(unit) } : {}),
     },
     {
       silence: (isSilent) => void (unit.faults.deaf = isSilent),
@@ -172,6 +173,18 @@ function slotsInForce(unit: SimulatedUnit): string {
   });
   return lines.length === 0 ? 'none' : lines.join('\n');
 }
+
+const stickAction = (unit: SimulatedUnit): Action => ({
+  usage: 'stick 0 on|off',
+  about: `has the relay of an output (0 to ${unit.profile.outputs.length - 1}) stick once it is on, or frees it`,
+  run([index = '', word]) {
+    const isOneOfIts = /^[0-9]{1,3}$/.test(index) && Number(index) < unit.profile.outputs.length;
+    if (!isOneOfIts) throw wrong('stick 0 on|off');
+    if (isOn(word, 'stick 0 on|off')) unit.welded.add(Number(index));
+    else unit.welded.delete(Number(index));
+    return `output ${index} ${word === 'on' ? 'sticks' : 'is free'}`;
+  },
+});
 
 const inputAction = (unit: SimulatedUnit): Action => ({
   usage: 'input 0 on|off',

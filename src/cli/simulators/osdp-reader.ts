@@ -94,6 +94,16 @@ function readerActions(reader: SimulatedReader, clock: Clock): Actions {
         return `input ${index} ${word ?? ''}`;
       },
     },
+    stick: {
+      usage: 'stick 0 on|off',
+      about: 'has the relay of an output stick, on, or frees it',
+      run([index = '', word]) {
+        if (!/^[01]$/.test(index)) throw wrong('stick 0 on|off');
+        if (isOn(word, 'stick 0 on|off')) reader.terminals.welded.add(Number(index));
+        else reader.terminals.welded.delete(Number(index));
+        return `output ${index} ${word === 'on' ? 'sticks' : 'is free'}`;
+      },
+    },
     tamper: {
       usage: 'tamper on|off',
       about: 'opens or closes its housing',

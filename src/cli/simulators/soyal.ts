@@ -111,6 +111,14 @@ function doorActions(door: SimulatedController['door']): Actions {
         return `door ${word === 'on' ? 'open' : 'closed'}`;
       },
     },
+    stick: {
+      usage: 'stick on|off',
+      about: 'has its door relay stick once it is on, or frees it',
+      run([word]) {
+        door.welded = isOn(word, 'stick on|off');
+        return door.welded ? 'the relay sticks' : 'the relay is free';
+      },
+    },
     clock: {
       usage: 'clock 2026-12-25T09:00',
       about: 'sets its clock, by which its schedules go; alone: says what it shows',

@@ -13,20 +13,21 @@ import { ScriptedPort } from '../../support/scripted-port.ts';
 const NODE = 1;
 const SETTINGS = { path: 'tcp://127.0.0.1:4660', baud: 115_200, dataBits: 8, parity: 'none', stopBits: 1 } as const;
 const ANSWER_MS = 60;
-const NOBODY = { heard: () => undefined, missed: () => undefined, up: () => undefined, down: () => undefined };
+const nothing = (): undefined => undefined;
+const NOBODY = { heard: nothing, missed: nothing, up: nothing, down: nothing, disturbed: nothing };
 
 const answer = (...payload: number[]): Buffer => encodeFrame(HOST_ADDRESS, Buffer.from(payload));
 const DONE = answer(FUNCTION.ack, NODE);
 const REFUSED = answer(FUNCTION.nack, NODE);
 
-async function openLine() {
+async function openLine(disturbed: (problem: string | null) => void = nothing) {
   const clock = new ManualClock();
   const wire = new ScriptedPort();
   const line = new SoyalLine(
     { line: SETTINGS, gapMs: 1, answerMs: ANSWER_MS },
     [NODE],
     { clock, random: systemRandom, openPort: wire.open },
-    NOBODY,
+    { ...NOBODY, disturbed },
   );
   line.start();
   await turn();
@@ -104,4 +105,37 @@ test('a strike that waited for a busy line until its time was over is not sent',
   await clock.advance(1_000);
   expect(strike.results).toMatchObject([{ outcome: 'not_sent', why: 'too_late' }]);
   expect(wire.written.filter((bytes) => bytes[3] === COMMAND.controlRelay)).toEqual([]);
+});
+
+test('frames of another controller or host on the line are told, with their addresses, until they end', async () => {
+  const news: (string | null)[] = [];
+  const { clock, wire, line } = await openLine((problem) => news.push(problem));
+  for (let i = 0; i < 120; i++) {
+    wire.say(encodeFrame(7, Buffer.from([COMMAND.controlRelay, 0])));
+    await clock.advance(100);
+  }
+  expect(news).toEqual([expect.stringContaining('10 frames a second that are not of this bus, with address 7')]);
+  expect(line.health()).toMatchObject({ state: 'disturbed', counters: { strangeFrames: 120, lateFrames: 0 } });
+  for (let i = 0; i < 4; i++) {
+    wire.say(Buffer.from([0]));
+    await clock.advance(4_900);
+  }
+  expect(news).toHaveLength(2);
+  expect(line.health()).toMatchObject({ state: 'good', problem: null });
+});
+
+test('answers that are lost at a controller that is there are told', async () => {
+  const news: (string | null)[] = [];
+  const { clock, wire, line, ask } = await openLine((problem) => news.push(problem));
+  let asked = 0;
+  for (let i = 0; i < 60; i++) {
+    ask({ request: REQUESTS.doorStatus(), priority: 'poll', retries: 0 });
+    await clock.advance(30);
+    const question = wire.written.at(-1);
+    if (question?.[3] === COMMAND.readEeprom) wire.say(answer(FUNCTION.echo, NODE, ...Buffer.alloc(question[6] ?? 0)));
+    else if (asked++ % 2 === 0) wire.say(answer(FUNCTION.echo, NODE, ...Buffer.alloc(4)));
+    await clock.advance(400);
+  }
+  expect(news[0]).toContain('of the answers are lost or damaged');
+  expect(line.health().counters.lost).toBeGreaterThan(5);
 });

@@ -1,8 +1,8 @@
-// Whether a line lets its bus work, whoever of its readers answers: exchanges that never happened because the line did
-// not fall silent, answers that were lost or damaged at readers that are there, and frames of somebody else. Judged
+// Whether a line lets its bus work, whoever of its devices answers: exchanges that never happened because the line did
+// not fall silent, answers that were lost or damaged at devices that are there, and frames of somebody else. Judged
 // over windows of some seconds; an alarm is raised at the first bad one and taken back after two good ones.
 
-import type { BusHealth } from '../driver.ts';
+import type { BusHealth } from '../../src/domain/ports.ts';
 
 const WINDOW_MS = 5_000;
 /** Frames of others in one window: nobody but this gateway and its readers has anything to say here. */
@@ -18,10 +18,14 @@ const LOST_SHARE = 0.2;
 const MANY_UNSENT = 3;
 const GOOD_WINDOWS = 2;
 
+/** What the devices of this bus are called, and the key of the facility file that gives them more time. */
+export type LineWords = { devices: string; patience: string };
+
 type Counts = { exchanges: number; lost: number; unsent: number; strange: number; late: number };
 const NOTHING: Counts = { exchanges: 0, lost: 0, unsent: 0, strange: 0, late: 0 };
 
 export class LineHealth {
+  readonly #words: LineWords;
   readonly #tell: (problem: string | null) => void;
   readonly #total: Counts = { ...NOTHING };
   #counts: Counts = { ...NOTHING };
@@ -32,28 +36,29 @@ export class LineHealth {
   readonly #strangers = new Set<number>();
 
   /** `tell`: the line is disturbed, by what; null: it is well again. */
-  constructor(tell: (problem: string | null) => void) {
+  constructor(words: LineWords, tell: (problem: string | null) => void) {
+    this.#words = words;
     this.#tell = tell;
   }
 
-  /** An exchange with a reader that is there has ended. */
+  /** An exchange with a device that is there has ended. */
   exchanged(wasAnswered: boolean): void {
     this.#counts.exchanges++;
     if (!wasAnswered) this.#counts.lost++;
   }
 
-  /** A reader's turn passed, and the line never fell silent. */
+  /** A device's turn passed, and the line never fell silent. */
   unsent(): void {
     this.#counts.unsent++;
   }
 
-  /** A frame that is neither ours nor one of our readers'. */
+  /** A frame that is neither ours nor one of our devices'. */
   strange(address: number): void {
     this.#counts.strange++;
     if (this.#strangers.size < MANY_STRANGE) this.#strangers.add(address);
   }
 
-  /** A reader's answer that nobody waits for. */
+  /** A device's answer that nobody waits for. */
   late(): void {
     this.#counts.late++;
   }
@@ -94,6 +99,7 @@ export class LineHealth {
 
   #reason(): string | null {
     const { exchanges, lost, unsent, strange, late } = this.#counts;
+    const { devices, patience } = this.#words;
     const seconds = WINDOW_MS / 1_000;
     const whose = [...this.#strangers]
       .sort((a, b) => a - b)
@@ -101,13 +107,13 @@ export class LineHealth {
       .join(', ');
     const speakers =
       strange >= MANY_STRANGE
-        ? `${Math.round(strange / seconds)} frames a second that are not of this bus, with address ${whose}: is there a second controller, or a reader that the facility file does not name?`
+        ? `${Math.round(strange / seconds)} frames a second that are not of this bus, with address ${whose}: is there a second gateway, or one of the ${devices} that the facility file does not name?`
         : null;
     if (unsent >= MANY_UNSENT)
-      return `the line never falls silent, so that its readers cannot be asked${speakers === null ? ': look for noise, a wrong baud, and A and B' : `: ${speakers}`}`;
+      return `the line never falls silent, so that its ${devices} cannot be asked${speakers === null ? ': look for noise, a wrong baud, and A and B' : `: ${speakers}`}`;
     if (speakers !== null) return `somebody else speaks on the line: ${speakers}`;
     if (late >= MANY_LATE)
-      return `answers come when they are no longer waited for (${late} in ${seconds} s): raise \`reply_timeout\` where the network or a reader is slow`;
+      return `answers come when they are no longer waited for (${late} in ${seconds} s): raise \`${patience}\` where the network or a device is slow`;
     if (lost >= MANY_LOST && lost / exchanges >= LOST_SHARE)
       return `${Math.round((lost / exchanges) * 100)} % of the answers are lost or damaged: look at cable, termination and grounding, and who else is on the line`;
     return null;
