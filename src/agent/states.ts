@@ -28,7 +28,7 @@ export type Told = {
   drivers: readonly Driver[];
   devices: ReadonlyMap<string, Device>;
   faults: Faults;
-  timeKeeper: () => TimeKeeper | null;
+  keeper: TimeKeeper;
   uplink: () => Uplink | null;
   /** What the database says; null where there is none that could. */
   ask: <T>(question: (store: Store) => T) => T | null;
@@ -72,14 +72,14 @@ export class States {
 
   /** One look at everything, for `lintel status` on the gateway. */
   status(): Record<string, unknown> {
-    const { facility, refusal, uplink, health, timeKeeper, drivers } = this.#told;
+    const { facility, refusal, uplink, health, keeper, drivers } = this.#told;
     return {
       facility: facility.name,
       ...this.#agent(),
       refusal: refusal(),
       broker: uplink()?.report() ?? { connected: false, problem: null, warnings: [] },
       health: health.report(),
-      clock_reason: timeKeeper()?.trust.state().reason ?? null,
+      clock_reason: keeper.trust.state().reason,
       buses: busObjects(drivers),
       controllers: this.controllers().map(controllerObject),
     };
@@ -95,7 +95,7 @@ export class States {
   }
 
   #agent(): Record<string, unknown> {
-    const { version, facility, uplink, ask, storage, timeKeeper } = this.#told;
+    const { version, facility, uplink, ask, storage, keeper } = this.#told;
     const outbox = ask(() => uplink()?.outbox());
     const broker = uplink()?.report();
     const { word, problem } = storage();
@@ -104,7 +104,7 @@ export class States {
       version,
       ...this.identity(),
       time_zone: facility.timeZone,
-      clock: timeKeeper()?.now().trusted === true ? 'trusted' : 'untrusted',
+      clock: keeper.now().trusted ? 'trusted' : 'untrusted',
       outbox_depth: outbox?.depth ?? 0,
       outbox_blocked: outbox?.blocked ?? null,
       broker_problem: broker?.problem ?? broker?.warnings[0] ?? null,
