@@ -76,3 +76,10 @@ export function readParams<S extends z.ZodType>(schema: S, params: unknown): z.o
   if ('data' in fitted) return fitted.data;
   throw new OperatingError(fitted.error.type, fitted.error.message, fitted.error.path);
 }
+
+/** What became of work that was accepted: a disk that failed in its middle is an outcome like any other. */
+export function outcomeError(error: unknown, log: Log): ApiError {
+  return isStorageError(error)
+    ? { type: 'internal', message: `the disk failed: ${error instanceof Error ? error.message : String(error)}` }
+    : apiErrorOf(error, log);
+}

@@ -6,12 +6,11 @@ import { newEvent } from '../domain/events.ts';
 import type { ApiError } from '../domain/errors.ts';
 import { assert } from '../domain/errors.ts';
 import { quoted } from '../domain/outside-text.ts';
-import type { Log } from '../domain/ports.ts';
 import { isFull } from '../store/guard.ts';
 import { isStorageError, type GroupHooks } from '../store/transactions.ts';
 import type { Store } from '../store/store.ts';
 import type { Answer, JournalRow, NewEntry } from '../store/journal.ts';
-import { apiErrorOf, bounded, errorJson, failure, okJson } from './answers.ts';
+import { apiErrorOf, bounded, errorJson, failure, okJson, outcomeError } from './answers.ts';
 import { Apply } from './apply.ts';
 import { COMMANDS, mustExpire, type CommandName } from './contract.ts';
 import type { Envelope } from './contract/envelope.ts';
@@ -21,6 +20,7 @@ import { LATER, NOW } from './handlers.ts';
 import { readCommand, type Parsed, type Rejected } from './intake.ts';
 import { DISK_FAILS, HeldCommands, NOT_DONE_YET, STORAGE_FULL, takesAway, type HeldCommand } from './no-room.ts';
 import { RejectionBudget } from './rejections.ts';
+import { Replies } from './replies.ts';
 import type { Asker, Outcome, Room, Work } from './room.ts';
 import { followStream, streamMayRefuse, streamRefusal } from './streams.ts';
 
@@ -37,7 +37,7 @@ type Waiter = { incoming: Incoming; answer: Answerer };
 
 export class Dispatcher {
   readonly #room: Room;
-  readonly #replyTopicFor: (commandId: string) => string;
+  readonly #replies: Replies;
   readonly #mostReplyBytes: () => number;
   /** Commands under way in this process, each with the repeats that wait for the same reply. */
   readonly #running = new Map<string, Waiter[]>();
@@ -48,7 +48,7 @@ export class Dispatcher {
 
   constructor(room: Room, options: DispatcherOptions) {
     this.#room = room;
-    this.#replyTopicFor = options.replyTopicFor;
+    this.#replies = new Replies(room, options.replyTopicFor);
     this.#mostReplyBytes = options.mostReplyBytes ?? (() => Infinity);
     this.#held = new HeldCommands(room.store);
     this.#rejections = new RejectionBudget(room.clock.monotonicMs());
@@ -146,7 +146,7 @@ export class Dispatcher {
     const isHeld = takesAway(parsed, this.#room.store) && this.#held.hold({ incoming, parsed, answer: later });
     if (isHeld && !isLocal) return 'held';
     const error = isHeld ? NOT_DONE_YET : STORAGE_FULL;
-    answer(this.#replyTo(incoming, envelope.command_id, errorJson(envelope.command_id, error), false));
+    answer(this.#replies.to(incoming, envelope.command_id, errorJson(envelope.command_id, error), false));
     return null;
   }
 
@@ -160,7 +160,7 @@ export class Dispatcher {
       return isUpToDate ? undefined : this.#noRoom({ incoming, parsed, answer });
     if (condition === 'failing' && incoming.source === 'mqtt' && !mustExpire(name)) return 'held';
     const error = condition === 'failing' ? DISK_FAILS : STORAGE_FULL;
-    answer(this.#replyTo(incoming, envelope.command_id, errorJson(envelope.command_id, error), false));
+    answer(this.#replies.to(incoming, envelope.command_id, errorJson(envelope.command_id, error), false));
     return null;
   }
 
@@ -208,13 +208,7 @@ export class Dispatcher {
 
   /** Replies nobody has acknowledged yet, for the next connection. */
   undelivered(sinceMs: number, limit: number): Reply[] {
-    const { journal } = this.#room.store;
-    return journal.undelivered(sinceMs, limit).flatMap((row) => {
-      const json = this.#storedReply(row);
-      return json === null
-        ? []
-        : [{ topic: row.reply_topic, commandId: row.command_id, json, correlation: row.correlation, isKept: true }];
-    });
+    return this.#replies.undelivered(sinceMs, limit);
   }
 
   /** The slices of a long apply end at the next border; it goes on when its command comes again. */
@@ -248,11 +242,15 @@ export class Dispatcher {
     const error = bounded(rejected.error);
     const known = commandId === null ? undefined : store.journal.get(commandId);
     if (known !== undefined && digest !== null && known.digest.equals(digest) && known.state === 'done') {
-      this.#answerLater(this.#replyTo(incoming, commandId, this.#storedReply(known) ?? '', false), answer, failed);
+      this.#answerLater(
+        this.#replies.to(incoming, commandId, this.#replies.stored(known) ?? '', false),
+        answer,
+        failed,
+      );
       return;
     }
     if (store.condition !== 'ok') {
-      answer(this.#replyTo(incoming, commandId, errorJson(commandId, error), false));
+      answer(this.#replies.to(incoming, commandId, errorJson(commandId, error), false));
       return;
     }
     const command = quoted(`${incoming.resource}/${incoming.verb}`);
@@ -260,14 +258,14 @@ export class Dispatcher {
     const keeps = commandId !== null && digest !== null && known === undefined;
     const bytes = Buffer.byteLength(JSON.stringify(body)) * (keeps ? 2 : 1);
     const suppressed = this.#rejections.take(bytes, clock.monotonicMs());
-    const reply = this.#replyTo(incoming, commandId, errorJson(commandId, error), keeps && suppressed !== null);
+    const reply = this.#replies.to(incoming, commandId, errorJson(commandId, error), keeps && suppressed !== null);
     const nowMs = clock.nowMs();
     const record = (): void => {
       followStream(store, rejected.envelope?.stream, false, nowMs);
       if (suppressed === null) return;
       store.events.add(newEvent('agent.command_rejected', { ...body, suppressed }), nowMs);
       if (!keeps) return;
-      const entry = { ...this.#entryOf(incoming, commandId, nowMs), digest, command };
+      const entry = { ...this.#replies.entryOf(incoming, commandId, nowMs), digest, command };
       store.journal.addDone(entry, failure(commandId, error).answer);
     };
     store.group(record, { committed: () => answer(reply), rolledBack: failed });
@@ -286,7 +284,7 @@ export class Dispatcher {
     const { store } = this.#room;
     const { command_id: commandId, stream } = parsed.envelope;
     const json = refusal === null ? this.#effect(incoming, parsed).json : errorJson(commandId, refusal);
-    const reply = this.#replyTo(incoming, commandId, json, false);
+    const reply = this.#replies.to(incoming, commandId, json, false);
     if (stream === undefined || store.condition !== 'ok') {
       answer(reply);
       return;
@@ -311,7 +309,7 @@ export class Dispatcher {
     const hooks: GroupHooks = {
       committed: () => {
         assert(done !== null, 'a committed command has an answer');
-        answer(this.#replyTo(incoming, entry.commandId, done.json, true));
+        answer(this.#replies.to(incoming, entry.commandId, done.json, true));
         if (done.wake.length > 0) sync.wake(done.wake);
       },
       rolledBack: failed,
@@ -394,7 +392,7 @@ export class Dispatcher {
     const json = 'error' in done ? errorJson(commandId, done.error) : okJson(commandId, name, done.result);
     const finish = (): void => {
       this.#running.delete(commandId);
-      for (const { incoming, answer } of waiters) answer(this.#replyTo(incoming, commandId, json, true));
+      for (const { incoming, answer } of waiters) answer(this.#replies.to(incoming, commandId, json, true));
     };
     try {
       // Behind this the answer leaves whether or not it could be kept: what moved has moved.
@@ -434,7 +432,7 @@ export class Dispatcher {
     return apply.run(parsed.envelope.params, known).then(
       (json) => {
         this.#running.delete(commandId);
-        for (const waiter of waiters) waiter.answer(this.#replyTo(waiter.incoming, commandId, json, true));
+        for (const waiter of waiters) waiter.answer(this.#replies.to(waiter.incoming, commandId, json, true));
       },
       (error: unknown) => {
         this.#running.delete(commandId);
@@ -459,7 +457,7 @@ export class Dispatcher {
         message: `command_id ${commandId} was used for something else (another topic or other params)`,
         path: ['command_id'],
       };
-      this.#answerLater(this.#replyTo(incoming, commandId, errorJson(commandId, error), false), answer, failed);
+      this.#answerLater(this.#replies.to(incoming, commandId, errorJson(commandId, error), false), answer, failed);
       return null;
     }
     const running = this.#running.get(commandId);
@@ -468,9 +466,9 @@ export class Dispatcher {
       return null;
     }
     if (known.state === 'running') return this.#apply(incoming, parsed, known, answer, failed);
-    const json = known.state === 'done' ? this.#storedReply(known) : null;
+    const json = known.state === 'done' ? this.#replies.stored(known) : null;
     assert(json !== null, 'an accepted command is under way, or was answered at the start');
-    this.#answerLater(this.#replyTo(incoming, commandId, json, false), answer, failed);
+    this.#answerLater(this.#replies.to(incoming, commandId, json, false), answer, failed);
     return null;
   }
 
@@ -479,41 +477,11 @@ export class Dispatcher {
     this.#room.store.group(() => undefined, { committed: () => answer(reply), rolledBack: failed });
   }
 
-  #storedReply(row: JournalRow): string | null {
-    const json = this.#room.store.journal.replyOf(row);
-    if (json === null || row.code_shown_until === null || this.#room.clock.nowMs() < row.code_shown_until) return json;
-    return hideCodes(json);
-  }
-
   // ---- small things ----
 
   #entry(incoming: Incoming, parsed: Parsed, nowMs: number): NewEntry {
     const { envelope, digest, name: command } = parsed;
-    return { ...this.#entryOf(incoming, envelope.command_id, nowMs), digest, command };
-  }
-
-  #entryOf(incoming: Incoming, commandId: string, nowMs: number): Omit<NewEntry, 'digest' | 'command'> {
-    return {
-      commandId,
-      receivedAtMs: nowMs,
-      replyTopic: incoming.source === 'local' ? null : this.#topicOf(incoming, commandId),
-      correlation: incoming.correlation,
-    };
-  }
-
-  #topicOf(incoming: Incoming, commandId: string | null): string | null {
-    if (incoming.responseTopic !== null && incoming.isResponseTopicAllowed) return incoming.responseTopic;
-    return commandId === null ? null : this.#replyTopicFor(commandId);
-  }
-
-  #replyTo(incoming: Incoming, commandId: string | null, json: string, isKept: boolean): Reply {
-    return {
-      topic: this.#topicOf(incoming, commandId),
-      commandId,
-      json,
-      correlation: incoming.correlation,
-      isKept: isKept && incoming.source === 'mqtt',
-    };
+    return { ...this.#replies.entryOf(incoming, envelope.command_id, nowMs), digest, command };
   }
 }
 
@@ -524,24 +492,6 @@ function flushWhatGoes(store: Store): void {
   } catch (error) {
     if (!isStorageError(error)) throw error;
   }
-}
-
-/** What became of work that was accepted: a disk that failed in its middle is an outcome like any other. */
-function outcomeError(error: unknown, log: Log): ApiError {
-  return isStorageError(error)
-    ? { type: 'internal', message: `the disk failed: ${error instanceof Error ? error.message : String(error)}` }
-    : apiErrorOf(error, log);
-}
-
-type WithCode = { acs_credential?: { code?: unknown } };
-
-/** The reply as it may be shown again once the time of its generated codes is over. */
-function hideCodes(json: string): string {
-  const reply = JSON.parse(json) as { result?: WithCode & { results?: WithCode[] } };
-  for (const holder of [reply.result, ...(reply.result?.results ?? [])]) {
-    if (holder?.acs_credential?.code !== undefined) holder.acs_credential.code = null;
-  }
-  return JSON.stringify(reply);
 }
 
 const askerOf = ({ source }: Incoming, { sender }: Envelope): Asker => ({ source, sender: sender ?? null });

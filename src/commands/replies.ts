@@ -1,0 +1,73 @@
+// Replies: where each goes, what of it is kept in the journal, and what of that is shown again.
+
+import type { Clock } from '../domain/ports.ts';
+import type { JournalRow, NewEntry } from '../store/journal.ts';
+import type { Store } from '../store/store.ts';
+import type { Incoming, Reply } from './incoming.ts';
+
+export class Replies {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #replyTopicFor: (commandId: string) => string;
+
+  constructor({ store, clock }: { store: Store; clock: Clock }, replyTopicFor: (commandId: string) => string) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#replyTopicFor = replyTopicFor;
+  }
+
+  /** Replies nobody has acknowledged yet, for the next connection. */
+  undelivered(sinceMs: number, limit: number): Reply[] {
+    const { journal } = this.#store;
+    return journal.undelivered(sinceMs, limit).flatMap((row) => {
+      const json = this.stored(row);
+      return json === null
+        ? []
+        : [{ topic: row.reply_topic, commandId: row.command_id, json, correlation: row.correlation, isKept: true }];
+    });
+  }
+
+  /** What was answered, as it may be shown again; null: it is not kept any more. */
+  stored(row: JournalRow): string | null {
+    const json = this.#store.journal.replyOf(row);
+    if (json === null || row.code_shown_until === null || this.#clock.nowMs() < row.code_shown_until) return json;
+    return hideCodes(json);
+  }
+
+  /** What the journal notes of a command as it comes in. */
+  entryOf(incoming: Incoming, commandId: string, nowMs: number): Omit<NewEntry, 'digest' | 'command'> {
+    return {
+      commandId,
+      receivedAtMs: nowMs,
+      replyTopic: incoming.source === 'local' ? null : this.#topicOf(incoming, commandId),
+      correlation: incoming.correlation,
+    };
+  }
+
+  #topicOf(incoming: Incoming, commandId: string | null): string | null {
+    if (incoming.responseTopic !== null && incoming.isResponseTopicAllowed) return incoming.responseTopic;
+    return commandId === null ? null : this.#replyTopicFor(commandId);
+  }
+
+  /** `isKept`: until its receiver acknowledges it. */
+  to(incoming: Incoming, commandId: string | null, json: string, isKept: boolean): Reply {
+    return {
+      topic: this.#topicOf(incoming, commandId),
+      commandId,
+      json,
+      correlation: incoming.correlation,
+      isKept: isKept && incoming.source === 'mqtt',
+    };
+  }
+}
+
+type WithCode = { acs_credential?: { code?: unknown } };
+
+/** The reply as it may be shown again once the time of its generated codes is over. */
+function hideCodes(json: string): string {
+  const reply = JSON.parse(json) as { result?: WithCode & { results?: WithCode[] } };
+  for (const holder of [reply.result, ...(reply.result?.results ?? [])]) {
+    if (holder?.acs_credential?.code !== undefined) holder.acs_credential.code = null;
+  }
+  return JSON.stringify(reply);
+}
