@@ -1,14 +1,26 @@
-// What stands before anybody is looked up, as data: the door walks it and stops at the first gate that is shut, an
-// explanation walks the same to its end. So what is explained and what is done cannot differ.
+// The ladder, as data: every rule that stands between a card or code and an open door, in the order in which they are
+// asked. A gate whose passing changes the next decision says so.
 
 import type { SiteEntrance } from '../domain/site.ts';
-import type { Detail, Step } from './decide.ts';
+import { intersect, judgeWindow, type TimeWitness, type Window, type WindowVerdict } from '../domain/window.ts';
+import type { CredentialWithUser } from '../store/credentials.ts';
+import type { Candidate } from '../store/reach.ts';
+import type { StoredPath } from '../store/stored-path.ts';
+import type { Detail } from './details.ts';
+import type { Gate } from './ladder.ts';
+import { keypadSays, offlineSays, scheduleSays, windowSays } from './says.ts';
+import { whyOutside, type Calendar, type Scheduled } from './schedule-check.ts';
 
 export type Method = 'card' | 'keycode';
 
-export type GateContext = {
+/** What the walk knows of the door, the building and the moment. */
+export type Scene = {
   entrance: SiteEntrance;
   method: Method;
+  /** What is presented is neither a card nor a code. */
+  isOther: boolean;
+  /** It is asked about by its id: that is no guess. */
+  isNamed: boolean;
   /** A card waits at this reader for its code. */
   isCardWaiting: boolean;
   /** Why nobody is let in at all; null: decisions are made. */
@@ -19,69 +31,185 @@ export type GateContext = {
   offlineGraceMs: number | null;
   /** How long no code is looked up here, ms; 0: it is. Null: it is not a matter of now. */
   codeLockedForMs: number | null;
+  time: TimeWitness;
+  calendar: Calendar;
+  witness: Witness;
 };
 
-type Gate = {
-  step: string;
-  detail: (context: GateContext) => Detail;
-  /** Whether there is anything to say of it here. */
-  concerns: (context: GateContext) => boolean;
-  isOpen: (context: GateContext) => boolean;
-  says: (context: GateContext) => string;
-};
+/** Whether what lets a credential in is as it was written. */
+export type Witness = { holds(credential: CredentialWithUser, path: StoredPath): boolean };
 
-const seconds = (ms: number): number => Math.round(ms / 1000);
-
-export const GATES: readonly Gate[] = [
+/** Before anybody is looked up. */
+export const DOOR_GATES: readonly Gate<Scene>[] = [
   {
     step: 'database',
-    detail: ({ refusal }) => refusal ?? 'store_unavailable',
     concerns: ({ refusal }) => refusal !== null,
-    isOpen: () => false,
+    denies: ({ refusal }) => refusal,
     says: () => 'the database was refused, or found damaged: nobody is let in',
+    ends: () => true,
   },
   {
     step: 'offline_grace',
-    detail: () => 'offline_too_long',
     // A controller that decides by itself does not know the broker.
     concerns: ({ entrance, offlineForMs, offlineGraceMs }) =>
       entrance.decidedBy === 'gateway' && offlineForMs !== null && offlineGraceMs !== null,
-    isOpen: ({ offlineForMs, offlineGraceMs }) => (offlineForMs ?? 0) <= (offlineGraceMs ?? Infinity),
-    says: ({ offlineForMs, offlineGraceMs }) =>
-      `no broker for ${seconds(offlineForMs ?? 0)} s of ${seconds(offlineGraceMs ?? 0)} s allowed`,
+    denies: ({ offlineForMs, offlineGraceMs }) =>
+      (offlineForMs ?? 0) <= (offlineGraceMs ?? Infinity) ? null : 'offline_too_long',
+    says: ({ offlineForMs, offlineGraceMs }) => offlineSays(offlineForMs ?? 0, offlineGraceMs ?? 0),
   },
   {
     step: 'factor',
-    detail: () => 'factor_not_accepted',
-    concerns: () => true,
-    isOpen: ({ entrance: { factors }, method, isCardWaiting }) =>
-      method === 'card' ? factors !== 'code' : factors !== 'card' && (factors !== 'card_and_code' || isCardWaiting),
-    says: ({ entrance, method }) =>
-      `this entrance takes ${entrance.factors.replaceAll('_', ' ')}${entrance.factors === 'card_and_code' && method === 'keycode' ? ', the card first' : ''}`,
+    denies: (scene) => (isFactorTaken(scene) ? null : 'factor_not_accepted'),
+    says: ({ entrance: { factors }, method }) =>
+      `this entrance takes ${factors.replaceAll('_', ' ')}${factors === 'card_and_code' && method === 'keycode' ? ', the card first' : ''}`,
   },
   {
     step: 'keypad',
-    detail: () => 'locked_out',
     concerns: ({ method, codeLockedForMs }) => method === 'keycode' && codeLockedForMs !== null,
-    isOpen: ({ codeLockedForMs }) => codeLockedForMs === 0,
+    denies: ({ codeLockedForMs }) => (codeLockedForMs === 0 ? null : 'locked_out'),
     says: ({ codeLockedForMs }) => keypadSays(codeLockedForMs ?? 0),
+    ends: ({ isNamed }) => !isNamed,
   },
 ];
 
-export const keypadSays = (lockedForMs: number): string =>
-  lockedForMs === 0
-    ? 'codes are taken here'
-    : `too many wrong codes: none is taken for ${Math.ceil(lockedForMs / 1000)} s`;
-
-/** The detail of the first gate that is shut; null: all are open. */
-export function firstShut(context: GateContext): Detail | null {
-  const gate = GATES.find((one) => one.concerns(context) && !one.isOpen(context));
-  return gate?.detail(context) ?? null;
+function isFactorTaken({ entrance: { factors }, method, isOther, isCardWaiting }: Scene): boolean {
+  if (isOther) return false;
+  if (method === 'card') return factors !== 'code';
+  return factors !== 'card' && (factors !== 'card_and_code' || isCardWaiting);
 }
 
-export const gateSteps = (context: GateContext): Step[] =>
-  GATES.filter((gate) => gate.concerns(context)).map((gate) => ({
-    step: gate.step,
-    passed: gate.isOpen(context),
-    detail: gate.says(context),
-  }));
+/**
+ * All whom the card or code could stand for. `others`: those who have it and are not asked, for somebody else's card
+ * waits. `notReadBy`: the formats of the reader, where it does not read the card that is asked about by an id.
+ */
+export type Found = { found: readonly Candidate[]; others: number; notReadBy: readonly string[] | null };
+
+export const FOUND_GATES: readonly Gate<Found>[] = [
+  {
+    step: 'read',
+    concerns: ({ notReadBy }) => notReadBy !== null,
+    denies: () => 'unknown_credential',
+    says: ({ notReadBy }) => `the reader takes ${notReadBy?.join(', ') || 'no cards'}, and does not read this one`,
+  },
+  {
+    step: 'known',
+    denies: ({ found, others }) => (found.length > 0 ? null : others > 0 ? 'other_user' : 'unknown_credential'),
+    says: ({ found, others }) => {
+      if (found.length > 0) return `${found.length} credential(s) have it`;
+      return others > 0
+        ? 'it is not the code of the card’s owner, but of somebody else'
+        : 'nobody has this card or code';
+    },
+  },
+];
+
+/** Of each of them. */
+export const CREDENTIAL_GATES: readonly Gate<Candidate>[] = [
+  {
+    step: 'assigned',
+    denies: ({ credential }) => (credential.acs_user_id === null ? 'unassigned' : null),
+    says: ({ credential: { acs_user_id: id } }) => (id === null ? 'it belongs to nobody' : `it belongs to user ${id}`),
+  },
+  {
+    step: 'user_active',
+    denies: ({ credential }) => (credential.user_is_suspended === 1 ? 'user_suspended' : null),
+    says: ({ credential }) =>
+      credential.user_is_suspended === 1 ? 'the user is suspended' : 'the user is not suspended',
+  },
+  {
+    step: 'entrance',
+    denies: ({ paths }) => (paths.length > 0 ? null : 'entrance_not_allowed'),
+    says: ({ credential, paths }) => {
+      if (paths.length > 0) return 'this entrance is on its list';
+      return credential.has_own_entrances === 1
+        ? 'this entrance is not on its list'
+        : 'it has no list, and no group or grant opens this entrance';
+    },
+  },
+  {
+    step: 'not_used_up',
+    denies: ({ credential: { is_one_time_use: once, used_at: at } }) =>
+      once === 1 && at !== null ? 'already_used' : null,
+    says: ({ credential: { is_one_time_use: once, used_at: at } }) =>
+      once === 0 ? 'it may be used any number of times' : at === null ? 'its one use is left' : 'its one use is gone',
+    effect: ({ credential }) => (credential.is_one_time_use === 1 ? { kind: 'used_up', credential } : null),
+  },
+];
+
+/** Of a credential by one of its paths: one that is open is enough. */
+export type Way = Scene & { credential: CredentialWithUser; path: StoredPath };
+
+export const PATH_GATES: readonly Gate<Way>[] = [
+  {
+    step: 'window',
+    denies: (way) => whyShut(judgeWindow(windowOf(way), way.time)),
+    says: (way, detail) => windowSays(detail ?? 'open', windowOf(way), way.time),
+  },
+  {
+    // Asked only of what would open, for it costs more than all that went before; and before anything of a schedule is
+    // read.
+    step: 'record',
+    denies: ({ credential, path, witness }) => (witness.holds(credential, path) ? null : 'record_tampered'),
+    says: (_, detail) =>
+      detail === null
+        ? 'its record is as Lintel wrote it'
+        : 'its record, or that of its user or schedule, was changed behind the back of Lintel',
+    ends: () => true,
+  },
+  {
+    step: 'schedule',
+    concerns: (way) => schedulesOf(way).length > 0,
+    denies: (way) => firstOf(schedulesOf(way).map((schedule) => () => whyOutside(schedule, way.time, way.calendar))),
+    says: (way) =>
+      schedulesOf(way)
+        .map((schedule) => scheduleSays(schedule, way.time, way.calendar))
+        .join('; '),
+  },
+];
+
+/** What the credential, its user and the path have in common. */
+function windowOf({ credential, path }: Way): Window {
+  const own = { startsAtMs: credential.starts_at, endsAtMs: credential.ends_at };
+  const users = { startsAtMs: credential.user_starts_at, endsAtMs: credential.user_ends_at };
+  return intersect(intersect(own, users), path.window);
+}
+
+const whyShut = (verdict: WindowVerdict): Detail | null => (verdict === 'open' ? null : verdict);
+
+/** The credential's own, and that of the path: both must hold. */
+function schedulesOf({ credential: { schedule: content, schedule_name: name }, path }: Way): Scheduled[] {
+  const own = content === null ? [] : [{ name: name ?? '', content }];
+  return path.schedule === null ? own : [...own, path.schedule];
+}
+
+function firstOf(questions: readonly (() => Detail | null)[]): Detail | null {
+  for (const question of questions) {
+    const detail = question();
+    if (detail !== null) return detail;
+  }
+  return null;
+}
+
+/** Of a card that is let in where its code is asked for as well. `lockedForMs`: of a code with this card. */
+export type Next = Scene & { lockedForMs: number | null };
+
+export const NEXT_GATES: readonly Gate<Next>[] = [
+  {
+    step: 'keypad',
+    concerns: (next) => wantsCode(next) && (next.lockedForMs ?? 0) > 0,
+    denies: () => 'locked_out',
+    says: ({ lockedForMs }) => keypadSays(lockedForMs ?? 0),
+    ends: () => true,
+  },
+  {
+    step: 'code',
+    concerns: wantsCode,
+    denies: () => 'code_required',
+    says: () => 'a code of the same person is asked for next',
+  },
+];
+
+/** A controller asks for both by itself. */
+function wantsCode({ entrance, method }: Scene): boolean {
+  return entrance.factors === 'card_and_code' && entrance.decidedBy !== 'controller' && method === 'card';
+}

@@ -1,0 +1,221 @@
+// What follows from a decision: the strike, what the reader shows, and what becomes durable, in the order that the
+// decision asks for. What changes the next decision is durable before anything moves; an ordinary grant commands the
+// strike first, and its event is durable in the same turn.
+
+import { newEvent, type NewEvent } from '../domain/events.ts';
+import type { ApiError } from '../domain/errors.ts';
+import type { Clock, Device, DriverEvent, Feedback, Timer } from '../domain/ports.ts';
+import type { SiteEntrance } from '../domain/site.ts';
+import type { CredentialWithUser } from '../store/credentials.ts';
+import type { Store } from '../store/store.ts';
+import type { CodeGate } from './code-gate.ts';
+import { isGuess, type Detail } from './details.ts';
+import type { Door } from './door.ts';
+import { eventOf, writeEffect } from './effects.ts';
+import type { Judgement } from './judging.ts';
+import type { Recorder } from './recorder.ts';
+import type { ReadAs, Spot, Words } from './words.ts';
+
+/** How long the event of a grant waits for its strike to be handed to a busy bus. */
+const RECORD_WITHIN_MS = 100;
+
+export type ActingOptions = {
+  store: Store | null;
+  codeGate: CodeGate | null;
+  recorder: Recorder;
+  clock: Clock;
+  words: Words;
+  acsSystemId: string;
+  device: (name: string) => Device | undefined;
+  /** Controllers whose tables must be looked at. */
+  wake: (controllers: readonly string[]) => void;
+};
+
+export type Presented = DriverEvent & { type: 'presented' };
+/** What was presented, at which door, and how it was read. */
+export type Presence = { door: Door; event: Presented; readAs: ReadAs | null };
+export type Granted = Judgement & { detail: null };
+
+export type UnlockRequest = {
+  entrance: SiteEntrance;
+  acsUserId: string | null;
+  acsCredentialId: string | null;
+  reason: string | null;
+  commandId: string;
+  /** The way the command came, and who its sender says it is. */
+  asker: { source: 'mqtt' | 'local'; sender: string | null };
+  actionAttemptId: string;
+};
+
+export class Acting {
+  readonly #options: ActingOptions;
+  /** Grants whose strike is on its way to the line. */
+  readonly #unrecorded = new Set<() => void>();
+
+  constructor(options: ActingOptions) {
+    this.#options = options;
+  }
+
+  stop(): void {
+    for (const record of [...this.#unrecorded]) record();
+    this.#options.codeGate?.touchAll();
+    this.#record([]);
+  }
+
+  // ---- at a reader --------------------------------------------------------------------------------------------------
+
+  grant(presence: Presence, judged: Granted): void {
+    const { recorder, words } = this.#options;
+    const spot = spotOf(presence);
+    const { method, credential, second } = judged;
+    const unlocked = words.unlocked(spot, { method, credential, readAs: presence.readAs }, second);
+    if (judged.effects.length > 0) {
+      if (!this.#carryOut(judged, unlocked)) {
+        this.deny(presence, { ...judged, detail: 'store_unavailable' });
+        return;
+      }
+      this.#drive(presence);
+      this.show(presence, 'granted');
+      return;
+    }
+    this.#rightCode(judged);
+    const told = recorder.within(words.source(spot), [unlocked]);
+    const record = this.#onceSoon(() => void this.#record(told));
+    // Relay, then light, then disk: on an idle bus all in this very turn.
+    const progress = { isSent: false, isShown: false };
+    this.#drive(presence, () => {
+      progress.isSent = true;
+      if (progress.isShown) record();
+    });
+    this.show(presence, 'granted');
+    progress.isShown = true;
+    if (progress.isSent) record();
+  }
+
+  deny(presence: Presence, judged: Judgement & { detail: Detail }): void {
+    const { recorder, codeGate, words } = this.#options;
+    const { code, detail } = judged;
+    const spot = spotOf(presence);
+    const denied = words.denied(spot, { ...judged, readAs: presence.readAs }, detail);
+    if (code === null || !isGuess(detail)) {
+      this.show(presence, detail === 'locked_out' ? 'locked_out' : 'denied');
+      recorder.note(words.source(spot), [denied]);
+      return;
+    }
+    const locks = codeGate?.wrong(code.place, code.digits) ?? [];
+    const told = recorder.within(words.source(spot), [denied]);
+    // Counted durably before anybody is told that it was wrong: pulling the plug in between gives no guess for nothing.
+    this.#record([...told, ...locks.map((lock) => words.locked(spot.entrance, code.place, lock))]);
+    this.show(presence, locks.length > 0 ? 'locked_out' : 'denied');
+  }
+
+  /** The card that waited for its code is denied. */
+  codeNeverCame(entrance: SiteEntrance, reader: string, credential: CredentialWithUser, readAs: ReadAs | null): void {
+    const { recorder, words, device } = this.#options;
+    const spot = { entrance, reader };
+    const denied = words.denied(spot, { method: 'card', credential, readAs }, 'code_required');
+    recorder.note(words.source(spot), [denied]);
+    device(reader)?.readers?.feedback(0, 'denied', entrance.feedback.denied);
+  }
+
+  show({ door, event }: Presence, signal: Feedback): void {
+    const { feedback } = door.entrance;
+    const look = signal === 'granted' ? feedback.granted : signal === 'denied' ? feedback.denied : undefined;
+    this.#options.device(event.device)?.readers?.feedback(event.reader, signal, look);
+  }
+
+  // ---- by command ---------------------------------------------------------------------------------------------------
+
+  async unlock(door: Door, request: UnlockRequest): Promise<{ confirmed: boolean } | { error: ApiError }> {
+    const { clock, recorder, words } = this.#options;
+    const outcome = await door.strike(clock.monotonicMs());
+    const body = {
+      ...words.base(request.entrance),
+      acs_credential_id: request.acsCredentialId,
+      acs_user_id: request.acsUserId,
+      method: 'remote' as const,
+      decided_by: 'command' as const,
+      command_id: request.commandId,
+      ...request.asker,
+      action_attempt_id: request.actionAttemptId,
+      reason: request.reason,
+    };
+    if (outcome.outcome === 'done') {
+      recorder.record([newEvent('lock.unlocked', { ...body, was_confirmed_by_device: outcome.confirmed })]);
+      return { confirmed: outcome.confirmed };
+    }
+    door.strikeFailed(outcome.error);
+    const error: ApiError = {
+      type: outcome.error === 'too_late' ? 'timed_out' : outcome.error,
+      message: `${request.entrance.name}: ${outcome.message}`,
+    };
+    recorder.record([newEvent('acs_entrance.unlock_failed', { ...body, error })]);
+    return { error };
+  }
+
+  // ---- what becomes durable -----------------------------------------------------------------------------------------
+
+  /** Durable before anything moves; false when the disk failed, and then nothing moves. */
+  #carryOut(judged: Granted, unlocked: NewEvent): boolean {
+    const { store, clock, wake, acsSystemId } = this.#options;
+    if (store === null) return false;
+    const nowMs = clock.nowMs();
+    const touched = new Set<string>();
+    this.#rightCode(judged);
+    const told = judged.effects.map((effect) => eventOf(effect, acsSystemId, nowMs));
+    const isDurable = this.#record([unlocked, ...told], () => {
+      for (const effect of judged.effects)
+        for (const controller of writeEffect(store, effect, nowMs)) touched.add(controller);
+    });
+    if (isDurable && touched.size > 0) wake([...touched]);
+    return isDurable;
+  }
+
+  #rightCode({ code, second, credential }: Granted): void {
+    if (code !== null) this.#options.codeGate?.right(code.place, code.digits, (second ?? credential).acs_credential_id);
+  }
+
+  /** What wrong codes have cost is written together with whatever is recorded. */
+  #record(events: readonly NewEvent[], change: () => void = () => undefined): boolean {
+    const { codeGate } = this.#options;
+    if (events.length === 0 && codeGate?.isUnwritten !== true) return true;
+    const isDurable = this.#options.recorder.record(events, () => {
+      change();
+      codeGate?.write();
+    });
+    if (isDurable) codeGate?.written();
+    return isDurable;
+  }
+
+  /**
+   * Runs `record` once: when told to, at the latest in a moment. The event of an ordinary grant is committed in the
+   * turn in which the strike is handed to the line; on a bus that is busy with another exchange that is a little later,
+   * and a flush of a slow disk must not come in between.
+   */
+  #onceSoon(record: () => void): () => void {
+    const pending = { record, timer: null as Timer | null };
+    const run = (): void => {
+      if (!this.#unrecorded.delete(run)) return;
+      pending.timer?.cancel();
+      pending.record();
+    };
+    this.#unrecorded.add(run);
+    pending.timer = this.#options.clock.after(RECORD_WITHIN_MS, run);
+    return run;
+  }
+
+  #drive(presence: Presence, onSent: () => void = () => undefined): void {
+    const { recorder, words } = this.#options;
+    const { door, event } = presence;
+    void door.strike(event.atMonotonicMs, onSent).then((outcome) => {
+      onSent();
+      if (outcome.outcome === 'done') return;
+      door.strikeFailed(outcome.error);
+      const error = { type: outcome.error, message: outcome.message };
+      const body = { ...words.base(door.entrance), reader: event.device, error };
+      recorder.note(words.source(spotOf(presence)), [newEvent('acs_entrance.unlock_failed', body)]);
+    });
+  }
+}
+
+const spotOf = ({ door, event }: Presence): Spot => ({ entrance: door.entrance, reader: event.device });

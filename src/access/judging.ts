@@ -1,0 +1,305 @@
+// The one decision: who could this card or code stand for, and is one of them let in here and now? The door asks it of
+// what is presented, an explanation of what would be; both walk the same gates. It moves nothing and writes nothing.
+
+import { candidates, readingOf } from '../domain/card-formats.ts';
+import { OperatingError } from '../domain/errors.ts';
+import type { Policy } from '../domain/facility.ts';
+import { localMoment } from '../domain/local-time.ts';
+import type { SiteEntrance } from '../domain/site.ts';
+import type { TimeWitness } from '../domain/window.ts';
+import type { CredentialRow, CredentialWithUser } from '../store/credentials.ts';
+import type { Candidate } from '../store/reach.ts';
+import type { Store } from '../store/store.ts';
+import { isStorageError } from '../store/transactions.ts';
+import type { CodeGate, CodePlace } from './code-gate.ts';
+import { isNearer, type Detail } from './details.ts';
+import {
+  CREDENTIAL_GATES,
+  DOOR_GATES,
+  FOUND_GATES,
+  NEXT_GATES,
+  PATH_GATES,
+  type Found,
+  type Method,
+  type Scene,
+} from './gates.ts';
+import { effectsOf, walk, type Effect, type Step } from './ladder.ts';
+
+export type Asked = { acsCredentialId: string } | { cards: readonly string[] } | { code: string };
+
+export type Question = {
+  entrance: SiteEntrance;
+  /** Null: no reader of ours is there. */
+  reader: string | null;
+  /** Cards are canonical, as the reader takes them. Null: what is presented is neither a card nor a code. */
+  asked: Asked | null;
+  /** What the reader takes a card for; null: no reader of ours is there. */
+  cardFormats: readonly string[] | null;
+  time: TimeWitness;
+  /** `time` is this moment: how the keypad stands, and who waits there, matters. */
+  isNow: boolean;
+  /** The card that waits at the reader for its code. */
+  waiting: CredentialWithUser | null;
+  /** Every gate is asked, and says how it stands. */
+  isExplained: boolean;
+};
+
+export type Judgement = {
+  method: Method;
+  /** The code of the same person where both are asked for. */
+  second: CredentialWithUser | null;
+  /** Which of the cards it was taken for, canonical; null: none was looked up. */
+  card: string | null;
+  /** The code that was looked up, and where; null: none was, or what it came to is no matter of the code. */
+  code: { digits: string; place: CodePlace } | null;
+  /** False: it was shut before anybody was looked up. */
+  isLookedUp: boolean;
+  /** What is made durable before anything moves. */
+  effects: Effect[];
+  /** Empty where nobody asked for them. */
+  steps: Step[];
+} & (
+  | { detail: null; credential: CredentialWithUser }
+  /** `code_required`: a card that is let in, whose code is asked for next. */
+  | { detail: Detail; credential: CredentialWithUser | null }
+);
+
+export type JudgingOptions = {
+  /** Null when the database was refused. */
+  store: Store | null;
+  codeGate: CodeGate | null;
+  policy: Pick<Policy, 'offlineGraceMs'>;
+  timeZone: string;
+  offlineForMs: () => number | null;
+};
+
+type Verdict =
+  | { detail: null; credential: CredentialWithUser; effects: Effect[] }
+  | { detail: Detail; credential: CredentialWithUser | null };
+
+export class Judging {
+  readonly #options: JudgingOptions;
+  /** Why nobody is let in at all; null: decisions are made. */
+  #refusal: Detail | null;
+
+  constructor(options: JudgingOptions) {
+    this.#options = options;
+    this.#refusal = options.store === null ? 'store_unavailable' : null;
+  }
+
+  /** From now on nobody is let in. */
+  refuse(detail: Detail): void {
+    this.#refusal ??= detail;
+  }
+
+  /** A database that does not answer lets nobody in; the door and its exit go on. */
+  judge(question: Question): Judgement {
+    try {
+      return this.#judge(question);
+    } catch (error) {
+      if (!isStorageError(error)) throw error;
+      return notJudged(methodOf(question), 'store_unavailable', []);
+    }
+  }
+
+  #judge(question: Question): Judgement {
+    const store = this.#refusal === null ? this.#options.store : null;
+    const named = store === null ? null : this.#named(store, question);
+    const method = named?.method ?? methodOf(question);
+    const scene = this.#scene(question, method);
+    const steps: Step[] | null = question.isExplained ? [] : null;
+    const { detail, isOver } = walk(DOOR_GATES, scene, steps);
+    if (store === null || isOver || question.asked === null)
+      return notJudged(method, detail ?? 'store_unavailable', steps ?? []);
+    const shown = named ?? this.#shown(store, question);
+    const judged =
+      method === 'card'
+        ? this.#judgeCard(question, scene, shown, steps)
+        : this.#judgeCode(store, question, scene, shown, steps);
+    // What was shut before anybody was looked up is the reason, whatever became of the rest of an explanation.
+    return detail === null ? judged : { ...judged, detail, effects: [] };
+  }
+
+  #judgeCard(question: Question, scene: Scene, shown: Shown, steps: Step[] | null): Judgement {
+    const verdict = judgeFound({ ...shown, others: 0 }, scene, steps);
+    const card = shown.cards.get(verdict.credential?.credential_key ?? NOBODY) ?? firstCard(question);
+    const judged = { method: 'card', second: null, card, code: null, isLookedUp: true } as const;
+    if (verdict.detail !== null) return { ...judged, ...verdict, effects: [], steps: steps ?? [] };
+    const lockedForMs = this.#codeLockedForMs(question, verdict.credential);
+    const next = walk(NEXT_GATES, { ...scene, lockedForMs }, steps).detail;
+    if (next !== null) return { ...judged, ...verdict, detail: next, effects: [], steps: steps ?? [] };
+    return { ...judged, ...verdict, steps: steps ?? [] };
+  }
+
+  #judgeCode(store: Store, question: Question, scene: Scene, shown: Shown, steps: Step[] | null): Judgement {
+    const waiting = scene.isCardWaiting ? question.waiting : null;
+    const code = codeOf(question, waiting);
+    const found = shown.found.filter(({ credential }) => waiting === null || credential.user_key === waiting.user_key);
+    const verdict = judgeFound({ ...shown, found, others: shown.found.length - found.length }, scene, steps);
+    const judged = { method: 'keycode', second: null, card: null, code, isLookedUp: true } as const;
+    if (verdict.detail !== null) return { ...judged, ...verdict, effects: [], steps: steps ?? [] };
+    if (waiting === null) return { ...judged, ...verdict, steps: steps ?? [] };
+    // The card is judged again: seconds have passed, and a revocation may have come.
+    const card = this.#one(store, question, waiting.credential_key);
+    const again = judgeFound({ found: card, others: 0, notReadBy: null }, scene, steps);
+    const both = { ...judged, method: 'card', second: verdict.credential, steps: steps ?? [] } as const;
+    // The code was right: what became of the card is no guess.
+    if (again.detail !== null) return { ...both, ...again, code: null, effects: [] };
+    return { ...both, ...again, effects: [...again.effects, ...verdict.effects] };
+  }
+
+  // ---- what is looked up --------------------------------------------------------------------------------------------
+
+  #scene(question: Question, method: Method): Scene {
+    const { store, policy, offlineForMs } = this.#options;
+    const { entrance, asked, waiting, time } = question;
+    const isCardWaiting = method === 'keycode' && entrance.factors === 'card_and_code' && waiting !== null;
+    return {
+      entrance,
+      method,
+      isOther: asked === null,
+      isNamed: asked !== null && 'acsCredentialId' in asked,
+      isCardWaiting,
+      refusal: this.#refusal,
+      offlineForMs: offlineForMs(),
+      offlineGraceMs: policy.offlineGraceMs,
+      codeLockedForMs: method === 'keycode' ? this.#codeLockedForMs(question, isCardWaiting ? waiting : null) : null,
+      time,
+      calendar: {
+        moment: (epochMs) => localMoment(epochMs, this.#options.timeZone),
+        isHoliday: (date) => store?.holidays.isHoliday(date) ?? false,
+      },
+      witness: store?.seals ?? { holds: () => false },
+    };
+  }
+
+  /** Null: it is not a matter of now. */
+  #codeLockedForMs({ entrance, reader, isNow }: Question, card: CredentialWithUser | null): number | null {
+    if (!isNow || reader === null) return null;
+    return this.#options.codeGate?.lockedForMs(placeOf(entrance, reader, card)) ?? 0;
+  }
+
+  #named(store: Store, question: Question): (Shown & { method: Method }) | null {
+    const { asked, cardFormats } = question;
+    if (asked === null || !('acsCredentialId' in asked)) return null;
+    const row = store.credentials.byId(asked.acsCredentialId);
+    const isRead = row === undefined || cardFormats === null || isReadThere(store, row, cardFormats);
+    const found = row === undefined ? [] : this.#one(store, question, row.credential_key);
+    const method = row?.access_method === 'code' ? 'keycode' : 'card';
+    return { found, cards: NO_CARDS, notReadBy: isRead ? null : cardFormats, method };
+  }
+
+  #one(store: Store, { entrance }: Question, credentialKey: number): Candidate[] {
+    const one = store.reach.one(credentialKey, entrance.entranceKey);
+    return one === undefined || store.withdrawn.has(one.credential) ? [] : [one];
+  }
+
+  /** Without those that were taken away by a command that is still to be stored. */
+  #shown({ reach, secrets, withdrawn }: Store, { asked, entrance: { entranceKey } }: Question): Shown {
+    const isLeft = ({ credential }: Candidate): boolean => !withdrawn.has(credential);
+    if (asked === null || 'acsCredentialId' in asked) return { found: [], cards: NO_CARDS, notReadBy: null };
+    if ('code' in asked) {
+      const found = reach.byCode(secrets.codeHash(asked.code), entranceKey).filter(isLeft);
+      return { found, cards: NO_CARDS, notReadBy: null };
+    }
+    const found: Candidate[] = [];
+    const cards = new Map<number, string>();
+    for (const card of asked.cards) {
+      for (const candidate of reach.byCard(secrets.cardHash(card), entranceKey).filter(isLeft)) {
+        found.push(candidate);
+        cards.set(candidate.credential.credential_key, card);
+      }
+    }
+    return { found, cards, notReadBy: null };
+  }
+}
+
+/** `cards`: for which of the cards each credential was found. */
+type Shown = Pick<Found, 'found' | 'notReadBy'> & { cards: ReadonlyMap<number, string> };
+const NO_CARDS: ReadonlyMap<number, string> = new Map();
+const NOBODY = -1;
+
+/** Judges everyone the card or code could stand for; the first that is let in opens. */
+function judgeFound(asked: Found, scene: Scene, steps: Step[] | null): Verdict {
+  const known = walk(FOUND_GATES, asked, steps).detail;
+  const { found } = asked;
+  if (known !== null && (steps === null || found.length === 0)) return { detail: known, credential: null };
+  let best: { detail: Detail; credential: CredentialWithUser; steps: Step[] } | null = null;
+  for (const candidate of found) {
+    const { credential } = candidate;
+    const own: Step[] = [];
+    const verdict = judgeCandidate(candidate, scene, steps === null ? null : own);
+    if (typeof verdict !== 'string') {
+      steps?.push(...own);
+      return known === null ? { detail: null, credential, effects: verdict } : { detail: known, credential };
+    }
+    if (best === null || isNearer(verdict, best.detail)) best = { detail: verdict, credential, steps: own };
+  }
+  steps?.push(...(best?.steps ?? []));
+  return { detail: known ?? best?.detail ?? 'unknown_credential', credential: best?.credential ?? null };
+}
+
+/** What becomes durable when it is let in, or why it is not: by no path, with the reason of the one that comes nearest. */
+function judgeCandidate(candidate: Candidate, scene: Scene, steps: Step[] | null): Effect[] | Detail {
+  const own = walk(CREDENTIAL_GATES, candidate, steps);
+  if (own.isOver) return own.detail ?? 'entrance_not_allowed';
+  let best: { detail: Detail; steps: Step[] } | null = null;
+  for (const path of candidate.paths) {
+    const way = { ...scene, credential: candidate.credential, path };
+    const along: Step[] = [];
+    const { detail } = walk(PATH_GATES, way, steps === null ? null : along);
+    if (detail === null) {
+      steps?.push(...along);
+      return (
+        own.detail ?? [
+          ...effectsOf(DOOR_GATES, scene),
+          ...effectsOf(CREDENTIAL_GATES, candidate),
+          ...effectsOf(PATH_GATES, way),
+        ]
+      );
+    }
+    if (best === null || isNearer(detail, best.detail)) best = { detail, steps: along };
+  }
+  steps?.push(...(best?.steps ?? []));
+  return own.detail ?? best?.detail ?? 'entrance_not_allowed';
+}
+
+/** Whether a reader takes the card of a credential for what it is; one that cannot be opened is no matter of the reader. */
+function isReadThere({ secrets }: Store, row: CredentialRow, cardFormats: readonly string[]): boolean {
+  if (row.card_sealed === null) return true;
+  try {
+    const card = secrets.open(row.card_sealed, `card ${row.acs_credential_id}`);
+    return candidates(readingOf(card), cardFormats).includes(card);
+  } catch (error) {
+    if (error instanceof OperatingError) return true;
+    throw error;
+  }
+}
+
+const notJudged = (method: Method, detail: Detail, steps: Step[]): Judgement => ({
+  method,
+  detail,
+  credential: null,
+  second: null,
+  card: null,
+  code: null,
+  isLookedUp: false,
+  effects: [],
+  steps,
+});
+
+const methodOf = ({ asked }: Question): Method => (asked !== null && 'code' in asked ? 'keycode' : 'card');
+
+const firstCard = ({ asked }: Question): string | null =>
+  asked !== null && 'cards' in asked ? (asked.cards[0] ?? null) : null;
+
+const codeOf = ({ asked, entrance, reader }: Question, card: CredentialWithUser | null): Judgement['code'] =>
+  asked !== null && 'code' in asked && reader !== null
+    ? { digits: asked.code, place: placeOf(entrance, reader, card) }
+    : null;
+
+const placeOf = ({ acsEntranceId }: SiteEntrance, reader: string, card: CredentialWithUser | null): CodePlace => ({
+  reader,
+  acsEntranceId,
+  acsCredentialId: card?.acs_credential_id ?? null,
+});

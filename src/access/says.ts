@@ -1,0 +1,38 @@
+// What an explanation says of a gate where a plain sentence does not do.
+
+import { clockText, rangesOn, rangesText, scheduleFrom, WEEKDAYS } from '../domain/schedule.ts';
+import type { TimeWitness, Window } from '../domain/window.ts';
+import type { Calendar, Scheduled } from './schedule-check.ts';
+
+const seconds = (ms: number): number => Math.round(ms / 1000);
+const at = (ms: number): string => new Date(ms).toISOString();
+
+export const keypadSays = (lockedForMs: number): string =>
+  lockedForMs === 0
+    ? 'codes are taken here'
+    : `too many wrong codes: none is taken for ${Math.ceil(lockedForMs / 1000)} s`;
+
+export const offlineSays = (offlineForMs: number, graceMs: number): string =>
+  `no broker for ${seconds(offlineForMs)} s of ${seconds(graceMs)} s allowed`;
+
+export function windowSays(verdict: string, { startsAtMs, endsAtMs }: Window, time: TimeWitness): string {
+  const starts = startsAtMs === null ? 'no start' : `from ${at(startsAtMs)}`;
+  const ends = endsAtMs === null ? 'no end' : `until ${at(endsAtMs)}`;
+  const bounds = startsAtMs === null && endsAtMs === null ? 'no start and no end' : `${starts}, ${ends}`;
+  return `${verdict.replaceAll('_', ' ')} (${bounds}): ${clockSays(time)}`;
+}
+
+function clockSays({ trusted, nowMs, floorMs }: TimeWitness): string {
+  if (trusted) return `it is ${at(nowMs)}`;
+  const known = floorMs === null ? 'nothing says how late it is' : `it is later than ${at(floorMs)}`;
+  return `the clock is not trusted; ${known}`;
+}
+
+export function scheduleSays({ name, content }: Scheduled, time: TimeWitness, calendar: Calendar): string {
+  if (!time.trusted) return `the clock is not trusted, and ${name} asks for the time of day`;
+  const moment = calendar.moment(time.nowMs);
+  const isHoliday = calendar.isHoliday(moment.date);
+  const ranges = rangesText(rangesOn(scheduleFrom(content), moment, isHoliday));
+  const day = `${WEEKDAYS[moment.weekday] ?? ''} ${moment.date}${isHoliday ? ', a holiday' : ''}`;
+  return `${name} on ${day}: ${ranges}; the wall clock says ${clockText(moment.minute)}`;
+}

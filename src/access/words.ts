@@ -1,0 +1,95 @@
+// What decisions are told in: the bodies of their events. Never a card's number, nor a code.
+
+import type { CardReading } from '../domain/card-formats.ts';
+import type { EventSource } from '../domain/event-budget.ts';
+import { newEvent, type NewEvent } from '../domain/events.ts';
+import type { Policy } from '../domain/facility.ts';
+import type { Clock } from '../domain/ports.ts';
+import type { SiteEntrance } from '../domain/site.ts';
+import type { CredentialWithUser } from '../store/credentials.ts';
+import type { CodePlace, Lock } from './code-gate.ts';
+import { reasonCodeOf, type Detail } from './details.ts';
+import type { Method } from './gates.ts';
+
+/** How a card was read: which format took it and how many bits it has. */
+export type ReadAs = { card_format: string | null; card_width_bits: number };
+
+/** `card`: canonical; null: nobody's format took it. */
+export const readAs = (reading: CardReading, card: string | null): ReadAs => ({
+  // `H10301` of `H10301:123:45678`.
+  card_format: card === null ? null : card.slice(0, card.indexOf(':')),
+  card_width_bits: reading.kind === 'wiegand' ? reading.widthBits : reading.bytes.length * 8,
+});
+
+/** Where something was presented. */
+export type Spot = { entrance: SiteEntrance; reader: string };
+
+export type Told = { method: Method; credential: CredentialWithUser | null; readAs: ReadAs | null };
+
+export type WordsOptions = { acsSystemId: string; clock: Clock; policy: Pick<Policy, 'lockout'> };
+
+export class Words {
+  readonly #options: WordsOptions;
+
+  constructor(options: WordsOptions) {
+    this.#options = options;
+  }
+
+  base({ acsEntranceId }: SiteEntrance): { acs_system_id: string; acs_entrance_id: string } {
+    return { acs_system_id: this.#options.acsSystemId, acs_entrance_id: acsEntranceId };
+  }
+
+  source({ entrance, reader }: Spot): EventSource {
+    return { ...this.base(entrance), device: reader };
+  }
+
+  unlocked(
+    { entrance, reader }: Spot,
+    told: Told & { credential: CredentialWithUser },
+    second: CredentialWithUser | null,
+  ): NewEvent {
+    const { credential, method, readAs: read } = told;
+    return newEvent('lock.unlocked', {
+      ...this.base(entrance),
+      acs_credential_id: credential.acs_credential_id,
+      acs_user_id: credential.acs_user_id,
+      ...(second === null ? {} : { second_acs_credential_id: second.acs_credential_id }),
+      access_method: credential.access_method,
+      method,
+      ...read,
+      decided_by: 'gateway',
+      reader,
+      // The relay was commanded in this same turn; its answer is not waited for, and a failure follows as
+      // acs_entrance.unlock_failed.
+      was_confirmed_by_device: null,
+    });
+  }
+
+  denied({ entrance, reader }: Spot, { credential, method, readAs: read }: Told, detail: Detail): NewEvent {
+    return newEvent('lock.access_denied', {
+      ...this.base(entrance),
+      acs_credential_id: credential?.acs_credential_id ?? null,
+      acs_user_id: credential?.acs_user_id ?? null,
+      access_method: method === 'card' ? 'card' : 'code',
+      method,
+      ...read,
+      decided_by: 'gateway',
+      reader,
+      reason: { reason_code: reasonCodeOf(detail), detail },
+    });
+  }
+
+  locked(entrance: SiteEntrance, place: CodePlace, { kind, forMs, why }: Lock): NewEvent {
+    const { clock, policy } = this.#options;
+    const where = { ...this.base(entrance), reader: place.reader };
+    if (kind === 'facility')
+      return newEvent('facility.pin_entry_slowed', {
+        ...where,
+        per_day: policy.lockout.perDayFacility,
+        pause_ms: Math.round(forMs),
+      });
+    const card = kind === 'card' ? { acs_credential_id: place.acsCredentialId } : {};
+    const until = new Date(clock.nowMs() + forMs).toISOString();
+    return newEvent('acs_entrance.locked_out', { ...where, ...card, locked: kind, why, until });
+  }
+}
