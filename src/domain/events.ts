@@ -4,6 +4,7 @@
 
 import { z } from 'zod';
 import { assert, ERROR_TYPES } from './errors.ts';
+import type { Fixed } from './fixed.ts';
 
 type Spec = { says: string; since: string; body: z.ZodObject };
 
@@ -453,11 +454,6 @@ let made: Catalogue | null = null;
 
 export const eventCatalogue = (): Catalogue => (made ??= catalogue());
 export type EventType = keyof Catalogue;
-export type Fixed<T> = T extends readonly (infer Item)[]
-  ? readonly Fixed<Item>[]
-  : T extends object
-    ? { readonly [K in keyof T]: Fixed<T[K]> }
-    : T;
 export type BodyOf<T extends EventType> = Fixed<z.input<Catalogue[T]['body']>>;
 export const eventTypes = (): EventType[] => Object.keys(eventCatalogue()) as EventType[];
 export const isEventType = (text: string): text is EventType => Object.hasOwn(eventCatalogue(), text);

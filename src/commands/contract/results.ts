@@ -3,7 +3,7 @@
 
 import { z } from 'zod';
 import { assert, ERROR_TYPES } from '../../domain/errors.ts';
-import type { Fixed } from '../../domain/events.ts';
+import type { Fixed } from '../../domain/fixed.ts';
 import { WEEKDAYS } from '../../domain/schedule.ts';
 import { controllerObject, entranceObject } from '../../domain/states.ts';
 import type { CommandName } from '../contract.ts';
