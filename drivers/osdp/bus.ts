@@ -66,7 +66,7 @@ type Exchange = {
 };
 
 export class OsdpBus {
-  readonly settings: LineSettings;
+  settings: LineSettings;
   /**
    * Frames that nobody had asked for: late answers, other addresses, our own bytes come back from an adapter that
    * echoes.
@@ -80,6 +80,8 @@ export class OsdpBus {
   readonly #wait: FineWait;
   readonly #parser = new FrameParser();
   #line: SteadyLine | null = null;
+  /** Between `start` and `stop`. */
+  #isServed = false;
   #port: Port | null = null;
   #exchange: Exchange | null = null;
   /**
@@ -121,6 +123,12 @@ export class OsdpBus {
   }
 
   start(): void {
+    this.#isServed = true;
+    this.#open();
+  }
+
+  #open(): void {
+    if (this.#line !== null) return;
     this.#line = new SteadyLine(this.settings, this.#context, {
       up: (port) => this.#up(port),
       data: (bytes) => this.#data(bytes),
@@ -131,11 +139,24 @@ export class OsdpBus {
 
   /** Closes the line; every station learns that it is gone. `start` opens it again. */
   async stop(reason: string): Promise<void> {
+    this.#isServed = false;
     const line = this.#line;
     this.#line = null;
     if (line === null) return;
     this.#down(reason);
     await line.stop();
+  }
+
+  /** Goes on at another baud. */
+  async tune(baud: number): Promise<void> {
+    const line = this.#line;
+    if (this.settings.baud === baud || line === null) return;
+    this.settings = { ...this.settings, baud };
+    this.#line = null;
+    this.#down(`the line changes to ${baud} baud`);
+    await line.stop();
+    // Whoever stopped and started it meanwhile has opened it already.
+    if (this.#isServed) this.#open();
   }
 
   /** Readers on this bus that are being polled. */

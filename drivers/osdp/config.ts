@@ -78,6 +78,8 @@ export const busSchema = z.strictObject({
 });
 export type BusConfig = z.output<typeof busSchema>;
 
+const READER_QUIRKS = ['rmac_status_0'] as const;
+
 export const controllerSchema = z.strictObject({
   address: z
     .int()
@@ -92,6 +94,11 @@ export const controllerSchema = z.strictObject({
   check: z.enum(['auto', 'crc', 'checksum']).default('auto').meta({
     title: 'Check characters',
     description: 'auto: CRC, and checksums only for a reader that answers nothing else.',
+  }),
+  quirks: z.array(z.enum(READER_QUIRKS)).max(READER_QUIRKS.length).default([]).meta({
+    title: 'Quirks',
+    description:
+      'How this model differs from the specification. rmac_status_0: it says 0 where others say 1 when it has accepted Secure Channel.',
   }),
   readers: z.int().min(1).max(8).default(1).meta({
     title: 'Readers',
@@ -170,6 +177,7 @@ export function readerSettings(config: ControllerConfig): ReaderSettings {
     address: config.address,
     secure: config.secure_channel === 'required',
     checkCharacters: config.check,
+    takesStatus0: config.quirks.includes('rmac_status_0'),
     readers: config.readers,
     inputs: config.inputs,
     invertedInputs: config.invert_inputs,

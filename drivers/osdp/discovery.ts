@@ -65,7 +65,7 @@ export async function scanLine(
 }
 
 const ID = command('ID', { extended: false });
-const POLL = command('POLL', {});
+const CAP = command('CAP', {});
 
 function identityOf(frame: Frame | null): string | null {
   const id = frame?.code === REPLIES.PDID.code ? REPLIES.PDID.decode(frame.data) : null;
@@ -77,12 +77,13 @@ async function readdress(
   found: FoundReader,
   wanted: { address: number; baud: number },
 ): Promise<FoundReader | null> {
-  const answer = await line.ask(found.address, command('COMSET', wanted));
+  // It has just answered number 0.
+  const answer = await line.ask(found.address, command('COMSET', wanted), 1);
   const taken = answer?.code === REPLIES.COM.code ? REPLIES.COM.decode(answer.data) : null;
   return taken === null ? null : { ...found, ...taken };
 }
 
-/** One question and its answer at a time, each on a link of its own: sequence number 0, in the clear. */
+/** One question and its answer at a time, in the clear; each begins a link of its own but where it says otherwise. */
 class Questions {
   readonly #settings: LineSettings;
   readonly #timings: BusTimings;
@@ -118,8 +119,8 @@ class Questions {
   }
 
   /** The answer from this address, or null. */
-  ask(address: number, wire: WireCommand): Promise<Frame | null> {
-    const fields = { address, reply: false, sequence: 0, crc: true, block: null, code: wire.code, data: wire.data };
+  ask(address: number, wire: WireCommand, sequence = 0): Promise<Frame | null> {
+    const fields = { address, reply: false, sequence, crc: true, block: null, code: wire.code, data: wire.data };
     const bytes = encodeFrame(fields, undefined, 1);
     const timeoutMs = wireTimeMs(this.#settings, bytes.length + 64) + this.#timings.replyTimeoutMs + TRANSIT_MS;
     this.#parser.clear();
@@ -135,9 +136,9 @@ class Questions {
     });
   }
 
-  /** Some readers say nothing to ID until they were polled; worth the time only where somebody is known to be there. */
+  /** Some readers say nothing to ID until they were asked something else; worth the time only where somebody is known to be there. */
   async askAgain(anybody: Frame | null, address: number): Promise<Frame | null> {
-    return anybody === null ? null : await this.ask(address, POLL);
+    return anybody === null ? null : await this.ask(address, CAP);
   }
 
   #data(bytes: Buffer): void {

@@ -125,12 +125,17 @@ class OsdpBusDriver implements OsdpDriver {
           controller.name,
           readerSettings(controllerSchema.parse(controller.config)),
           controller.capabilities,
-          { ...context, log, keys: context.readerKeys ?? null },
+          { ...context, log, keys: context.readerKeys ?? null, tune: (baud) => this.#tune(baud) },
         ),
     );
     for (const reader of this.#readers) this.#line.add(reader.station);
     this.devices = new Map(this.#readers.map((reader) => [reader.name, reader]));
     this.osdp = new Operator(this.#line, this.#readers, busTimings(config), context);
+  }
+
+  /** A line has one baud for all its readers: it follows a reader only where that is alone. */
+  async #tune(baud: number): Promise<void> {
+    if (this.#readers.length === 1) await this.#line.tune(baud);
   }
 
   start(): void {

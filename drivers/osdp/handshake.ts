@@ -18,6 +18,9 @@ import {
 import type { JobResult } from './jobs.ts';
 import type { Station } from './station.ts';
 
+/** The status of RMAC_I. */
+const ACCEPTED = 1;
+
 export type HandshakeResult =
   | { ok: true; cuid: Buffer }
   | {
@@ -34,6 +37,8 @@ export type HandshakeOptions = {
   useDefaultKey?: boolean;
   /** `probe`: the challenge is the first word to a reader that may not be there. */
   lane?: 'connect' | 'probe';
+  /** This reader says 0 in RMAC_I where others say 1, though it has accepted. */
+  takesStatus0?: boolean;
 };
 
 /** Shakes hands under `scbk`. On success the station's link is secured; on failure it stands at its beginning. */
@@ -41,10 +46,10 @@ export async function shakeHands(
   station: Station,
   random: Random,
   scbk: Buffer,
-  { useDefaultKey = false, lane = 'connect' }: HandshakeOptions = {},
+  { useDefaultKey = false, lane = 'connect', takesStatus0 = false }: HandshakeOptions = {},
 ): Promise<HandshakeResult> {
   const selector = useDefaultKey ? KEY_SELECTOR.scbkDefault : KEY_SELECTOR.scbk;
-  const result = await attempt(station, random, scbk, selector, lane);
+  const result = await attempt(station, random, scbk, { selector, lane, takesStatus0 });
   if (!result.ok) station.link.restart();
   return result;
 }
@@ -53,13 +58,15 @@ async function attempt(
   station: Station,
   random: Random,
   scbk: Buffer,
-  selector: number,
-  lane: 'connect' | 'probe',
+  { selector, lane, takesStatus0 }: { selector: number; lane: 'connect' | 'probe'; takesStatus0: boolean },
 ): Promise<HandshakeResult> {
-  station.link.restart();
+  if (station.link.secured) station.link.restart();
   const randomA = random.bytes(RANDOM_BYTES);
   const block = (type: number) => ({ block: { type, data: Buffer.from([selector]) } });
-  const challenged = await station.submit(lane, command('CHLNG', { randomA }), block(SCS._11));
+  const challenge = () => station.submit(lane, command('CHLNG', { randomA }), block(SCS._11));
+  let challenged = await challenge();
+  // The number goes on from the word before; a reader that counts otherwise has said so, and the link begins anew.
+  if (challenged.kind === 'restart' && challenged.reason === 'sequence') challenged = await challenge();
   if (challenged.kind !== 'reply') return failed(challenged);
   const ccrypt = challenged.code === REPLIES.CCRYPT.code ? REPLIES.CCRYPT.decode(challenged.data) : null;
   if (ccrypt === null || challenged.block?.type !== SCS._12)
@@ -74,11 +81,12 @@ async function attempt(
   if (proved.kind !== 'reply') return failed(proved);
   const answer = proved.code === REPLIES.RMAC_I.code ? REPLIES.RMAC_I.decode(proved.data) : null;
   const rmac = initialRmac(keys, server);
-  // Readers disagree about the status byte and even the block type here; that the R-MAC is right says everything they
-  // could.
+  // Readers disagree about the block type here.
   if (answer === null || proved.block === null || !equalBytes(answer.rmac, rmac)) {
     return otherKey('it did not accept our cryptogram');
   }
+  const status = proved.block.data[0];
+  if (status !== ACCEPTED && !(status === 0 && takesStatus0)) return unaccepted(status);
   const cuid = Buffer.from(ccrypt.cuid);
   station.link.secure(new SecureSession(keys, rmac));
   return { ok: true, cuid };
@@ -88,6 +96,14 @@ const wrongSelector = (selector: number): string =>
   selector === KEY_SELECTOR.scbk
     ? 'it has no key of its own and offers the default key'
     : 'it is not in install mode: it offers its own key';
+
+/** Whatever R-MAC comes with it: a session that its reader does not take for one is none. */
+const unaccepted = (status: number | undefined): HandshakeResult =>
+  otherKey(
+    status === 0
+      ? 'it says that it does not accept our cryptogram (status 0), and proves the key: if this model always says so, add `quirks: [rmac_status_0]` to the reader'
+      : `it says that it does not accept our cryptogram (status 0x${(status ?? 0).toString(16)})`,
+  );
 
 const otherKey = (message: string): HandshakeResult => ({ ok: false, why: 'other_key', message });
 const noChannel = (message: string): HandshakeResult => ({ ok: false, why: 'no_channel', message });
@@ -105,6 +121,8 @@ function failed(result: Exclude<JobResult, { kind: 'reply' }>): HandshakeResult 
         : refused(`it refused the handshake (${describeNak(result.error)})`);
     case 'restart':
       return refused('it refused the handshake and asked to begin anew');
+    case 'busy':
+      return refused('it was busy all the time');
     case 'silence':
     case 'expired':
     case 'dropped':

@@ -29,6 +29,8 @@ export type JobResult =
   /** No answer, after every retry. */
   | { kind: 'silence' }
   | { kind: 'restart'; reason: RestartReason }
+  /** It was busy all the time, and has not done it. */
+  | { kind: 'busy' }
   /** Its deadline passed; `sent` tells whether it may have been carried out. */
   | { kind: 'expired'; sent: boolean }
   /** Never sent: the link went, the lane was full, or something newer took its place. */

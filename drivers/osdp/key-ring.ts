@@ -8,7 +8,7 @@ import type { Clock, KeyOrigin, Log, Random, ReaderKeys, Timer } from '../driver
 import { OperatingError } from '../../src/domain/errors.ts';
 import { command, KEY_TYPE_SCBK } from './commands.ts';
 import { shakeHands } from './handshake.ts';
-import type { HandshakeResult } from './handshake.ts';
+import type { HandshakeOptions, HandshakeResult } from './handshake.ts';
 import { keyWeakness, makeKey } from './keys.ts';
 import { describeNak, REPLIES } from './replies.ts';
 import { SCBK_DEFAULT } from './secure-channel.ts';
@@ -57,6 +57,7 @@ export class KeyRing {
   readonly #random: Random;
   readonly #log: Log;
   readonly #keys: ReaderKeys | null;
+  readonly #takesStatus0: boolean;
   #identity: { kept: string | null; told: string | null } | null = null;
   #window: Window | null = null;
   #waiting: ((unlocked: Unlocked) => void)[] = [];
@@ -65,6 +66,7 @@ export class KeyRing {
     device: string,
     station: Station,
     context: { clock: Clock; random: Random; log: Log; keys: ReaderKeys | null },
+    quirks: { takesStatus0: boolean },
   ) {
     this.#device = device;
     this.#station = station;
@@ -72,6 +74,7 @@ export class KeyRing {
     this.#random = context.random;
     this.#log = context.log.child({ device });
     this.#keys = context.keys;
+    this.#takesStatus0 = quirks.takesStatus0;
   }
 
   /** Is an install window open? */
@@ -136,6 +139,13 @@ export class KeyRing {
     this.#require().savePending(this.#device, key, 'imported');
   }
 
+  /** The keys of this reader are thrown away, for good. Throws `OperatingError`. */
+  forget(): void {
+    this.#closeWindow({ outcome: 'failed', message: 'its key was forgotten' });
+    this.#require().forget(this.#device);
+    this.#identity = null;
+  }
+
   discardPending(): void {
     this.#store((keys) => keys.discardPending(this.#device));
   }
@@ -147,7 +157,7 @@ export class KeyRing {
   async knock(): Promise<HandshakeResult | null> {
     const ring = this.#window === null ? this.#load() : null;
     if (ring === null || ring.active === null || ring.pending !== null) return null;
-    const result = await shakeHands(this.#station, this.#random, ring.active, { lane: 'probe' });
+    const result = await this.#shake(ring.active, { lane: 'probe' });
     if (result.ok) for (const resolve of this.#waiting.splice(0)) resolve(ACTIVE);
     return result;
   }
@@ -175,6 +185,10 @@ export class KeyRing {
     );
   }
 
+  #shake(key: Buffer, options: HandshakeOptions = {}): Promise<HandshakeResult> {
+    return shakeHands(this.#station, this.#random, key, { ...options, takesStatus0: this.#takesStatus0 });
+  }
+
   /** Null when there is no key to try. */
   async #tryKnown(ring: Ring): Promise<Unlocked | null> {
     let failed: Unlocked | null = null;
@@ -182,7 +196,7 @@ export class KeyRing {
     for (const which of ['pending', 'active'] as const) {
       const key = ring[which];
       if (key === null) continue;
-      const result = await shakeHands(this.#station, this.#random, key);
+      const result = await this.#shake(key);
       const isOfWindow = which === 'pending' && ring.pendingHow === 'installed';
       if (result.ok && isOfWindow && this.#window !== window) return this.#tooLate();
       if (result.ok) {
@@ -204,7 +218,7 @@ export class KeyRing {
 
   async #installUnderDefault(ring: Ring): Promise<Unlocked> {
     const window = this.#window;
-    const result = await shakeHands(this.#station, this.#random, SCBK_DEFAULT, { useDefaultKey: true });
+    const result = await this.#shake(SCBK_DEFAULT, { useDefaultKey: true });
     if (!result.ok) return this.#installFailed(`is it in install mode? ${result.message}`, result.why === 'silent');
     if (window === null || this.#window !== window) return this.#tooLate();
     // Always a new one: the one before may be in another reader, or in the notes of whoever listened.

@@ -86,15 +86,14 @@ export class PdLink {
     // BUSY and NAK 04 are known by their code: readers number them as they like.
     if (clear && frame.code === REPLIES.BUSY.code) return { verdict: 'busy' };
     if (clear && nakOf(frame) === NAK.badSequence) return restart('sequence');
-    if (frame.sequence !== flight.sequence)
-      return clear && frame.sequence === 0 ? restart('reader_restarted') : IGNORED;
+    if (frame.sequence !== flight.sequence) return this.#judgeOtherNumber(frame, clear, flight);
     if (clear && nakOf(frame) === NAK.badCheck) return { verdict: 'again' };
     return flight.cmac === null
       ? this.#judgeClear(frame, clear)
       : this.#judgeSecured(frame, clear, flight, flight.cmac);
   }
 
-  /** The reader keeps saying that a frame is damaged which is not: takes that as its answer. */
+  /** The reader has said that it did not do it (it is busy, or calls the frame damaged): that is its answer. */
   giveIn(): void {
     this.#advance();
   }
@@ -110,6 +109,13 @@ export class PdLink {
     this.#sequence = 0;
     this.#session = null;
     this.#flight = null;
+  }
+
+  /** A reply numbered 0 says that the reader begins anew: in the clear at once, in a session when its MAC is right. */
+  #judgeOtherNumber(frame: Frame, clear: boolean, flight: Flight): LinkVerdict {
+    if (frame.sequence !== 0) return IGNORED;
+    const isReaders = clear || (flight.cmac !== null && this.#session?.openReply(frame, flight.cmac).ok === true);
+    return isReaders ? restart('reader_restarted') : IGNORED;
   }
 
   #judgeClear(frame: Frame, clear: boolean): LinkVerdict {

@@ -42,6 +42,7 @@ const FIELDS = {
   install: z.object({ reader, minutes: z.number().min(0.1).max(30).default(5) }),
   'import-key': z.object({ reader, key: z.string() }),
   rotate: z.object({ reader }),
+  forget: z.object({ reader }),
   address: z.object({ reader, to: address, baud: baud.optional() }),
   scan: z.object({
     bus: z.string().min(1),
@@ -90,6 +91,10 @@ export class OsdpOperations implements Operations {
     rotate: this.#toReader('rotate', async ({ reader: device }, { operator }) => {
       await operator.rotateKey(device);
       return { reader: device, outcome: 'rotated' };
+    }),
+    forget: this.#toReader('forget', ({ reader: device }, { operator }) => {
+      operator.forgetKey(device);
+      return Promise.resolve({ reader: device, outcome: 'forgotten' });
     }),
     address: this.#toReader('address', (fields, context) => this.#address(fields, context)),
     scan: (request, context) => this.#scan(given('scan', request), context),

@@ -5,6 +5,7 @@
 import type { DriverContext } from '../driver.ts';
 import { withDeadline } from '../../src/domain/deadline.ts';
 import { OperatingError } from '../../src/domain/errors.ts';
+import type { ErrorType } from '../../src/domain/errors.ts';
 import type { BusTimings, OsdpBus } from './bus.ts';
 import { BAUDS, command, KEY_TYPE_SCBK } from './commands.ts';
 import type { WireCommand } from './commands.ts';
@@ -17,6 +18,7 @@ import { parseKey } from './keys.ts';
 import type { OsdpReader } from './reader.ts';
 import { describeNak } from './replies.ts';
 import type { DecodedReply, ReplyFields } from './replies.ts';
+import type { Place } from './search.ts';
 
 export type ReaderStatus = {
   device: string;
@@ -40,6 +42,9 @@ export type ManufacturerAnswer = { answer: 'ack' } | { answer: 'reply'; oui: Buf
 /** An install window is minutes, not hours: while it is open anybody on the line can be the reader. */
 const LONGEST_WINDOW_MS = 30 * 60_000;
 const KEY_WAIT_MS = 20_000;
+const FIND_AGAIN_MS = 20_000;
+/** How a request ends whose reader was not heard any more. */
+const LOST: readonly ErrorType[] = ['controller_offline', 'interrupted', 'timed_out'];
 
 export class Operator {
   readonly #line: OsdpBus;
@@ -125,6 +130,16 @@ export class Operator {
     }
   }
 
+  /**
+   * Has Lintel throw away the key of a reader, which then is as one that never had one: for a reader that is given back,
+   * or that was reset and is to be installed anew. The reader itself keeps its key until it is reset at its door.
+   */
+  forgetKey(device: string): void {
+    const reader = this.#secureReader(device);
+    reader.keyRing.forget();
+    reader.relink();
+  }
+
   /** What to say when the reader proves to have its `former` key, or `neither` of the two. */
   async #proveKey(reader: OsdpReader, say: { former: string; neither: string | null }): Promise<void> {
     const attempt = reader.keyRing.nextUnlock();
@@ -152,11 +167,45 @@ export class Operator {
       (other) => other !== reader && other.station.link.address === address,
     );
     if (taken !== undefined) throw new OperatingError('invalid_input', `address ${address} is that of ${taken.name}`);
-    const answer = await reader.request(command('COMSET', { address, baud }));
-    if (answer.name !== 'COM') throw new OperatingError('not_supported', `${device} did not confirm its new address`);
-    reader.station.link.address = answer.fields.address;
-    reader.relink();
-    return { ...answer.fields, advice: adviceFor(device, answer.fields, this.#line.settings.baud) };
+    const busBaud = this.#line.settings.baud;
+    const before = { address: reader.station.link.address, baud: busBaud };
+    const confirmed = await this.#changeSettings(reader, { address, baud });
+    // A bus that others share stays at its baud, and a reader that left it is out of reach until all have followed.
+    if (confirmed !== null && (confirmed.baud === busBaud || this.#readers.size > 1)) {
+      reader.moved([confirmed]);
+      return { ...confirmed, advice: adviceFor(device, confirmed, busBaud) };
+    }
+    reader.moved(confirmed === null ? [{ address, baud }, before] : [confirmed, before]);
+    const found = await this.#foundAgain(reader, confirmed ?? { address, baud }, before);
+    return { ...found, advice: adviceFor(device, found, busBaud) };
+  }
+
+  /** What it really takes over; null: it did not say, so that it may have changed or not. */
+  async #changeSettings(reader: OsdpReader, wanted: Place): Promise<Place | null> {
+    if (!reader.online) throw offline(reader);
+    try {
+      const answer = await reader.request(command('COMSET', wanted));
+      if (answer.name === 'COM') return answer.fields;
+    } catch (error) {
+      const isLost = error instanceof OperatingError && LOST.includes(error.type);
+      if (!isLost) throw error;
+      return null;
+    }
+    throw new OperatingError('not_supported', `${reader.name} did not confirm its new address`);
+  }
+
+  async #foundAgain(reader: OsdpReader, wanted: Place, before: Place): Promise<Place> {
+    if (!(await reader.whenThere(FIND_AGAIN_MS)))
+      throw new OperatingError(
+        'timed_out',
+        `${reader.name} has not been found again: it is looked for at address ${wanted.address} (${wanted.baud} baud) and at ${before.address} (${before.baud} baud), until it answers`,
+      );
+    const found = { address: reader.station.link.address, baud: this.#line.settings.baud };
+    if (found.address === wanted.address && found.baud === wanted.baud) return found;
+    throw new OperatingError(
+      'not_supported',
+      `${reader.name} did not take it: it still answers at address ${found.address}, ${found.baud} baud`,
+    );
   }
 
   /**

@@ -249,6 +249,8 @@ function failure(result: Exclude<JobResult, { kind: 'reply' }>): OutputOutcome {
       return result.sent
         ? outputFailure('unanswered', 'the reader did not acknowledge the output command in time')
         : outputFailure('too_late', 'the reader could not be reached in time');
+    case 'busy':
+      return outputFailure('crowded', 'the reader was busy all the time');
     case 'silence':
     case 'restart':
     case 'dropped':

@@ -30,6 +30,8 @@ import { decodeReply, describePdId, describeUnit, NAK, REPLIES, replyLabel } fro
 import type { DecodedReply, PdId, ReplyFields, ReplyName } from './replies.ts';
 import { Reports } from './reports.ts';
 import type { ReportSettings } from './reports.ts';
+import { Search } from './search.ts';
+import type { Place } from './search.ts';
 import { SetUp } from './set-up.ts';
 import { ShownFeedback } from './shown-feedback.ts';
 import type { FeedbackSettings } from './shown-feedback.ts';
@@ -43,6 +45,8 @@ export type ReaderSettings = ReportSettings &
     /** True: nothing but a secured reader is listened to. False: everything goes in the clear. */
     secure: boolean;
     checkCharacters: 'auto' | 'crc' | 'checksum';
+    /** It says 0 in RMAC_I where others say 1. */
+    takesStatus0: boolean;
     outputs: number;
   };
 
@@ -52,6 +56,8 @@ export type ReaderContext = {
   log: Log;
   keys: ReaderKeys | null;
   emit: (event: DriverEvent) => void;
+  /** Sets the line to another baud; does nothing on a line that others share. */
+  tune: (baud: number) => Promise<void>;
 };
 
 /** A reader that answers and cannot be used is tried again after this, then twice as long, up to the longest. */
@@ -73,15 +79,13 @@ const TRUSTED_MS = 60_000;
 
 const WANTS_CHANNEL = 'it insists on Secure Channel: set `secure_channel: required` and install a key';
 
+const LOOK_AGAIN_MS = 50;
 const NO_ANSWER = 'it does not answer: check power, wiring (A and B), address and baud';
 
 const POLL = command('POLL', {});
 
 /** Reports of somebody who stands at the door now, or does not any more. */
 const OF_THE_MOMENT: readonly ReplyName[] = ['RAW', 'FMT', 'KEYPAD', 'BIOREADR', 'BIOMATCHR'];
-
-/** What became of a first word. `nothing`: it was taken back. */
-type Heard = 'secured' | 'answered' | 'silence' | 'nothing';
 
 export class OsdpReader implements Device {
   readonly name: string;
@@ -97,6 +101,7 @@ export class OsdpReader implements Device {
   readonly #context: ReaderContext;
   readonly #log: Log;
   readonly #reports: Reports;
+  readonly #search: Search;
   readonly #setUp: SetUp;
   readonly #health: ChannelHealth;
   readonly #waiters: Waiters;
@@ -110,7 +115,7 @@ export class OsdpReader implements Device {
   #rest: { timer: Timer; end: () => void } | null = null;
   #failures = 0;
   #unsettled = 0;
-  #tries = 0;
+  #hasReturnedToCrc = false;
 
   constructor(name: string, settings: ReaderSettings, capabilities: Capabilities, context: ReaderContext) {
     this.name = name;
@@ -142,7 +147,12 @@ export class OsdpReader implements Device {
             stands: (output, stand, energised, atMs) => this.#outputStands(output, stand, energised, atMs),
           });
     this.readers = new ShownFeedback(this.station, settings, this.#log, () => this.online);
-    this.keyRing = new KeyRing(name, this.station, context);
+    this.keyRing = new KeyRing(name, this.station, context, settings);
+    this.#search = new Search(this.station, settings, this.keyRing, {
+      missing: () => this.#missing(),
+      firstWord: (code, data) => this.#firstWord(code, data),
+      tune: context.tune,
+    });
     this.#reports = new Reports(name, settings, context.clock, this.#log, context.emit);
     this.#setUp = new SetUp(this.station, context.clock, {
       outputs: this.outputs,
@@ -231,14 +241,32 @@ export class OsdpReader implements Device {
     this.#lose({ why: 'restart', reason: 'abandoned' }, true);
   }
 
+  /** Waits until it is served where it was told to go; false: not within this. */
+  async whenThere(timeoutMs: number): Promise<boolean> {
+    const { clock } = this.#context;
+    const untilMs = clock.monotonicMs() + timeoutMs;
+    const isThere = (): boolean => this.online && !this.#search.isMoving;
+    while (!isThere() && clock.monotonicMs() < untilMs)
+      await new Promise<void>((resolve) => void clock.after(LOOK_AGAIN_MS, resolve));
+    return isThere();
+  }
+
+  /** Its address or baud was changed, or perhaps not: it is looked for at these places, and begins anew where it is. */
+  moved(places: readonly Place[]): void {
+    this.#search.at(places);
+    this.relink();
+  }
+
   // ---- the life -----------------------------------------------------------------------------------------------------
 
   async #live(): Promise<void> {
     let found = false;
     while (!this.#stopped) {
-      const met = found ? 'answered' : await this.#find();
+      const met = found ? 'answered' : await this.#search.find(() => this.#stopped);
       if (met === null) break;
       found = false;
+      this.#lookedForSinceMs = null;
+      if (met === 'secured') this.#judge(ACTIVE);
       if (met !== 'secured' && !(await this.#connect())) {
         this.#setOffline(this.#life.problem ?? 'it cannot be used');
         await this.#pause();
@@ -251,29 +279,11 @@ export class OsdpReader implements Device {
       this.#unsettled = unsettled;
       if (lastedMs >= (loss.why === 'refused' ? TRUSTED_MS : SETTLED_MS)) this.#failures = 0;
       // A session that fell is mended at once and on the quiet; a reader that fell silent is looked for.
-      found = loss.why === 'restart' && unsettled <= UNSETTLED_LINKS;
+      found = loss.why === 'restart' && unsettled <= UNSETTLED_LINKS && !this.#search.isMoving;
       if (found) continue;
       this.#setOffline(describeLoss(loss));
       if (loss.why === 'restart' || loss.why === 'refused') await this.#pause();
     }
-  }
-
-  /**
-   * `secured`: it is in Secure Channel already; `answered`: it has said something, mostly what it is; null when nobody
-   * waits for it any more.
-   */
-  async #find(): Promise<'secured' | 'answered' | null> {
-    while (!this.#stopped) {
-      const turn = this.#tries++;
-      if (this.settings.checkCharacters === 'auto') this.station.link.crc = turn % 8 < 6;
-      const heard = (turn % 3 === 0 ? await this.#knock() : null) ?? (await this.#callOut(turn % 3 !== 2));
-      if (heard === 'silence') this.#missing();
-      if (heard !== 'secured' && heard !== 'answered') continue;
-      this.#tries = 0;
-      this.#lookedForSinceMs = null;
-      return heard;
-    }
-    return null;
   }
 
   #missing(): void {
@@ -281,26 +291,6 @@ export class OsdpReader implements Device {
     this.#lookedForSinceMs ??= nowMs;
     if (nowMs - this.#lookedForSinceMs >= OFFLINE_AFTER_MS) this.#setOffline(NO_ANSWER);
     else this.#life.troubled(NO_ANSWER);
-  }
-
-  /**
-   * With a key in use nothing needs to be asked first. Null: there is none, or it has answered and is not who has this
-   * key: let it say who it is.
-   */
-  async #knock(): Promise<Heard | null> {
-    const knocked = this.settings.secure ? await this.keyRing.knock() : null;
-    if (knocked === null) return null;
-    if (!knocked.ok) return knocked.why === 'silent' ? 'silence' : null;
-    this.#judge(ACTIVE);
-    return 'secured';
-  }
-
-  /** Some readers say nothing to ID until they have been polled once. */
-  async #callOut(asksWho: boolean): Promise<Heard> {
-    const result = await this.station.submit('probe', command(asksWho ? 'ID' : 'POLL', { extended: false }));
-    if (result.kind === 'reply') this.#firstWord(result.code, result.data);
-    if (result.kind === 'reply' || result.kind === 'nak') return 'answered';
-    return result.kind === 'silence' ? 'silence' : 'nothing';
   }
 
   #firstWord(code: number, data: Buffer): void {
@@ -397,11 +387,22 @@ export class OsdpReader implements Device {
       ...(inputs > pd.inputs ? [`${inputs} inputs are configured and it says that it has ${pd.inputs}`] : []),
       ...(outputs > pd.outputs ? [`${outputs} outputs are configured and it says that it has ${pd.outputs}`] : []),
     ];
+    this.#returnToCrc(pd);
     this.#life.fault(
       'fewer_terminals',
       short.length > 0 ? short.join('; ') : null,
       'it has the terminals that are configured',
     );
+  }
+
+  /** Its first answers by CRC may have been lost: it says itself that it knows it. Once, for some say so and do not. */
+  #returnToCrc(pd: PdCapabilities): void {
+    const { link } = this.station;
+    if (link.crc || !pd.crc || this.settings.checkCharacters !== 'auto' || this.#hasReturnedToCrc) return;
+    this.#hasReturnedToCrc = true;
+    this.#log.info('it knows CRC: checksums are given up');
+    this.relink();
+    link.crc = true;
   }
 
   /** `proven`: it came through the secured channel, so it is the reader that holds the key. */
@@ -413,6 +414,7 @@ export class OsdpReader implements Device {
     if (expected === null) return;
     this.#reports.forgetUnit();
     this.outputs?.forgetUnit();
+    this.#hasReturnedToCrc = false;
     this.#context.emit({ type: 'identity_changed', device: this.name, expected, found });
   }
 

@@ -18,6 +18,8 @@ export function refusal(
       return requestError('refused', `${reader} refused ${wire.name}: ${describeNak(result.error)}`);
     case 'restart':
       return requestError('interrupted', `${reader}: the link began anew (${describeRestart(result.reason)})`);
+    case 'busy':
+      return requestError('crowded', `${reader} was busy all the time, and did not do ${wire.name}`);
     case 'silence':
     case 'dropped':
       return requestError('offline', `${reader} went offline`);

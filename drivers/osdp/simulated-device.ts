@@ -267,7 +267,7 @@ export class SimulatedDevice {
       record(CAP.led, 4, 1),
       record(CAP.audible, 2, 1),
       record(CAP.text, 1, 1),
-      record(CAP.checkCharacters, this.quirks.hidesCrc ? 0 : 1, 0),
+      record(CAP.checkCharacters, this.quirks.hidesCrc || this.quirks.understands === 'checksum' ? 0 : 1, 0),
       record(CAP.security, 1, 1),
       record(CAP.receiveBuffer, this.bufferBytes & 0xff, this.bufferBytes >> 8),
       record(CAP.smartCard, this.apdu === null ? 0 : 1, 0),

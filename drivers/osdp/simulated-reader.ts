@@ -50,8 +50,8 @@ export class SimulatedReader extends SimulatedDevice {
   busy = 0;
   /** Carried out and not answered, once each; the same bytes again are a new chance. */
   readonly mute: CommandName[] = [];
-  /** Done to the next answers, one each: numbered 0, with a wrong MAC, in the clear. */
-  readonly oneShots: ('numbered_0' | 'bad_mac' | 'clear_card')[] = [];
+  /** Done to the next answers, one each: numbered 0 (in the clear, or secured), with a wrong MAC, in the clear. */
+  readonly oneShots: ('numbered_0' | 'secured_0' | 'bad_mac' | 'clear_card')[] = [];
   /** Somebody else answers in its place, without its key. */
   forging = false;
   readonly #clock: Clock;
@@ -61,6 +61,8 @@ export class SimulatedReader extends SimulatedDevice {
   #last: { command: Buffer; reply: Answer } | null = null;
   #sequence = 0;
   #awakeAtMs = 0;
+  /** It was busy: what it was asked may be left undone, and the next number come. */
+  #wasBusy = false;
 
   constructor(clock: Clock, random: Random, options: SimulatedReaderOptions = {}) {
     super(clock, options);
@@ -100,12 +102,13 @@ export class SimulatedReader extends SimulatedDevice {
     this.#wakeUp(nowMs);
     if (this.busy > 0) {
       this.busy--;
+      this.#wasBusy = true;
       return this.#clear(frame, reply('BUSY', {}), this.quirks.busySequence);
     }
     if (frame.sequence === 0) this.#begin();
     else if (this.#last?.command.equals(frame.bytes)) return this.#unlessMute(frame, this.#last.reply);
-    else if (frame.sequence !== this.#expected() && frame.sequence !== this.#sequence)
-      return this.#outOfSequence(frame);
+    else if (!this.#mayCome(frame.sequence)) return this.#outOfSequence(frame);
+    this.#wasBusy = false;
     this.#sequence = frame.sequence;
     const answer = this.#answer(frame);
     if (answer === null) return null;
@@ -131,6 +134,11 @@ export class SimulatedReader extends SimulatedDevice {
   #begin(): void {
     this.#session = null;
     this.#last = null;
+  }
+
+  #mayCome(sequence: number): boolean {
+    const next = this.#expected();
+    return sequence === next || sequence === this.#sequence || (this.#wasBusy && sequence === (next % 3) + 1);
   }
 
   #expected(): number {
@@ -189,6 +197,7 @@ export class SimulatedReader extends SimulatedDevice {
       data: answer.data,
     };
     if (oneShot === 'numbered_0') return this.#clear(frame, answer, 0);
+    if (oneShot === 'secured_0') fields.sequence = 0;
     const bytes = session.sealReply(fields, cmac, this.quirks.marks, this.#blockType(answer));
     const sealed = { bytes, afterwards: this.#afterwards(frame, answer) };
     if (this.forging) return { bytes: forged(fields, this.quirks.marks), afterwards: null };

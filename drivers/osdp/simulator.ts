@@ -217,7 +217,11 @@ export class SimulatedLine {
   #answer(answer: Answer, atMs: number): void {
     const { faults } = this;
     const bytes = this.#damaged(answer.bytes);
-    if (bytes === null) return;
+    if (bytes === null) {
+      // It has said it all the same.
+      answer.afterwards?.();
+      return;
+    }
     const lateMs = faults.late > 0 ? faults.lateMs : 0;
     if (faults.late > 0) faults.late--;
     const wireMs = this.#options.paced ? this.#charactersMs(IDLE_CHARACTERS + bytes.length) : 0;

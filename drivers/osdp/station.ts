@@ -7,6 +7,8 @@ import { assert } from '../../src/domain/errors.ts';
 import { newCounters } from '../kit/counters.ts';
 import { command } from './commands.ts';
 import type { WireCommand } from './commands.ts';
+import { newFlight } from './flight.ts';
+import type { Flight } from './flight.ts';
 import type { Frame, SecurityBlock } from './frame.ts';
 import { finish, isSettled, LANES, MAX_WAITING } from './jobs.ts';
 import type { Job, JobResult, Lane, LateCommand } from './jobs.ts';
@@ -15,21 +17,6 @@ import type { RestartReason } from './link.ts';
 import { PollPace } from './poll-pace.ts';
 import { NAK, REPLIES } from './replies.ts';
 import type { StationEvents } from './station-terms.ts';
-
-type Flight = {
-  bytes: Buffer;
-  job: Job | null;
-  tries: number;
-  /** Sent, and neither answered nor given up yet. */
-  outstanding: boolean;
-  /** When the first copy went. */
-  sentAtMs: number;
-  damaged: number;
-  forged: number;
-  busySinceMs: number | null;
-  /** One of its answers was passed over as an old one, so that none is left to come after the next. */
-  passedOver: boolean;
-};
 
 /**
  * A reader that was online stays so until it has missed several tries and this much time; one that is just connecting
@@ -48,7 +35,7 @@ const BUSY_PAUSE_MS = 20;
  * Old answers, out of a converter's buffer or a reader's, pass by before a link begins anew: none has come for this
  * long, or they never end.
  */
-const OLD_ANSWER_GAP_MS = 50;
+const OLD_ANSWER_GAP_MS = 100;
 const OLD_ANSWERS_LIMIT_MS = 2_000;
 /** More than waits in any reader after an outage. */
 const REPORTS_IN_ROW = 32;
@@ -275,17 +262,7 @@ export class Station {
       if (job === null) this.#pace.polled(nowMs);
       const wire = job?.command ?? POLL;
       const bytes = this.link.seal(typeof wire === 'function' ? wire() : wire, job?.block ?? null);
-      this.#flight = {
-        bytes,
-        job,
-        tries: 0,
-        outstanding: true,
-        sentAtMs: nowMs,
-        damaged: 0,
-        forged: 0,
-        busySinceMs: null,
-        passedOver: false,
-      };
+      this.#flight = newFlight(bytes, job, nowMs);
       if (job !== null) job.sent = true;
     } else this.counters.retries++;
     this.#unsent = 0;
@@ -320,8 +297,8 @@ export class Station {
     } else if (verdict.verdict === 'restart') {
       if (verdict.clear !== null) this.#events.clearText(verdict.clear.code, verdict.clear.data);
       this.#restart(verdict.reason);
-    } else if (isSettled(flight.job)) this.#restart('abandoned');
-    else if (verdict.verdict === 'busy') this.#busy(flight, atMonotonicMs);
+    } else if (verdict.verdict === 'busy') this.#busy(flight, atMonotonicMs);
+    else if (isSettled(flight.job)) this.#restart('abandoned');
     else if (++flight.damaged > MAX_DAMAGED) {
       this.link.giveIn();
       this.#endFlight({ kind: 'nak', error: NAK.badCheck });
@@ -404,8 +381,17 @@ export class Station {
 
   #busy(flight: Flight, nowMs: number): void {
     flight.busySinceMs ??= nowMs;
-    if (nowMs - flight.busySinceMs > BUSY_LIMIT_MS) this.#restart('abandoned');
+    const isOver = nowMs - flight.busySinceMs > BUSY_LIMIT_MS;
+    if (flight.job === null && isOver) this.#restart('abandoned');
+    else if (isOver || isSettled(flight.job)) this.#giveUpBusy();
     else this.#readyAtMs = nowMs + BUSY_PAUSE_MS;
+  }
+
+  /** What a busy reader has not done can be left undone, without beginning anew: the next number is for something else. */
+  #giveUpBusy(): void {
+    this.#readyAtMs = 0;
+    this.link.giveIn();
+    this.#endFlight({ kind: 'busy' });
   }
 
   #answered(
@@ -487,7 +473,9 @@ export class Station {
     if (waiting >= 0) this.#lanes[job.lane].splice(waiting, 1);
     finish(job, { kind: 'expired', sent: job.sent });
     // Between two tries: the next must not happen.
-    if (this.#flight?.job === job && !this.#flight.outstanding) this.#restart('abandoned');
+    if (this.#flight?.job !== job || this.#flight.outstanding) return;
+    if (this.#flight.busySinceMs !== null) this.#giveUpBusy();
+    else this.#restart('abandoned');
   }
 
   #isStale(frame: Frame, nowMs: number): boolean {

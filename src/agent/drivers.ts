@@ -18,11 +18,16 @@ export type DriverSetup = {
 /** `store`: null where the database was refused; readers have no keys then. */
 export function buildDrivers(setup: DriverSetup, store: Store | null, emit: (event: DriverEvent) => void): Driver[] {
   const { facility, drivers, clock, random, log, openPort } = setup;
-  if (store !== null)
+  if (store !== null) {
+    store.readerKeys.onForgotten = (device) => {
+      const body = { acs_system_id: facility.acsSystemId, device };
+      store.events.add(newEvent('device.key_forgotten', body), clock.nowMs());
+    };
     store.readerKeys.onInstalled = (device, how) => {
       const body = { acs_system_id: facility.acsSystemId, device, how };
       store.events.add(newEvent('device.key_installed', body), clock.nowMs());
     };
+  }
   return facility.buses.map((bus) => {
     const module = drivers.find(({ name }) => name === bus.driver);
     if (module === undefined)

@@ -83,6 +83,23 @@ const VERBS: Readonly<Record<string, Verb>> = {
       return say(given, terminal, answer, `${cell(words[0])} has a new key`);
     },
   },
+  forget: {
+    usage: 'lintel osdp forget READER',
+    about:
+      'Throws away the key that Lintel has for a reader: for one that is given back, or that is to be installed anew. Its door is out of service until lintel osdp install; reset the reader at its door first, for it keeps its key.',
+    words: [1, 1],
+    options: [],
+    examples: ['lintel osdp forget front-reader'],
+    run: async ({ channel, given, terminal, words }) => {
+      const answer = await channel.request('osdp', { action: 'forget', reader: words[0] }, timeoutOf(given, QUICK_MS));
+      return say(
+        given,
+        terminal,
+        answer,
+        `the key of ${cell(words[0])} is forgotten: lintel osdp install gives it another`,
+      );
+    },
+  },
   address: {
     usage: 'lintel osdp address READER --to N [--baud B]',
     about:

@@ -306,6 +306,10 @@ function catalogue() {
         .describe('by what way; null: an older version began it')
         .nullable(),
     }),
+    'device.key_forgotten': event('An operator had Lintel throw away the key of an OSDP reader.', {
+      ...inSystem,
+      ...device,
+    }),
     'device.address_changed': event('An operator gave an OSDP reader another address.', {
       ...inSystem,
       ...device,

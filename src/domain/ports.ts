@@ -451,6 +451,8 @@ export type ReaderKeys = {
    */
   activate(device: string): void;
   discardPending(device: string): void;
+  /** Every key of this reader, and who it said it was: thrown away, which is recorded as an event. */
+  forget(device: string): void;
   saveIdentity(device: string, identity: string): void;
 };
 

@@ -22,6 +22,8 @@ export class ReaderKeyTable implements ReaderKeys {
    * whoever asked for the key and went away.
    */
   onInstalled: (device: string, how: KeyOrigin | null) => void = () => undefined;
+  /** Called when the keys of a reader are thrown away, inside the transaction that does so. */
+  onForgotten: (device: string) => void = () => undefined;
   readonly #db: Db;
   readonly #secrets: Secrets;
   readonly #now: Now;
@@ -31,6 +33,7 @@ export class ReaderKeyTable implements ReaderKeys {
   readonly #activate;
   readonly #discard;
   readonly #setIdentity;
+  readonly #forget;
 
   constructor(db: Db, secrets: Secrets, now: Now) {
     this.#db = db;
@@ -53,6 +56,13 @@ export class ReaderKeyTable implements ReaderKeys {
     this.#setIdentity = db.prepare<[string, string]>(
       'INSERT INTO reader_keys (device, identity) VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET identity = excluded.identity',
     );
+    this.#forget = db.prepare<[string]>('DELETE FROM reader_keys WHERE device = ?');
+  }
+
+  forget(device: string): void {
+    this.#change(device, () => {
+      if (this.#forget.run(device).changes > 0) this.onForgotten(device);
+    });
   }
 
   load(device: string): ReturnType<ReaderKeys['load']> {

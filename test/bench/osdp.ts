@@ -290,6 +290,7 @@ const keys: ReaderKeys = {
   savePending: ignore,
   activate: ignore,
   discardPending: ignore,
+  forget: ignore,
   saveIdentity: ignore,
 };
 

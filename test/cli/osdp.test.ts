@@ -106,6 +106,25 @@ describe('lintel osdp rotate', () => {
   });
 });
 
+describe('lintel osdp forget', () => {
+  it('throws a key away with a trace, and the reader is out of service until it is installed anew', async () => {
+    const { site, serving, ask } = await asked();
+    expect(await ask('forget', 'front-reader')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('forgotten'),
+    });
+    expect(await site.event('device.key_forgotten')).toMatchObject({ device: 'front-reader' });
+    expect(await site.event('device.disconnected')).toMatchObject({
+      device: 'front-reader',
+      message: expect.stringContaining('lintel osdp install front-reader'),
+    });
+    expect(serving.agent.store?.readerKeys.load('front-reader')).toMatchObject({ active: null, pending: null });
+    site.reader('front-reader').installMode = true;
+    expect(await ask('install', 'front-reader')).toMatchObject({ code: 0 });
+    expect(serving.agent.store?.readerKeys.load('front-reader').active).toEqual(site.reader('front-reader').key);
+  });
+});
+
 describe('a key that is changed', () => {
   it('is told of also when whoever asked for it is gone', async () => {
     const { site, serving } = await asked();

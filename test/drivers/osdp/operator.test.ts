@@ -23,13 +23,16 @@ describe('an address', () => {
     });
   });
 
-  it('and another baud come with advice, for until the bus follows the reader is out of reach', async () => {
-    await inWorld({ readers: { lobby: {} } }, async (world) => {
-      await world.online('lobby');
-      const { advice } = await world.driver.osdp.setAddress('lobby', 0, 38400);
-      expect(advice).toContain('baud: 38400');
-      expect(world.sim('lobby').baud).toBe(38400);
-    });
+  it('and another baud, on a line with others, come with advice: until all have followed the reader is out of reach', async () => {
+    const bus = await raiseVirtualBus({ baud: 115_200, readers: 2 });
+    const moved = bus.driver.osdp.setAddress('reader-0', 0, 38_400);
+    const { advice } = await bus.passDuring(moved, 1_000);
+    expect(advice).toContain('baud: 38400');
+    expect(bus.sims[0]?.baud).toBe(38_400);
+    expect(bus.simulated.baud).toBe(115_200);
+    await bus.time.passUntil(bus.time.nowMs + 10_000);
+    expect(bus.driver.devices.get('reader-0')?.status().online).toBe(false);
+    expect(bus.driver.devices.get('reader-1')?.status().online).toBe(true);
   });
 
   it('that is taken, impossible, or for a reader that is gone, is refused', async () => {

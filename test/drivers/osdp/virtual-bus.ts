@@ -24,7 +24,7 @@ const FAR = 'far end';
 export type LineKind = { kind: 'wire' } | { kind: 'converter'; everyMs: number };
 
 /** Both ends of a line in one process. */
-function openLine(time: VirtualTime, baud: number, line: LineKind): OpenPort {
+function openLine(time: VirtualTime, baud: number, line: LineKind, opened: (baud: number) => void): OpenPort {
   const ends = new Map<string, PortHandlers>();
   const characterMs = wireTimeMs({ path: '', baud, parity: 'none', dataBits: 8, stopBits: 1 }, 1);
   const freeAtMs = new Map<string, number>();
@@ -49,6 +49,7 @@ function openLine(time: VirtualTime, baud: number, line: LineKind): OpenPort {
   return (settings, handlers) => {
     const to = settings.path === FAR ? NEAR : FAR;
     ends.set(settings.path, handlers);
+    if (settings.path === NEAR) opened(settings.baud);
     const port: Port = {
       write: (bytes) => send(to, Buffer.from(bytes)),
       drain: () => Promise.resolve(),
@@ -66,6 +67,7 @@ export type VirtualBus = {
   sims: readonly SimulatedReader[];
   simulated: SimulatedLine;
   events: readonly DriverEvent[];
+  keys: MemoryKeys;
   count: (type: DriverEvent['type']) => number;
   /** Lets time pass in steps until it is so. */
   passUntil: (isSo: () => boolean, withinMs: number, what: string) => Promise<void>;
@@ -90,12 +92,16 @@ export type VirtualOptions = {
 export async function openVirtualBus(options: VirtualOptions): Promise<VirtualBus> {
   const { baud, readers: count, line = { kind: 'wire' }, turnaroundMs = TURNAROUND_MS } = options;
   const time = new VirtualTime();
-  const context = { random: systemRandom, log: silentLog, openPort: openLine(time, baud, line) };
+  const context = {
+    random: systemRandom,
+    log: silentLog,
+    openPort: openLine(time, baud, line, (now) => (simulated.baud = now)),
+  };
   const sims = Array.from(
     { length: count },
     (_, address) => new SimulatedReader(time.deviceClock(), systemRandom, { key: KEY, address, ...options.reader }),
   );
-  const simulated = new SimulatedLine(
+  const simulated: SimulatedLine = new SimulatedLine(
     sims,
     { at: { path: FAR }, baud, paced: line.kind === 'wire', turnaroundMs },
     { ...context, clock: time.deviceClock() },
@@ -140,7 +146,7 @@ export async function openVirtualBus(options: VirtualOptions): Promise<VirtualBu
   };
   // Both ends have their line from the first moment on.
   await passUntil(() => driver.health?.().state !== 'down' && time.nowMs >= 20, 1_000, 'the line to be open');
-  return { time, driver, sims, simulated, events, count: countEvents, passUntil, passDuring };
+  return { time, driver, sims, simulated, events, keys, count: countEvents, passUntil, passDuring };
 }
 
 /** As `openVirtualBus`, with every reader online and set up. */

@@ -39,6 +39,10 @@ export class MemoryKeys implements ReaderKeys {
     this.changes.push('discard');
     Object.assign(this.#row(device), { pending: null, pendingHow: null });
   }
+  forget(device: string): void {
+    this.changes.push('forget');
+    this.rows.delete(device);
+  }
   saveIdentity(device: string, identity: string): void {
     this.#row(device).identity = identity;
   }
