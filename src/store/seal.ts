@@ -2,7 +2,8 @@
 // derived from the master key. Whoever can write the file and has no key can change, move or copy a row, and cannot
 // make its seal fit.
 
-import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
+import { KeyedHash } from './keyed-hash.ts';
 
 export type SealedValue = string | number | Uint8Array | null;
 
@@ -40,14 +41,14 @@ export const SEAL_BYTES = 16;
 const SUM_MODULUS = 2n ** BigInt(8 * SEAL_BYTES);
 
 export class Sealer {
-  readonly #key: KeyObject;
+  readonly #hash: KeyedHash;
 
   /**
    * `key`: of this database alone (Secrets.rowKey), so that a row of another one under the same master key does not
    * fit.
    */
   constructor(key: Uint8Array) {
-    this.#key = createSecretKey(key);
+    this.#hash = new KeyedHash(key);
   }
 
   seal(kind: SealedKind, values: readonly SealedValue[]): Buffer {
@@ -70,7 +71,7 @@ export class Sealer {
   }
 
   #over(content: string): Buffer {
-    return createHmac('sha256', this.#key).update(content).digest().subarray(0, SEAL_BYTES);
+    return this.#hash.over(content, SEAL_BYTES);
   }
 }
 

@@ -1,19 +1,12 @@
 // Sealing: PIN and card values are kept as a keyed hash (to look up) and as AES-256-GCM (to write to controllers). All
 // keys come from one master key, which lives outside the database: a stolen file is not a list of PINs.
 
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  createSecretKey,
-  hkdfSync,
-  randomBytes,
-  type KeyObject,
-} from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { SecretSource } from '../domain/facility.ts';
 import { OperatingError } from '../domain/errors.ts';
+import { KeyedHash } from './keyed-hash.ts';
 
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -23,11 +16,11 @@ const HASH_BYTES = 16;
 export const MASTER_KEY_CREDENTIAL = 'lintel-master-key';
 
 export class Secrets {
-  readonly #lookupKey: KeyObject;
+  readonly #lookup: KeyedHash;
   readonly #sealKey: KeyObject;
-  readonly #journalKey: KeyObject;
-  readonly #imageKey: KeyObject;
-  readonly #rowKey: KeyObject;
+  readonly #journal: KeyedHash;
+  readonly #image: KeyedHash;
+  readonly #row: KeyedHash;
   #nonces: Buffer = Buffer.alloc(0);
   /** Tells whether a database was written under this key, without telling the key. */
   readonly fingerprint: Buffer;
@@ -35,37 +28,36 @@ export class Secrets {
   constructor(masterKey: Buffer) {
     const derive = (purpose: string): Buffer =>
       Buffer.from(hkdfSync('sha256', masterKey, '', `lintel ${purpose} v1`, KEY_BYTES));
-    // As key objects: a raw buffer is made into one anew at every use, which costs six times the HMAC itself.
-    const deriveKey = (purpose: string): KeyObject => createSecretKey(derive(purpose));
-    this.#lookupKey = deriveKey('lookup');
-    this.#sealKey = deriveKey('seal');
-    this.#journalKey = deriveKey('journal');
-    this.#imageKey = deriveKey('image');
-    this.#rowKey = deriveKey('row');
+    this.#lookup = new KeyedHash(derive('lookup'));
+    // As a key object: a raw buffer is made into one anew at every use.
+    this.#sealKey = createSecretKey(derive('seal'));
+    this.#journal = new KeyedHash(derive('journal'));
+    this.#image = new KeyedHash(derive('image'));
+    this.#row = new KeyedHash(derive('row'));
     this.fingerprint = derive('fingerprint').subarray(0, HASH_BYTES);
   }
 
   cardHash(canonical: string): Buffer {
-    return keyedHash(this.#lookupKey, `card ${canonical}`);
+    return this.#lookup.over(`card ${canonical}`, HASH_BYTES);
   }
 
   codeHash(code: string): Buffer {
-    return keyedHash(this.#lookupKey, `code ${code}`);
+    return this.#lookup.over(`code ${code}`, HASH_BYTES);
   }
 
   /** Of a command: topic and parameters in canonical JSON. */
   commandDigest(topic: string, params: string): Buffer {
-    return keyedHash(this.#journalKey, `${topic}\n${params}`);
+    return this.#journal.over(`${topic}\n${params}`, HASH_BYTES);
   }
 
   /** The key under which the rows of one database are sealed (seal.ts). */
   rowKey(storeId: Uint8Array): Buffer {
-    return createHmac('sha256', this.#rowKey).update(storeId).digest();
+    return this.#row.over(storeId);
   }
 
   /** Of a controller's record, or of a content in words, which holds a PIN and so must not be kept as it is. */
   imageHash(image: string | Uint8Array): Buffer {
-    return keyedHash(this.#imageKey, image);
+    return this.#image.over(image, HASH_BYTES);
   }
 
   /** Seals `plain` for one place (`context`, e.g. `code <acs_credential_id>`): opened anywhere else it fails. */
@@ -98,10 +90,6 @@ export class Secrets {
       throw new OperatingError('internal', `the sealed value of ${context} was altered or belongs to another record`);
     }
   }
-}
-
-function keyedHash(key: KeyObject, content: string | Uint8Array): Buffer {
-  return createHmac('sha256', key).update(content).digest().subarray(0, HASH_BYTES);
 }
 
 /**
