@@ -93,13 +93,8 @@ export function encodeRequest(request: Request): Buffer {
   }
 }
 
-function head(fc: number, first: number, second: number): Buffer {
-  const bytes = Buffer.alloc(5);
-  bytes.writeUInt8(fc, 0);
-  bytes.writeUInt16BE(first, 1);
-  bytes.writeUInt16BE(second, 3);
-  return bytes;
-}
+const head = (fc: number, first: number, second: number): Buffer =>
+  Buffer.of(fc, first >> 8, first & 0xff, second >> 8, second & 0xff);
 
 function spanned(address: number, count: number, limit: number): number {
   assert(isWord(address), `Modbus address ${address} is outside 0 to 65535`);
@@ -113,14 +108,22 @@ const counted = (registers: readonly number[]): Buffer =>
 
 /** Registers as bytes, high byte first. */
 export function words(registers: readonly number[]): Buffer {
-  const bytes = Buffer.alloc(registers.length * 2);
-  registers.forEach((value, i) => bytes.writeUInt16BE(value, i * 2));
+  const bytes = Buffer.allocUnsafe(registers.length * 2);
+  let at = 0;
+  for (const value of registers) {
+    assert(isWord(value), 'a register holds 16 bits');
+    bytes[at++] = value >> 8;
+    bytes[at++] = value & 0xff;
+  }
   return bytes;
 }
 
 /** Bytes as registers, high byte first. */
-export const toRegisters = (bytes: Buffer): number[] =>
-  Array.from({ length: bytes.length >> 1 }, (_, i) => bytes.readUInt16BE(i * 2));
+export function toRegisters(bytes: Buffer): number[] {
+  const registers: number[] = [];
+  for (let at = 1; at < bytes.length; at += 2) registers.push(((bytes[at - 1] ?? 0) << 8) | (bytes[at] ?? 0));
+  return registers;
+}
 
 /** Coils as bytes: the first in the lowest bit of the first byte. */
 export function packBits(bits: readonly boolean[]): Buffer {

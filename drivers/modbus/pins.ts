@@ -68,11 +68,12 @@ export function encodePin(spec: PinSpec, pin: string | null): bigint | null {
   }
   const form = FORMS[spec.type];
   const capacity = registers * form.perRegister;
-  const hexOf = (digit: number): string => digit.toString(16).padStart(form.bitsPerDigit / 4, '0');
-  const digits = Array.from(pin ?? '', (character) => hexOf(form.digit(character)));
-  if (digits.length > capacity) return null;
-  const filling = hexOf(spec.pad ?? form.defaultPad).repeat(capacity - digits.length);
-  const written = digits.join('');
+  const hexOf = (digit: number): string => (form.bitsPerDigit === 4 || digit > 0xf ? '' : '0') + digit.toString(16);
+  let written = '';
+  for (const character of pin ?? '') written += hexOf(form.digit(character));
+  const left = capacity - (pin?.length ?? 0);
+  if (left < 0) return null;
+  const filling = hexOf(spec.pad ?? form.defaultPad).repeat(left);
   return BigInt(`0x${(spec.align ?? form.defaultAlign) === 'left' ? written + filling : filling + written}`);
 }
 

@@ -248,7 +248,7 @@ export class Slots implements SlotDevice {
 
   #assertSlot(slot: number): void {
     const { first_slot, count } = this.#spec.table;
-    assert(Number.isInteger(slot) && slot >= first_slot && slot < first_slot + count, `slot ${slot} is in the table`);
+    assert(Number.isInteger(slot) && slot >= first_slot && slot < first_slot + count, 'a slot is in the table');
   }
 
   /**
