@@ -49,7 +49,7 @@ export type TargetRow = {
   is_deferred: 0 | 1;
 };
 /** A row's place in the queue for the controller. */
-export type Waiting = Pick<TargetRow, 'target_key' | 'slot'>;
+export type Waiting = Pick<TargetRow, 'target_key' | 'slot' | 'urgent_at'>;
 export type Waits = Pick<TargetRow, 'target_key' | 'waits' | 'due_at'>;
 export type SyncSummary = {
   pending: number;
@@ -80,14 +80,17 @@ export class TargetTable {
   readonly #changes = new Map<number, Statement<(Buffer | string | number | null)[]>>();
   readonly #byKey;
   readonly #ofCredential;
-  readonly #progressOf;
+  readonly #unheldOf;
   readonly #ofPartner;
   readonly #besides;
   readonly #due;
   readonly #nextDue;
+  readonly #isOwnerDue;
   readonly #waiting;
   readonly #queue;
+  readonly #queueBehind;
   readonly #waits;
+  readonly #waitsOf;
   readonly #overdue;
   readonly #nextOverdue;
   readonly #insert;
@@ -130,8 +133,8 @@ export class TargetTable {
     this.#ofCredential = db.prepare<[number], TargetRow>(
       'SELECT * FROM targets WHERE credential_key = ? ORDER BY controller',
     );
-    this.#progressOf = db.prepare<[number], { controller: string; is_held: 0 | 1 }>(
-      `SELECT controller, state IN ('set', 'unconfirmed') AND due_at IS NOT ${AT_ONCE} AS is_held FROM targets WHERE credential_key = ?`,
+    this.#unheldOf = db.prepare<[number], { controller: string }>(
+      `SELECT controller FROM targets WHERE credential_key = ? AND NOT (state IN ('set', 'unconfirmed') AND due_at IS NOT ${AT_ONCE})`,
     );
     this.#ofPartner = db.prepare<[number], TargetRow>(
       'SELECT * FROM targets WHERE partner_key = ? ORDER BY target_key',
@@ -146,15 +149,24 @@ export class TargetTable {
     this.#nextDue = db.prepare<[string], { next: number | null }>(
       'SELECT min(due_at) AS next FROM targets WHERE controller = ? AND due_at IS NOT NULL',
     );
+    this.#isOwnerDue = db.prepare<[string, number, number], { one: 1 }>(
+      `SELECT 1 AS one FROM (SELECT slot FROM targets WHERE controller = ? AND due_at <= ? ORDER BY due_at, target_key LIMIT ?)
+       WHERE slot IS NOT NULL LIMIT 1`,
+    );
     this.#waiting = db.prepare<[string, number, number], TargetRow>(
       'SELECT * FROM targets WHERE controller = ? AND waits = ? ORDER BY urgent_at, target_key LIMIT ?',
     );
     this.#queue = db.prepare<[string, number, number], Waiting>(
-      'SELECT target_key, slot FROM targets WHERE controller = ? AND waits = ? ORDER BY urgent_at, target_key LIMIT ?',
+      'SELECT target_key, slot, urgent_at FROM targets WHERE controller = ? AND waits = ? ORDER BY urgent_at, target_key LIMIT ?',
+    );
+    this.#queueBehind = db.prepare<[string, number, number | null, number, number], Waiting>(
+      `SELECT target_key, slot, urgent_at FROM targets WHERE controller = ? AND waits = ? AND (urgent_at, target_key) > (?, ?)
+       ORDER BY urgent_at, target_key LIMIT ?`,
     );
     this.#waits = db.prepare<[string], Waits>(
       'SELECT target_key, waits, due_at FROM targets WHERE target_key IN (SELECT value FROM json_each(?))',
     );
+    this.#waitsOf = db.prepare<[number], Waits>('SELECT target_key, waits, due_at FROM targets WHERE target_key = ?');
     this.#overdue = db.prepare<[string, number, number], TargetRow>(
       'SELECT * FROM targets WHERE controller = ? AND is_overdue = 0 AND erase_since <= ? ORDER BY erase_since LIMIT ?',
     );
@@ -286,9 +298,9 @@ export class TargetTable {
     return this.#ofCredential.all(credentialKey);
   }
 
-  /** Whether each controller concerned holds the credential as it is now. */
-  progressOf(credentialKey: number): { controller: string; is_held: 0 | 1 }[] {
-    return this.#progressOf.all(credentialKey);
+  /** The controllers concerned that do not hold the credential as it is now. */
+  unheldOf(credentialKey: number): string[] {
+    return this.#unheldOf.all(credentialKey).map(({ controller }) => controller);
   }
 
   /** Rows whose slot holds this credential's code, and the row of a code that lies in this card's slot. */
@@ -310,6 +322,11 @@ export class TargetTable {
     return this.#nextDue.get(controller)?.next ?? null;
   }
 
+  /** Whether one of the first `looks` rows that must be judged by now owns a slot, and may have to give it up. */
+  isOwnerDue(controller: string, nowMs: number, looks: number): boolean {
+    return this.#isOwnerDue.get(controller, nowMs, looks) !== undefined;
+  }
+
   /** Rows that wait for the controller, the most urgent first. */
   waiting(controller: string, waits: 1 | 2, limit: number): TargetRow[] {
     return this.#waiting.all(controller, waits, limit);
@@ -320,12 +337,22 @@ export class TargetTable {
     return this.#queue.all(controller, waits, limit);
   }
 
+  /** As `queue`, those that come after this one. */
+  queueBehind(controller: string, waits: 1 | 2, behind: Waiting, limit: number): Waiting[] {
+    return this.#queueBehind.all(controller, waits, behind.urgent_at, behind.target_key, limit);
+  }
+
   /**
    * What each of these rows waits for at the controller, and when it is judged; in one look, for outside a transaction
    * each costs a lock of its own.
    */
   waits(targetKeys: readonly number[]): Map<number, Waits> {
     return new Map(this.#waits.all(JSON.stringify(targetKeys)).map((row) => [row.target_key, row]));
+  }
+
+  /** As `waits`, of one row, for inside a transaction. */
+  waitsOf(targetKey: number): Waits | undefined {
+    return this.#waitsOf.get(targetKey);
   }
 
   /** Rows whose slot should have been empty since before `sinceMs`, and of which no event has said so. */

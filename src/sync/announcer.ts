@@ -96,8 +96,8 @@ export class Announcer {
   #noteSynced(key: number, acs_credential_id: string, told: ToldOf | undefined, nowMs: number): void {
     if (told?.is_unsynced !== 1) return;
     const isHeld = this.#store.targets
-      .progressOf(key)
-      .every(({ controller, is_held }) => is_held === 1 || this.#site.slotController(controller) === undefined);
+      .unheldOf(key)
+      .every((controller) => this.#site.slotController(controller) === undefined);
     if (!isHeld) return;
     this.#store.credentials.setSynced(key, nowMs);
     const body = { acs_system_id: this.#acsSystemId, acs_credential_id, acs_user_id: told.acs_user_id };

@@ -7,7 +7,7 @@ import { OperatingError } from '../domain/errors.ts';
 import type { Site, SlotController } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
-import { WAITS } from '../store/targets.ts';
+import { WAITS, type Waiting } from '../store/targets.ts';
 import { isStorageError } from '../store/transactions.ts';
 import type { Announcer } from './announcer.ts';
 import {
@@ -20,6 +20,7 @@ import {
   type CompareResult,
 } from './comparison.ts';
 import { ClockWatch } from './clock-watch.ts';
+import { certainInstant } from './desired.ts';
 import { eraseStep } from './erasing.ts';
 import { Hindrances } from './hindrances.ts';
 import { Judge } from './judge.ts';
@@ -43,6 +44,10 @@ const EMPTINESS_MS = 5 * 60_000;
 /** With an erasure waiting, silence never pauses the tries for longer. */
 const ERASURE_PAUSE_MS = 5000;
 const SINGLES_BEFORE_PAUSE = 3;
+/** As long as nothing else is to be done a step of writes goes on, and no longer than this. */
+const LONGEST_STEP_MS = 5000;
+/** Of what is due, for an erasure that may come of it; the rest waits for the end of the step. */
+const DUE_LOOKED_AT = 64;
 /** What could not be erased is tried again after so long, or after the next comparison. */
 const FOREIGN_AGAIN_MS = 10 * 60_000;
 /** A whole chunk of the table: no matter of one slot. */
@@ -270,7 +275,7 @@ export class Worker {
   }
 
   async #work(post: Post): Promise<boolean> {
-    const { store, controller } = post;
+    const { store, controller, clock } = post;
     const erasures = store.targets.waiting(controller.name, WAITS.erasure, this.#stepSize());
     if (erasures.length > 0) return this.#note(await eraseStep(post, erasures, this.#pace));
     const told = await this.#zones.step(post);
@@ -286,9 +291,35 @@ export class Worker {
     // twice as long.
     this.#isBulk = waiting.length > few || (this.#isBulk && waiting.length > 0);
     const isEmptinessFresh = this.#isBulk && post.clock.monotonicMs() < this.#emptyUntilMs;
-    if (writes.length > 0) return this.#note(await writeStep(post, writes, { pace: this.#pace, isEmptinessFresh }));
+    if (writes.length > 0) {
+      const untilMs = clock.monotonicMs() + LONGEST_STEP_MS;
+      const isPressed = (): boolean => this.#isErasureAhead(post);
+      const more = (behind: Waiting): Waiting[] => (this.#mayGoOn(post, untilMs) ? this.#behind(behind) : []);
+      return this.#note(await writeStep(post, writes, { pace: this.#pace, isEmptinessFresh, isPressed, more }));
+    }
     if (this.#comparison !== null) return await this.#chunk(post, this.#comparison);
     return (await this.#emptyForeign(post)) || (await comeBack(post));
+  }
+
+  /** An erasure waits, or what a command or the clock has changed may turn out to be one. */
+  #isErasureAhead({ store, controller, time }: Post): boolean {
+    const { targets } = store;
+    const isWaiting = targets.queue(controller.name, WAITS.erasure, 1).length > 0;
+    return isWaiting || targets.isOwnerDue(controller.name, certainInstant(time()) ?? 0, DUE_LOOKED_AT);
+  }
+
+  /** Whether a step of writes may take what comes next, which is nobody's turn but theirs. */
+  #mayGoOn(post: Post, untilMs: number): boolean {
+    const { store, controller, clock } = post;
+    if (this.#wasWoken || this.#comparison !== null || this.#isStopping || !this.#isUsable()) return false;
+    const due = store.targets.nextDueMs(controller.name);
+    return clock.monotonicMs() < untilMs && (due === null || due > (certainInstant(post.time()) ?? 0));
+  }
+
+  #behind(row: Waiting): Waiting[] {
+    this.#options.onChange();
+    const { store, controller } = this.#options;
+    return store.targets.queueBehind(controller.name, WAITS.write, row, this.#stepSize());
   }
 
   /** After silence one row is enough to find out whether the controller answers again. */

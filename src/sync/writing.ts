@@ -17,7 +17,14 @@ import {
 import { WAITING } from './zones.ts';
 
 type Wanted = { target: TargetRow; desired: Desired & { kind: 'present' }; hash: Buffer; sources: Sources };
-type Ready = Omit<Wanted, 'sources'> & { slot: number; isFresh: boolean; content: SlotContent; image: Buffer };
+/** `claimed`: the row as it stands in the store since it was claimed; null: it was not. */
+type Ready = Omit<Wanted, 'sources'> & {
+  slot: number;
+  isFresh: boolean;
+  content: SlotContent;
+  image: Buffer;
+  claimed: TargetRow | null;
+};
 type Refusal = { type: string; message: string };
 type Verdict = { ready: Ready } & (
   | { result: 'verified' }
@@ -30,20 +37,38 @@ type Verdict = { ready: Ready } & (
   | { result: 'foreign'; reading: SlotReading }
 );
 
-export type WriteOptions = { pace: Pace; isEmptinessFresh: boolean };
+export type WriteOptions = {
+  pace: Pace;
+  isEmptinessFresh: boolean;
+  /** Something waits that goes before any write. */
+  isPressed: () => boolean;
+  /** Rows behind this one with which the step may go on; [] when it is somebody else's turn. */
+  more: (behind: Waiting) => readonly Waiting[];
+};
 
 /** The store works on one part of a step while the wire carries another. */
 const PARTS_PER_STEP = 8;
 
-/** One step over rows that wait for a write, the most urgent first. */
+/**
+ * One step over rows that wait for a write, the most urgent first. It goes on with those behind them for as long as it
+ * may, for at its ends the wire waits for the store; what is more urgent than any write waits for two parts at most.
+ */
 export async function writeStep(post: Post, waiting: readonly Waiting[], options: WriteOptions): Promise<StepResult> {
   if (waiting.some(({ slot }) => slot === null)) await post.drainEvents();
-  const parts = inParts(waiting, post.controller.slots.slotsPerWrite);
+  const inTransfers = (rows: readonly Waiting[]): Waiting[][] => inParts(rows, post.controller.slots.slotsPerWrite);
+  const parts = inTransfers(waiting);
   const isOnePart = parts.length === 1;
+  let last = waiting.at(-1);
+  const nextPart = (): readonly Waiting[] => {
+    if (options.isPressed()) return [];
+    if (parts.length === 0 && last !== undefined) parts.push(...inTransfers(options.more(last)));
+    last = parts.at(-1)?.at(-1);
+    return parts.shift() ?? [];
+  };
   let result = FINE;
   let carried = (await workOff(post, null, parts.shift() ?? [], options)).prepared;
   let wire = carry(post, carried, options.pace);
-  let next = (await workOff(post, null, parts.shift() ?? [], options)).prepared;
+  let next = (await workOff(post, null, nextPart(), options)).prepared;
   for (;;) {
     const verdicts = await wire;
     const done = { verdicts, problem: carried.problem, isAlone: isOnePart && verdicts.length === 1 };
@@ -51,7 +76,7 @@ export async function writeStep(post: Post, waiting: readonly Waiting[], options
     // time.
     const goesOn = hasWork(next) && !isAllUnknown(verdicts);
     if (goesOn) wire = carry(post, next, options.pace);
-    const { settled, prepared } = await workOff(post, done, goesOn ? (parts.shift() ?? []) : [], options);
+    const { settled, prepared } = await workOff(post, done, goesOn ? nextPart() : [], options);
     result = added(result, settled);
     if (!goesOn) return result;
     carried = next;
@@ -169,7 +194,8 @@ function place(post: Post, targetKey: number, options: WriteOptions, placed: Pla
   if (encoded === null) return;
   if (slot === free) placed.freeSlots.shift();
   const { desired, hash } = wanted;
-  const ready: Ready = { target, desired, hash, slot, isFresh: target.slot === null, ...encoded };
+  const isFresh = target.slot === null;
+  const ready: Ready = { target, desired, hash, slot, isFresh, ...encoded, claimed: null };
   if (readFirst) placed.toRead.push(ready);
   else if (claim(post, target, ready)) placed.claimed.push(ready);
 }
@@ -295,11 +321,13 @@ async function lookFirst(
  * Inside a transaction: as soon as that is durable the row owns the slot, and nobody knows what it holds. False when a
  * command has touched it since it was judged.
  */
-function claim({ store, map }: Post, current: TargetRow, { target, slot, hash, desired }: Ready): boolean {
+function claim({ store, map }: Post, current: TargetRow, ready: Ready): boolean {
+  const { target, slot, hash, desired } = ready;
   if (current.waits !== WAITS.write || current.due_at === AT_ONCE || current.slot !== target.slot) return false;
   const state = current.state === 'failed' ? 'failed' : 'writing';
   const { zone } = desired.outline;
-  store.targets.change(current, { ...current, state, slot, written_hash: hash, read_hash: null, zone });
+  ready.claimed = { ...current, state, slot, written_hash: hash, read_hash: null, zone };
+  store.targets.change(current, ready.claimed);
   map.take(slot);
   return true;
 }
@@ -392,8 +420,8 @@ type Tally = { unknown: number; cleared: number };
 /** Inside a transaction. `isAlone`: the step was about this one row. */
 function settle(post: Post, verdict: Verdict, isAlone: boolean, tally: Tally): void {
   const { ready } = verdict;
-  const target = post.store.targets.byKey(ready.target.target_key);
   post.hindrances.clear(ready.target.target_key);
+  const target = standing(post, ready);
   if (target === undefined) return;
   noteHindrance(post, verdict);
   if (verdict.result === 'verified') noteVerified(post, target, ready);
@@ -406,6 +434,16 @@ function settle(post: Post, verdict: Verdict, isAlone: boolean, tally: Tally): v
     tally.unknown += 1;
     if (isAlone) setAside(post, target);
   }
+}
+
+/**
+ * The row as it stands by now; undefined: it is gone. Whoever else changes a row makes it due at once, so that one which
+ * waits as it did is what it was claimed as.
+ */
+function standing({ store }: Post, { target, claimed }: Ready): TargetRow | undefined {
+  const now = claimed === null ? undefined : store.targets.waitsOf(target.target_key);
+  const isAsClaimed = now !== undefined && now.waits === claimed?.waits && now.due_at === claimed.due_at;
+  return isAsClaimed && now.due_at !== AT_ONCE ? claimed : store.targets.byKey(target.target_key);
 }
 
 function noteHindrance({ hindrances }: Post, verdict: Verdict): void {

@@ -232,7 +232,7 @@ const CONTROLLERS: Record<string, HouseOptions> = {
   'a controller that cannot be read': { slots: { count: 30, slotsPerWrite: 64, readBack: 'none' } },
 };
 
-test('the power may go at any step of a plan', { timeout: 60_000 }, async () => {
+test('the power may go at any step of a plan', { timeout: 300_000 }, async () => {
   for (const isAnswerSlow of [false, true]) {
     for (let steps = 0; steps < 45; steps++) {
       const house = new House({ slots: without({ count: 30, slotsPerWrite: 2 }) });

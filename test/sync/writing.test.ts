@@ -139,6 +139,45 @@ test('erasures go before writes, however long the writes have waited', async () 
   expect(house.device.table.size).toBe(29);
 });
 
+test('an erasure that comes in the middle of a bulk write waits for two parts of it at most', async () => {
+  const house = started({ slots: { slotsPerWrite: 2 } });
+  const leaver = house.create({ code: '3999' });
+  await house.settle();
+  for (let i = 0; i < 60; i++) house.create({ code: String(4000 + i) });
+  let sent = 0;
+  house.device.onSent = () => {
+    if (++sent === 1) house.delete(leaver);
+  };
+  house.device.calls.length = 0;
+  await house.settle();
+  const slotsBefore = house.device.calls
+    .slice(
+      0,
+      house.device.calls.findIndex(({ what }) => what === 'erase'),
+    )
+    .reduce((count, { what, slots }) => count + (what === 'write' ? slots.length : 0), 0);
+  // The part that was on the wire, the one that was claimed for it next, and the one claimed when the command came.
+  expect(slotsBefore).toBeLessThanOrEqual(6);
+  expect(house.pins()).toHaveLength(60);
+});
+
+test('a bulk write is one step, however much more of it there is than a first step takes', async () => {
+  const house = started({ slots: { slotsPerWrite: 2 } });
+  await house.settle();
+  for (let i = 0; i < 100; i++) house.create({ code: String(4000 + i) });
+  // At the start of each step the controller is asked what it has recorded, and the wire waits.
+  let asked = 0;
+  const { events } = house.device;
+  const read = events.read.bind(events);
+  events.read = async (max) => {
+    asked += 1;
+    return await read(max);
+  };
+  await house.settle();
+  expect(asked).toBe(1);
+  expect(house.pins()).toHaveLength(100);
+});
+
 test('a controller without windows gets a credential at its start and loses it at its end', async () => {
   const house = started({ slots: without() });
   const id = house.create({ code: '4711', starts_at: NOON + HOUR, ends_at: NOON + 2 * HOUR });
