@@ -38,9 +38,9 @@ export const mustExpire = (name: CommandName): boolean => {
 /** Verbs of the contract that this version does not have: answered `not_supported`, not `unknown_command`. */
 export const PLANNED_COMMANDS: ReadonlySet<string> = new Set(
   [
-    'users: add_to_access_group remove_from_access_group list_accessible_entrances revoke_access_to_all_entrances',
+    'users: add_to_access_group remove_from_access_group revoke_access_to_all_entrances',
     'access_groups: create get list update delete add_user remove_user list_users list_accessible_entrances',
-    'entrances: grant_access revoke_access list_credentials_with_access set_mode',
+    'entrances: grant_access revoke_access set_mode',
     'encoders: list scan_credential scan_to_assign_credential',
     'facility: begin_snapshot put_snapshot_page commit_snapshot',
   ].flatMap((line) => {

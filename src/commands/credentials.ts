@@ -13,7 +13,6 @@ import { release, retarget } from '../store/retarget.ts';
 import type { UserRow } from '../store/users.ts';
 import type { ParamsOf } from './contract.ts';
 import { credentialObject } from './credential-object.ts';
-import { entranceObject } from './entrance-object.ts';
 import type { CreateParams, Factor, UpdateParams } from './factors/factor.ts';
 import { factorOf, wantedFactor } from './factors/factors.ts';
 import { credentialNotFound, findCredential, findEntrances, findUser, ownerOf } from './found.ts';
@@ -349,21 +348,6 @@ function reassign(room: Room, row: CredentialRow, userKey: number | null, call: 
     result: { acs_credential: credentialObject(room, findCredential(room, row.acs_credential_id)) },
     isSecret: true,
     wake,
-  };
-}
-
-export function listAccessibleEntrances(
-  room: Room,
-  params: ParamsOf<'credentials/list_accessible_entrances'>,
-): Outcome<'credentials/list_accessible_entrances'> {
-  const row = findCredential(room, params.acs_credential_id);
-  const entrances = row.user_key === null ? [] : room.store.reach.entrancesOf(row);
-  return {
-    result: {
-      acs_entrances: entrances
-        .flatMap((entranceKey) => room.site.byKey(entranceKey) ?? [])
-        .map((entrance) => entranceObject(room, entrance)),
-    },
   };
 }
 

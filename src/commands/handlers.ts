@@ -1,6 +1,7 @@
 // Which function carries out which command. `NOW` is done within one transaction, `LATER` is checked now and done
 // behind the commit of its acceptance.
 
+import { listCredentialsWithAccess, listEntrancesOfCredential, listEntrancesOfUser } from './accessible.ts';
 import { readParams } from './answers.ts';
 import { COMMANDS, type CommandName, type ParamsOf } from './contract.ts';
 import { adoptSlot, getController, listControllers, prepareResync } from './controllers.ts';
@@ -9,7 +10,6 @@ import {
   createCredential,
   deleteCredential,
   getCredential,
-  listAccessibleEntrances,
   listCredentials,
   unassignCredential,
   updateCredential,
@@ -52,6 +52,7 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'users/delete': checked('users/delete', deleteUser),
   'users/suspend': checked('users/suspend', suspendUser),
   'users/unsuspend': checked('users/unsuspend', unsuspendUser),
+  'users/list_accessible_entrances': checked('users/list_accessible_entrances', listEntrancesOfUser),
   'credentials/create': checked('credentials/create', createCredential),
   'credentials/get': checked('credentials/get', getCredential),
   'credentials/list': checked('credentials/list', listCredentials),
@@ -59,7 +60,7 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'credentials/delete': checked('credentials/delete', deleteCredential),
   'credentials/assign': checked('credentials/assign', assignCredential),
   'credentials/unassign': checked('credentials/unassign', unassignCredential),
-  'credentials/list_accessible_entrances': checked('credentials/list_accessible_entrances', listAccessibleEntrances),
+  'credentials/list_accessible_entrances': checked('credentials/list_accessible_entrances', listEntrancesOfCredential),
   'schedules/create': checked('schedules/create', createSchedule),
   'schedules/get': checked('schedules/get', getSchedule),
   'schedules/list': checked('schedules/list', listSchedules),
@@ -72,6 +73,10 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'holidays/delete': checked('holidays/delete', deleteHoliday),
   'entrances/get': checked('entrances/get', getEntrance),
   'entrances/list': checked('entrances/list', listEntrances),
+  'entrances/list_credentials_with_access': checked(
+    'entrances/list_credentials_with_access',
+    listCredentialsWithAccess,
+  ),
   'entrances/explain': checked('entrances/explain', explainEntrance),
   'controllers/get': checked('controllers/get', getController),
   'controllers/list': checked('controllers/list', listControllers),

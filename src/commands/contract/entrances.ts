@@ -21,6 +21,18 @@ export const ENTRANCES = {
     kind: 'reads',
     example: {},
   }),
+  'entrances/list_credentials_with_access': command({
+    summary: 'The credentials that may open an entrance, whatever their windows and schedules, in order of creation.',
+    params: z.strictObject({
+      acs_entrance_id: id('Which'),
+      acs_system_id: system,
+      limit: paging.limit,
+      page_cursor: paging.page_cursor,
+    }),
+    result: '`acs_credentials`, `pagination`',
+    kind: 'reads',
+    example: { acs_entrance_id: ENTRANCE },
+  }),
   'entrances/unlock': command({
     summary: 'Opens an entrance once, for its strike time.',
     params: z.strictObject({

@@ -174,6 +174,7 @@ function catalogue() {
     'users/delete': done,
     'users/suspend': one.user,
     'users/unsuspend': one.user,
+    'users/list_accessible_entrances': z.strictObject({ acs_entrances: z.array(entrance) }),
     'credentials/create': one.credential,
     'credentials/get': one.credential,
     'credentials/list': z.strictObject({ acs_credentials: z.array(credential), pagination }),
@@ -201,6 +202,7 @@ function catalogue() {
     'holidays/delete': done,
     'entrances/get': z.strictObject({ acs_entrance: entrance }),
     'entrances/list': z.strictObject({ acs_entrances: z.array(entrance), pagination }),
+    'entrances/list_credentials_with_access': z.strictObject({ acs_credentials: z.array(credential), pagination }),
     'entrances/unlock': z.strictObject({
       action_attempt: z.strictObject({
         action_attempt_id: z.string(),

@@ -79,4 +79,11 @@ export const USERS = {
     kind: 'stores',
     example: { acs_user_id: USER },
   }),
+  'users/list_accessible_entrances': command({
+    summary: 'The entrances that a person’s credentials may open, whatever their windows and schedules.',
+    params: userId,
+    result: '`acs_entrances`',
+    kind: 'reads',
+    example: { acs_user_id: USER },
+  }),
 } as const;
