@@ -1,0 +1,63 @@
+// Proof of possession: an ECDSA signature over P-256 with SHA-256, raw (r, s), by the key that is shown with it. A key is
+// known by its point; the object that node:crypto makes of it costs more than a verification and is kept.
+
+import { createPublicKey, verify, type KeyObject } from 'node:crypto';
+
+/** An uncompressed point: 04, X, Y. */
+export const POINT_BYTES = 65;
+export const SIGNATURE_BYTES = 64;
+const COORDINATE_BYTES = 32;
+/** Phones of a building; beyond that the key that was longest unused goes. */
+const MOST_KEPT = 4_096;
+
+export class ProofKeys {
+  readonly #most: number;
+  readonly #kept = new Map<string, KeyObject>();
+
+  constructor(most = MOST_KEPT) {
+    this.#most = most;
+  }
+
+  /** Whether `signature` over `message` was made by the holder of this key; false as well for what is no key or none. */
+  isProved(point: Buffer, message: Uint8Array, signature: Uint8Array): boolean {
+    if (signature.length !== SIGNATURE_BYTES) return false;
+    const key = this.#keyOf(point);
+    return key !== null && verify('sha256', message, { key, dsaEncoding: 'ieee-p1363' }, signature);
+  }
+
+  #keyOf(point: Buffer): KeyObject | null {
+    const name = point.toString('latin1');
+    const known = this.#kept.get(name);
+    const key = known ?? importPoint(point);
+    if (key === null) return null;
+    // Last in the order of insertion is the one used last.
+    if (known !== undefined) this.#kept.delete(name);
+    else if (this.#kept.size >= this.#most) this.#kept.delete(this.#kept.keys().next().value ?? '');
+    this.#kept.set(name, key);
+    return key;
+  }
+}
+
+/** The key of a point; null where it is no point of the curve. */
+export function importPoint(point: Buffer): KeyObject | null {
+  if (point.length !== POINT_BYTES || point[0] !== 0x04) return null;
+  const x = point.subarray(1, 1 + COORDINATE_BYTES).toString('base64url');
+  const y = point.subarray(1 + COORDINATE_BYTES).toString('base64url');
+  try {
+    return createPublicKey({ format: 'jwk', key: { kty: 'EC', crv: 'P-256', x, y } });
+  } catch {
+    return null;
+  }
+}
+
+/** By what a key is known where only a number fits: its X coordinate, or the low bits of it. */
+export const IDENTIFIER_BITS = [64, 75, 128, 256] as const;
+
+/** The low `bits` of X, right-aligned: as many bytes as hold them, unused high bits 0. */
+export function identifierOf(point: Buffer, bits: (typeof IDENTIFIER_BITS)[number]): Buffer {
+  const x = point.subarray(1, 1 + COORDINATE_BYTES);
+  const bytes = Buffer.from(x.subarray(COORDINATE_BYTES - Math.ceil(bits / 8)));
+  const spare = bytes.length * 8 - bits;
+  bytes[0] = (bytes[0] ?? 0) & (0xff >> spare);
+  return bytes;
+}
