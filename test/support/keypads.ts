@@ -35,6 +35,8 @@ export type Keypads = {
   time: () => TimeWitness;
   /** The finer reasons of all denials so far. */
   details: string[];
+  /** Controllers whose tables were to be looked at. */
+  woken: string[];
 };
 
 export type Door = { name: string; readers: readonly string[]; factors?: Factors };
@@ -74,6 +76,7 @@ export async function keypads(
     },
   });
   const details: string[] = [];
+  const woken: string[] = [];
   const timeOf = (clock: ManualClock) => (): TimeWitness => ({
     trusted: true,
     nowMs: clock.nowMs(),
@@ -125,7 +128,7 @@ export async function keypads(
       timeZone: 'Europe/Oslo',
       offlineForMs: () => witness.offlineForMs,
       onChange: () => undefined,
-      wake: () => undefined,
+      wake: (controllers) => void woken.push(...controllers),
       problem: () => undefined,
     });
     const room = { ...buildRoom(store, clock, whole), site, doors: access };
@@ -168,5 +171,6 @@ export async function keypads(
     witness,
     time: () => timeOf(running.clock)(),
     details,
+    woken,
   };
 }

@@ -1,0 +1,53 @@
+// What follows from a decision, beyond the door that opens.
+
+import { expect, it } from 'vitest';
+import { entranceId, keypads, type Keypads } from '../support/keypads.ts';
+import { USER } from '../support/room.ts';
+
+const READER = 'front-in';
+const CARD = 'H10301:123:1';
+const CARD_ID = '66666666-6666-6666-6666-000000000001';
+const CODE_ID = '66666666-6666-6666-6666-000000000002';
+const PIN = '824759';
+
+async function withBoth(factors: 'card_or_code' | 'card_and_code', more: Record<string, unknown>): Promise<Keypads> {
+  const here = await keypads([{ name: 'front', readers: [READER], factors }]);
+  const of = { acs_user_id: USER, allowed_acs_entrance_ids: [entranceId('front')], ...more };
+  const made = [
+    { ...of, acs_credential_id: CARD_ID, access_method: 'card', card_number: CARD },
+    { ...of, acs_credential_id: CODE_ID, access_method: 'code', code: PIN },
+  ];
+  for (const params of made) expect((await here.caller().call('credentials/create', params)).error).toBeUndefined();
+  return here;
+}
+
+it('a one-time code that was used is invalid, gives back its room among the codes, and leaves every controller', async () => {
+  const here = await withBoth('card_or_code', { is_one_time_use: true });
+  const { credentials, reach, targets } = here.store();
+  const entranceKey = here.site().entrances[0]?.entranceKey ?? 0;
+  const { credential_key: key } = credentials.byId(CODE_ID) ?? { credential_key: 0 };
+  here.store().now(() => {
+    targets.insert('side-panel', key, CODE_ID);
+    for (const row of targets.ofCredential(key)) targets.update({ ...row, due_at: null });
+  });
+  expect(reach.codesAt(entranceKey, PIN.length)).toBe(1);
+  expect(here.type(READER, PIN)).toBe('granted');
+  expect(credentials.byId(CODE_ID)).toMatchObject({
+    used_at: here.clock().nowMs(),
+    invalidated_at: here.clock().nowMs(),
+  });
+  expect(reach.codesAt(entranceKey, PIN.length)).toBe(0);
+  expect(targets.ofCredential(key)).toMatchObject([{ controller: 'side-panel', due_at: 0 }]);
+  expect(here.woken).toEqual(['side-panel']);
+  expect(here.events('acs_credential.invalidated')).toMatchObject([{ acs_credential_id: CODE_ID, reason: 'used' }]);
+});
+
+it('a card that waits for its code when Lintel stops is told of no more', async () => {
+  const here = await withBoth('card_and_code', {});
+  expect(here.card(READER, CARD)).toBe('prompt_pin');
+  here.shown.clear();
+  here.access().stop();
+  await here.clock().advance(60_000);
+  expect([...here.shown]).toEqual([]);
+  expect(here.details).toEqual([]);
+});
