@@ -51,3 +51,21 @@ it('a card that waits for its code when Lintel stops is told of no more', async 
   expect([...here.shown]).toEqual([]);
   expect(here.details).toEqual([]);
 });
+
+it('of several who came equally far a denial names the one that was made first', async () => {
+  const here = await keypads([{ name: 'front', readers: [READER] }]);
+  const nowMs = here.clock().nowMs();
+  const window = (fromMs: number): Record<string, string> => ({
+    starts_at: new Date(nowMs + fromMs).toISOString(),
+    ends_at: new Date(nowMs + fromMs + 3_600_000).toISOString(),
+  });
+  for (const [i, acs_credential_id] of [CARD_ID, CODE_ID].entries())
+    await here.caller().call('credentials/create', {
+      acs_credential_id, acs_user_id: USER, access_method: 'card', card_number: CARD, allowed_acs_entrance_ids: [entranceId('front')], ...window((i + 1) * 7_200_000),
+    }); // prettier-ignore
+  expect(here.card(READER, CARD)).toBe('denied');
+  expect(here.details).toEqual(['not_yet_valid']);
+  here.access().stop();
+  await here.clock().advance(2_000);
+  expect(here.events('lock.access_denied')).toMatchObject([{ acs_credential_id: CARD_ID }]);
+});
