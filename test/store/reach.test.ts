@@ -39,6 +39,9 @@ async function house(): Promise<House> {
 const card = { access_method: 'card', card_number: CARD };
 const code = { access_method: 'code', code: PIN };
 
+const codeOf = ({ code_hash: hash, code_length: length }: CredentialRow): { hash: Buffer; length: number } | null =>
+  hash === null || length === null ? null : { hash, length };
+
 describe('a credential with a list of its own', () => {
   it('has one path to each entrance of it, without a window or a schedule, and none to any other', async () => {
     const { store, lobby, storeRoom, create } = await house();
@@ -103,6 +106,27 @@ describe('a card or a code at an entrance', () => {
     const [candidate, ...others] = store.reach.byCode(store.secrets.codeHash(PIN), lobby);
     expect(others).toEqual([]);
     expect(candidate).toMatchObject({ credential: { acs_credential_id: idOf(1) }, paths: [] });
+  });
+
+  it('stands for so many at most: more behind one card or code are not looked at', async () => {
+    const { store, lobby, create } = await house();
+    const listed = [
+      await create(1, { ...card, allowed_acs_entrance_ids: [LOBBY] }),
+      await create(2, { ...code, allowed_acs_entrance_ids: [LOBBY] }),
+    ];
+    const following = await create(3, { access_method: 'code', code: '1357' });
+    store.now(() => {
+      for (let n = 100; n < 170; n++) {
+        for (const [i, row] of [...listed, following].entries()) {
+          const key = store.credentials.insert({ ...row, acs_credential_id: idOf(n * 10 + i) });
+          if (row !== following) store.credentials.setEntrances(key, [lobby], codeOf(row));
+        }
+      }
+    });
+    const { secrets, reach } = store;
+    expect(reach.byCard(secrets.cardHash(CARD), lobby)).toHaveLength(64);
+    expect(reach.byCode(secrets.codeHash(PIN), lobby)).toHaveLength(64);
+    expect(reach.byCode(secrets.codeHash('1357'), lobby)).toHaveLength(64);
   });
 
   it('is not what an index says, but what its row says', async () => {
