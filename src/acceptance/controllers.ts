@@ -114,7 +114,7 @@ function checkRoom(
 ): ApiError | null {
   const own = store.targets.ofCredential(credentialKey).some((target) => target.controller === name) ? 1 : 0;
   // Below its size the table has room for everybody whatever the windows: then nothing is counted by window.
-  const foreign = foreignSlots === 'erase' ? 0 : store.targets.foreign(name).length;
+  const foreign = foreignSlots === 'erase' ? 0 : store.foreignSlots.of(name).length;
   const room = slots.count - foreign;
   if (store.targets.countOf(name) - own < room) return null;
   if (store.targets.mostAtOnce(name, startsAtMs, endsAtMs, credentialKey) < room) return null;

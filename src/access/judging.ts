@@ -10,7 +10,7 @@ import type { TimeWitness } from '../domain/window.ts';
 import type { CredentialRow, CredentialWithUser } from '../store/credentials.ts';
 import type { Candidate } from '../store/reach.ts';
 import type { Store } from '../store/store.ts';
-import { isStorageError } from '../store/transactions.ts';
+import { isStorageError } from '../store/disk-errors.ts';
 import type { CodeGate, CodePlace } from './code-gate.ts';
 import { isNearer, type Detail } from './details.ts';
 import {

@@ -6,7 +6,7 @@ import { newEvent, type NewEvent } from '../domain/events.ts';
 import { EventBudgets, type EventSource } from '../domain/event-budget.ts';
 import type { Clock, Log, Timer } from '../domain/ports.ts';
 import type { Store } from '../store/store.ts';
-import { isStorageError } from '../store/transactions.ts';
+import { isStorageError } from '../store/disk-errors.ts';
 
 const MOST_KEPT = 1000;
 const RETRY_MS = 5000;

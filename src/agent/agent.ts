@@ -12,7 +12,7 @@ import type { TimeWitness } from '../domain/window.ts';
 import type { ClockTrust } from '../ops/clock-trust.ts';
 import { Health } from '../ops/health.ts';
 import type { Store } from '../store/store.ts';
-import { isStorageError } from '../store/transactions.ts';
+import { isStorageError } from '../store/disk-errors.ts';
 import { compose, type AgentOptions, type Parts, type Refusal } from './parts.ts';
 import { Survival } from './survival.ts';
 

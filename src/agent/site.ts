@@ -2,7 +2,7 @@
 
 import type { EntranceSetup, Facility } from '../domain/facility.ts';
 import { Site, type SlotController } from '../domain/site.ts';
-import { isFull } from '../store/guard.ts';
+import { isFull } from '../store/disk-errors.ts';
 import type { Store } from '../store/store.ts';
 
 /** `store`: null where it was refused. Doors have keys of this run alone then. */

@@ -128,7 +128,7 @@ export class States {
     if (device === undefined) return null;
     const { slots } = device.capabilities;
     const load = slots === null ? null : ask((store) => store.targets.loadOf(name));
-    const foreign = ask((store) => store.targets.foreignCount(name)) ?? 0;
+    const foreign = ask((store) => store.foreignSlots.count(name)) ?? 0;
     return {
       name,
       driver,

@@ -5,7 +5,7 @@
 import { newEvent } from '../domain/events.ts';
 import type { Recorder } from '../access/recorder.ts';
 import type { Clock, Log, Timer } from '../domain/ports.ts';
-import type { Condition } from '../store/guard.ts';
+import type { Condition } from '../store/disk-errors.ts';
 import type { Store } from '../store/store.ts';
 
 export type StorageWatchOptions = {

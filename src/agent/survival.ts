@@ -3,7 +3,7 @@
 // broker starts passes here; mistakes of our own go on and end the process, as they must.
 
 import type { Clock, Log } from '../domain/ports.ts';
-import { isStorageError } from '../store/transactions.ts';
+import { isStorageError } from '../store/disk-errors.ts';
 
 /** One line of log for a minute of the same trouble. */
 const QUIET_MS = 60_000;

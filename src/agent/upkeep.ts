@@ -9,7 +9,7 @@ import type { Cron } from '../domain/cron.ts';
 import type { Clock, Log, Random, Timer } from '../domain/ports.ts';
 import { backUpInBackground, checkInBackground } from '../store/background.ts';
 import type { Store } from '../store/store.ts';
-import { isStorageError } from '../store/transactions.ts';
+import { isStorageError } from '../store/disk-errors.ts';
 
 export type UpkeepOptions = {
   store: Store;

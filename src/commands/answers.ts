@@ -6,7 +6,7 @@ import type { Log } from '../domain/ports.ts';
 import { cut, quotedPath } from '../domain/outside-text.ts';
 import { complaintsOf, UNWORDED } from '../domain/wording.ts';
 import type { Answer } from '../store/journal.ts';
-import { isStorageError } from '../store/transactions.ts';
+import { isStorageError } from '../store/disk-errors.ts';
 import type { CommandName } from './contract.ts';
 import { resultText } from './contract/results.ts';
 import { complaintText } from '../domain/complaints.ts';

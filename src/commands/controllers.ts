@@ -4,14 +4,14 @@ import { OperatingError, refused } from '../domain/errors.ts';
 import type { ParamsOf } from './contract.ts';
 import type { Call, ControllerView, Outcome, Room, Work } from './room.ts';
 import type { Controller } from './contract/results.ts';
-import { AT_ONCE, type TargetRow } from '../store/targets.ts';
+import { AT_ONCE, type TargetRow } from '../store/target-row.ts';
 import { findCredential } from './found.ts';
 import { recordChange } from './trace.ts';
 import { iso } from '../domain/iso.ts';
 
 export function getController(room: Room, params: ParamsOf<'controllers/get'>): Outcome<'controllers/get'> {
   const view = findController(room, params.controller);
-  const foreign = view.slots === null ? [] : room.store.targets.foreign(view.name, MOST_FOREIGN_SHOWN);
+  const foreign = view.slots === null ? [] : room.store.foreignSlots.of(view.name, MOST_FOREIGN_SHOWN);
   const foreignSlots = foreign.map(({ slot, first_seen_at: at }) => ({ slot, first_seen_at: iso(at) }));
   return {
     result: {
@@ -47,18 +47,18 @@ export function adoptSlot(
       'params',
       'controller',
     ]);
-  if (!store.targets.isForeign(controller, slot)) {
-    const known = store.targets.foreign(controller, MOST_FOREIGN_NAMED);
+  if (!store.foreignSlots.has(controller, slot)) {
+    const known = store.foreignSlots.of(controller, MOST_FOREIGN_NAMED);
     throw refused(
       'invalid_input',
       'slot',
       `slot ${slot} of ${controller} is not foreign; ${known.length === 0 ? 'none is' : `foreign are ${known.map((one) => one.slot).join(', ')}`}`,
     );
   }
-  if (credentialId === null) store.targets.unwant(controller, slot);
+  if (credentialId === null) store.foreignSlots.unwant(controller, slot);
   else {
     const target = targetFor(room, credentialId, controller);
-    store.targets.forgetForeign(controller, slot);
+    store.foreignSlots.forget(controller, slot);
     // What the slot holds is read first: what is right already is not written again.
     store.targets.update({ ...target, slot, written_hash: null, read_hash: null, attempts: 0, due_at: AT_ONCE });
   }

@@ -5,7 +5,7 @@ import { presentCard } from '../domain/card-formats.ts';
 import type { CredentialRow } from '../store/credentials.ts';
 import type { Store } from '../store/store.ts';
 import { storedJson, storedObject } from '../store/stored-json.ts';
-import type { TargetRow } from '../store/targets.ts';
+import type { TargetRow } from '../store/target-row.ts';
 import type { UserRow } from '../store/users.ts';
 import type { Room } from './room.ts';
 import type { AcsCredential } from './contract/results.ts';

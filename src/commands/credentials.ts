@@ -99,7 +99,7 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
   );
   store.raiseRevision();
   recordChange(room, call, { eventType: 'acs_credential.created', ids: idsOf(acsCredentialId, user.acs_user_id) });
-  const wake = isForControllers ? retarget(store, room.site, stored.credential_key, call.nowMs) : [];
+  const wake = isForControllers ? retarget(store, room.site, stored.credential_key) : [];
   if (!isForControllers) recordIssued(room, stored, user.acs_user_id, 'acs_credential.issued', call.nowMs);
   const shown = given === null ? secret : null;
   const known = {
@@ -383,7 +383,7 @@ const termsOf = (
 
 /** After a change of access: rows for its controllers; with none concerned it is issued with this very transaction. */
 function follow(room: Room, row: CredentialRow, nowMs: number): string[] {
-  const wake = retarget(room.store, room.site, row.credential_key, nowMs);
+  const wake = retarget(room.store, room.site, row.credential_key);
   if (wake.length === 0 && row.user_key !== null && row.synced_at === null) {
     room.store.credentials.setSynced(row.credential_key, nowMs);
     const user = room.store.users.byKey(row.user_key);

@@ -97,9 +97,7 @@ export function updateUser(room: Room, params: ParamsOf<'users/update'>, call: C
   const fields = changedFields(row, changed, USER_FIELDS);
   recordChange(room, call, { eventType: 'acs_user.updated', ids: { acs_user_id: row.acs_user_id }, fields });
   const wake =
-    changed.starts_at === row.starts_at && changed.ends_at === row.ends_at
-      ? []
-      : retargetAll(room, row.user_key, call.nowMs);
+    changed.starts_at === row.starts_at && changed.ends_at === row.ends_at ? [] : retargetAll(room, row.user_key);
   return { result: { acs_user: userObject(room, changed) }, wake };
 }
 
@@ -130,7 +128,7 @@ function setSuspended(room: Room, acsUserId: string, isSuspended: 0 | 1, call: C
   }
   room.store.digest.track('user', row.acs_user_id, () => room.store.users.update(row));
   room.store.raiseRevision();
-  return { result: { acs_user: userObject(room, row) }, wake: retargetAll(room, row.user_key, call.nowMs) };
+  return { result: { acs_user: userObject(room, row) }, wake: retargetAll(room, row.user_key) };
 }
 
 export function deleteUser(room: Room, params: ParamsOf<'users/delete'>, call: Call): Outcome<'users/delete'> {
@@ -166,10 +164,10 @@ export function deleteUser(room: Room, params: ParamsOf<'users/delete'>, call: C
   return { result: {}, wake: [...wake] };
 }
 
-function retargetAll(room: Room, userKey: number, nowMs: number): string[] {
+function retargetAll(room: Room, userKey: number): string[] {
   const wake = new Set<string>();
   for (const credential of room.store.credentials.ofUser(userKey)) {
-    for (const controller of retarget(room.store, room.site, credential.credential_key, nowMs)) wake.add(controller);
+    for (const controller of retarget(room.store, room.site, credential.credential_key)) wake.add(controller);
   }
   return [...wake];
 }

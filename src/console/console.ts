@@ -16,7 +16,7 @@ import type { ClockTrust } from '../ops/clock-trust.ts';
 import type { ControlContext } from '../ops/control-socket.ts';
 import type { ControlRequest } from '../ops/control-protocol.ts';
 import type { Store } from '../store/store.ts';
-import { isStorageError } from '../store/transactions.ts';
+import { isStorageError } from '../store/disk-errors.ts';
 import { answerClock } from './clock.ts';
 import { EventStream } from './event-stream.ts';
 import { answerPlan, type PlanAgent } from './plan.ts';

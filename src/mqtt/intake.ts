@@ -4,7 +4,7 @@
 
 import type { IPublishPacket, MqttClient } from 'mqtt';
 import type { Clock, Log } from '../domain/ports.ts';
-import { isFull } from '../store/guard.ts';
+import { isFull, isOfSqlite } from '../store/disk-errors.ts';
 import { matchesFilter, type Topics } from './topics.ts';
 
 /** Structurally `Incoming` and `Reply` of src/commands: this room knows only topics and bytes. */
@@ -95,7 +95,7 @@ export class Intake {
     try {
       waiting = this.#ports.dispatch(message, this.#reply, (error) => this.#abandon(error));
     } catch (error) {
-      if (isStorage(error)) {
+      if (isOfSqlite(error)) {
         this.#abandon(asError(error));
         return;
       }
@@ -151,7 +151,7 @@ export class Intake {
     } catch (error) {
       // Of a full disk each member of the batch was told, and has been answered or has given the connection up.
       if (!isFull(error)) this.#abandon(asError(error));
-      if (!isStorage(error)) throw error;
+      if (!isOfSqlite(error)) throw error;
       if (!isFull(error)) return false;
     }
     if (this.#isOver) return false;
@@ -189,12 +189,6 @@ export class Intake {
         messageExpiryInterval === undefined ? null : this.#ports.clock.nowMs() + messageExpiryInterval * 1000,
     };
   }
-}
-
-function isStorage(error: unknown): boolean {
-  return (
-    error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('SQLITE_')
-  );
 }
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -5,7 +5,7 @@
 import type { Clock, Log, Random, Timer } from '../domain/ports.ts';
 import { eventJson, eventStub, type StoredEvent } from '../store/events.ts';
 import type { Store } from '../store/store.ts';
-import { isStorageError } from '../store/transactions.ts';
+import { isStorageError } from '../store/disk-errors.ts';
 import { Pace } from './pace.ts';
 import type { Outcome } from './sending.ts';
 

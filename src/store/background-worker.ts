@@ -4,6 +4,7 @@ import Database from 'better-sqlite3';
 import { renameSync, rmSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { copyInto } from './open.ts';
+import { conditionAfter } from './disk-errors.ts';
 
 export type BackgroundTask = { task: 'check'; path: string } | { task: 'back_up'; path: string; target: string };
 export type BackgroundResult = { problems: string[] };
@@ -28,7 +29,7 @@ function check(db: Database.Database): string[] {
     const rows = db.pragma('quick_check(20)') as { quick_check: string }[];
     return rows.map((row) => row.quick_check).filter((text) => text !== 'ok');
   } catch (error) {
-    if (error instanceof Database.SqliteError && /^SQLITE_(CORRUPT|NOTADB)/.test(error.code)) return [error.message];
+    if (error instanceof Error && conditionAfter(error) === 'damaged') return [error.message];
     throw error;
   }
 }

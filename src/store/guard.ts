@@ -1,36 +1,13 @@
 // What SQLite says of the file is heard in one place, for every statement runs through here. Damage is believed at once
 // and for good: from then on nothing is read or written any more, and whoever tries is told so by an error that every
-// caller knows (`isStorageError` of transactions.ts). A full or failing disk may get better: it is tried on.
+// caller knows (`isStorageError` of disk-errors.ts). A full or failing disk may get better: it is tried on.
 
 import type Database from 'better-sqlite3';
 import type { Db } from './db.ts';
-
-/**
- * `full`: no room to write; `failing`: the disk does not do what it is asked. Both are read as far as they answer.
- * `damaged`: nothing is read either.
- */
-export type Condition = 'ok' | 'full' | 'failing' | 'damaged';
+import { conditionAfter, type Condition } from './disk-errors.ts';
 
 /** What is wrong, for people; `how`: `damaged`, or `lost` where the file was taken away from under us. */
 export type Damage = { how: 'damaged' | 'lost'; problems: readonly string[] };
-
-const CODES: readonly (readonly [RegExp, Condition])[] = [
-  [/^SQLITE_(CORRUPT|NOTADB|IOERR_CORRUPTFS)/, 'damaged'],
-  [/^SQLITE_(FULL|IOERR_SHM)/, 'full'],
-  [/^SQLITE_(IOERR|READONLY|CANTOPEN|PERM)/, 'failing'],
-];
-
-/** What an error of SQLite says of the file; null: nothing that would outlast it. */
-export function conditionAfter(error: unknown): Condition | null {
-  const code = codeOf(error);
-  return CODES.find(([form]) => form.test(code))?.[1] ?? null;
-}
-
-/** True where the only thing wrong is that there is no room. */
-export const isFull = (error: unknown): boolean => conditionAfter(error) === 'full';
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 
 /** A database that was found damaged is not asked again. */
 export class StorageRefused extends Error {

@@ -4,6 +4,7 @@
 import Database from 'better-sqlite3';
 import { dirname } from 'node:path';
 import { OperatingError } from '../domain/errors.ts';
+import { isHeld } from './disk-errors.ts';
 import { makeFolders } from './folders.ts';
 
 export type Hold = { release(): void };
@@ -22,8 +23,7 @@ export function holdDatabase(path: string): Hold | null {
     return { release: () => void held.close() };
   } catch (error) {
     db?.close();
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    if (code.startsWith('SQLITE_BUSY'))
+    if (isHeld(error))
       throw new OperatingError(
         'not_permitted',
         `another lintel serves the database ${path}. Remedy: stop it first; two would drive the same doors`,

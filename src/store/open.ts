@@ -19,7 +19,8 @@ import type { SecretSource } from '../domain/facility.ts';
 import type { Db } from './db.ts';
 import { teachFolding } from './fold.ts';
 import { makeFolders } from './folders.ts';
-import { conditionAfter, type Damage } from './guard.ts';
+import { codeOf, openingFault } from './disk-errors.ts';
+import { type Damage } from './guard.ts';
 import { Reserve } from './reserve.ts';
 import { generationPath, hasGeneration, isBeginning, markBeginning } from './generation.ts';
 import { MIGRATIONS, type Migration } from './migrations.ts';
@@ -383,49 +384,42 @@ export const damageText = (path: string, { how }: Damage): string =>
     how === 'damaged' ? '' : 'Or put the very file back that was there, with Lintel stopped.',
   ).message;
 
-const NO_ACCESS =
-  /^(SQLITE_(CANTOPEN|READONLY|PERM)|(EACCES|EPERM|EROFS|EISDIR|ENOENT|ENOTDIR|EEXIST|ELOOP|ENAMETOOLONG)$)/;
-const FULL = /^(SQLITE_FULL|SQLITE_IOERR_SHM|(ENOSPC|EDQUOT)$)/;
-/**
- * A table or column that is not there, or another one than ours: no statement of ours is wrong in a database that we
- * made.
- */
-const NOT_OURS = /^SQLITE_(ERROR|SCHEMA|CONSTRAINT|MISMATCH)/;
-const DISK_FAILS = /^(SQLITE_IOERR|SQLITE_PROTOCOL|(EIO|EUCLEAN|ESTALE|ENXIO|ENODEV)$)/;
-
 /**
  * What the system or SQLite said when the database was opened, in words that name the place and the remedy; anything
  * else is a mistake of ours.
  */
 export function explainOpening(path: string, error: unknown): Error {
   if (error instanceof OperatingError) return error;
-  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
-  if (conditionAfter(error) === 'damaged') return refusal(path, 'is damaged', '', 'storage_damaged');
-  if (NOT_OURS.test(code)) return refusal(path, `is not made as Lintel made it (${String(error)})`, '');
-  if (FULL.test(code))
-    return new OperatingError(
-      'storage_full',
-      `the disk that holds ${path} is full. Remedy: free space, then start Lintel`,
-    );
-  if (code === 'EROFS' || code.startsWith('SQLITE_READONLY'))
-    return new OperatingError(
-      'internal',
-      `the folder ${dirname(path)} of the database ${basename(path)} cannot be written to (${code}). Remedy: mount it writable (a disk that fails is often made read-only: look at dmesg), give it to Lintel's user, then start Lintel`,
-    );
-  if (NO_ACCESS.test(code))
-    return new OperatingError(
-      'internal',
-      `the database ${path} cannot be opened (${code}). Remedy: check that ${dirname(path)} is a folder that belongs to Lintel's user, and ${basename(path)} a file that does`,
-    );
-  if (DISK_FAILS.test(code))
-    return new OperatingError(
-      'internal',
-      `the disk that holds ${path} fails (${code}). Remedy: look at the disk and the log of the kernel (dmesg), then start Lintel`,
-    );
-  if (code.startsWith('SQLITE_BUSY'))
-    return new OperatingError(
-      'internal',
-      `the database ${path} is in use by another process. Remedy: stop the other Lintel of this facility`,
-    );
-  return error instanceof Error ? error : new Error(String(error));
+  const code = codeOf(error);
+  const folder = dirname(path);
+  const internal = (text: string): OperatingError => new OperatingError('internal', text);
+  switch (openingFault(error)) {
+    case 'damaged':
+      return refusal(path, 'is damaged', '', 'storage_damaged');
+    case 'not_ours':
+      return refusal(path, `is not made as Lintel made it (${String(error)})`, '');
+    case 'full':
+      return new OperatingError(
+        'storage_full',
+        `the disk that holds ${path} is full. Remedy: free space, then start Lintel`,
+      );
+    case 'read_only':
+      return internal(
+        `the folder ${folder} of the database ${basename(path)} cannot be written to (${code}). Remedy: mount it writable (a disk that fails is often made read-only: look at dmesg), give it to Lintel's user, then start Lintel`,
+      );
+    case 'no_access':
+      return internal(
+        `the database ${path} cannot be opened (${code}). Remedy: check that ${folder} is a folder that belongs to Lintel's user, and ${basename(path)} a file that does`,
+      );
+    case 'disk_fails':
+      return internal(
+        `the disk that holds ${path} fails (${code}). Remedy: look at the disk and the log of the kernel (dmesg), then start Lintel`,
+      );
+    case 'busy':
+      return internal(
+        `the database ${path} is in use by another process. Remedy: stop the other Lintel of this facility`,
+      );
+    case null:
+      return error instanceof Error ? error : new Error(String(error));
+  }
 }

@@ -5,7 +5,7 @@ import { OperatingError } from '../domain/errors.ts';
 import type { KeyOrigin, ReaderKeys } from '../domain/ports.ts';
 import type { Db } from './db.ts';
 import type { Secrets } from './secrets.ts';
-import { isStorageError } from './transactions.ts';
+import { isStorageError } from './disk-errors.ts';
 
 type Row = {
   active_sealed: Buffer | null;

@@ -6,10 +6,10 @@ import type { Site } from '../domain/site.ts';
 import type { CredentialRow } from './credentials.ts';
 import { zonesFor } from './schedule-fit.ts';
 import type { Store } from './store.ts';
-import { AT_ONCE, type TargetRow } from './targets.ts';
+import { AT_ONCE, type TargetRow } from './target-row.ts';
 
 /** Makes the rows of a credential follow its entrances, all to be judged at once; returns the controllers to wake. */
-export function retarget(store: Store, site: Site, credentialKey: number, _nowMs: number): string[] {
+export function retarget(store: Store, site: Site, credentialKey: number): string[] {
   const row = store.credentials.byKey(credentialKey);
   if (row === undefined) return [];
   const wanted = wantedControllers(store, site, row);

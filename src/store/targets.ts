@@ -4,59 +4,19 @@
 
 import type { Statement } from 'better-sqlite3';
 import type { Db } from './db.ts';
+import {
+  ANNOUNCED,
+  AT_ONCE,
+  NO_SLOT,
+  RETRIED,
+  WAITS,
+  type SyncSummary,
+  type TargetRow,
+  type Waiting,
+  type Waits,
+} from './target-row.ts';
 import { KEYS_WITH_CODE } from './reach.ts';
 
-export type TargetState = 'scheduled' | 'writing' | 'set' | 'unconfirmed' | 'removing' | 'removed' | 'failed';
-
-/** Failures that pass by themselves; any other lasts until the credential changes. */
-export const RETRIED = [
-  'failed_to_set_on_device',
-  'failed_to_remove_from_device',
-  'no_space_for_access_code_on_device',
-] as const;
-
-/** Due at once, whatever the clock says. */
-export const AT_ONCE = 0;
-export const WAITS = { erasure: 1, write: 2 } as const;
-export const ANNOUNCED = { nothing: 0, scheduled: 1, set: 2 } as const;
-
-export type TargetRow = {
-  target_key: number;
-  controller: string;
-  credential_key: number;
-  acs_credential_id: string;
-  slot: number | null;
-  state: TargetState;
-  /** Keyed hash of the content sent last, or being sent; null: nothing, or an erasure. */
-  written_hash: Buffer | null;
-  /** Keyed hash of the image as last read; null while nobody knows what the slot holds. */
-  read_hash: Buffer | null;
-  verified_at: number | null;
-  error_type: string | null;
-  error_message: string | null;
-  attempts: number;
-  due_at: number | null;
-  waits: 1 | 2 | null;
-  urgent_at: number | null;
-  erase_since: number | null;
-  erase_reason: 'ended' | 'revoked' | null;
-  is_overdue: 0 | 1;
-  announced: 0 | 1 | 2;
-  partner_key: number | null;
-  /** The time zone that the content named which was sent last; null: none. */
-  zone: number | null;
-  /** It made way in a full table and is not written ahead of its start. */
-  is_deferred: 0 | 1;
-};
-/** A row's place in the queue for the controller. */
-export type Waiting = Pick<TargetRow, 'target_key' | 'slot' | 'urgent_at'>;
-export type Waits = Pick<TargetRow, 'target_key' | 'waits' | 'due_at'>;
-export type SyncSummary = {
-  pending: number;
-  unconfirmed: number;
-  failed: number;
-  oldest_pending_erasure_at: number | null;
-};
 type Bounds = { starts_at: number | null; ends_at: number | null };
 
 const CHANGEABLE = [
@@ -109,13 +69,6 @@ export class TargetTable {
   readonly #counts;
   readonly #bounds;
   readonly #states;
-  readonly #foreign;
-  readonly #foreignCount;
-  readonly #foreignAt;
-  readonly #addForeign;
-  readonly #removeForeign;
-  readonly #unwanted;
-  readonly #unwant;
   readonly #controllers;
   readonly #addHistory;
   readonly #history;
@@ -191,7 +144,9 @@ export class TargetTable {
          (SELECT target_key FROM targets WHERE state = 'failed' AND controller = ? AND error_type = ? ORDER BY target_key LIMIT ?)`,
     );
     this.#disown = db.prepare<[string, number, number]>(
-      `UPDATE targets SET slot = NULL, written_hash = NULL, read_hash = NULL, zone = NULL, due_at = ${AT_ONCE} WHERE controller = ? AND (slot < ? OR slot > ?)`,
+      `UPDATE targets SET ${Object.keys(NO_SLOT)
+        .map((name) => `${name} = NULL`)
+        .join(', ')}, due_at = ${AT_ONCE} WHERE controller = ? AND (slot < ? OR slot > ?)`,
     );
     this.#revive = db.prepare<[string]>(
       `UPDATE targets SET due_at = ${AT_ONCE} WHERE controller = ? AND waits IS NULL
@@ -225,26 +180,6 @@ export class TargetTable {
          count(*) FILTER (WHERE state = 'failed') AS failed, min(erase_since) AS oldest_pending_erasure_at FROM targets
          WHERE state = 'writing' OR state = 'removing' OR state = 'unconfirmed' OR state = 'failed'`,
     );
-    this.#foreign = db.prepare<[string, number], { slot: number; first_seen_at: number }>(
-      'SELECT slot, first_seen_at FROM foreign_slots WHERE controller = ? ORDER BY slot LIMIT ?',
-    );
-    this.#foreignCount = db.prepare<[string], { count: number }>(
-      'SELECT count(*) AS count FROM foreign_slots WHERE controller = ?',
-    );
-    this.#foreignAt = db.prepare<[string, number], { slot: number }>(
-      'SELECT slot FROM foreign_slots WHERE controller = ? AND slot = ?',
-    );
-    this.#addForeign = db.prepare<[string, number, Buffer, number]>(
-      `INSERT INTO foreign_slots (controller, slot, read_hash, first_seen_at) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-         is_unwanted = CASE WHEN read_hash = excluded.read_hash THEN is_unwanted ELSE 0 END, read_hash = excluded.read_hash`,
-    );
-    this.#unwanted = db.prepare<[string], { slot: number; read_hash: Buffer }>(
-      'SELECT slot, read_hash FROM foreign_slots WHERE controller = ? AND is_unwanted = 1 ORDER BY slot',
-    );
-    this.#unwant = db.prepare<[string, number]>(
-      'UPDATE foreign_slots SET is_unwanted = 1 WHERE controller = ? AND slot = ?',
-    );
-    this.#removeForeign = db.prepare<[string, number]>('DELETE FROM foreign_slots WHERE controller = ? AND slot = ?');
     this.#controllers = db.prepare<[], { controller: string }>('SELECT controller FROM target_counts');
     this.#addHistory = db.prepare<[string, number, string, number]>(
       `INSERT INTO slot_history (controller, slot, acs_credential_id, freed_at) VALUES (?, ?, ?, ?)
@@ -406,7 +341,7 @@ export class TargetTable {
   }
 
   /** Something about the credential changed: all its controllers judge anew, at once. */
-  touch(credentialKey: number, _nowMs?: number): void {
+  touch(credentialKey: number): void {
     this.#touch.run(credentialKey);
     for (const target of this.#ofPartner.all(credentialKey)) this.#touchRow.run(target.target_key);
   }
@@ -543,36 +478,6 @@ export class TargetTable {
   /** Every controller that ever had a row. */
   controllers(): string[] {
     return this.#controllers.all().map((row) => row.controller);
-  }
-
-  /** At most `limit` of them, the lowest first. */
-  foreign(controller: string, limit = Number.MAX_SAFE_INTEGER): { slot: number; first_seen_at: number }[] {
-    return this.#foreign.all(controller, limit);
-  }
-
-  foreignCount(controller: string): number {
-    return this.#foreignCount.get(controller)?.count ?? 0;
-  }
-
-  isForeign(controller: string, slot: number): boolean {
-    return this.#foreignAt.get(controller, slot) !== undefined;
-  }
-
-  noteForeign(controller: string, slot: number, readHash: Buffer, nowMs: number): void {
-    this.#addForeign.run(controller, slot, readHash, nowMs);
-  }
-
-  forgetForeign(controller: string, slot: number): void {
-    this.#removeForeign.run(controller, slot);
-  }
-
-  /** Foreign slots that somebody has asked to be emptied, with the keyed hash of what they held then. */
-  unwanted(controller: string): { slot: number; read_hash: Buffer }[] {
-    return this.#unwanted.all(controller);
-  }
-
-  unwant(controller: string, slot: number): void {
-    this.#unwant.run(controller, slot);
   }
 
   /** Remembers whose a slot was that is being freed. */

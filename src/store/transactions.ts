@@ -5,6 +5,7 @@
 import type { Clock } from '../domain/ports.ts';
 import { assert } from '../domain/errors.ts';
 import type { Db } from './db.ts';
+import { isStorageError } from './disk-errors.ts';
 
 export type GroupHooks = {
   /** After the group's COMMIT; here replies leave. */
@@ -232,12 +233,4 @@ function tellEach(hooks: readonly GroupHooks[], tell: (hook: GroupHooks) => void
     }
   }
   if (mistakes.length > 0) throw mistakes[0];
-}
-
-/** True for what the disk or file did (full, IO error, corrupt), as against a mistake of ours. */
-export function isStorageError(error: unknown): boolean {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return (
-    typeof code === 'string' && /^SQLITE_(FULL|IOERR|CORRUPT|NOTADB|READONLY|CANTOPEN|PROTOCOL|BUSY|NOMEM)/.test(code)
-  );
 }

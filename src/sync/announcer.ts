@@ -6,7 +6,7 @@ import type { EventBudgets } from '../domain/event-budget.ts';
 import type { Site } from '../domain/site.ts';
 import type { ToldOf } from '../store/credentials.ts';
 import type { Store } from '../store/store.ts';
-import type { TargetRow } from '../store/targets.ts';
+import type { TargetRow } from '../store/target-row.ts';
 
 export type TargetEvent =
   | 'access_code.scheduled_on_device'

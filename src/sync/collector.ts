@@ -10,7 +10,7 @@ import { OperatingError } from '../domain/errors.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { CredentialRow } from '../store/credentials.ts';
 import type { Store } from '../store/store.ts';
-import { isStorageError } from '../store/transactions.ts';
+import { isStorageError } from '../store/disk-errors.ts';
 import { Stopped } from './post.ts';
 import { invalidated } from '../domain/invalidated.ts';
 import { memberOf } from '../domain/named.ts';

@@ -3,7 +3,7 @@
 
 import type { SlotReading } from '../domain/ports.ts';
 import { OperatingError } from '../domain/errors.ts';
-import type { TargetRow } from '../store/targets.ts';
+import type { TargetRow } from '../store/target-row.ts';
 import { openContent } from './content.ts';
 import { disown, noteForeign } from './foreign.ts';
 import { isThere } from './judge.ts';
@@ -69,8 +69,8 @@ export class Comparison {
       if (!readsEmpty(post, reading)) {
         this.result.foreign += 1;
         noteForeign(post, reading);
-      } else if (store.targets.isForeign(controller.name, reading.slot)) {
-        store.targets.forgetForeign(controller.name, reading.slot);
+      } else if (store.foreignSlots.has(controller.name, reading.slot)) {
+        store.foreignSlots.forget(controller.name, reading.slot);
         map.release(reading.slot);
       }
       return;
@@ -202,7 +202,7 @@ export async function eraseForeign(post: Post, most: number): Promise<{ left: bo
       readings === null ? answers.get(slot)?.outcome === 'written' : reading !== undefined && readsEmpty(post, reading);
     if (!isEmpty) return;
     if (controller.foreignSlots === 'report') post.announcer.slotEmptied(controller.name, slot, post.clock.nowMs());
-    store.targets.forgetForeign(controller.name, slot);
+    store.foreignSlots.forget(controller.name, slot);
     map.release(slot);
     erased += 1;
   });
@@ -213,7 +213,7 @@ export async function eraseForeign(post: Post, most: number): Promise<{ left: bo
 
 export function foreignToErase({ store, controller }: Post, limit: number): number[] {
   const { name, foreignSlots } = controller;
-  const rows = foreignSlots === 'erase' ? store.targets.foreign(name, limit) : store.targets.unwanted(name);
+  const rows = foreignSlots === 'erase' ? store.foreignSlots.of(name, limit) : store.foreignSlots.unwanted(name);
   return rows.map(({ slot }) => slot);
 }
 
@@ -228,9 +228,9 @@ async function stillUnwanted(post: Post, slots: readonly number[]): Promise<numb
       noteForeign(post, reading);
       return;
     }
-    store.targets.forgetForeign(controller.name, reading.slot);
+    store.foreignSlots.forget(controller.name, reading.slot);
     map.release(reading.slot);
   });
-  const still = new Set(store.targets.unwanted(controller.name).map(({ slot }) => slot));
+  const still = new Set(store.foreignSlots.unwanted(controller.name).map(({ slot }) => slot));
   return slots.filter((slot) => still.has(slot));
 }

@@ -5,7 +5,7 @@ import type { Device } from '../domain/ports.ts';
 import type { Site } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
-import type { TargetRow } from '../store/targets.ts';
+import type { TargetRow } from '../store/target-row.ts';
 import { certainInstant, whyUnheld } from './desired.ts';
 import { Judge, type Judged } from './judge.ts';
 import { SlotMap } from './slot-map.ts';
@@ -61,7 +61,7 @@ export function describePlan(
       why: what,
       atMs: null,
     });
-  for (const { slot } of store.targets.unwanted(device.name))
+  for (const { slot } of store.foreignSlots.unwanted(device.name))
     found.push({ controller: device.name, slot, acsCredentialId: null, action: 'erase', why: 'adopted', atMs: null });
   const instant = certainInstant(time);
   const later = instant === null ? 0 : store.targets.notBegun(device.name, instant, found.length).length;
@@ -111,7 +111,7 @@ function takenSlots(store: Store, controller: string, firstSlot: number, count: 
     if (last === undefined) break;
     from = last.slot + 1;
   }
-  for (const { slot } of store.targets.foreign(controller)) map.take(slot);
+  for (const { slot } of store.foreignSlots.of(controller)) map.take(slot);
   return map;
 }
 

@@ -2,16 +2,26 @@
 // believed when it acknowledges.
 
 import type { SlotOutcome } from '../domain/ports.ts';
-import { AT_ONCE, WAITS, type TargetRow } from '../store/targets.ts';
+import { AT_ONCE, atRest, cleared, WAITS, type TargetRow } from '../store/target-row.ts';
+import { certainInstant } from './desired.ts';
 import { giveWaiting } from './making-way.ts';
 import type { Pace } from './pace.ts';
-import { plan } from './plan.ts';
 import {
   canRead, eraseSlots, FINE, inSlices, judgeRow, readsEmpty, readSlots, setAside, type Post, type StepResult,
 } from './post.ts'; // prettier-ignore
 
 /** From this many failures on, a row that is acknowledged but does not change is called failed. */
 export const FAILURES_SAID = 3;
+
+/** Of what is due, for an erasure that may come of it. */
+const DUE_LOOKED_AT = 64;
+
+/** An erasure waits, or what a command or the clock has changed may turn out to be one. */
+export function isErasureAhead({ store, controller, time }: Post): boolean {
+  const { targets } = store;
+  const isWaiting = targets.queue(controller.name, WAITS.erasure, 1).length > 0;
+  return isWaiting || targets.isOwnerDue(controller.name, certainInstant(time()) ?? 0, DUE_LOOKED_AT);
+}
 
 type Held = TargetRow & { slot: number };
 type Verdict = { target: Held } & (
@@ -28,7 +38,7 @@ export async function eraseStep(post: Post, waiting: readonly TargetRow[], pace:
   await post.drainEvents();
   const chosen = await stillToErase(post, waiting);
   if (chosen.length === 0) return FINE;
-  const doubtful = readFirst(post, chosen);
+  const doubtful = canRead(post) ? chosen.filter(({ read_hash }) => read_hash === null) : [];
   const known = await readSlots(
     post,
     doubtful.map(({ slot }) => slot),
@@ -61,24 +71,6 @@ async function stillToErase(post: Post, waiting: readonly TargetRow[]): Promise<
     if (now !== null && now.waits === WAITS.erasure && now.slot !== null) chosen.push({ ...now, slot: now.slot });
   });
   return chosen;
-}
-
-function readFirst(post: Post, rows: readonly Held[]): Held[] {
-  const steps = plan({
-    rows: rows.map((row) => ({
-      targetKey: row.target_key,
-      wants: 'nothing' as const,
-      slot: row.slot,
-      isDoubtful: row.read_hash === null,
-      isWritten: false,
-      urgentAtMs: row.urgent_at ?? 0,
-    })),
-    freeSlots: [],
-    canRead: canRead(post),
-    isEmptinessFresh: false,
-  });
-  const keys = new Set(steps.filter((step) => step.readFirst).map((step) => step.targetKey));
-  return rows.filter((row) => keys.has(row.target_key));
 }
 
 /** Durable before the wire: from here on nobody knows what these slots hold. Leaves out what was touched since. */
@@ -152,33 +144,12 @@ export function freeSlot(post: Post, target: Held): void {
   const wasThere = target.announced > 0 || target.verified_at !== null;
   if (wasThere && !wasRefused) announcer.add('access_code.removed_from_device', target, nowMs);
   store.targets.noteFreed(target.controller, target.slot, target.acs_credential_id, nowMs);
-  const freed: TargetRow = {
-    ...target,
-    ...FREED,
-    error_type: wasRefused ? target.error_type : null,
-    error_message: wasRefused ? target.error_message : null,
-  };
+  const freed = wasRefused ? atRest(target) : cleared(target);
   // What was refused for good stays failed until the credential changes; anything else is judged without its slot.
   if (wasRefused && target.due_at !== AT_ONCE) store.targets.update(freed);
   else judgeRow(post, freed);
   map.release(target.slot);
 }
-
-const FREED = {
-  slot: null,
-  written_hash: null,
-  read_hash: null,
-  verified_at: null,
-  attempts: 0,
-  waits: null,
-  urgent_at: null,
-  erase_since: null,
-  erase_reason: null,
-  is_overdue: 0,
-  announced: 0,
-  partner_key: null,
-  zone: null,
-} as const;
 
 /** Acknowledged, refused or unanswered, and still there. */
 function noteKept(post: Post, target: TargetRow, refusal: string | null, why: string | null): void {

@@ -5,7 +5,7 @@ import { invalidated } from '../domain/invalidated.ts';
 import type { Clock, Log, Timer } from '../domain/ports.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
-import { isStorageError } from '../store/transactions.ts';
+import { isStorageError } from '../store/disk-errors.ts';
 import { certainInstant } from './desired.ts';
 import { inSlices, Stopped } from './post.ts';
 

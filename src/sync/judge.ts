@@ -6,7 +6,7 @@ import type { TimeWitness } from '../domain/window.ts';
 import type { CredentialForSlot } from '../store/credentials.ts';
 import type { PathTo } from '../store/reach.ts';
 import type { Store } from '../store/store.ts';
-import { ANNOUNCED, WAITS, type TargetRow } from '../store/targets.ts';
+import { ANNOUNCED, cleared, NOTHING_OWED, WAITS, type TargetRow } from '../store/target-row.ts';
 import { outlineHash, sourcesOf } from './content.ts';
 import {
   desired,
@@ -139,8 +139,7 @@ export class Judge {
       const since = target.erase_since ?? (answer.kind === 'absent' ? answer.endedAtMs : null) ?? wallMs;
       const reason = answer.kind === 'absent' && answer.why === 'expired' ? 'ended' : 'revoked';
       return {
-        ...target,
-        ...CLEARED,
+        ...cleared(target),
         state: 'removing',
         slot: target.slot,
         written_hash: target.written_hash,
@@ -162,10 +161,10 @@ export class Judge {
     const unheld = whyUnheld(answer.why);
     if (unheld !== null) {
       const error = { error_type: 'not_supported', error_message: unheld } as const;
-      return { ...target, ...CLEARED, ...error, state: 'failed', due_at: answer.nextDueMs };
+      return { ...cleared(target), ...error, state: 'failed', due_at: answer.nextDueMs };
     }
     const state = isWaiting(answer.why) ? 'scheduled' : 'removed';
-    return { ...target, ...CLEARED, state, due_at: answer.nextDueMs };
+    return { ...cleared(target), state, due_at: answer.nextDueMs };
   }
 
   #presentRow(target: TargetRow, judged: Judged, answer: Desired & { kind: 'present' }, wallMs: number): TargetRow {
@@ -205,8 +204,7 @@ export class Judge {
       .find(({ controller }) => controller === target.controller);
     const there = carrier !== undefined && isThere(carrier) ? carrier : null;
     return {
-      ...target,
-      ...CLEARED,
+      ...cleared(target),
       state: there?.state ?? (carrier === undefined ? 'scheduled' : 'writing'),
       verified_at: there?.verified_at ?? null,
       announced: there === null ? ANNOUNCED.nothing : target.announced,
@@ -293,23 +291,3 @@ const failureOf = (target: TargetRow): Pick<TargetRow, 'attempts' | 'error_type'
   error_type: target.error_type,
   error_message: target.error_message,
 });
-
-/** Nothing is to be erased. */
-const NOTHING_OWED = { erase_since: null, erase_reason: null, is_overdue: 0 } as const;
-
-/** A row that owns no slot and waits for nothing. */
-const CLEARED = {
-  ...NOTHING_OWED,
-  slot: null,
-  written_hash: null,
-  read_hash: null,
-  verified_at: null,
-  error_type: null,
-  error_message: null,
-  attempts: 0,
-  waits: null,
-  urgent_at: null,
-  announced: ANNOUNCED.nothing,
-  partner_key: null,
-  zone: null,
-} as const;

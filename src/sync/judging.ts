@@ -1,7 +1,7 @@
 // What is due at one controller is judged, by the clock and whether or not the controller answers, and what should long
 // be gone from it is told of.
 
-import type { TargetRow } from '../store/targets.ts';
+import type { TargetRow } from '../store/target-row.ts';
 import { certainInstant } from './desired.ts';
 import { inSlices, judgeRow, whileLeft, type Post } from './post.ts';
 

@@ -2,8 +2,8 @@
 // when there is room again, at the latest at its start. Its slot is erased and read empty before anybody else has it,
 // as every slot.
 
-import type { TargetRow } from '../store/targets.ts';
-import { AT_ONCE, WAITS } from '../store/targets.ts';
+import type { TargetRow } from '../store/target-row.ts';
+import { AT_ONCE, WAITS } from '../store/target-row.ts';
 import { certainInstant } from './desired.ts';
 import { inSlices, judgeRow, type Post } from './post.ts';
 

@@ -7,7 +7,7 @@ import { OperatingError } from '../domain/errors.ts';
 import type { SlotController } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
-import type { TargetRow } from '../store/targets.ts';
+import type { TargetRow } from '../store/target-row.ts';
 import type { Announcer } from './announcer.ts';
 import type { Hindrances } from './hindrances.ts';
 import type { Judge } from './judge.ts';
@@ -77,6 +77,13 @@ export function setAside(post: Post, target: TargetRow): void {
   const attempts = target.attempts + 1;
   post.store.targets.update({ ...target, attempts, waits: null });
   post.retries.add(target.target_key, attempts);
+}
+
+/** Why nothing is asked of the controller, for people. */
+export function offline({ controller, device }: Pick<Post, 'controller' | 'device'>): OperatingError {
+  const { problem } = device.status();
+  const message = `${controller.name} is offline${problem === null ? '' : `: ${problem}`}`;
+  return new OperatingError('controller_offline', message);
 }
 
 export const canRead = (post: Post): boolean => post.controller.slots.readBack !== 'none';

@@ -32,7 +32,7 @@ export class RoomAhead {
     if (clock.monotonicMs() < this.#nextMs) return;
     this.#nextMs = clock.monotonicMs() + EVERY_MS;
     const { name, slots, foreignSlots } = controller;
-    const foreign = foreignSlots === 'erase' ? 0 : store.targets.foreignCount(name);
+    const foreign = foreignSlots === 'erase' ? 0 : store.foreignSlots.count(name);
     const room = slots.count - foreign;
     const stays = store.targets.countOf(name) <= room ? [] : await staysOf(post);
     const shortage = shortageIn(stays, room, clock.nowMs());

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Log } from '../domain/ports.ts';
 import type { Site, SlotController } from '../domain/site.ts';
 import { claimZones, retarget } from '../store/retarget.ts';
-import { inSlices, type Post, type Slicer } from './post.ts';
+import { inSlices, nextTurn, type Post, type Slicer } from './post.ts';
 
 const ROWS_PER_LOOK = 256;
 
@@ -57,12 +57,12 @@ async function followZones({ store, controller, clock, isStopping }: Post, site:
 }
 
 async function retargetEntrance(post: Post, site: Site, entranceKey: number): Promise<void> {
-  const { store, clock } = post;
+  const { store } = post;
   for (let after = 0; ;) {
     const keys = store.reach.credentialsAt(entranceKey, after, ROWS_PER_LOOK);
     await inSlices(post, keys, (key) => {
       const hasRow = store.targets.ofCredential(key).some((target) => target.controller === post.controller.name);
-      if (!hasRow) retarget(store, site, key, clock.nowMs());
+      if (!hasRow) retarget(store, site, key);
     });
     const last = keys.at(-1);
     if (last === undefined) return;
@@ -112,3 +112,17 @@ const OUT_OF_REACH = {
   erase_since: null,
   erase_reason: null,
 } as const;
+
+/** At a start: what is owned, and what is somebody else's. */
+export async function markTaken(post: Post): Promise<void> {
+  const { store, controller, map } = post;
+  for (let from = controller.slots.firstSlot; ;) {
+    const rows = store.targets.withSlotsFrom(controller.name, from, ROWS_PER_LOOK);
+    for (const row of rows) map.take(row.slot);
+    const last = rows.at(-1);
+    if (last === undefined) break;
+    from = last.slot + 1;
+    await nextTurn(post);
+  }
+  for (const { slot } of store.foreignSlots.of(controller.name)) map.take(slot);
+}

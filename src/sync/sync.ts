@@ -7,7 +7,7 @@ import { OperatingError } from '../domain/errors.ts';
 import type { Site } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
-import { isStorageError } from '../store/transactions.ts';
+import { isStorageError } from '../store/disk-errors.ts';
 import { Announcer } from './announcer.ts';
 import { Collector } from './collector.ts';
 import type { CompareResult } from './comparison.ts';
@@ -144,7 +144,7 @@ export class Sync {
     const { compared_at: atMs, compared, differing } = store.controllers.get(controller);
     return {
       ...store.targets.loadOf(controller),
-      foreign: store.targets.foreignCount(controller),
+      foreign: store.foreignSlots.count(controller),
       isComparing: worker.isComparing,
       compared: atMs === null ? null : { atMs, compared: compared ?? 0, differing: differing ?? 0 },
       problem: worker.problem,

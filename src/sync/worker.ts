@@ -7,8 +7,8 @@ import { OperatingError } from '../domain/errors.ts';
 import type { Site, SlotController } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
-import { WAITS, type Waiting } from '../store/targets.ts';
-import { isStorageError } from '../store/transactions.ts';
+import { WAITS, type Waiting } from '../store/target-row.ts';
+import { isStorageError } from '../store/disk-errors.ts';
 import type { Announcer } from './announcer.ts';
 import {
   Comparison,
@@ -21,16 +21,17 @@ import {
 } from './comparison.ts';
 import { ClockWatch } from './clock-watch.ts';
 import { certainInstant } from './desired.ts';
-import { eraseStep } from './erasing.ts';
+import { eraseStep, isErasureAhead } from './erasing.ts';
 import { Hindrances } from './hindrances.ts';
 import { Judge } from './judge.ts';
 import { judgeDue, OVERDUE_MS, sayOverdue } from './judging.ts';
 import { comeBack } from './making-way.ts';
 import { Pace } from './pace.ts';
-import { canRead, FINE, inSlices, nextTurn, Stopped, wasSilent, type Post, type StepResult } from './post.ts';
-import { pauseMs, Retries } from './retries.ts';
+import { canRead, FINE, inSlices, nextTurn, offline, Stopped, wasSilent, type Post, type StepResult } from './post.ts';
+import { Retries } from './retries.ts';
 import { RoomAhead } from './room-ahead.ts';
-import { followSetup } from './setup.ts';
+import { followSetup, markTaken } from './setup.ts';
+import { Silence } from './silence.ts';
 import { SlotMap } from './slot-map.ts';
 import { writeStep } from './writing.ts';
 import { Zones } from './zones.ts';
@@ -41,13 +42,8 @@ const STORAGE_PAUSE_MS = 5000;
 const SAMPLE_SLOTS = 8;
 /** How long a slot that was read empty is taken to be empty still, as long as the controller stays online. */
 const EMPTINESS_MS = 5 * 60_000;
-/** With an erasure waiting, silence never pauses the tries for longer. */
-const ERASURE_PAUSE_MS = 5000;
-const SINGLES_BEFORE_PAUSE = 3;
 /** As long as nothing else is to be done a step of writes goes on, and no longer than this. */
 const LONGEST_STEP_MS = 5000;
-/** Of what is due, for an erasure that may come of it; the rest waits for the end of the step. */
-const DUE_LOOKED_AT = 64;
 /** What could not be erased is tried again after so long, or after the next comparison. */
 const FOREIGN_AGAIN_MS = 10 * 60_000;
 /** A whole chunk of the table: no matter of one slot. */
@@ -100,10 +96,7 @@ export class Worker {
   /** When foreign slots are next looked at that are to be erased, monotonic ms. */
   #foreignAtMs = 0;
   #wasChunk = false;
-  /** Steps in a row that got nothing out of the controller, and until when it is left alone for that. */
-  #silent = 0;
-  #quietUntilMs = 0;
-  #problem: string | null = null;
+  readonly #silence: Silence;
 
   constructor(options: WorkerOptions) {
     const { store, site, controller, clock, random, preloadMs } = options;
@@ -113,6 +106,7 @@ export class Worker {
     );
     this.#judge = new Judge(store, site, controller, preloadMs);
     this.#retries = new Retries(clock, random);
+    this.#silence = new Silence(clock, random);
     this.#pace = new Pace(clock, controller.slots.slotsPerWrite);
     this.#readPace = new Pace(clock, controller.slots.slotsPerWrite);
   }
@@ -139,7 +133,7 @@ export class Worker {
   deviceOnline(): void {
     this.#isContactDue = true;
     this.#hindrances.forget();
-    this.#forgiveSilence();
+    this.#silence.forgive();
     this.wake();
   }
 
@@ -158,13 +152,13 @@ export class Worker {
 
   /** A full comparison at once; rejects with `controller_offline` when it cannot be made. */
   async resync(): Promise<CompareResult> {
-    if (!this.#isUsable()) throw this.#offline();
+    if (!this.#isUsable()) throw offline(this.#options);
     return await new Promise<CompareResult>((resolve, reject) => {
       this.#waiters.push({ resolve, reject });
       // One under way began before this was asked: it starts over.
       const reason = this.#comparison?.reason;
       this.#comparison = null;
-      this.#forgiveSilence();
+      this.#silence.forgive();
       this.#owe(reason === 'first' || reason === 'identity' ? reason : 'asked');
       this.wake();
     });
@@ -176,13 +170,13 @@ export class Worker {
 
   /** Why nothing gets through, for people; null when it does. */
   get problem(): string | null {
-    return this.#problem ?? this.#roomAhead.problem;
+    return this.#silence.problem ?? this.#roomAhead.problem;
   }
 
   /** Why a row that is on its way has not arrived, as far as is known; null: nothing is in its way. */
   hindranceOf(targetKey: number): { type: 'controller_offline' | 'timed_out'; message: string } | null {
-    if (!this.#isUsable()) return { type: 'controller_offline', message: this.#offline().message };
-    const message = this.#hindrances.of(targetKey) ?? this.#problem;
+    if (!this.#isUsable()) return { type: 'controller_offline', message: offline(this.#options).message };
+    const message = this.#hindrances.of(targetKey) ?? this.#silence.problem;
     return message === null ? null : { type: 'timed_out', message };
   }
 
@@ -239,15 +233,7 @@ export class Worker {
       store.targets.revive(controller.name);
     });
     await followSetup(post, this.#options.site);
-    for (let from = firstSlot; ;) {
-      const rows = store.targets.withSlotsFrom(controller.name, from, 1000);
-      for (const row of rows) map.take(row.slot);
-      const last = rows.at(-1);
-      if (last === undefined) break;
-      from = last.slot + 1;
-      await nextTurn(post);
-    }
-    for (const { slot } of store.targets.foreign(controller.name)) map.take(slot);
+    await markTaken(post);
     if (store.controllers.get(controller.name).is_comparison_due === 1) this.#owe('restarted');
     this.#isOweStored = true;
     this.#foreignAtMs = 0;
@@ -256,6 +242,7 @@ export class Worker {
   /** One step; false when there is nothing to do for now. */
   async #turn(): Promise<boolean> {
     const post = this.#ready();
+    const { store, controller } = post;
     const wasJudged = await judgeDue(post, this.#hasPairs);
     if ((await sayOverdue(post)) || wasJudged) this.#options.onChange();
     await this.#roomAhead.look(post);
@@ -267,7 +254,7 @@ export class Worker {
       this.#isContactDue = true;
       return false;
     }
-    if (this.#isQuiet(post)) return false;
+    if (this.#silence.isQuiet(() => store.targets.queue(controller.name, WAITS.erasure, 1).length > 0)) return false;
     this.#watchIdentity(post);
     if (this.#isContactDue) return await this.#contact(post);
     if (this.#clockWatch.isDue(post)) await this.#clockWatch.look(post);
@@ -293,19 +280,12 @@ export class Worker {
     const isEmptinessFresh = this.#isBulk && post.clock.monotonicMs() < this.#emptyUntilMs;
     if (writes.length > 0) {
       const untilMs = clock.monotonicMs() + LONGEST_STEP_MS;
-      const isPressed = (): boolean => this.#isErasureAhead(post);
+      const isPressed = (): boolean => isErasureAhead(post);
       const more = (behind: Waiting): Waiting[] => (this.#mayGoOn(post, untilMs) ? this.#behind(behind) : []);
       return this.#note(await writeStep(post, writes, { pace: this.#pace, isEmptinessFresh, isPressed, more }));
     }
     if (this.#comparison !== null) return await this.#chunk(post, this.#comparison);
     return (await this.#emptyForeign(post)) || (await comeBack(post));
-  }
-
-  /** An erasure waits, or what a command or the clock has changed may turn out to be one. */
-  #isErasureAhead({ store, controller, time }: Post): boolean {
-    const { targets } = store;
-    const isWaiting = targets.queue(controller.name, WAITS.erasure, 1).length > 0;
-    return isWaiting || targets.isOwnerDue(controller.name, certainInstant(time()) ?? 0, DUE_LOOKED_AT);
   }
 
   /** Whether a step of writes may take what comes next, which is nobody's turn but theirs. */
@@ -324,57 +304,29 @@ export class Worker {
 
   /** After silence one row is enough to find out whether the controller answers again. */
   #stepSize(): number {
-    return this.#silent > 0 ? 1 : this.#pace.size();
+    return this.#silence.isDoubted ? 1 : this.#pace.size();
   }
 
   #note(result: StepResult): true {
     if (!wasSilent(result)) {
-      if (result.asked > 0) this.#forgiveSilence();
-    } else if (!result.isRepeat || !this.#isUsable()) this.#noteSilence(result);
+      if (result.asked > 0) this.#silence.forgive();
+    } else if (!result.isRepeat || !this.#isUsable()) this.#leaveAlone(result);
     this.#options.onChange();
     return true;
   }
 
-  #noteSilence({ asked, problem }: StepResult): void {
-    const { log, controller, clock, random } = this.#options;
-    this.#silent += 1;
-    this.#problem = problem;
-    // A row alone may be one bad slot: the next rows tell.
-    if (asked === 1 && this.#silent < SINGLES_BEFORE_PAUSE && this.#isUsable()) return;
-    const pause = pauseMs(this.#silent, random);
-    this.#quietUntilMs = clock.monotonicMs() + pause;
-    const fields = { controller: controller.name, problem, pauseMs: Math.round(pause) };
+  #leaveAlone(result: StepResult): void {
+    const pause = this.#silence.note(result, this.#isUsable());
+    if (pause === null) return;
+    const { log, controller } = this.#options;
+    const fields = { controller: controller.name, problem: result.problem, pauseMs: Math.round(pause) };
     log.warn('the controller does not answer; tried again after a pause', fields);
-  }
-
-  #forgiveSilence(): void {
-    this.#silent = 0;
-    this.#quietUntilMs = 0;
-    this.#problem = null;
-  }
-
-  #isQuiet(post: Post): boolean {
-    const now = post.clock.monotonicMs();
-    if (now >= this.#quietUntilMs) return false;
-    if (this.#quietUntilMs - now <= ERASURE_PAUSE_MS) return true;
-    if (post.store.targets.queue(post.controller.name, WAITS.erasure, 1).length > 0)
-      this.#quietUntilMs = now + ERASURE_PAUSE_MS;
-    return true;
   }
 
   // ---- contact and comparison ----
 
   #isUsable(): boolean {
     return this.#options.device.status().online;
-  }
-
-  #offline(): OperatingError {
-    const { controller, device } = this.#options;
-    const problem = device.status().problem;
-    return new OperatingError(
-      'controller_offline',
-      `${controller.name} is offline${problem === null ? '' : `: ${problem}`}`,
-    );
   }
 
   /** Another device answers than the one we know: nothing is written before its whole table was read. */
@@ -455,7 +407,7 @@ export class Worker {
 
   async #chunk(post: Post, comparison: Comparison): Promise<true> {
     this.#wasChunk = true;
-    const most = this.#silent > 0 ? 1 : this.#readPace.size();
+    const most = this.#silence.isDoubted ? 1 : this.#readPace.size();
     const problem = await this.#readPace.measure(most, () => comparison.step(post, most));
     if (problem !== null) return this.#note({ ...SILENT, problem });
     this.#note({ ...FINE, asked: 1 });
@@ -516,7 +468,7 @@ export class Worker {
   }
 
   #sleepMs(): number {
-    const { store, controller, clock } = this.#options;
+    const { store, controller } = this.#options;
     const time = this.#options.time();
     const waits: number[] = [LONGEST_SLEEP_MS];
     if (time.trusted) {
@@ -527,8 +479,8 @@ export class Worker {
     }
     const retry = this.#retries.nextInMs();
     if (retry !== null) waits.push(retry);
-    const quiet = this.#quietUntilMs - clock.monotonicMs();
-    if (quiet > 0 && this.#isUsable()) waits.push(quiet);
+    const { leftMs } = this.#silence;
+    if (leftMs > 0 && this.#isUsable()) waits.push(leftMs);
     return Math.max(1, Math.ceil(Math.min(...waits)));
   }
 

@@ -3,39 +3,20 @@
 
 import type { SlotContent, SlotOutcome, SlotReading, SlotRefusal } from '../domain/ports.ts';
 import { OperatingError } from '../domain/errors.ts';
-import { AT_ONCE, WAITS, type TargetRow, type Waiting, type Waits } from '../store/targets.ts';
-import { openContent, outlineHash, sourcesOf, type Sources } from './content.ts';
-import { certainInstant, type Desired } from './desired.ts';
+import { AT_ONCE, WAITS, type TargetRow, type Waiting } from '../store/target-row.ts';
+import { openContent, outlineHash, sourcesOf } from './content.ts';
+import type { Desired } from './desired.ts';
 import { FAILURES_SAID, makeRoom } from './erasing.ts';
-import { disown, noteForeign } from './foreign.ts';
+import { noteForeign } from './foreign.ts';
 import { makeWay, type Slotless } from './making-way.ts';
 import type { Pace } from './pace.ts';
-import { plan, type PlanRow, type Step } from './plan.ts';
 import {
-  canRead, eraseSlots, FINE, inSlices, judgeRow, readsEmpty, readSlots, setAside, writeSlots, type Post, type StepResult,
+  canRead, eraseSlots, FINE, inSlices, readsEmpty, readSlots, writeSlots, type Post, type StepResult,
 } from './post.ts'; // prettier-ignore
+import {
+  fail, failUncleared, isStillTrue, resultOf, settle, type Done, type Ready, type Refusal, type Tally, type Verdict, type Wanted,
+} from './settling.ts'; // prettier-ignore
 import { WAITING } from './zones.ts';
-
-type Wanted = { target: TargetRow; desired: Desired & { kind: 'present' }; hash: Buffer; sources: Sources };
-/** `claimed`: the row as it stands in the store since it was claimed; null: it was not. */
-type Ready = Omit<Wanted, 'sources'> & {
-  slot: number;
-  isFresh: boolean;
-  content: SlotContent;
-  image: Buffer;
-  claimed: TargetRow | null;
-};
-type Refusal = { type: string; message: string };
-type Verdict = { ready: Ready } & (
-  | { result: 'verified' }
-  /** `why`: the write was never answered; null: it was acknowledged. */
-  | { result: 'differs'; why: string | null }
-  | { result: 'unknown'; why: string }
-  /** `isCleared`: nothing of an earlier content is left in the slot. */
-  | { result: 'refused'; refusal: Refusal; isCleared: boolean }
-  /** Refused, for somebody filled the slot at the device since it was last seen empty. */
-  | { result: 'foreign'; reading: SlotReading }
-);
 
 export type WriteOptions = {
   pace: Pace;
@@ -91,11 +72,9 @@ function inParts(waiting: readonly Waiting[], perTransfer: number): Waiting[][] 
   return Array.from({ length: Math.ceil(waiting.length / size) }, (_, i) => waiting.slice(i * size, (i + 1) * size));
 }
 
-type Done = { verdicts: readonly Verdict[]; problem: string; isAlone: boolean };
 type Prepared = { claimed: Ready[]; verdicts: Verdict[]; problem: string };
 
 const NOT_CONFIRMED = 'no write could be confirmed';
-const DIFFERS = 'The controller acknowledges the write, and holds something else.';
 
 const hasWork = ({ claimed, verdicts }: Prepared): boolean => claimed.length + verdicts.length > 0;
 
@@ -243,23 +222,15 @@ function waitsForZone(post: Post, target: TargetRow, { outline }: Desired & { ki
   return true;
 }
 
+/** What is in doubt is read first: it may hold the right thing already, or somebody else's. Null: there is none. */
 function slotFor(
   post: Post,
-  { target, hash }: Wanted,
+  { target }: Wanted,
   free: number | undefined,
   { isEmptinessFresh }: WriteOptions,
-): Pick<Step, 'slot' | 'readFirst'> {
-  const row: PlanRow = {
-    targetKey: target.target_key,
-    wants: 'content',
-    slot: target.slot,
-    isDoubtful: target.slot !== null && target.read_hash === null,
-    isWritten: target.written_hash?.equals(hash) === true,
-    urgentAtMs: target.urgent_at ?? 0,
-  };
-  const freeSlots = free === undefined ? [] : [free];
-  const [step] = plan({ rows: [row], freeSlots, canRead: canRead(post), isEmptinessFresh });
-  return step ?? { slot: null, readFirst: false };
+): { slot: number | null; readFirst: boolean } {
+  if (target.slot !== null) return { slot: target.slot, readFirst: target.read_hash === null && canRead(post) };
+  return { slot: free ?? null, readFirst: canRead(post) && !isEmptinessFresh };
 }
 
 const NO_SPACE: Refusal = {
@@ -411,161 +382,4 @@ async function clearRefused(post: Post, verdicts: readonly Verdict[]): Promise<V
     const reading = typeof readings === 'string' ? undefined : readings.get(slot);
     return { ...verdict, isCleared: reading !== undefined && readsEmpty(post, reading) };
   });
-}
-
-// ---- what became of it ----------------------------------------------------------------------------------------------
-
-type Tally = { unknown: number; cleared: number };
-
-/** Inside a transaction. `isAlone`: the step was about this one row. */
-function settle(post: Post, verdict: Verdict, isAlone: boolean, tally: Tally): void {
-  const { ready } = verdict;
-  post.hindrances.clear(ready.target.target_key);
-  const target = standing(post, ready);
-  if (target === undefined) return;
-  noteHindrance(post, verdict);
-  if (verdict.result === 'verified') noteVerified(post, target, ready);
-  else if (verdict.result === 'differs') noteDiffers(post, { ...target, slot: ready.slot }, verdict.why ?? DIFFERS);
-  else if (verdict.result === 'refused') {
-    const isSlotFree = noteRefused(post, { ...target, slot: ready.slot }, verdict.refusal, verdict.isCleared);
-    if (isSlotFree && !ready.isFresh) tally.cleared += 1;
-  } else if (verdict.result === 'foreign') disown(post, target, verdict.reading);
-  else {
-    tally.unknown += 1;
-    if (isAlone) setAside(post, target);
-  }
-}
-
-/**
- * The row as it stands by now; undefined: it is gone. Whoever else changes a row makes it due at once, so that one which
- * waits as it did is what it was claimed as.
- */
-function standing({ store }: Post, { target, claimed }: Ready): TargetRow | undefined {
-  const now = claimed === null ? undefined : store.targets.waitsOf(target.target_key);
-  const isAsClaimed = now !== undefined && now.waits === claimed?.waits && now.due_at === claimed.due_at;
-  return isAsClaimed && now.due_at !== AT_ONCE ? claimed : store.targets.byKey(target.target_key);
-}
-
-function noteHindrance({ hindrances }: Post, verdict: Verdict): void {
-  const key = verdict.ready.target.target_key;
-  if (verdict.result === 'unknown') hindrances.note(key, verdict.why);
-  else if (verdict.result === 'differs') hindrances.note(key, verdict.why ?? DIFFERS);
-}
-
-function resultOf({ verdicts, problem, isAlone }: Done, { unknown }: Tally): StepResult {
-  const isRepeat = isAlone && verdicts.every((verdict) => verdict.ready.target.attempts > 0);
-  const first = verdicts.find((verdict) => verdict.result === 'unknown');
-  return { asked: verdicts.length, unknown, problem: unknown === 0 ? null : (first?.why ?? problem), isRepeat };
-}
-
-/**
- * Facts first, then judged anew where a command or the clock may have changed what is wanted while the write was on its
- * way.
- */
-function noteVerified(post: Post, target: TargetRow, ready: Ready): void {
-  const { store, controller, clock, judge, announcer } = post;
-  const row: TargetRow = {
-    ...target,
-    slot: ready.slot,
-    written_hash: ready.hash,
-    read_hash: store.secrets.imageHash(ready.image),
-    verified_at: controller.slots.readBack === 'full' ? clock.nowMs() : null,
-    error_type: null,
-    error_message: null,
-    attempts: 0,
-    waits: null,
-    urgent_at: null,
-    state: target.state === 'failed' ? 'writing' : target.state,
-  };
-  if (isStillTrue(post, target, ready.desired))
-    judge.apply(row, { desired: ready.desired, hash: ready.hash, isConcerned: true }, clock.nowMs(), announcer, target);
-  else judgeRow(post, row, target);
-}
-
-/** Neither a command nor the clock has touched the row since it was judged. */
-function isStillTrue(post: Post, target: Waits, { nextDueMs }: Desired): boolean {
-  const instant = certainInstant(post.time());
-  const isDue = nextDueMs !== null && instant !== null && instant >= nextDueMs;
-  return target.waits === WAITS.write && target.due_at !== AT_ONCE && !isDue;
-}
-
-function noteDiffers(post: Post, target: TargetRow, why: string): void {
-  const attempts = target.attempts + 1;
-  const isSaid = attempts >= FAILURES_SAID;
-  const failed: TargetRow = {
-    ...target,
-    attempts,
-    waits: target.state === 'removing' ? target.waits : null,
-    ...(isSaid && target.state !== 'removing'
-      ? {
-          state: 'failed',
-          error_type: 'failed_to_set_on_device',
-          error_message: why,
-        }
-      : {}),
-  };
-  post.store.targets.update(failed);
-  if (failed.state === 'failed' && target.state !== 'failed')
-    post.announcer.add('access_code.failed_to_set_on_device', failed, post.clock.nowMs());
-  post.retries.add(target.target_key, attempts);
-}
-
-/** True when the slot is free again. */
-function noteRefused(post: Post, target: TargetRow & { slot: number }, refusal: Refusal, isCleared: boolean): boolean {
-  const { store, map, clock } = post;
-  if (target.due_at === AT_ONCE || target.state === 'removing') {
-    // Changed while it was on its way: what is wanted now decides, and what the slot holds is read first.
-    store.targets.update(target);
-    return false;
-  }
-  if (!isCleared) {
-    failUncleared(post, target, refusal);
-    return false;
-  }
-  store.targets.noteFreed(target.controller, target.slot, target.acs_credential_id, clock.nowMs());
-  map.release(target.slot);
-  fail(
-    post,
-    {
-      ...target,
-      slot: null,
-      written_hash: null,
-      read_hash: null,
-      verified_at: null,
-      partner_key: null,
-      zone: null,
-      waits: null,
-    },
-    refusal,
-  );
-  return true;
-}
-
-/** Refused, and the slot still holds something that nobody wants any more: its erasure is owed. */
-function failUncleared(post: Post, target: TargetRow, refusal: Refusal): void {
-  const owed = {
-    waits: WAITS.erasure,
-    urgent_at: 0,
-    erase_since: target.erase_since ?? post.clock.nowMs(),
-    erase_reason: target.erase_reason ?? 'revoked',
-  } as const;
-  fail(post, { ...target, ...owed, written_hash: null }, refusal);
-}
-
-/** Said once, until it works or the credential changes. */
-function fail(post: Post, target: TargetRow, refusal: Refusal): void {
-  const attempts = target.attempts + 1;
-  const isRetried = refusal.type === 'failed_to_set_on_device';
-  const failed: TargetRow = {
-    ...target,
-    state: 'failed',
-    error_type: refusal.type,
-    error_message: refusal.message,
-    attempts,
-    waits: target.waits === WAITS.erasure ? target.waits : null,
-  };
-  post.store.targets.update(failed);
-  if (target.state !== 'failed' || target.error_type !== refusal.type)
-    post.announcer.add('access_code.failed_to_set_on_device', failed, post.clock.nowMs());
-  if (isRetried) post.retries.add(target.target_key, attempts);
 }

@@ -86,7 +86,7 @@ function change(store: Store, site: Site, sync: Sync, key: number, code: number)
     const pin = String(code);
     const sealed = store.secrets.seal(pin, `code ${row.acs_credential_id}`);
     store.credentials.update({ ...row, code_hash: store.secrets.codeHash(pin), code_sealed: sealed, synced_at: null });
-    retarget(store, site, key, Date.now());
+    retarget(store, site, key);
     const [target] = store.targets.ofCredential(key);
     if (target !== undefined) store.targets.update({ ...target, state: 'writing' });
   });
@@ -152,7 +152,7 @@ function insert(store: Store, site: Site, n: number, endsAtMs: number | null = n
   });
   const entranceKey = site.byId(STORE_ROOM)?.entranceKey ?? 0;
   store.credentials.setEntrances(key, [entranceKey], { hash: store.secrets.codeHash(pin), length: pin.length });
-  retarget(store, site, key, Date.now());
+  retarget(store, site, key);
   return key;
 }
 

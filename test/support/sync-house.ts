@@ -17,7 +17,7 @@ import { COMMANDS, type ParamsOf } from '../../src/commands/contract.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { Sync } from '../../src/sync/sync.ts';
 import { Store } from '../../src/store/store.ts';
-import type { TargetRow } from '../../src/store/targets.ts';
+import type { TargetRow } from '../../src/store/target-row.ts';
 import { MemoryDevice, type MemoryOptions } from './memory-device.ts';
 import { ManualClock } from './manual-clock.ts';
 import { buildRoom, ENTRANCES, SYSTEM, silentLog, TEST_ASKER, USER, newCredential } from './room.ts';
@@ -100,7 +100,7 @@ export class House {
         slots: {
           ...store.targets.loadOf(device.name),
           total: device.slotCapabilities.count,
-          foreign: store.targets.foreign(device.name).length,
+          foreign: store.foreignSlots.of(device.name).length,
         },
         problems: [],
       }));

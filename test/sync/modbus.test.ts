@@ -250,7 +250,7 @@ test('a device that writes a record and then says that it failed keeps no code o
   await until(() => place.store.targets.ofCredential(keyOf(place, id))[0]?.attempts !== 0, 'it was refused');
   await until(() => unit.doors.slot(1).pin === null || isGranted(place, '4711'), 'the record is erased, or in force');
   await until(() => isGranted(place, '4711') && isSettled(place), 'it is tried again', 20_000);
-  expect(place.store.targets.foreign('unit-1')).toEqual([]);
+  expect(place.store.foreignSlots.of('unit-1')).toEqual([]);
   expect(heldPins(place)).toEqual(['3999', '4711']);
 });
 
@@ -264,7 +264,7 @@ test('a foreign record that is out of force is a foreign slot: reported, seen by
   const id = place.create('4711');
   await until(() => isSettled(place) && isGranted(place, '4711'), 'the first is set');
   expect(place.store.targets.ofCredential(keyOf(place, id))).toMatchObject([{ state: 'set', slot: 1 }]);
-  expect(place.store.targets.foreign('unit-1')).toMatchObject([{ slot: 0 }]);
+  expect(place.store.foreignSlots.of('unit-1')).toMatchObject([{ slot: 0 }]);
   expect(await place.sync.resync('unit-1')).toMatchObject({ foreign: 1 });
   expect(place.simulator.unit(1).doors.slot(0)).toMatchObject({ pin: '6543', enabled: false });
 });

@@ -50,29 +50,33 @@ test('many credentials go in a few writes, each in a slot of its own, lowest fir
   expect(writes(house)).toBe(Math.ceil(ids.length / (house.device.capabilities.slots?.slotsPerWrite ?? 1)));
 });
 
-test('a credential that is deleted while the wire carries others of its step is not sent any more', async () => {
-  // However far the step has come by then.
-  let held = 0;
-  for (let turns = 0; turns < 40; turns++) {
-    const house = started({ slots: { slotsPerWrite: 2 } });
-    await house.settle();
-    const ids = Array.from({ length: 12 }, (_, i) => house.create({ code: String(4000 + i) }));
-    const last = ids.at(-1) ?? '';
-    await house.turns(turns);
-    if (house.target(last)?.slot != null && house.state(last) === 'writing') held += 1;
-    house.delete(last);
-    const sent: unknown[] = [];
-    house.device.onSent = (_, content) => void sent.push(content?.pin);
-    await house.settle();
-    expect({ turns, isSent: sent.includes('4011') }).toEqual({ turns, isSent: false });
-    expect(house.pins().sort()).toEqual(ids.slice(0, -1).map((_, i) => String(4000 + i)));
-    await house.close();
-  }
-  // It was deleted with a slot of its own already, and not yet written, at least once.
-  expect(held).toBeGreaterThan(0);
-});
+test(
+  'a credential that is deleted while the wire carries others of its step is not sent any more',
+  { timeout: 300_000 },
+  async () => {
+    // However far the step has come by then.
+    let held = 0;
+    for (let turns = 0; turns < 40; turns++) {
+      const house = started({ slots: { slotsPerWrite: 2 } });
+      await house.settle();
+      const ids = Array.from({ length: 12 }, (_, i) => house.create({ code: String(4000 + i) }));
+      const last = ids.at(-1) ?? '';
+      await house.turns(turns);
+      if (house.target(last)?.slot != null && house.state(last) === 'writing') held += 1;
+      house.delete(last);
+      const sent: unknown[] = [];
+      house.device.onSent = (_, content) => void sent.push(content?.pin);
+      await house.settle();
+      expect({ turns, isSent: sent.includes('4011') }).toEqual({ turns, isSent: false });
+      expect(house.pins().sort()).toEqual(ids.slice(0, -1).map((_, i) => String(4000 + i)));
+      await house.close();
+    }
+    // It was deleted with a slot of its own already, and not yet written, at least once.
+    expect(held).toBeGreaterThan(0);
+  },
+);
 
-test('a stop in the middle of a step, wherever it is, ends it without a word', async () => {
+test('a stop in the middle of a step, wherever it is, ends it without a word', { timeout: 300_000 }, async () => {
   const unheard: unknown[] = [];
   const hear = (reason: unknown): void => void unheard.push(reason);
   process.on('unhandledRejection', hear);
