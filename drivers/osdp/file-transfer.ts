@@ -14,10 +14,17 @@ export type FileProgress = { sentBytes: number; totalBytes: number; state: 'send
 /** Header, security block, code, transfer header, padding, MAC and CRC around a fragment. */
 const OVERHEAD_BYTES = 5 + 2 + 1 + 11 + 16 + 4 + 2;
 const LARGEST_FRAGMENT_BYTES = 1024;
-const LONGEST_DELAY_MS = 60_000;
+/** A reader whose session or link fell while it stored a piece gets that piece again, so often. */
+const TAKEN_UP_AGAIN = 3;
 /** A reader that writes its flash may say "finishing" for this many times its own delay. */
 const FINISHING_ROUNDS = 600;
 const FINISHING_DELAY_MS = 200;
+
+/**
+ * It takes other commands meanwhile, or has something to say at a poll. That it would have its file outside Secure
+ * Channel is not done: a keyed reader is not spoken to in the clear.
+ */
+const MAY_BE_POLLED = FTSTAT_ACTION.interleave | FTSTAT_ACTION.pollResponse;
 
 const STATUS_TEXT: Readonly<Record<number, string>> = {
   [FTSTAT_STATUS.aborted]: 'it gave the transfer up',
@@ -53,12 +60,14 @@ export async function transferFile(
       if (status.status < 0) throw refused(reader, status.status);
       const done = offset >= content.length;
       progress({ sentBytes: offset, totalBytes: content.length, state: done ? 'finishing' : 'sending' });
-      if (done && status.status !== FTSTAT_STATUS.finishing) return;
-      if (done && ++finishing > FINISHING_ROUNDS)
+      const isFinishing = status.status === FTSTAT_STATUS.finishing;
+      if (isFinishing && done && ++finishing > FINISHING_ROUNDS)
         throw new OperatingError('timed_out', `${reader.name} does not finish taking the file in`);
       if (status.maxMessageBytes > 0) fragmentBytes = fragmentFor(status.maxMessageBytes);
-      reader.station.hold((status.action & FTSTAT_ACTION.interleave) === 0);
-      await rest(clock, done ? Math.max(FINISHING_DELAY_MS, status.delayMs) : status.delayMs);
+      reader.station.hold((status.action & MAY_BE_POLLED) === 0);
+      // The reader's own time, also behind the last piece.
+      await rest(clock, done && isFinishing ? Math.max(FINISHING_DELAY_MS, status.delayMs) : status.delayMs);
+      if (done && !isFinishing) return;
     }
   } finally {
     reader.station.hold(false);
@@ -75,14 +84,23 @@ async function sendFragment(
   offset: number,
   data: Buffer,
 ): Promise<ReplyFields['FTSTAT']> {
-  const answer = await reader.request(command('FILETRANSFER', { type, totalBytes, offset, data }));
-  if (answer.name === 'FTSTAT') return answer.fields;
-  throw new OperatingError('not_supported', `${reader.name} answered the file with ${answer.name}`);
+  const wire = command('FILETRANSFER', { type, totalBytes, offset, data });
+  for (let tries = 1; ; tries++) {
+    try {
+      const answer = await reader.request(wire);
+      if (answer.name === 'FTSTAT') return answer.fields;
+      throw new OperatingError('not_supported', `${reader.name} answered the file with ${answer.name}`);
+    } catch (error) {
+      // A session may end over a long pause that the reader itself asked for.
+      const mayGoOn = error instanceof OperatingError && error.type === 'interrupted' && tries < TAKEN_UP_AGAIN;
+      if (!mayGoOn) throw error;
+    }
+  }
 }
 
 const refused = (reader: OsdpReader, status: number): OperatingError =>
   new OperatingError('not_supported', `${reader.name} refused the file: ${STATUS_TEXT[status] ?? `status ${status}`}`);
 
 async function rest(clock: Clock, delayMs: number): Promise<void> {
-  if (delayMs > 0) await new Promise<void>((resolve) => void clock.after(Math.min(delayMs, LONGEST_DELAY_MS), resolve));
+  if (delayMs > 0) await new Promise<void>((resolve) => void clock.after(delayMs, resolve));
 }

@@ -60,6 +60,21 @@ const FIELDS = {
     quality: byte.default(0),
   }),
   manufacturer: z.object({ reader, oui: hex, data: hex }),
+  'keep-active': z.object({ reader, ms: z.int().min(0).max(0xffff) }),
+  'piv-data': z.object({
+    reader,
+    object: hex,
+    element: byte.default(0),
+    offset: z.int().min(0).max(0xffff).default(0),
+  }),
+  authenticate: z.object({
+    reader,
+    how: z.enum(['general', 'challenge']).default('challenge'),
+    algorithm: byte,
+    key: byte,
+    data: hex,
+  }),
+  abort: z.object({ reader }),
 };
 type Action = keyof typeof FIELDS;
 type Given<Name extends Action> = z.output<(typeof FIELDS)[Name]>;
@@ -111,7 +126,25 @@ export class OsdpOperations implements Operations {
       const answer = await operator.manufacturer(device, oui, data, MFG_WAIT_MS);
       return answer.answer === 'ack'
         ? { reader: device, answer: 'ack' }
-        : { reader: device, answer: 'reply', oui: answer.oui.toString('hex'), data: answer.data.toString('hex') };
+        : answer.answer === 'status'
+          ? { reader: device, answer: 'status', data: answer.data.toString('hex') }
+          : { reader: device, answer: 'reply', oui: answer.oui.toString('hex'), data: answer.data.toString('hex') };
+    }),
+    'keep-active': this.#toReader('keep-active', async ({ reader: device, ms }, { operator }) => {
+      await operator.keepActive(device, ms);
+      return { reader: device, kept_ms: ms };
+    }),
+    'piv-data': this.#toReader('piv-data', async ({ reader: device, object, ...rest }, { operator }) => {
+      const data = await operator.readPivData(device, { objectId: object, ...rest }, PERSON_MS);
+      return { reader: device, data: data.toString('hex') };
+    }),
+    authenticate: this.#toReader('authenticate', async ({ reader: device, how, ...rest }, { operator }) => {
+      const data = await operator.authenticate(device, { kind: how, ...rest }, PERSON_MS);
+      return { reader: device, data: data.toString('hex') };
+    }),
+    abort: this.#toReader('abort', async ({ reader: device }, { operator }) => {
+      await operator.abort(device);
+      return { reader: device, outcome: 'aborted' };
     }),
   };
 

@@ -7,6 +7,8 @@ import { withDeadline } from '../../src/domain/deadline.ts';
 import { OperatingError } from '../../src/domain/errors.ts';
 import type { ErrorType } from '../../src/domain/errors.ts';
 import type { BusTimings, OsdpBus } from './bus.ts';
+import { authenticate, keepActive, readPivData } from './cards-at-reader.ts';
+import type { AuthenticateRequest, PivRequest } from './cards-at-reader.ts';
 import { BAUDS, command, KEY_TYPE_SCBK } from './commands.ts';
 import type { WireCommand } from './commands.ts';
 import { scanLine } from './discovery.ts';
@@ -14,10 +16,14 @@ import type { FoundReader, ScanProgress } from './discovery.ts';
 import { transferFile } from './file-transfer.ts';
 import type { FileProgress } from './file-transfer.ts';
 import type { InstallOutcome } from './key-ring.ts';
+import type { JobResult } from './jobs.ts';
 import { parseKey } from './keys.ts';
+import { asReply, MANUFACTURER_REPLIES, readManufacturer } from './manufacturer.ts';
+import type { ManufacturerAnswer } from './manufacturer.ts';
 import type { OsdpReader } from './reader.ts';
-import { describeNak } from './replies.ts';
-import type { DecodedReply, ReplyFields } from './replies.ts';
+import { refusal } from './refusals.ts';
+import { describeNak, NAK } from './replies.ts';
+import type { DecodedReply, ExtendedId, ReplyFields } from './replies.ts';
 import type { Place } from './search.ts';
 
 export type ReaderStatus = {
@@ -27,6 +33,10 @@ export type ReaderStatus = {
   secured: boolean;
   identity: string | null;
   problem: string | null;
+  /** Its extended identification: maker, product and so on, in its own words; null: it has none. */
+  description: ExtendedId | null;
+  /** What it follows, as it says; null: not asked yet. */
+  version: string | null;
   /** As PDCAP tells it: function, compliance, number; null: not asked yet. */
   capabilities: readonly { function: number; compliance: number; number: number }[] | null;
 };
@@ -37,7 +47,6 @@ export type AddressOutcome = { address: number; baud: number; advice: string };
 export type BiometricTemplate = { status: number; type: number; quality: number; template: Buffer };
 export type BiometricMatch = { status: number; score: number };
 export type SmartCardAnswer = { mode: number; reply: number; data: Buffer };
-export type ManufacturerAnswer = { answer: 'ack' } | { answer: 'reply'; oui: Buffer; data: Buffer };
 
 /** An install window is minutes, not hours: while it is open anybody on the line can be the reader. */
 const LONGEST_WINDOW_MS = 30 * 60_000;
@@ -52,6 +61,8 @@ export class Operator {
   readonly #timings: BusTimings;
   readonly #context: DriverContext;
   #scanning = false;
+  /** By reader: the unit that it was, and what that has refused. */
+  readonly #refusedBiometrics = new Map<string, { unit: string | null; types: Set<number>; formats: Set<number> }>();
 
   constructor(line: OsdpBus, readers: readonly OsdpReader[], timings: BusTimings, context: DriverContext) {
     this.#line = line;
@@ -70,6 +81,8 @@ export class Operator {
       secured: reader.station.link.secured,
       identity,
       problem,
+      description: reader.extendedId,
+      version: reader.pdCapabilities?.version ?? null,
       capabilities: reader.pdCapabilities?.records ?? null,
     };
   }
@@ -298,11 +311,11 @@ export class Operator {
     request: { reader: number; type: number; format: number; quality: number },
     timeoutMs: number,
   ): Promise<BiometricTemplate> {
-    const report = this.#reader(device).awaitReport('BIOREADR', timeoutMs, ({ reader, ...rest }) =>
-      reader === request.reader ? { ...rest, template: Buffer.from(rest.template) } : null,
-    );
-    await this.#ask(device, command('BIOREAD', request), report);
-    return await report;
+    const over = new AbortController();
+    const read = ({ reader, ...rest }: ReplyFields['BIOREADR']): BiometricTemplate | null =>
+      reader === request.reader ? { ...rest, template: Buffer.from(rest.template) } : null;
+    const report = this.#reader(device).awaitReport('BIOREADR', timeoutMs, read, over.signal);
+    return await this.#biometric(device, command('BIOREAD', request), request, report, over);
   }
 
   /** Has the reader compare a person with `template`. */
@@ -311,11 +324,72 @@ export class Operator {
     request: { reader: number; type: number; format: number; threshold: number; template: Buffer },
     timeoutMs: number,
   ): Promise<BiometricMatch> {
-    const report = this.#reader(device).awaitReport('BIOMATCHR', timeoutMs, ({ reader, status, score }) =>
-      reader === request.reader ? { status, score } : null,
-    );
-    await this.#ask(device, command('BIOMATCH', request), report);
-    return await report;
+    const over = new AbortController();
+    const read = ({ reader, status, score }: ReplyFields['BIOMATCHR']): BiometricMatch | null =>
+      reader === request.reader ? { status, score } : null;
+    const report = this.#reader(device).awaitReport('BIOMATCHR', timeoutMs, read, over.signal);
+    return await this.#biometric(device, command('BIOMATCH', request), request, report, over);
+  }
+
+  /** What a reader has refused for its type or format is not asked of it again, until another unit is in its place. */
+  async #biometric<T>(
+    device: string,
+    wire: WireCommand,
+    { type, format }: { type: number; format: number },
+    report: Promise<T>,
+    over: AbortController,
+  ): Promise<T> {
+    report.catch(() => undefined);
+    const reader = this.#reader(device);
+    const refused = this.#refusedBiometrics.get(device);
+    const known = refused?.unit === reader.status().identity ? refused : null;
+    const why =
+      known?.types.has(type) === true
+        ? 'biometric type'
+        : known?.formats.has(format) === true
+          ? 'biometric format'
+          : null;
+    let result: JobResult;
+    try {
+      if (why !== null)
+        throw new OperatingError('not_supported', `${device} has said that it does not know this ${why}`);
+      result = await reader.ask(wire);
+      if (result.kind === 'reply') return await report;
+    } finally {
+      over.abort();
+    }
+    if (result.kind === 'nak' && (result.error === NAK.bioType || result.error === NAK.bioFormat)) {
+      const kept = known ?? { unit: reader.status().identity, types: new Set<number>(), formats: new Set<number>() };
+      if (result.error === NAK.bioType) kept.types.add(type);
+      else kept.formats.add(format);
+      this.#refusedBiometrics.set(device, kept);
+    }
+    if (result.kind === 'silence' || result.kind === 'expired') await this.abort(device).catch(() => undefined);
+    throw refusal(device, wire, result);
+  }
+
+  // ---- cards that lie at a reader -----------------------------------------------------------------------------------
+
+  /** Keeps the card that lies at the reader in its field for so long; 0: no longer. */
+  async keepActive(device: string, timeMs: number): Promise<void> {
+    if (!Number.isInteger(timeMs) || timeMs < 0 || timeMs > 0xffff)
+      throw new OperatingError('invalid_input', 'a card is kept active for 0 to 65535 ms');
+    await keepActive(this.#reader(device), timeMs);
+  }
+
+  async readPivData(device: string, request: PivRequest, timeoutMs: number): Promise<Buffer> {
+    if (request.objectId.length !== 3)
+      throw new OperatingError('invalid_input', 'the name of a PIV object has 3 bytes');
+    return await readPivData(this.#reader(device), request, timeoutMs);
+  }
+
+  async authenticate(device: string, request: AuthenticateRequest, timeoutMs: number): Promise<Buffer> {
+    return await authenticate(this.#reader(device), request, timeoutMs);
+  }
+
+  /** The reader gives up what takes long: a file, a finger, a message in parts. */
+  async abort(device: string): Promise<void> {
+    await this.#reader(device).request(command('ABORT', {}));
   }
 
   /**
@@ -325,11 +399,14 @@ export class Operator {
   async manufacturer(device: string, oui: Buffer, data: Buffer, waitMs = 0): Promise<ManufacturerAnswer> {
     if (oui.length !== 3) throw new OperatingError('invalid_input', 'a vendor code (OUI) has 3 bytes');
     const wire = command('MFG', { oui, data });
-    const read = (fields: ReplyFields['MFGREP']): ManufacturerAnswer | null =>
-      fields.oui.equals(oui) ? { answer: 'reply', oui: Buffer.from(fields.oui), data: Buffer.from(fields.data) } : null;
-    const later = waitMs > 0 ? this.#reader(device).awaitReport('MFGREP', waitMs, read) : null;
-    const answer = await this.#ask(device, wire, later);
-    return (answer.name === 'MFGREP' ? read(answer.fields) : await later) ?? { answer: 'ack' };
+    const target = this.#reader(device);
+    // As many ways to answer as there are, the first one counts.
+    const awaited = (over: AbortSignal) =>
+      Promise.race(
+        MANUFACTURER_REPLIES.map((name) => target.awaitReport(name, waitMs, (fields) => asReply(name, fields), over)),
+      );
+    const answer = await this.#ask(device, wire, waitMs > 0 ? awaited : null);
+    return answer.name === 'ACK' ? { answer: 'ack' } : readManufacturer(device, oui, answer);
   }
 
   /**
@@ -343,18 +420,35 @@ export class Operator {
   ): Promise<SmartCardAnswer | null> {
     const read = (fields: ReplyFields['XRD']): SmartCardAnswer | null =>
       fields.mode === request.mode ? { ...fields, data: Buffer.from(fields.data) } : null;
-    const later = waitMs > 0 ? this.#reader(device).awaitReport('XRD', waitMs, read) : null;
-    const answer = await this.#ask(device, command('XWR', request), later);
-    return answer.name === 'XRD' ? read(answer.fields) : await later;
+    const awaited = (over: AbortSignal) =>
+      this.#reader(device).awaitReport(
+        'XRD',
+        waitMs,
+        (fields) => (read(fields) === null ? null : asReply('XRD', fields)),
+        over,
+      );
+    const answer = await this.#ask(device, command('XWR', request), waitMs > 0 ? awaited : null);
+    return answer.name === 'XRD' ? read(answer.fields) : null;
   }
 
   /**
-   * Asks while a report is being waited for already, so that a quick reader is not missed; nobody minds how that wait
-   * ends when the question fails.
+   * Asks while a report is being waited for already, so that a quick reader is not missed. The report stands for an
+   * answer that only acknowledges.
    */
-  async #ask(device: string, wire: WireCommand, report: Promise<unknown> | null): Promise<DecodedReply> {
+  async #ask(
+    device: string,
+    wire: WireCommand,
+    awaited: ((over: AbortSignal) => Promise<DecodedReply>) | null,
+  ): Promise<DecodedReply> {
+    const over = new AbortController();
+    const report = awaited?.(over.signal) ?? null;
     report?.catch(() => undefined);
-    return await this.#reader(device).request(wire);
+    try {
+      const answer = await this.#reader(device).request(wire);
+      return answer.name === 'ACK' && report !== null ? await report : answer;
+    } finally {
+      over.abort();
+    }
   }
 
   #reader(device: string): OsdpReader {

@@ -34,10 +34,24 @@ export type PdCapabilities = {
   aes128: boolean;
   /** The largest frame the reader takes; at least 128, for every reader takes that. */
   receiveBufferBytes: number;
+  /** The longest message in parts; 0: it did not say. */
+  largestMessageBytes: number;
   transparentMode: boolean;
+  /** Null: it did not say. */
+  extendedPackets: boolean | null;
   biometrics: boolean;
   extendedId: boolean;
+  /** What it follows, for people. */
+  version: string;
   records: readonly CapRecord[];
+};
+
+const VERSIONS: Readonly<Record<number, string>> = {
+  0: 'unspecified, older than IEC 60839-11-5',
+  1: 'IEC 60839-11-5',
+  2: 'SIA OSDP 2.2',
+  3: 'SIA OSDP 2.2.2',
+  4: 'SIA OSDP 2.2.3',
 };
 
 /** The smallest receive buffer a reader may have, and what it assumes of us until told otherwise. */
@@ -59,9 +73,12 @@ export function readCapabilities(records: readonly CapRecord[]): PdCapabilities 
       SMALLEST_BUFFER_BYTES,
       compliance(CAP.receiveBuffer) | (number(CAP.receiveBuffer) << 8),
     ),
+    largestMessageBytes: compliance(CAP.largestMessage) | (number(CAP.largestMessage) << 8),
+    extendedPackets: of(CAP.smartCard) === undefined ? null : (compliance(CAP.smartCard) & 2) !== 0,
     transparentMode: (compliance(CAP.smartCard) & 1) !== 0,
     biometrics: compliance(CAP.biometrics) !== 0,
     extendedId: compliance(CAP.extendedId) !== 0,
+    version: VERSIONS[compliance(CAP.version)] ?? `version ${compliance(CAP.version)} of its own`,
     records,
   };
 }

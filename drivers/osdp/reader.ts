@@ -23,11 +23,13 @@ import { ACTIVE, KeyRing } from './key-ring.ts';
 import type { Unlocked } from './key-ring.ts';
 import type { JobResult } from './jobs.ts';
 import { refuseTooLong } from './limits.ts';
+import { MultipartAssembler } from './multipart.ts';
+import type { Fragment } from './multipart.ts';
 import { Outputs, stuckMessage } from './outputs.ts';
 import type { PdCapabilities } from './pdcap.ts';
 import { describeLoss, refusal } from './refusals.ts';
-import { decodeReply, describePdId, describeUnit, NAK, REPLIES, replyLabel } from './replies.ts';
-import type { DecodedReply, PdId, ReplyFields, ReplyName } from './replies.ts';
+import { decodeExtendedId, decodeReply, describePdId, describeUnit, NAK, REPLIES, replyLabel } from './replies.ts';
+import type { DecodedReply, ExtendedId, PdId, ReplyFields, ReplyName } from './replies.ts';
 import { Reports } from './reports.ts';
 import type { ReportSettings } from './reports.ts';
 import { Search } from './search.ts';
@@ -79,6 +81,7 @@ const TRUSTED_MS = 60_000;
 
 const WANTS_CHANNEL = 'it insists on Secure Channel: set `secure_channel: required` and install a key';
 
+const LONGEST_ID_BYTES = 4 * 1024;
 const LOOK_AGAIN_MS = 50;
 const NO_ANSWER = 'it does not answer: check power, wiring (A and B), address and baud';
 
@@ -107,10 +110,12 @@ export class OsdpReader implements Device {
   readonly #waiters: Waiters;
   readonly #life: DeviceLife;
   #stopped = true;
-  /** Since when it has been looked for in vain; null: it was heard. */
+  /** Since when it has not been served; null: it is, or is only looked for now. */
   #lookedForSinceMs: number | null = null;
   #id: PdId | null = null;
   #pd: PdCapabilities | null = null;
+  #extendedId: ExtendedId | null = null;
+  readonly #extendedParts = new MultipartAssembler(LONGEST_ID_BYTES);
   #lost: ((loss: Loss) => void) | null = null;
   #rest: { timer: Timer; end: () => void } | null = null;
   #failures = 0;
@@ -149,7 +154,7 @@ export class OsdpReader implements Device {
     this.readers = new ShownFeedback(this.station, settings, this.#log, () => this.online);
     this.keyRing = new KeyRing(name, this.station, context, settings);
     this.#search = new Search(this.station, settings, this.keyRing, {
-      missing: () => this.#missing(),
+      missing: () => this.#missing(NO_ANSWER),
       firstWord: (code, data) => this.#firstWord(code, data),
       tune: context.tune,
     });
@@ -161,6 +166,7 @@ export class OsdpReader implements Device {
       hasInputs: settings.inputs > 0,
       identify: (id, proven) => this.#identify(id, proven),
       learn: (pd) => this.#learn(pd),
+      extended: (part) => this.#extend(part),
     });
     this.#health = new ChannelHealth(name, context.clock, context.emit);
     this.#waiters = new Waiters(name, context.clock);
@@ -175,6 +181,11 @@ export class OsdpReader implements Device {
   /** What the reader says it can do; null until it was asked. */
   get pdCapabilities(): PdCapabilities | null {
     return this.#pd;
+  }
+
+  /** What it says of itself in words; null: it has no such identification, or was not asked yet. */
+  get extendedId(): ExtendedId | null {
+    return this.#extendedId;
   }
 
   status(): DeviceStatus {
@@ -222,14 +233,15 @@ export class OsdpReader implements Device {
 
   /**
    * Waits for a report that comes with a later poll; `pick` takes it or leaves it with null. Rejects with `timed_out`.
-   * Begin to wait before you ask.
+   * Begin to wait before you ask, and abort `over` where the question fails.
    */
   async awaitReport<Name extends ReplyName, T>(
     name: Name,
     timeoutMs: number,
     pick: (fields: ReplyFields[Name]) => T | null,
+    over: AbortSignal | null = null,
   ): Promise<T> {
-    return await this.#waiters.wait(name, timeoutMs, pick);
+    return await this.#waiters.wait(name, timeoutMs, pick, over);
   }
 
   /** Ends the link and begins anew at once, e.g. under another key or address. */
@@ -265,10 +277,9 @@ export class OsdpReader implements Device {
       const met = found ? 'answered' : await this.#search.find(() => this.#stopped);
       if (met === null) break;
       found = false;
-      this.#lookedForSinceMs = null;
       if (met === 'secured') this.#judge(ACTIVE);
       if (met !== 'secured' && !(await this.#connect())) {
-        this.#setOffline(this.#life.problem ?? 'it cannot be used');
+        this.#missing(this.#life.problem ?? 'it cannot be used');
         await this.#pause();
         continue;
       }
@@ -286,11 +297,12 @@ export class OsdpReader implements Device {
     }
   }
 
-  #missing(): void {
+  /** Not served for now. One that was served is gone; one that never was is certain to be missing after some time. */
+  #missing(problem: string): void {
     const nowMs = this.#context.clock.monotonicMs();
     this.#lookedForSinceMs ??= nowMs;
-    if (nowMs - this.#lookedForSinceMs >= OFFLINE_AFTER_MS) this.#setOffline(NO_ANSWER);
-    else this.#life.troubled(NO_ANSWER);
+    if (this.online || nowMs - this.#lookedForSinceMs >= OFFLINE_AFTER_MS) this.#setOffline(problem);
+    else this.#life.troubled(problem);
   }
 
   #firstWord(code: number, data: Buffer): void {
@@ -344,6 +356,7 @@ export class OsdpReader implements Device {
     this.readers.begin();
     this.station.open();
     this.#life.found();
+    this.#lookedForSinceMs = null;
     void this.#setUp.run();
     const loss = await lost;
     this.#lost = null;
@@ -395,6 +408,11 @@ export class OsdpReader implements Device {
     );
   }
 
+  #extend(part: Fragment): void {
+    const step = this.#extendedParts.accept(part);
+    if (step.step === 'complete') this.#extendedId = decodeExtendedId(step.content);
+  }
+
   /** Its first answers by CRC may have been lost: it says itself that it knows it. Once, for some say so and do not. */
   #returnToCrc(pd: PdCapabilities): void {
     const { link } = this.station;
@@ -434,6 +452,10 @@ export class OsdpReader implements Device {
     }
     if (reply.name === 'OSTATR' && !old) this.outputs?.seen(reply.fields.outputs, atMonotonicMs);
     if (this.#waiters.take(reply)) return;
+    if (reply.name === 'EXT_PDID') {
+      this.#extend(reply.fields);
+      return;
+    }
     if (this.#reports.accept(reply, atMonotonicMs, false)) return;
     if (reply.name === 'BIOREADR' || reply.name === 'BIOMATCHR') this.#biometric(reply, atMonotonicMs);
     else this.#log.debug('a report that nobody waits for', { reply: reply.name });

@@ -10,6 +10,7 @@ import type { Outputs } from './outputs.ts';
 import { readCapabilities } from './pdcap.ts';
 import type { PdCapabilities } from './pdcap.ts';
 import { decodeReply, REPLIES } from './replies.ts';
+import type { Fragment } from './multipart.ts';
 import type { PdId } from './replies.ts';
 import type { Reports } from './reports.ts';
 import type { ShownFeedback } from './shown-feedback.ts';
@@ -23,12 +24,15 @@ export type SetUpPorts = {
   /** `proven`: it came through the secured channel. */
   identify: (id: PdId, proven: boolean) => void;
   learn: (pd: PdCapabilities) => void;
+  /** A part of its extended identification; more may come with polls. */
+  extended: (part: Fragment) => void;
 };
 
 export class SetUp {
   readonly #station: Station;
   readonly #clock: Clock;
   readonly #ports: SetUpPorts;
+  #hasExtendedId = false;
 
   constructor(station: Station, clock: Clock, ports: SetUpPorts) {
     this.#station = station;
@@ -51,6 +55,7 @@ export class SetUp {
     ]) {
       if (!(await this.#tell(wire))) return;
     }
+    if (this.#hasExtendedId) await this.#tell(command('ID', { extended: true }));
   }
 
   async #askInputs(): Promise<boolean> {
@@ -69,11 +74,17 @@ export class SetUp {
     return result.kind === 'reply' || result.kind === 'nak';
   }
 
+  #learn(pd: PdCapabilities): void {
+    this.#hasExtendedId = pd.extendedId;
+    this.#ports.learn(pd);
+  }
+
   #answered(result: JobResult & { kind: 'reply' }): void {
     const reply = decodeReply(result.code, result.data);
     if (typeof reply === 'string') return;
     if (reply.name === 'PDID') this.#ports.identify(reply.fields, result.secured);
-    else if (reply.name === 'PDCAP') this.#ports.learn(readCapabilities(reply.fields.records));
+    else if (reply.name === 'PDCAP') this.#learn(readCapabilities(reply.fields.records));
+    else if (reply.name === 'EXT_PDID') this.#ports.extended(reply.fields);
     else this.#ports.reports.accept(reply, this.#clock.monotonicMs(), true);
   }
 }

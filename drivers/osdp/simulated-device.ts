@@ -4,9 +4,11 @@
 import type { Clock } from '../driver.ts';
 import { LED_PERMANENT, LED_TEMPORARY } from './commands.ts';
 import type { CommandFields, CommandName, DecodedCommand, LedRecord } from './commands.ts';
+import { fragmentsOf } from './multipart.ts';
 import { CAP } from './pdcap.ts';
 import { FTSTAT_ACTION, FTSTAT_STATUS, INPUT_STATE, NAK, RAW_FORMAT, reply } from './replies.ts';
 import type { CapRecord, PdId, WireReply } from './replies.ts';
+import type { SimulatedCard } from './simulated-card.ts';
 import { WELL_BEHAVED } from './simulated-quirks.ts';
 import type { Quirks } from './simulated-quirks.ts';
 import { SimulatedTerminals } from './simulated-terminals.ts';
@@ -63,11 +65,20 @@ export class SimulatedDevice {
     failAt: -1,
   };
   /** Answers a vendor's message; null: NAK 09. */
-  manufacturer: (oui: Buffer, data: Buffer) => Buffer | 'ack' | null = () => null;
+  manufacturer: (oui: Buffer, data: Buffer) => Buffer | WireReply | 'ack' | null = () => null;
   /** Answers an APDU to the card on it; null: no card. */
   apdu: ((request: Buffer) => Buffer) | null = null;
-  /** Commands that it answers with NAK 09. */
+  /** Commands that it answers with NAK 09, or as it says here. */
   readonly refuses = new Set<CommandName>();
+  readonly naks = new Map<CommandName, number>();
+  /** Biometric types and formats that it knows; null: all. */
+  biometrics: { types: readonly number[]; formats: readonly number[] } | null = null;
+  /** The card that lies at it; null: it knows no extended packets. */
+  card: SimulatedCard | null = null;
+  /** Its extended identification, whole; null: it has none. */
+  extendedId: Buffer | null = null;
+  /** As it says in PDCAP. */
+  version = 2;
   bufferBytes = 1024;
   protected heardAtMs = -Infinity;
   protected polled = false;
@@ -188,12 +199,14 @@ export class SimulatedDevice {
     if (command === 'malformed') return nak(NAK.badLength);
     this.note(command.name, secured);
     if (this.refuses.has(command.name)) return nak(NAK.record);
+    const refusal = this.naks.get(command.name);
+    if (refusal !== undefined) return nak(refusal);
     switch (command.name) {
       case 'POLL':
         this.polled = true;
         return this.#queue.shift() ?? ACK;
       case 'ID':
-        return command.fields.extended ? nak(NAK.record) : reply('PDID', this.id);
+        return command.fields.extended ? this.#tellExtendedId() : reply('PDID', this.id);
       case 'CAP':
         return reply('PDCAP', { records: this.#capabilities() });
       case 'LSTAT':
@@ -222,9 +235,17 @@ export class SimulatedDevice {
       case 'KEYSET':
         return this.#setKey(command.fields, secured);
       case 'ACURXSIZE':
-      case 'ABORT':
-      case 'KEEPACTIVE':
         return ACK;
+      case 'ABORT':
+        this.#queue.splice(0, this.#queue.length, ...this.#queue.filter(({ name }) => !LONG.includes(name)));
+        return ACK;
+      case 'KEEPACTIVE':
+        if (this.card !== null) this.card.keptMs = command.fields.timeMs;
+        return ACK;
+      case 'PIVDATA':
+      case 'GENAUTH':
+      case 'CRAUTH':
+        return this.#askCard(command);
       case 'FILETRANSFER':
         return this.#takeFile(command.fields);
       case 'MFG':
@@ -270,9 +291,10 @@ export class SimulatedDevice {
       record(CAP.checkCharacters, this.quirks.hidesCrc || this.quirks.understands === 'checksum' ? 0 : 1, 0),
       record(CAP.security, 1, 1),
       record(CAP.receiveBuffer, this.bufferBytes & 0xff, this.bufferBytes >> 8),
-      record(CAP.smartCard, this.apdu === null ? 0 : 1, 0),
+      record(CAP.smartCard, (this.apdu === null ? 0 : 1) | (this.card === null ? 0 : 2), 0),
       record(CAP.biometrics, 1, 0),
-      record(CAP.version, 2, 0),
+      record(CAP.version, this.version, 0),
+      record(CAP.extendedId, this.extendedId === null ? 0 : 1, 0),
     ];
   }
 
@@ -332,7 +354,8 @@ export class SimulatedDevice {
   #manufacturer({ oui, data }: CommandFields['MFG']): WireReply {
     const answer = this.manufacturer(oui, data);
     if (answer === null) return nak(NAK.record);
-    return answer === 'ack' ? ACK : reply('MFGREP', { oui, data: answer });
+    if (answer === 'ack') return ACK;
+    return Buffer.isBuffer(answer) ? reply('MFGREP', { oui, data: answer }) : answer;
   }
 
   #smartCard({ mode, command, data }: CommandFields['XWR']): WireReply {
@@ -356,7 +379,27 @@ export class SimulatedDevice {
     return ACK;
   }
 
+  #askCard(command: DecodedCommand<'PIVDATA' | 'GENAUTH' | 'CRAUTH'>): WireReply {
+    if (this.card === null) return nak(NAK.unknownCommand);
+    const parts = this.card.answer(command);
+    if (parts === null) return nak(NAK.record);
+    for (const part of parts) this.#report(part);
+    return ACK;
+  }
+
+  /** The first part at once, the rest with its polls. */
+  #tellExtendedId(): WireReply {
+    if (this.extendedId === null) return nak(NAK.record);
+    const [first = ACK, ...rest] = fragmentsOf(this.extendedId, EXTENDED_ID_PART_BYTES).map((part) =>
+      reply('EXT_PDID', part),
+    );
+    for (const part of rest) this.#report(part);
+    return first;
+  }
+
   #biometric(command: DecodedCommand<'BIOREAD' | 'BIOMATCH'>): WireReply {
+    if (this.biometrics?.types.includes(command.fields.type) === false) return nak(NAK.bioType);
+    if (this.biometrics?.formats.includes(command.fields.format) === false) return nak(NAK.bioFormat);
     if (command.name === 'BIOREAD') {
       const { reader, type } = command.fields;
       this.#report(reply('BIOREADR', { reader, status: 0, type, quality: 90, template: this.template }));
@@ -375,6 +418,8 @@ export class SimulatedDevice {
   }
 }
 
+const EXTENDED_ID_PART_BYTES = 40;
+const LONG: readonly string[] = ['PIVDATAR', 'GENAUTHR', 'CRAUTHR', 'EXT_PDID'];
 const ACK = reply('ACK', {});
 const nak = (error: number): WireReply => reply('NAK', { error, details: NOTHING });
 

@@ -56,6 +56,16 @@ export type Quirks = {
   statusUnderScs15: boolean;
   /** Refuses LED records whose times are both 0. */
   strictLed: boolean;
+  /** Answers a damaged frame with NAK 1, and goes on with its session. */
+  nakBadCheck: boolean;
+  /** What it says to a clear frame inside a session, which ends then: NAK 6, or NAK 5. */
+  clearInSession: 'nak_6' | 'nak_5';
+  /** In the clear, also inside a session, it answers who it is and what it can do, and takes COMSET. */
+  tellsInClear: boolean;
+  /** To 0x7F it answers only ID, CAP and COMSET. */
+  strictBroadcast: boolean;
+  /** NAK 2 to what is longer than its buffer. */
+  refusesTooLong: boolean;
 };
 
 export const WELL_BEHAVED: Quirks = {
@@ -85,4 +95,22 @@ export const WELL_BEHAVED: Quirks = {
   badMacAnswer: 'nak',
   statusUnderScs15: false,
   strictLed: true,
+  nakBadCheck: false,
+  clearInSession: 'nak_6',
+  tellsInClear: false,
+  strictBroadcast: false,
+  refusesTooLong: false,
+};
+
+/** As the descriptions of the public test programme ask of a reader. */
+export const STRICT: Partial<Quirks> = {
+  strictChallenge: false,
+  keepsSessionAfterKeyset: true,
+  dropsSessionOnNoise: false,
+  strictLed: true,
+  nakBadCheck: true,
+  clearInSession: 'nak_5',
+  tellsInClear: true,
+  strictBroadcast: true,
+  refusesTooLong: true,
 };

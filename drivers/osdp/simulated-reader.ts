@@ -3,7 +3,7 @@
 // misbehaves simulated-quirks.ts; simulator.ts puts it on a line.
 
 import type { Clock, Random } from '../driver.ts';
-import { COMMANDS, decodeCommand } from './commands.ts';
+import { commandName, COMMANDS, decodeCommand } from './commands.ts';
 import type { CommandName } from './commands.ts';
 import { BROADCAST_ADDRESS, encodeFrame, SCS } from './frame.ts';
 import type { Frame } from './frame.ts';
@@ -33,6 +33,7 @@ export type Answer = {
 };
 
 const NOTHING = Buffer.alloc(0);
+const ANYBODYS: readonly CommandName[] = ['ID', 'CAP', 'COMSET'];
 const CLEAR_COMMANDS: readonly CommandName[] = ['ID', 'CAP', 'CHLNG', 'SCRYPT'];
 const STATUS_REPLIES: readonly number[] = [
   REPLIES.LSTATR.code,
@@ -90,6 +91,23 @@ export class SimulatedReader extends SimulatedDevice {
     if (this.quirks.dropsSessionOnNoise) this.#session = null;
   }
 
+  /** A frame came damaged, as far as its head can be believed. Moves nothing; null: nothing is said to it. */
+  receiveDamaged(address: number, sequence: number, crc: boolean): Answer | null {
+    if (!this.quirks.nakBadCheck || address !== this.address || this.unplugged) return null;
+    const head = {
+      address,
+      reply: false,
+      sequence,
+      crc,
+      block: null,
+      code: 0,
+      data: NOTHING,
+      mac: null,
+      bytes: NOTHING,
+    };
+    return this.#clear(head, nak(NAK.badCheck));
+  }
+
   // ---- what the controller says to it -------------------------------------------------------------------------------
 
   /** The answer to a frame, or null for none: not for this reader, or the reader is not up. */
@@ -98,6 +116,7 @@ export class SimulatedReader extends SimulatedDevice {
     const broadcast = frame.address === BROADCAST_ADDRESS;
     if (this.unplugged || frame.reply || nowMs < this.#awakeAtMs || (frame.address !== this.address && !broadcast))
       return null;
+    if (broadcast && this.quirks.strictBroadcast && !ANYBODYS.includes(commandName(frame.code) ?? 'POLL')) return null;
     if (this.quirks.understands !== 'both' && (this.quirks.understands === 'crc') !== frame.crc) return null;
     this.#wakeUp(nowMs);
     if (this.busy > 0) {
@@ -110,7 +129,8 @@ export class SimulatedReader extends SimulatedDevice {
     else if (!this.#mayCome(frame.sequence)) return this.#outOfSequence(frame);
     this.#wasBusy = false;
     this.#sequence = frame.sequence;
-    const answer = this.#answer(frame);
+    const tooLong = this.quirks.refusesTooLong && frame.bytes.length > this.bufferBytes;
+    const answer = tooLong ? this.#clear(frame, nak(NAK.badLength)) : this.#answer(frame);
     if (answer === null) return null;
     this.#last = { command: Buffer.from(frame.bytes), reply: answer.again ?? answer };
     return this.#unlessMute(frame, answer);
@@ -155,12 +175,14 @@ export class SimulatedReader extends SimulatedDevice {
     const type = frame.block?.type ?? null;
     if (type === SCS._11 || type === SCS._13) return this.#shakeHands(frame);
     if (type !== null) return this.#answerSecured(frame);
-    if (this.#session !== null) {
-      this.#session = null;
-      return this.#clear(frame, nak(NAK.encryptionRequired));
-    }
     const command = decodeCommand(frame.code, frame.data);
-    const allowed = typeof command !== 'string' && CLEAR_COMMANDS.includes(command.name);
+    const isTold = this.quirks.tellsInClear && typeof command !== 'string' && ANYBODYS.includes(command.name);
+    if (this.#session !== null && !isTold) {
+      this.#session = null;
+      const error = this.quirks.clearInSession === 'nak_5' ? NAK.securityBlock : NAK.encryptionRequired;
+      return this.#clear(frame, nak(error));
+    }
+    const allowed = isTold || (typeof command !== 'string' && CLEAR_COMMANDS.includes(command.name));
     if (this.#enforcing && !allowed) return this.#clear(frame, nak(NAK.encryptionRequired));
     if (this.quirks.idNeedsPoll && !this.polled && frame.code === COMMANDS.ID.code) return null;
     return this.#clear(frame, this.execute(command, false));

@@ -8,7 +8,7 @@ import type { Clock, LineSettings, Log, OpenPort, Random } from '../driver.ts';
 import { assert } from '../../src/domain/errors.ts';
 import { SteadyLine } from '../kit/steady-line.ts';
 import { wireTimeMs } from '../../src/domain/line.ts';
-import { MARK } from './frame.ts';
+import { MARK, SOM } from './frame.ts';
 import type { Frame } from './frame.ts';
 import { FrameParser } from './parser.ts';
 import type { Answer, SimulatedReader } from './simulated-reader.ts';
@@ -28,6 +28,8 @@ export type LineFaults = {
   /** This many answers are lost, or damaged, or come `lateMs` late. */
   lose: number;
   damage: number;
+  /** This many commands arrive damaged. */
+  damageCommands: number;
   late: number;
   lateMs: number;
   /** Put in front of every answer. */
@@ -62,6 +64,7 @@ export class SimulatedLine {
   readonly faults: LineFaults = {
     lose: 0,
     damage: 0,
+    damageCommands: 0,
     late: 0,
     lateMs: 0,
     noise: Buffer.alloc(0),
@@ -179,7 +182,7 @@ export class SimulatedLine {
 
   #data(arrived: Buffer): void {
     if (this.faults.pulled) return;
-    const bytes = Buffer.concat([this.kept, arrived]);
+    const bytes = this.#damagedOnTheWay(Buffer.concat([this.kept, arrived]));
     this.kept = this.faults.stalled ? bytes : Buffer.alloc(0);
     if (this.faults.stalled) return;
     if (this.faults.echo) this.#write(Buffer.from(bytes));
@@ -189,13 +192,33 @@ export class SimulatedLine {
     this.#lastByteMs = nowMs;
     const badBefore = this.#parser.badFrames;
     const frames = this.#parser.push(bytes);
-    if (this.#parser.badFrames > badBefore) this.#noise([]);
+    if (this.#parser.badFrames > badBefore) {
+      this.#noise([]);
+      this.#damagedCommand(bytes, nowMs);
+    }
     for (const frame of frames) this.#command(frame, nowMs);
   }
 
   #noise(frames: Frame[]): void {
     for (const reader of this.readers) reader.noise();
     for (const frame of frames) this.#command(frame, this.#clock.monotonicMs());
+  }
+
+  #damagedOnTheWay(bytes: Buffer): Buffer {
+    if (this.faults.damageCommands === 0 || this.faults.stalled) return bytes;
+    this.faults.damageCommands--;
+    bytes.writeUInt8((bytes.at(-1) ?? 0) ^ 0x55, bytes.length - 1);
+    return bytes;
+  }
+
+  #damagedCommand(bytes: Buffer, nowMs: number): void {
+    const at = bytes.indexOf(SOM);
+    const control = bytes[at + 4];
+    if (at < 0 || control === undefined) return;
+    for (const reader of this.readers) {
+      const answer = reader.receiveDamaged((bytes[at + 1] ?? 0) & 0x7f, control & 3, (control & 4) !== 0);
+      if (answer !== null) this.#answer(answer, nowMs);
+    }
   }
 
   /** Readers act on a command once its last byte has come. */

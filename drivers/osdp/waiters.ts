@@ -16,11 +16,15 @@ export class Waiters {
     this.#clock = clock;
   }
 
-  /** `pick` takes a report or leaves it with null. Rejects with `timed_out`. */
+  /**
+   * `pick` takes a report or leaves it with null. Rejects with `timed_out`; or at once when `over` is aborted, for what
+   * was asked and refused must not take the next one's report.
+   */
   async wait<Name extends ReplyName, T>(
     name: Name,
     timeoutMs: number,
     pick: (fields: ReplyFields[Name]) => T | null,
+    over: AbortSignal | null = null,
   ): Promise<T> {
     return await new Promise<T>((resolve, reject) => {
       const waiter: Waiter = {
@@ -41,7 +45,13 @@ export class Waiters {
       const end = (): void => {
         timer.cancel();
         this.#waiters.delete(waiter);
+        over?.removeEventListener('abort', giveUp);
       };
+      const giveUp = (): void => {
+        end();
+        reject(new OperatingError('interrupted', `${this.#reader}: nobody waits for ${name} any more`));
+      };
+      over?.addEventListener('abort', giveUp);
       this.#waiters.add(waiter);
     });
   }

@@ -168,6 +168,60 @@ const VERBS: Readonly<Record<string, Verb>> = {
     examples: ['lintel osdp manufacturer front-reader --oui 112233 --data 01'],
     run: manufacturer,
   },
+  'piv-data': {
+    usage: 'lintel osdp piv-data READER --object HEX',
+    about: 'Reads an object of the PIV card that lies at a reader, and shows it in hexadecimal digits.',
+    words: [1, 1],
+    options: [{ name: 'object', value: 'HEX', description: 'Its name, e.g. 5FC102 for the CHUID', required: true }],
+    examples: ['lintel osdp piv-data front-reader --object 5FC102'],
+    run: (call) => card(call, 'piv-data', { object: hexOf(call.given, 'object') }),
+  },
+  authenticate: {
+    usage: 'lintel osdp authenticate READER --algorithm N --key N --data HEX [--general]',
+    about:
+      'Has the card that lies at a reader sign a challenge, and shows what it answers. With --general the data are a template of your own for GENERAL AUTHENTICATE.',
+    words: [1, 1],
+    options: [
+      {
+        name: 'algorithm',
+        value: 'N',
+        description: 'As NIST SP 800-78 numbers it, e.g. 7 for RSA 2048',
+        required: true,
+      },
+      {
+        name: 'key',
+        value: 'N',
+        description: 'Which key of the card, e.g. 158 for card authentication',
+        required: true,
+      },
+      { name: 'data', value: 'HEX', description: 'The challenge, or the template', required: true },
+      { name: 'general', value: null, description: 'GENERAL AUTHENTICATE instead of a challenge' },
+    ],
+    examples: ['lintel osdp authenticate front-reader --algorithm 7 --key 158 --data 00112233445566778899AABBCCDDEEFF'],
+    run: (call) =>
+      card(call, 'authenticate', {
+        how: call.given.has('general') ? 'general' : 'challenge',
+        algorithm: call.given.whole('algorithm', 0, 255),
+        key: call.given.whole('key', 0, 255),
+        data: hexOf(call.given, 'data'),
+      }),
+  },
+  'keep-active': {
+    usage: 'lintel osdp keep-active READER --ms N',
+    about: 'Keeps the card that lies at a reader in its field for so long; 0 lets it go.',
+    words: [1, 1],
+    options: [{ name: 'ms', value: 'N', description: 'Milliseconds, at most 65535', required: true }],
+    examples: ['lintel osdp keep-active front-reader --ms 5000'],
+    run: (call) => card(call, 'keep-active', { ms: call.given.whole('ms', 0, 0xffff) }),
+  },
+  abort: {
+    usage: 'lintel osdp abort READER',
+    about: 'Has a reader give up what takes long: a file, a finger, a long message.',
+    words: [1, 1],
+    options: [],
+    examples: ['lintel osdp abort front-reader'],
+    run: (call) => card(call, 'abort', {}),
+  },
 };
 
 export const osdpProgram: Program = {
@@ -405,6 +459,17 @@ async function manufacturer({ channel, given, terminal, words }: Call): Promise<
   const fields = { action: 'manufacturer', reader: words[0], oui, data };
   const answer = await channel.request('osdp', fields, timeoutOf(given, QUICK_MS));
   return say(given, terminal, answer, answer['answer'] === 'ack' ? 'acknowledged' : cell(answer['data']));
+}
+
+async function card({ channel, given, terminal, words }: Call, action: string, fields: Fields): Promise<number> {
+  const answer = await channel.request('osdp', { action, reader: words[0], ...fields }, timeoutOf(given, PERSON_MS));
+  return say(given, terminal, answer, typeof answer['data'] === 'string' ? cell(answer['data']) : 'done');
+}
+
+function hexOf(given: Given, name: string): string {
+  const text = given.text(name) ?? '';
+  if (/^([0-9A-Fa-f]{2})+$/.test(text)) return text;
+  throw new UsageError(`--${name}: hexadecimal digits, two a byte, e.g. 5FC102`);
 }
 
 // ---- words ----------------------------------------------------------------------------------------------------------

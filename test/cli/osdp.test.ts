@@ -1,3 +1,4 @@
+import { SimulatedCard } from '../../drivers/osdp/simulated-card.ts';
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -122,6 +123,34 @@ describe('lintel osdp forget', () => {
     site.reader('front-reader').installMode = true;
     expect(await ask('install', 'front-reader')).toMatchObject({ code: 0 });
     expect(serving.agent.store?.readerKeys.load('front-reader').active).toEqual(site.reader('front-reader').key);
+  });
+});
+
+describe('a card that lies at a reader', () => {
+  it('is held, read and has it sign', async () => {
+    const { site, ask } = await asked();
+    const reader = site.reader('front-reader');
+    const there = new SimulatedCard();
+    there.objects.set('5FC102', Buffer.from('3019D4E7', 'hex'));
+    there.sign = (algorithm, key, data) => Buffer.concat([Buffer.from([algorithm, key]), data]);
+    reader.card = there;
+    const told = reader.count('RSTAT');
+    reader.powerCycle();
+    await until(() => reader.count('RSTAT') > told, 'it to be met anew');
+    expect(await ask('keep-active', 'front-reader', '--ms', '4000')).toMatchObject({ code: 0 });
+    expect(there.keptMs).toBe(4_000);
+    expect(await ask('piv-data', 'front-reader', '--object', '5FC102')).toMatchObject({
+      code: 0,
+      stdout: '3019d4e7\n',
+    });
+    const signed = ['--algorithm', '7', '--key', '158', '--data', 'AABB'];
+    expect(await ask('authenticate', 'front-reader', ...signed)).toMatchObject({
+      code: 0,
+      stdout: '079eaabb\n',
+      stderr: '',
+    });
+    expect(await ask('abort', 'front-reader')).toMatchObject({ code: 0 });
+    expect((await ask('piv-data', 'front-reader', '--object', 'xyz')).stderr).toContain('--object: hexadecimal digits');
   });
 });
 
