@@ -1,6 +1,7 @@
 // The ladder, as data: every rule that stands between a card or code and an open door, in the order in which they are
 // asked. A gate whose passing changes the next decision says so.
 
+import type { PathKind } from '../domain/path.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import { intersect, judgeWindow, type TimeWitness, type Window, type WindowVerdict } from '../domain/window.ts';
 import type { CredentialWithUser } from '../store/credentials.ts';
@@ -103,6 +104,8 @@ export const FOUND_GATES: readonly Gate<Found>[] = [
   },
 ];
 
+const OPENED_BY: Readonly<Record<PathKind, string>> = { own_list: 'this entrance is on its list' };
+
 /** Of each of them. */
 export const CREDENTIAL_GATES: readonly Gate<Candidate>[] = [
   {
@@ -120,7 +123,7 @@ export const CREDENTIAL_GATES: readonly Gate<Candidate>[] = [
     step: 'entrance',
     denies: ({ paths }) => (paths.length > 0 ? null : 'entrance_not_allowed'),
     says: ({ credential, paths }) => {
-      if (paths.length > 0) return 'this entrance is on its list';
+      if (paths.length > 0) return [...new Set(paths.map(({ kind }) => OPENED_BY[kind]))].join('; ');
       return credential.has_own_entrances === 1
         ? 'this entrance is not on its list'
         : 'it has no list, and no group or grant opens this entrance';

@@ -117,7 +117,10 @@ export class Judging {
         ? this.#judgeCard(question, scene, shown, steps)
         : this.#judgeCode(store, question, scene, shown, steps);
     // What was shut before anybody was looked up is the reason, whatever became of the rest of an explanation.
-    return detail === null ? judged : { ...judged, detail, effects: [] };
+    if (detail !== null) return { ...judged, detail, effects: [] };
+    return judged.detail === null
+      ? { ...judged, effects: [...effectsOf(DOOR_GATES, scene), ...judged.effects] }
+      : judged;
   }
 
   #judgeCard(question: Question, scene: Scene, shown: Shown, steps: Step[] | null): Judgement {
@@ -250,13 +253,7 @@ function judgeCandidate(candidate: Candidate, scene: Scene, steps: Step[] | null
     const { detail } = walk(PATH_GATES, way, steps === null ? null : along);
     if (detail === null) {
       steps?.push(...along);
-      return (
-        own.detail ?? [
-          ...effectsOf(DOOR_GATES, scene),
-          ...effectsOf(CREDENTIAL_GATES, candidate),
-          ...effectsOf(PATH_GATES, way),
-        ]
-      );
+      return own.detail ?? [...effectsOf(CREDENTIAL_GATES, candidate), ...effectsOf(PATH_GATES, way)];
     }
     if (best === null || isNearer(detail, best.detail)) best = { detail, steps: along };
   }

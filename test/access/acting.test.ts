@@ -69,3 +69,40 @@ it('of several who came equally far a denial names the one that was made first',
   await here.clock().advance(2_000);
   expect(here.events('lock.access_denied')).toMatchObject([{ acs_credential_id: CARD_ID }]);
 });
+
+it('events say by what method and how a card was read: its format and its bits, of a UID as of a Wiegand number', async () => {
+  const here = await withBoth('card_or_code', {});
+  here.card(READER, 'uid:04A1B2C3');
+  here.card(READER, 'uid:04A1B2C3D4E5F6');
+  here.card(READER, CARD);
+  here.type(READER, '999999');
+  here.type(READER, PIN);
+  here.access().stop();
+  await here.clock().advance(2_000);
+  const asCard = { access_method: 'card', method: 'card' };
+  expect(here.events('lock.access_denied')).toMatchObject([
+    { ...asCard, card_format: 'uid', card_width_bits: 32, acs_credential_id: null, acs_user_id: null },
+    { ...asCard, card_format: 'uid', card_width_bits: 56 },
+    { access_method: 'code', method: 'keycode', reader: READER, decided_by: 'gateway' },
+  ]);
+  expect(here.events('lock.unlocked')).toMatchObject([
+    { ...asCard, card_format: 'H10301', card_width_bits: 26, acs_credential_id: CARD_ID, acs_user_id: USER },
+    { access_method: 'code', method: 'keycode', acs_credential_id: CODE_ID, acs_user_id: USER },
+  ]);
+  for (const { card_format: format } of here.events('lock.unlocked').slice(1)) expect(format).toBeUndefined();
+});
+
+it('a lock of a card names the card, one of a reader names none, and both say until when', async () => {
+  const here = await withBoth('card_and_code', {});
+  for (let i = 0; i < 5; i++) {
+    here.card(READER, CARD);
+    here.type(READER, `00000${i}`);
+  }
+  const until = new Date(here.clock().nowMs() + 60_000).toISOString();
+  const told = here.events('acs_entrance.locked_out');
+  expect(told).toMatchObject([
+    { locked: 'reader', why: 'attempts', until, reader: READER },
+    { locked: 'card', why: 'attempts', until, reader: READER, acs_credential_id: CARD_ID },
+  ]);
+  expect(told[0]?.['acs_credential_id']).toBeUndefined();
+});
