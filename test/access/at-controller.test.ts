@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Explanation } from '../../src/access/explain.ts';
 import type { SiteEntrance } from '../../src/domain/site.ts';
-import type { TargetState } from '../../src/store/targets.ts';
+import type { TargetState } from '../../src/store/target-row.ts';
 import { entranceId, keypads, type Keypads } from '../support/keypads.ts';
 import { USER } from '../support/room.ts';
 
