@@ -248,7 +248,7 @@ test('what lies in a controller that left the facility file is said, and taken u
   expect(other.held().size).toBe(0);
 });
 
-test('a table of a thousand with three foreign slots is filled around them', async () => {
+test('a table of a thousand with three foreign slots is filled around them', { timeout: 180_000 }, async () => {
   const house = new House({ slots: { count: 1000, slotsPerWrite: 15, duplicatePins: 'accept' } });
   for (const slot of [0, 500, 999]) house.device.table.set(slot, foreignRecord(String(slot)));
   house.sync.start();
