@@ -28,4 +28,10 @@ export const HARMLESS: readonly Harmless[] = [
     change: '|| → &&',
     why: 'what is not there does not stand behind what is',
   },
+  {
+    file: 'src/store/stored-json.ts',
+    line: 'if (text === null) return null;',
+    change: 'text === null → false',
+    why: 'the JSON of nothing is nothing',
+  },
 ];
