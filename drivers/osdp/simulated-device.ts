@@ -79,6 +79,8 @@ export class SimulatedDevice {
   extendedId: Buffer | null = null;
   /** As it says in PDCAP. */
   version = 2;
+  /** Said in PDCAP besides what it really has, or in place of it. */
+  capabilities: readonly CapRecord[] = [];
   bufferBytes = 1024;
   protected heardAtMs = -Infinity;
   protected polled = false;
@@ -281,7 +283,7 @@ export class SimulatedDevice {
       compliance,
       number,
     });
-    return [
+    const own = [
       record(CAP.contactStatus, 1, inputs.length),
       record(CAP.output, 4, outputs.length),
       record(CAP.cardFormat, 1, 0),
@@ -296,6 +298,8 @@ export class SimulatedDevice {
       record(CAP.version, this.version, 0),
       record(CAP.extendedId, this.extendedId === null ? 0 : 1, 0),
     ];
+    const said = this.capabilities.map((one) => one.function);
+    return [...own.filter((one) => !said.includes(one.function)), ...this.capabilities];
   }
 
   #setLeds(records: readonly LedRecord[]): WireReply {

@@ -8,6 +8,8 @@ import { CHANNEL_OPTIONS, readInput, readSecretInput, timeoutOf } from './channe
 import { optionRows, type HelpPage, type Program } from './help.ts';
 import { openLocalChannel, type LocalChannel } from './local-channel.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
+import { sendPieces, type Asking } from './osdp-upload.ts';
+import { tellVerified } from './osdp-verified.ts';
 import { progressBar } from './progress.ts';
 import { FROM_INPUT, readSecretLine } from './secret-line.ts';
 import { cell, isFields, keyValues, type Fields } from './show.ts';
@@ -15,7 +17,6 @@ import { untilSignal } from './signals.ts';
 import { DONE, FAILED, painter, type Terminal, UsageError } from './terminal.ts';
 import { memberOf } from '../domain/named.ts';
 
-type Asking = Pick<LocalChannel, 'request' | 'close'>;
 type Call = { channel: Asking; given: Given; terminal: Terminal; words: readonly string[] };
 type Verb = {
   usage: string;
@@ -33,8 +34,6 @@ const WHERE: readonly Option[] = CHANNEL_OPTIONS.filter(({ name }) =>
 const QUICK_MS = 10_000;
 const HANDSHAKE_MS = 40_000;
 const PERSON_MS = 45_000;
-/** In base64 well below the longest line that the control socket takes. */
-const PIECE_BYTES = 256 * 1024;
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
 const VERBS: Readonly<Record<string, Verb>> = {
@@ -167,6 +166,18 @@ const VERBS: Readonly<Record<string, Verb>> = {
     ],
     examples: ['lintel osdp manufacturer front-reader --oui 112233 --data 01'],
     run: manufacturer,
+  },
+  verified: {
+    usage: 'lintel osdp verified [PROFILE]',
+    about:
+      'What the public test programme for OSDP asks of a control panel, and what of it Lintel does. Asks no agent.',
+    words: [0, 1],
+    options: [],
+    examples: ['lintel osdp verified', 'lintel osdp verified secure-channel'],
+    run: ({ given, terminal, words }) => {
+      tellVerified(words[0], given.has('json'), terminal);
+      return Promise.resolve(DONE);
+    },
   },
   'piv-data': {
     usage: 'lintel osdp piv-data READER --object HEX',
@@ -417,18 +428,6 @@ async function transfer({ channel, given, terminal, words }: Call): Promise<numb
     .request('osdp', fields, unhurried(given), { signal: ownSignal(), onItem })
     .finally(() => bar.end());
   return say(given, terminal, answer, `${reader} has taken ${file} (${content.length} bytes)`);
-}
-
-async function sendPieces(channel: Asking, content: Buffer, timeoutMs: number): Promise<string> {
-  let upload: string | null = null;
-  for (let offset = 0; offset < content.length; offset += PIECE_BYTES) {
-    const data = content.subarray(offset, offset + PIECE_BYTES).toString('base64');
-    const fields: Fields = { action: 'upload', offset, data, ...(upload === null ? {} : { upload }) };
-    const answer: Fields = await channel.request('osdp', fields, timeoutMs);
-    upload = String(answer['upload']);
-  }
-  if (upload === null) throw new OperatingError('internal', 'nothing was sent');
-  return upload;
 }
 
 async function template({ channel, given, terminal, words }: Call): Promise<number> {

@@ -59,7 +59,7 @@ const DEVICES: Readonly<Record<string, Device>> = {
   },
   'osdp-reader': {
     about: 'An OSDP reader with keypad, two inputs and two outputs',
-    options: ['port', 'unit', 'baud', 'install-mode', 'key-file'],
+    options: ['port', 'unit', 'baud', 'install-mode', 'key-file', 'strict'],
     play: async (options, stage) => await (await import('./simulators/osdp-reader.ts')).playOsdpReader(options, stage),
   },
   soyal: {
@@ -88,6 +88,11 @@ const OPTIONS: readonly Option[] = [
   { name: 'baud', value: 'N', description: 'On a serial device: bits per second' },
   { name: 'parity', value: 'none|even|odd', description: 'On a serial device: parity' },
   { name: 'install-mode', value: null, description: 'Takes a Secure Channel key from the next controller' },
+  {
+    name: 'strict',
+    value: null,
+    description: 'Behaves as the public test programme for OSDP asks of a reader, where common readers are laxer',
+  },
   { name: 'key-file', value: 'FILE', description: 'The Secure Channel key that it has: 32 hexadecimal digits' },
   { name: 'socket', value: 'PATH', description: 'Where `lintel swipe --present --simulator PATH` finds it' },
 ];
@@ -185,6 +190,7 @@ function playOptions(given: Given, device: Device): PlayOptions {
     profile: given.text('profile') ?? device.profile ?? null,
     rtu: given.has('rtu'),
     installMode: given.has('install-mode'),
+    isStrict: given.has('strict'),
     key: keyFile === null ? null : readSecretInput(keyFile, '--key-file').toString('latin1').trim(),
   };
 }

@@ -154,6 +154,17 @@ describe('a card that lies at a reader', () => {
   });
 });
 
+describe('lintel osdp verified', () => {
+  it('prints the card without an agent: counts, and a profile case by case', async () => {
+    const counts = await say('osdp', 'verified');
+    expect(counts).toMatchObject({ code: 0, stdout: expect.stringContaining('secure channel') });
+    const card = await say('osdp', 'verified', 'secure-channel');
+    expect(card.stdout).toContain('070-17-02  required  yes');
+    expect(card.stdout).not.toMatch(/required {2}(partly|not offered)/);
+    expect((await say('osdp', 'verified', 'secure-chanel')).stderr).toContain('did you mean secure-channel?');
+  });
+});
+
 describe('a key that is changed', () => {
   it('is told of also when whoever asked for it is gone', async () => {
     const { site, serving } = await asked();

@@ -2,6 +2,7 @@
 // a key or put into install mode.
 
 import { parseKey } from '../../../drivers/osdp/keys.ts';
+import { STRICT } from '../../../drivers/osdp/simulated-quirks.ts';
 import { SIMULATED_ID } from '../../../drivers/osdp/simulated-device.ts';
 import { SimulatedReader } from '../../../drivers/osdp/simulated-reader.ts';
 import { SimulatedLine } from '../../../drivers/osdp/simulator.ts';
@@ -31,12 +32,13 @@ const HIGHEST_ADDRESS = 126;
 
 export async function playOsdpReader(options: PlayOptions, stage: Stage): Promise<Played> {
   const { clock, random, openPort } = stage;
-  const { units, installMode } = options;
+  const { units, installMode, isStrict } = options;
+  const quirks = isStrict ? STRICT : {};
   checkUnits(units, 0, HIGHEST_ADDRESS, 'an OSDP reader');
   const key = options.key === null ? {} : { key: parseKey(options.key) };
   const readers = units.map((address) => {
     const id = { ...SIMULATED_ID, serial: SIMULATED_ID.serial + address - 1 };
-    return new SimulatedReader(clock, random, { address, installMode, id, ...key });
+    return new SimulatedReader(clock, random, { address, installMode, id, quirks, ...key });
   });
   const port = listenPort(options.port);
   const line = new SimulatedLine(

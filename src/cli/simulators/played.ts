@@ -54,6 +54,8 @@ export type PlayOptions = {
   profile: string | null;
   rtu: boolean;
   installMode: boolean;
+  /** An OSDP reader to the letter. */
+  isStrict: boolean;
   /** As it was written; null: none. */
   key: string | null;
 };
