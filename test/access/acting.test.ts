@@ -106,3 +106,16 @@ it('a lock of a card names the card, one of a reader names none, and both say un
   ]);
   expect(told[0]?.['acs_credential_id']).toBeUndefined();
 });
+
+it('a code explained for another time knows nothing of how the keypad stands now', async () => {
+  const here = await withBoth('card_or_code', {});
+  for (let i = 0; i < 5; i++) here.type(READER, `00000${i}`);
+  const [entrance] = here.site().entrances;
+  if (entrance === undefined) throw new Error('there is a door');
+  const outcome = (isNow: boolean): string => {
+    const how = { time: here.time(), isNow, reader: READER, asker: { source: 'local', sender: null } } as const;
+    const { reason, steps } = here.access().explain(entrance, { code: PIN }, how);
+    return `${reason ?? 'granted'}, ${steps.filter(({ step }) => step === 'keypad').length} of the keypad`;
+  };
+  expect([outcome(true), outcome(false)]).toEqual(['locked_out, 1 of the keypad', 'granted, 0 of the keypad']);
+});
