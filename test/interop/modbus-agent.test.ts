@@ -2,9 +2,12 @@
 // opens the door, an input is told, and what the controller forgot is put back. What each holds is read from its own
 // memory.
 
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { freePort, openPtyPair, until } from '../support/ports.ts';
 import { LOBBY, STORE_ROOM } from '../support/room.ts';
+import { temporaryFolder } from '../support/store.ts';
 import { startMosquitto5 } from './servers/brokers.ts';
 import { startJsmodbus, startLibmodbus, startPymodbus, type ModbusServer } from './servers/modbus.ts';
 import { CODE, enrolCode, raiseSite, type InteropSite } from './site.ts';
@@ -111,5 +114,55 @@ describe.each(SERVERS)('the agent and %s over %s', { timeout: 120_000 }, (_, kin
     expect(again.said(), 'nobody waits at the door any more').not.toContain('coil');
     expect(await site.command('entrances/unlock', { acs_entrance_id: LOBBY })).toMatchObject({ ok: true });
     expect(again.said()).toContain('coil 1 on');
+  });
+});
+
+/** The reference map, with so long a time for the strike of the lobby to follow. */
+function patientProfile(settles: string): string {
+  const shipped = join(import.meta.dirname, '../../drivers/modbus/profiles/plc-door-2.yaml');
+  const path = join(temporaryFolder(), 'patient.yaml');
+  const usual = '{kind: coil, at: 1,';
+  const text = readFileSync(shipped, 'utf8');
+  expect(text).toContain(usual);
+  writeFileSync(path, text.replace(usual, `${usual} settles: ${settles},`));
+  return path;
+}
+
+const PYMODBUS = (['tcp', 'rtu'] as const).map((kind) => ({ kind }));
+
+describe.each(PYMODBUS)('the agent and pymodbus over $kind', { timeout: 120_000 }, ({ kind }) => {
+  it('agree on a strike that follows some scans after it was acknowledged', async () => {
+    const place = await placeFor(kind);
+    const server = await startPymodbus(kind, place.where, ['late']);
+    // Time enough for a busy machine as well.
+    const lobby = { profile: patientProfile('10s'), pulse: '15s' };
+    const site = await raiseSite(await startMosquitto5(), place.bus, lobby);
+    const answered = site.command('entrances/unlock', { acs_entrance_id: LOBBY });
+    await until(() => server.said().includes('coil 1 on'), 'the strike to follow', SOON_MS);
+    expect(server.said().indexOf('coil 1 looked at')).toBeLessThan(server.said().indexOf('coil 1 on'));
+    // Whoever stood there goes through at once.
+    server.set('di', 2, 1);
+    expect(await answered).toMatchObject({
+      ok: true,
+      result: { action_attempt: { status: 'success', result: { was_confirmed_by_device: true } } },
+    });
+    await until(() => site.events('acs_entrance.opened').length === 1, 'the door to open', SOON_MS);
+    server.set('di', 2, 0);
+    await until(() => site.events('acs_entrance.closed').length === 1, 'the door to close', SOON_MS);
+    const told = site.events().map(({ event_type }) => event_type);
+    expect(told.filter((type) => /forced|failed|stuck|externally/.test(type))).toEqual([]);
+  });
+
+  it('open no door for an exit button that was pressed while neither saw the other', async () => {
+    const { site, server, place } = await raise(kind, startPymodbus);
+    await server.kill();
+    await until(() => site.events('device.disconnected').length === 1, 'it to be missed', SOON_MS);
+    const again = await startPymodbus(kind, place.where, ['set di 3 1']);
+    await until(() => site.events('acs_entrance.rex').length === 1, 'the exit button to be told', SOON_MS);
+    expect(site.events('acs_entrance.rex')).toMatchObject([{ acs_entrance_id: LOBBY, out_of_sight: true }]);
+    // What is asked now goes the same way, behind whatever was asked before.
+    expect(await site.command('entrances/unlock', { acs_entrance_id: STORE_ROOM })).toMatchObject({ ok: true });
+    expect(again.said()).toContain('coil 0 on');
+    expect(again.said()).not.toContain('coil 1');
   });
 });

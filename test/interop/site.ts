@@ -31,11 +31,19 @@ export type InteropSite = {
 export const CODE = '00666666-0000-4000-8000-000000000002';
 const SOON_MS = 20_000;
 
+/** What a controller is not like the others in. */
+export type Particular = { profile: string; pulse: string };
+const USUAL: Particular = { profile: 'plc-door-2', pulse: '500ms' };
+
 /**
  * `bus` is how the controller is reached, the rest of a line of `buses`. Its door 1 is decided by its own table, its
  * second strike is the lobby's.
  */
-export async function raiseSite(broker: InteropBroker, bus: string): Promise<InteropSite> {
+export async function raiseSite(
+  broker: InteropBroker,
+  bus: string,
+  { profile, pulse }: Particular = USUAL,
+): Promise<InteropSite> {
   const folder = temporaryFolder();
   const reader = await startUartReader({
     port: 'tcp://127.0.0.1:0',
@@ -60,7 +68,7 @@ buses:
   plant: {driver: modbus, ${bus}}
   desk: {driver: uart, port: "${reader.address ?? ''}", baud: 9600, frame: rdm6300}
 controllers:
-  store-panel: {bus: plant, unit: 1, profile: plc-door-2}
+  store-panel: {bus: plant, unit: 1, profile: ${profile}}
   lobby-reader: {bus: desk, card_formats: [H10301, uid]}
 entrances:
   store-room:
@@ -71,7 +79,7 @@ entrances:
     acs_entrance_id: ${LOBBY}
     readers: [lobby-reader]
     factors: card
-    strike: {controller: store-panel, output: 1, pulse: 500ms}
+    strike: {controller: store-panel, output: 1, pulse: ${pulse}}
     contact: {controller: store-panel, input: 2}
     rex: {controller: store-panel, input: 3}
 policy:

@@ -64,9 +64,16 @@ async function startServer(command: string, args: readonly string[]): Promise<Mo
   };
 }
 
-/** python3-pymodbus of Debian. `where`: a serial device, or a TCP port. */
-export const startPymodbus = (kind: 'rtu' | 'tcp' | 'rtu-over-tcp', where: string | number): Promise<ModbusServer> =>
-  startServer('/usr/bin/python3', [fileOf('pymodbus_server.py'), kind, String(where)]);
+/**
+ * python3-pymodbus of Debian. `where`: a serial device, or a TCP port. `before`: what happened at it before it serves,
+ * as `set di 3 1`; `late`: its strikes follow a scan or more after they were acknowledged.
+ */
+export const startPymodbus = (
+  kind: 'rtu' | 'tcp' | 'rtu-over-tcp',
+  where: string | number,
+  before: readonly string[] = [],
+): Promise<ModbusServer> =>
+  startServer('/usr/bin/python3', [fileOf('pymodbus_server.py'), kind, String(where), ...before]);
 
 /** A C program on Debian's libmodbus, compiled here and now. */
 export async function startLibmodbus(kind: 'rtu' | 'tcp', where: string | number): Promise<ModbusServer> {

@@ -1,7 +1,8 @@
-"""A Modbus server on pymodbus: rtu DEVICE | tcp PORT | rtu-over-tcp PORT. Plain memory, and the strikes of the reference map, as a PLC has them.
+"""A Modbus server on pymodbus: rtu DEVICE | tcp PORT | rtu-over-tcp PORT, and what was before. Plain memory, and the strikes of the reference map, as a PLC has them.
 
 Says "ready" once it serves, and "coil N on" or "off" whenever a strike moves. Lines on standard input are what happens at the device: "set di 2 1" changes an input,
-"get hr 1000 10" asks for memory and is answered "hr 1000: 1 2 3 …".
+"get hr 1000 10" asks for memory and is answered "hr 1000: 1 2 3 …". Further arguments are such lines, of what happened before it serves; "late" among them: a strike
+follows two scans after its coil was first looked at, of which is said "coil N looked at".
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from pymodbus.transaction import ModbusRtuFramer, ModbusSocketFramer
 SCAN_S = 0.02
 SCANS_PER_TENTH = 5
 STRIKES = {0: 16, 1: 17}
+LATE_SCANS = 2
 
 
 def say(text):
@@ -32,13 +34,29 @@ class Written(ModbusSequentialDataBlock):
         self.written()
 
 
+class Read(ModbusSequentialDataBlock):
+    """Memory that tells when it was read, and where."""
+
+    def __init__(self, values, read):
+        super().__init__(0, values)
+        self.read = read
+
+    def getValues(self, address, count=1):
+        values = super().getValues(address, count)
+        self.read(range(address, address + count))
+        return values
+
+
 class Plc:
     def __init__(self):
+        self.is_late = False
+        # Strikes that are to follow: None until somebody looks, then the scans that are left.
+        self.due = {}
         self.scans = {}
         holding = [0] * 65536
         holding[0:3] = [0x4C4E, 0x0201, 1]
         self.areas = {
-            "co": ModbusSequentialDataBlock(0, [0] * 256),
+            "co": Read([0] * 256, self.looked_at),
             "di": ModbusSequentialDataBlock(0, [0] * 256),
             "hr": Written(holding, self.start_strikes),
             "ir": ModbusSequentialDataBlock(0, [0] * 1000),
@@ -49,6 +67,9 @@ class Plc:
         return ModbusServerContext(slaves={0: unit, 1: unit, 255: unit}, single=False)
 
     def heard(self, line):
+        if line.strip() == "late":
+            self.is_late = True
+            return
         verb, area, at, value = line.split()
         block = self.areas[area]
         if verb == "set":
@@ -59,12 +80,31 @@ class Plc:
     def start_strikes(self):
         """A register that is not 0 holds its coil, from the moment in which it is written."""
         for coil, register in STRIKES.items():
-            if coil not in self.scans and self.areas["hr"].values[register] > 0:
-                self.scans[coil] = 0
-                self.drive(coil, True)
+            if coil in self.scans or coil in self.due or self.areas["hr"].values[register] == 0:
+                continue
+            if self.is_late:
+                self.due[coil] = None
+            else:
+                self.start(coil)
+
+    def start(self, coil):
+        self.scans[coil] = 0
+        self.drive(coil, True)
+
+    def looked_at(self, coils):
+        for coil in coils:
+            if coil in self.due and self.due[coil] is None:
+                self.due[coil] = LATE_SCANS
+                say(f"coil {coil} looked at")
 
     def scan(self):
         """What holds a coil counts down in tenths of a second."""
+        for coil, left in list(self.due.items()):
+            if left == 0:
+                del self.due[coil]
+                self.start(coil)
+            elif left is not None:
+                self.due[coil] = left - 1
         for coil in list(self.scans):
             left = self.areas["hr"].values[STRIKES[coil]]
             self.scans[coil] += 1
@@ -79,8 +119,10 @@ class Plc:
         say(f"coil {coil} {'on' if on else 'off'}")
 
 
-async def main(kind, where):
+async def main(kind, where, before):
     plc = Plc()
+    for line in before:
+        plc.heard(line)
     if kind == "rtu":
         server = ModbusSerialServer(plc.context(), framer=ModbusRtuFramer, port=where, baudrate=115200, timeout=0.005)
         await server.start()
@@ -107,4 +149,4 @@ async def main(kind, where):
     await asyncio.gather(serving, scan(), listen())
 
 
-asyncio.run(main(sys.argv[1], sys.argv[2]))
+asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3:]))
