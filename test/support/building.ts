@@ -26,6 +26,9 @@ import { LOBBY, silentLog, STORE_ROOM, SYSTEM } from './room.ts';
 import { sender, type Sender } from './sender.ts';
 import { temporaryFolder } from './store.ts';
 
+/** Ends the wait for a program that does not come up: a busy machine needs its time. */
+const STARTED_MS = 120_000;
+
 export type Building = {
   folder: string;
   file: string;
@@ -184,7 +187,7 @@ async function spawnAgent(file: string, folder: string): Promise<Spawned> {
     socket.once('error', () => setTimeout(knock, 50));
   };
   knock();
-  await until(() => isServing || child.exitCode !== null, 'lintel run serves', 20_000);
+  await until(() => isServing || child.exitCode !== null, 'lintel run serves', STARTED_MS);
   if (child.exitCode !== null) throw new Error(`lintel run ended with ${child.exitCode}: ${output}`);
   const kill = async (): Promise<void> => {
     await end('SIGKILL');
@@ -197,6 +200,6 @@ export async function allOnline(agent: Agent): Promise<void> {
   await until(
     () => agent.controllers().every((controller) => controller.status.online) && agent.time().trusted,
     'every device is online',
-    15_000,
+    STARTED_MS,
   );
 }
