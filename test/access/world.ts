@@ -1,0 +1,172 @@
+// A lobby with a reader, a strike, a contact and an exit button that only note what they are told, for tests of what the
+// door does. Its database is real.
+
+import { expect } from 'vitest';
+import { Access, type How } from '../../src/access/access.ts';
+import { Recorder } from '../../src/access/recorder.ts';
+import type { Factors, Policy } from '../../src/domain/facility.ts';
+import type { Device, Feedback, OutputOutcome, Presentation } from '../../src/domain/ports.ts';
+import type { SiteEntrance } from '../../src/domain/site.ts';
+import { encodeWiegand } from '../../src/domain/card-formats.ts';
+import type { TimeWitness } from '../../src/domain/window.ts';
+import type { Store } from '../../src/store/store.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { buildRoom, buildSite, Caller, ENTRANCES, LOBBY, POLICY, silentLog, SYSTEM, USER } from '../support/room.ts';
+import { openStore, temporaryFolder } from '../support/store.ts';
+import { newCounters } from '../../drivers/kit/counters.ts';
+
+export const CARD = 'H10301:123:45678';
+export const ID = '66666666-6666-6666-6666-666666666666';
+
+const NO_COUNTERS = newCounters();
+
+export type World = {
+  access: Access;
+  clock: ManualClock;
+  store: Store;
+  caller: Caller;
+  pulses: { output: number; ms: number }[];
+  shown: Feedback[];
+  /** What the strike answers from now on. */
+  strike: { outcome: OutputOutcome; isBusBusy: boolean; send: (() => void) | undefined; onPulse: () => void };
+  time: { witness: Partial<TimeWitness> };
+  offline: { forMs: number | null };
+  present: (presentation: Presentation) => void;
+  card: (canonical?: string) => void;
+  digits: (digits: string) => void;
+  /** Events so far: type, and the finer reason of a denial. */
+  events: () => string[];
+};
+
+export type Given = { factors?: Factors; policy?: Partial<Policy>; withoutStore?: boolean };
+
+export function world(given: Given = {}): World {
+  const clock = new ManualClock();
+  const store = openStore(temporaryFolder(), clock);
+  const policy = { ...POLICY, ...given.policy };
+  const lobby = { ...ENTRANCES.lobby, factors: given.factors ?? 'card_or_code' };
+  const site = buildSite(store, [lobby]);
+  const pulses: World['pulses'] = [];
+  const shown: Feedback[] = [];
+  const strike: World['strike'] = {
+    outcome: { outcome: 'done', confirmed: true },
+    isBusBusy: false,
+    send: undefined,
+    onPulse: () => undefined,
+  };
+  const time: World['time'] = { witness: {} };
+  const offline: World['offline'] = { forMs: null };
+  const devices: Record<string, Partial<Device>> = {
+    'lobby-reader': {
+      status: () => ({ online: true, sinceMs: 0, identity: null, problem: null, counters: NO_COUNTERS }),
+      readers: { feedback: (_reader, signal) => void shown.push(signal) },
+    },
+    'relay-board': {
+      status: () => ({ online: true, sinceMs: 0, identity: null, problem: null, counters: NO_COUNTERS }),
+      outputs: {
+        pulse: (output, ms, _notAfter, onSent) => {
+          pulses.push({ output, ms });
+          strike.onPulse();
+          if (strike.isBusBusy) strike.send = onSent;
+          else onSent?.();
+          return strike.isBusBusy ? new Promise(() => undefined) : Promise.resolve(strike.outcome);
+        },
+        set: () => Promise.resolve({ outcome: 'done', confirmed: true }),
+      },
+    },
+  };
+  const access = new Access({
+    site,
+    store: given.withoutStore === true ? null : store,
+    recorder: new Recorder(given.withoutStore === true ? null : store, clock, silentLog),
+    policy,
+    clock,
+    log: silentLog,
+    device: (name) => devices[name] as Device | undefined,
+    cardFormatsOf: () => ['H10301', 'uid'],
+    time: () => ({ trusted: true, nowMs: clock.nowMs(), floorMs: null, isGraceLeft: true, ...time.witness }),
+    acsSystemId: SYSTEM,
+    timeZone: 'Europe/Oslo',
+    offlineForMs: () => offline.forMs,
+    onChange: () => undefined,
+    problem: () => undefined,
+    wake: () => undefined,
+  });
+  const present = (presentation: Presentation): void =>
+    access.presented({
+      type: 'presented',
+      device: 'lobby-reader',
+      reader: 0,
+      presentation,
+      atMonotonicMs: clock.monotonicMs(),
+    });
+  return {
+    access,
+    clock,
+    store,
+    caller: new Caller(buildRoom(store, clock, policy)),
+    pulses,
+    shown,
+    strike,
+    time,
+    offline,
+    present,
+    card: (canonical = CARD) => {
+      const bits = encodeWiegand(canonical);
+      if (bits === null) throw new Error('the tests show Wiegand cards');
+      present({ kind: 'card', reading: { kind: 'wiegand', ...bits } });
+    },
+    digits: (digits) => present({ kind: 'digits', digits }),
+    events: () =>
+      store.events.after(0, 1000).map((event) => {
+        const body = JSON.parse(event.body) as { reason?: { detail?: string } };
+        return body.reason?.detail === undefined ? event.event_type : `${event.event_type} ${body.reason.detail}`;
+      }),
+  };
+}
+
+export async function withCard(given: Given = {}, params: Record<string, unknown> = {}): Promise<World> {
+  const here = world(given);
+  await here.caller.call('users/create', { acs_user_id: USER, full_name: 'Jane' });
+  const reply = await here.caller.call('credentials/create', {
+    acs_credential_id: ID, acs_user_id: USER, access_method: 'card', card_number: CARD, allowed_acs_entrance_ids: [LOBBY], ...params,
+  }); // prettier-ignore
+  expect(reply.error).toBeUndefined();
+  return here;
+}
+export const code = (here: World, pin: string, more: Record<string, unknown> = {}): Promise<unknown> =>
+  here.caller.call('credentials/create', {
+    acs_user_id: USER,
+    access_method: 'code',
+    code: pin,
+    allowed_acs_entrance_ids: [LOBBY],
+    ...more,
+  });
+export const asked = (time: TimeWitness): How => ({
+  time,
+  isNow: false,
+  reader: 'lobby-reader',
+  asker: { source: 'local', sender: null },
+});
+export const last = (here: World): string => here.events().at(-1) ?? '';
+
+/** The lobby as the facility file has it. */
+export function lobby(store: Store | null = null): SiteEntrance {
+  const [entrance] = buildSite(store, [ENTRANCES.lobby]).entrances;
+  if (entrance === undefined) throw new Error('the lobby is there');
+  return entrance;
+}
+
+const input = (here: World, at: number, active: boolean): void =>
+  here.access.input({
+    type: 'input',
+    device: 'relay-board',
+    input: at,
+    active,
+    atMonotonicMs: here.clock.monotonicMs(),
+    changedAfterMonotonicMs: here.clock.monotonicMs(),
+  });
+/** The contact of the door opens (active) or closes. */
+export const contact = (here: World, active: boolean): void => input(here, 0, active);
+/** The exit button is pressed. */
+export const exit = (here: World): void => input(here, 1, true);
