@@ -50,6 +50,15 @@ function listener() {
   };
 }
 
+/** Returns once what was written to the first device waits in the kernel to be read from the second. */
+const WRITE_AND_SEE_IT_WAIT = `
+import fcntl, os, struct, sys, termios, time
+to, at, text = sys.argv[1:]
+with open(to, 'wb', buffering=0) as device: device.write(text.encode())
+device = os.open(at, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
+while struct.unpack('i', fcntl.ioctl(device, termios.FIONREAD, bytes(4)))[0] < len(text): time.sleep(0.001)
+`;
+
 async function refusal(opening: Promise<Port>): Promise<OperatingError> {
   const outcome = await opening.then(
     async (port) => {
@@ -190,7 +199,9 @@ describe('a serial device', () => {
     await until(() => heard.bytes.length >= 10, 'the late reply');
     expect(heard.bytes.toString()).toBe('late reply');
     // Arrives while this turn of the loop blocks: it waits in the kernel, undelivered.
-    execFileSync('sh', ['-c', `printf stale > ${pair.b}`]);
+    execFileSync('/usr/bin/python3', ['-c', WRITE_AND_SEE_IT_WAIT, pair.b, pair.a, 'stale'], {
+      timeout: 10_000,
+    });
     await port.discardInput();
     await far.write('fresh');
     await until(() => heard.bytes.length >= 15, 'what comes later');

@@ -1,8 +1,9 @@
 // Real readers differ. Each quirk that was seen in the field, and that a card still arrives and the reader still holds.
 import { describe, expect, it } from 'vitest';
+import { COLORS } from '../../../drivers/osdp/commands.ts';
 import { SCS } from '../../../drivers/osdp/frame.ts';
 import type { Quirks } from '../../../drivers/osdp/simulated-quirks.ts';
-import { until } from '../../support/ports.ts';
+import { raiseVirtualBus } from './virtual-bus.ts';
 import { inWorld } from './world.ts';
 import { hex } from './vectors.ts';
 
@@ -31,20 +32,22 @@ const quirky: readonly [string, Partial<Quirks>, Record<string, unknown>?][] = [
 describe('a reader that', () => {
   for (const [name, quirks, controller] of quirky) {
     it(name, async () => {
-      await inWorld(
-        { readers: { lobby: { quirks } }, controllers: { lobby: { inputs: 2, outputs: 1, ...controller } }, speed: 4 },
-        async (world) => {
-          await world.online('lobby');
-          await until(() => world.count('input') === 2, 'its inputs');
-          world.sim('lobby').presentCard(26, CARD);
-          await world.event('presented');
-          expect(await world.pulse('lobby', 0, 1_000)).toMatchObject({ outcome: 'done' });
-          await until(() => world.sim('lobby').led().color === 1, 'its LED');
-          expect(world.count('offline')).toBe(0);
-          // One handshake; the vain challenge that came before it was asked who it is apart.
-          expect(world.sim('lobby').count('CHLNG')).toBe('challengeNeedsId' in quirks ? 2 : 1);
-        },
-      );
+      const given = { inputs: 2, outputs: 1, ...controller };
+      const bus = await raiseVirtualBus({ baud: 38_400, readers: 1, reader: { quirks }, controller: given });
+      const [sim] = bus.sims;
+      const outputs = bus.driver.devices.get('reader-0')?.outputs;
+      if (sim === undefined || outputs == null) throw new Error('the bus has a reader with outputs');
+      await bus.passUntil(() => bus.count('input') === 2, 5_000, 'its inputs');
+      sim.presentCard(26, CARD);
+      await bus.passUntil(() => bus.count('presented') === 1, 5_000, 'its card');
+      const pulse = outputs.pulse(0, 1_000, bus.time.nowMs + 2_000);
+      expect(await bus.passDuring(pulse, 5_000)).toMatchObject({ outcome: 'done' });
+      await bus.passUntil(() => sim.led().color === COLORS.red, 5_000, 'its LED');
+      // Long enough to be missed.
+      await bus.time.passUntil(bus.time.nowMs + 10_000);
+      expect(bus.count('offline')).toBe(0);
+      // One handshake; the vain challenge that came before it was asked who it is apart.
+      expect(sim.count('CHLNG')).toBe('challengeNeedsId' in quirks ? 2 : 1);
     });
   }
 
