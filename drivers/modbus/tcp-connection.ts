@@ -122,7 +122,11 @@ export class TcpConnection {
       },
     });
     let reason = `no connection to ${this.#address.host}:${this.#address.port} within ${CONNECT_MS} ms: check its power, cable and address`;
-    const deadline = this.#clock.after(CONNECT_MS, () => socket.destroy());
+    // What has come meanwhile is heard first: after a standstill of ours the connection may be there all the same.
+    const giveUp = (): void => {
+      if (socket.connecting) socket.destroy();
+    };
+    const deadline = this.#clock.after(CONNECT_MS, () => this.#clock.immediate(giveUp));
     const over = (why: string): void => {
       deadline.cancel();
       if (this.#isOver) return;

@@ -1,5 +1,5 @@
 // A device that ended the connection between two answers gets another for the next question, and that one may be long
-// in coming: by then the question may be too late.
+// in coming: by then the question may be too late. One that came while we stood still is taken.
 
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
@@ -9,7 +9,7 @@ import type { Request } from '../../../drivers/modbus/codec.ts';
 import { TcpLine } from '../../../drivers/modbus/tcp.ts';
 import { newCounters } from '../../../drivers/kit/counters.ts';
 import { systemRandom } from '../../../src/ops/random.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock, turn } from '../../support/manual-clock.ts';
 import { until } from '../../support/ports.ts';
 import { silentLog } from '../../support/room.ts';
 import { later } from './site.ts';
@@ -92,3 +92,18 @@ test.each([
     expect(told).toEqual(['up']);
   },
 );
+
+test('a connection that was made while we stood still for longer than it is waited for is used', async () => {
+  const { port } = await openServer();
+  const clock = new ManualClock();
+  const line = new TcpLine({ host: '127.0.0.1', port }, 1, { clock, random: systemRandom, log: silentLog });
+  later(() => line.stop());
+  const told: string[] = [];
+  await turn();
+  line.start({ up: () => void told.push('up'), down: (reason) => void told.push(reason) });
+  // It is asked for at the end of this turn, and nobody hears that it is there before the loop turns.
+  await new Promise<void>((resolve) => process.nextTick(resolve));
+  await clock.advance(60_000);
+  await until(() => told.length > 0, 'the line');
+  expect(told).toEqual(['up']);
+});
