@@ -5,8 +5,14 @@ import {
   decodeReply,
   describeException,
   encodeRequest,
+  EXCEPTIONS,
   exceptionKind,
+  FUNCTION_CODES,
+  isReadOnly,
+  packBits,
   replyLength,
+  toRegisters,
+  unpackBits,
   type Request,
 } from '../../../drivers/modbus/codec.ts';
 import { crc16, findReply, frame, lineTimes, requestFrame, transactionMs } from '../../../drivers/modbus/rtu.ts';
@@ -69,9 +75,60 @@ describe('requests and replies', () => {
     else expect(decoded.reply).toEqual({ kind: 'registers', registers: expected });
   });
 
+  it('know no function but these', () => {
+    expect(examples.map(([, { fc }]) => fc)).toEqual([...FUNCTION_CODES]);
+  });
+
   it('reads bits from the lowest upwards and only as many as were asked', () => {
     const decoded = decodeReply({ fc: 1, address: 0, count: 3 }, bytes('01 01 FD'));
     expect(decoded).toEqual({ outcome: 'reply', reply: { kind: 'bits', bits: [true, false, true] } });
+  });
+
+  it('packs bits from the lowest upwards, eight to a byte, and takes them apart again', () => {
+    const bits = [true, false, false, false, false, false, false, true, false, true];
+    expect(hex(packBits(bits))).toBe('8102');
+    expect(unpackBits(bytes('81 02'), 10)).toEqual(bits);
+    expect(hex(packBits([]))).toBe('');
+    const all = fc.array(fc.boolean(), { maxLength: 40 });
+    fc.assert(
+      fc.property(all, (some) => {
+        expect(unpackBits(packBits(some), some.length)).toEqual(some);
+      }),
+    );
+  });
+
+  it('takes two bytes for a register, high byte first, and nothing for half of one', () => {
+    expect(toRegisters(bytes('0102 FFFE'))).toEqual([0x0102, 0xfffe]);
+    expect(toRegisters(bytes('0102 FF'))).toEqual([0x0102]);
+    expect(toRegisters(bytes(''))).toEqual([]);
+  });
+
+  it.each(examples)('%s is a read if nothing changes by it', (what, request) => {
+    expect(isReadOnly(request)).toBe(what.startsWith('read'));
+  });
+
+  it.each<[string, Request, string]>([
+    ['2000 coils to read', { fc: 1, address: 0, count: 2000 }, '01 0000 07D0'],
+    ['125 registers to read', { fc: 4, address: 0, count: 125 }, '04 0000 007D'],
+    ['one bit at the last address', { fc: 2, address: 65_535, count: 1 }, '02 FFFF 0001'],
+    ['two registers up to the last address', { fc: 3, address: 65_534, count: 2 }, '03 FFFE 0002'],
+    ['the highest value of a register', { fc: 6, address: 65_535, value: 65_535 }, '06 FFFF FFFF'],
+    ['the lowest', { fc: 6, address: 0, value: 0 }, '06 0000 0000'],
+    ['masks of all bits', { fc: 22, address: 65_535, andMask: 65_535, orMask: 65_535 }, '16 FFFF FFFF FFFF'],
+  ])('sends %s', (_, request, pdu) => {
+    expect(hex(encodeRequest(request))).toBe(hex(bytes(pdu)));
+  });
+
+  it.each<[string, Request, number]>([
+    ['123 registers to write', { fc: 16, address: 0, registers: Array.from({ length: 123 }, () => 0xffff) }, 252],
+    ['1968 coils to write', { fc: 15, address: 0, bits: Array.from({ length: 1968 }, () => true) }, 252],
+    [
+      '121 registers to write and 125 to read',
+      { fc: 23, address: 0, count: 125, writeAddress: 0, registers: Array.from({ length: 121 }, () => 0) },
+      252,
+    ],
+  ])('sends %s', (_, request, length) => {
+    expect(encodeRequest(request)).toHaveLength(length);
   });
 
   it('sends whatever value a device means in function 5', () => {
@@ -83,8 +140,16 @@ describe('requests and replies', () => {
     ['another function', '04 02 0001'],
     ['another length', '03 04 0001 0002'],
     ['a byte count that lies', '03 03 0001'],
+    ['nothing', ''],
+    ['an exception without its code', '83'],
+    ['an exception with more than its code', '83 02 00'],
+    ['the exception of another function', '84 02'],
   ])('does not take %s for its reply', (_, pdu) => {
     expect(decodeReply({ fc: 3, address: 0, count: 1 }, bytes(pdu)).outcome).toBe('mismatch');
+  });
+
+  it('does not take bits whose byte count lies', () => {
+    expect(decodeReply({ fc: 1, address: 0, count: 8 }, bytes('01 02 FF')).outcome).toBe('mismatch');
   });
 
   it('does not take the acknowledgement of another write for its own', () => {
@@ -104,6 +169,9 @@ describe('requests and replies', () => {
     ]);
     expect(exceptionKind(200)).toBe('final');
     expect(describeException(2)).toBe('Modbus exception 2: the device has no such address');
+    expect(Object.keys(EXCEPTIONS).map(Number)).toEqual([1, 2, 3, 4, 5, 6, 8, 10, 11, 15]);
+    expect(describeException(4)).toBe('Modbus exception 4: the device failed while doing it');
+    expect(describeException(200)).toBe('Modbus exception 200: a code outside the standard');
   });
 
   it.each<[string, Request]>([
@@ -117,6 +185,16 @@ describe('requests and replies', () => {
     ['2001 bits to read', { fc: 2, address: 0, count: 2001 }],
     ['nothing to read', { fc: 4, address: 0, count: 0 }],
     ['registers past the last address', { fc: 3, address: 65_535, count: 2 }],
+    ['half a register to read', { fc: 3, address: 0, count: 1.5 }],
+    ['a negative address', { fc: 3, address: -1, count: 2 }],
+    ['an address of more than 16 bits', { fc: 5, address: 65_536, value: 0 }],
+    ['a value of more than 16 bits', { fc: 6, address: 0, value: 65_536 }],
+    ['a negative value', { fc: 6, address: 0, value: -1 }],
+    ['half a value', { fc: 6, address: 0, value: 0.5 }],
+    ['a register of more than 16 bits among others', { fc: 16, address: 0, registers: [1, 65_536] }],
+    ['a mask at no address', { fc: 22, address: 65_536, andMask: 0, orMask: 0 }],
+    ['a mask of more than 16 bits', { fc: 22, address: 0, andMask: 65_536, orMask: 0 }],
+    ['a mask of bits to set of more than 16', { fc: 22, address: 0, andMask: 0, orMask: 65_536 }],
   ])('never sends %s', (_, request) => {
     expect(() => encodeRequest(request)).toThrow('assertion failed');
   });

@@ -3,8 +3,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { cardUid, type CardTraits } from '../../../drivers/soyal/cards.ts';
-import { decodeClock, decodeDoorStatus, firmwareName, readReply, REQUESTS } from '../../../drivers/soyal/codec.ts';
-import type { ReplyForm, Request } from '../../../drivers/soyal/codec.ts';
+import {
+  COMMAND,
+  decodeClock,
+  decodeDoorStatus,
+  EEPROM,
+  firmwareName,
+  readReply,
+  REQUESTS,
+} from '../../../drivers/soyal/codec.ts';
+import type { DoorStatus, ReplyForm, Request } from '../../../drivers/soyal/codec.ts';
 import { controllerEvent, decodeEvent, eventCursor } from '../../../drivers/soyal/events.ts';
 import { encodeFrame, FrameParser, type Frame } from '../../../drivers/soyal/frame.ts';
 import { encodeLocalTime, instantOf, instantShown, localTimeAt } from '../../../drivers/soyal/local-time.ts';
@@ -76,6 +84,76 @@ describe('requests', () => {
     expect(hex(REQUESTS.deleteUser(0xfb51c652).payload)).toBe('8afb51c652');
   });
 
+  test('the door relay is asked for, held, released and pulsed by one command each', () => {
+    const { doorStatus, doorOn, doorOff, doorPulse } = REQUESTS;
+    expect([doorStatus(), doorOn(), doorOff(), doorPulse()].map(({ payload }) => hex(payload))).toEqual([
+      '2100',
+      '2182',
+      '2183',
+      '2184',
+    ]);
+    for (const request of [doorStatus(), doorOn(), doorOff(), doorPulse()])
+      expect(request.form).toEqual({ kind: 'echo', lengths: [4] });
+  });
+
+  test('the clock is set by the seven bytes that it is read as', () => {
+    const time = { year: 2005, month: 12, day: 9, hour: 13, minute: 22, second: 10 };
+    expect(hex(REQUESTS.writeClock(time).payload)).toBe('230a160d06090c05');
+    expect(REQUESTS.readClock().form).toEqual({ kind: 'echo', lengths: [12] });
+  });
+
+  test('each names its answer, and of how many bytes on the wire that is at most', () => {
+    const { readEeprom, writeEeprom, oldestEvent, getStatus, readUsers, release } = REQUESTS;
+    const told = [readEeprom(0, 8), writeEeprom(0, [1]), oldestEvent(), getStatus(), readUsers(0, 3), release()];
+    expect(told.map(({ form, replyBytes }) => [form.kind, replyBytes])).toEqual([
+      ['echo', 15],
+      ['ack', 13],
+      ['event', 31],
+      ['status', 13],
+      ['echo', 37],
+      ['ack', 13],
+    ]);
+    expect(readUsers(0, 3).form).toEqual({ kind: 'echo', lengths: [24, 30] });
+  });
+
+  test('parameters stand in the EEPROM where the manual has them', () => {
+    expect(EEPROM).toEqual({ operationMode: 0x0b, doorRelayTime: 0x12, openZones: 0x26 });
+    const codes: Partial<Record<keyof typeof COMMAND, number>> = {
+      controlRelay: 0x21,
+      writeClock: 0x23,
+      insertUser: 0x89,
+      deleteUser: 0x8a,
+    };
+    expect(COMMAND).toMatchObject(codes);
+  });
+
+  test('as much goes into one as fits, and no more', () => {
+    const zone = { link: 0, onHolidays: false, level: 0, days: Array(7).fill(WORKDAY) };
+    const day = { month: 1, day: 1 };
+    expect(REQUESTS.readEeprom(0xffff, 1).payload).toHaveLength(4);
+    expect(REQUESTS.writeEeprom(0, Array<number>(8).fill(0)).payload).toHaveLength(12);
+    expect(REQUESTS.setTimeZones(1, Array(8).fill(zone)).payload).toHaveLength(3 + 8 * 30);
+    expect(REQUESTS.setHolidays(0, [day]).payload).toHaveLength(3 + 2);
+    expect(REQUESTS.setHolidays(0, Array(100).fill(day)).payload).toHaveLength(3 + 200);
+    expect(REQUESTS.readUsers(0, 24).payload).toHaveLength(4);
+    const tooMuch: (() => Request)[] = [
+      () => REQUESTS.readEeprom(0, 0),
+      () => REQUESTS.readEeprom(0, 9),
+      () => REQUESTS.readEeprom(-1, 1),
+      () => REQUESTS.readEeprom(0x10000, 1),
+      () => REQUESTS.readEeprom(0.5, 1),
+      () => REQUESTS.writeEeprom(0, []),
+      () => REQUESTS.writeEeprom(0, Array<number>(9).fill(0)),
+      () => REQUESTS.setTimeZones(1, []),
+      () => REQUESTS.setTimeZones(1, Array(9).fill(zone)),
+      () => REQUESTS.setHolidays(0, []),
+      () => REQUESTS.setHolidays(0, Array(101).fill(day)),
+      () => REQUESTS.readUsers(0, 0),
+      () => REQUESTS.readUsers(0, 25),
+    ];
+    for (const request of tooMuch) expect(request).toThrow('assertion failed');
+  });
+
   test('a status poll can not carry the data whose last byte opens the door', () => {
     expect(REQUESTS.getStatus.length).toBe(0);
     expect(REQUESTS.getStatus().payload).toHaveLength(1);
@@ -121,6 +199,55 @@ describe('replies', () => {
     expect(readReply(echo(8), 1, printed)).toEqual({ kind: 'echo', data: bytesOf('1122334455667788') });
     const other = { destination: 0, payload: bytesOf('03 01 1122334455667788') };
     expect(readReply(echo(8), 1, other)).toEqual({ kind: 'echo', data: bytesOf('1122334455667788') });
+  });
+
+  test('an acknowledgement or a refusal has two to eight bytes', () => {
+    const said = (code: number, length: number): ReturnType<typeof readReply> => {
+      const payload = Buffer.from([code, 1, ...Array<number>(length - 2).fill(0)]);
+      return readReply({ kind: 'ack' }, 1, { destination: 0, payload });
+    };
+    expect([2, 3, 8, 9].map((length) => said(0x04, length)?.kind ?? null)).toEqual(['ack', 'ack', 'ack', null]);
+    expect([2, 3, 8, 9].map((length) => said(0x05, length)?.kind ?? null)).toEqual(['nack', 'nack', 'nack', null]);
+    expect(said(0x06, 2)).toBeNull();
+    // One that ends before its node is of nobody.
+    const short = { destination: 0, payload: Buffer.of(0x04) };
+    expect(readReply({ kind: 'ack' }, 1, short)).toBeNull();
+  });
+
+  test('what answers one question is no answer to another', () => {
+    const answers = { ack: '04 01', echo: '03 01 11223344', other: '02 01 11223344', status: '09 01 11223344' };
+    const taken = (form: ReplyForm): string[] =>
+      Object.entries(answers)
+        .filter(([, text]) => readReply(form, 1, { destination: 0, payload: bytesOf(text) }) !== null)
+        .map(([name]) => name);
+    expect(taken({ kind: 'ack' })).toEqual(['ack']);
+    expect(taken(echo(4))).toEqual(['echo', 'other']);
+    expect(taken(echo(3, 5))).toEqual([]);
+    expect(taken({ kind: 'status' })).toEqual(['status']);
+    expect(taken({ kind: 'event' })).toEqual(['ack']);
+    expect(taken({ kind: 'none' })).toEqual([]);
+  });
+
+  test.each<[string, keyof DoorStatus]>([
+    ['00 80 00 00', 'keypadLocked'],
+    ['00 40 00 00', 'relayOn'],
+    ['00 20 00 00', 'alarmRelayOn'],
+    ['00 10 00 00', 'armed'],
+    ['00 08 00 00', 'alarming'],
+    ['00 04 00 00', 'latched'],
+    ['00 02 00 00', 'exitPressed'],
+    ['00 01 00 00', 'doorOpen'],
+    ['00 00 80 00', 'forcedOpen'],
+    ['00 00 20 00', 'editing'],
+    ['00 00 00 04', 'autoOpenZone'],
+  ])('of the status %s the one thing said is %s', (text, what) => {
+    const { firmware, ...flags } = decodeDoorStatus(bytesOf(text));
+    expect(firmware).toBe(0);
+    expect(Object.entries(flags).flatMap(([name, isSo]) => (isSo ? [name] : []))).toEqual([what]);
+  });
+
+  test('a status of another length is none', () => {
+    expect(() => decodeDoorStatus(bytesOf('62 40 00'))).toThrow('assertion failed');
   });
 
   test('the status that a reader was seen to send is read bit by bit', () => {
