@@ -80,6 +80,26 @@ describe('the parser', () => {
     expect(parser.badFrames).toBe(1);
   });
 
+  it('counts what was a frame but for its check characters, and no noise', () => {
+    const parser = new FrameParser();
+    expect(parser.push(hex('53FFFFFFFFFFFFFFFF'))).toEqual([]);
+    expect([parser.badFrames, parser.pending]).toEqual([0, false]);
+    const broken = Buffer.from(CARD);
+    broken[9] = 0x01;
+    expect(parser.push(broken)).toEqual([]);
+    expect([parser.badFrames, parser.pending]).toEqual([1, false]);
+  });
+
+  it('forgets the beginning of a frame when it is told to', () => {
+    const parser = new FrameParser();
+    parser.push(CARD.subarray(0, 8));
+    expect(parser.pending).toBe(true);
+    parser.clear();
+    expect(parser.pending).toBe(false);
+    expect(parser.push(CARD.subarray(8))).toEqual([]);
+    expect(texts(parser.push(CARD))).toEqual([hexOf(CARD)]);
+  });
+
   it('does not take a frame out of the data of another that is still arriving', () => {
     const parser = new FrameParser();
     const outer = encodeFrame({ address: 1, reply: true, sequence: 1, crc: true, block: null, code: 0x90, data: CARD });
