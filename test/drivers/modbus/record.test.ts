@@ -1,56 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
-import { RecordCodec } from '../../../drivers/modbus/record.ts';
-import { parseProfile, loadProfile } from '../../../drivers/modbus/profile.ts';
-import type { Profile } from '../../../drivers/modbus/profile-schema.ts';
+import type { RecordCodec } from '../../../drivers/modbus/record.ts';
 import { decodeWiegand, encodeWiegand } from '../../../src/domain/card-formats.ts';
 import type { SlotContent } from '../../../src/domain/ports.ts';
-
-/** A profile with this record; `credentials` holds what else differs. */
-function profileWith(record: object, credentials: object = {}, more: object = {}): Profile {
-  const document = {
-    schema: 'lintel.controller/1',
-    id: 'test',
-    title: 'Test',
-    provenance: { status: 'reference', source: 'this test' },
-    transport: { kinds: ['rtu'] },
-    clock: { at: 0, type: 'registers', order: ['yyyy', 'mm', 'dd', 'hh', 'mi', 'ss'], zone: 'utc' },
-    credentials: {
-      table: { base: 1000, stride: 24, count: 10 },
-      record,
-      delete: { mode: 'fill', fill: 0xffff },
-      capabilities: { pin_without_card: 'pin' in record, card_or_pin: 'pin' in record && 'card' in record },
-      ...credentials,
-    },
-    ...more,
-  };
-  const { problems, profile } = parseProfile(JSON.stringify(document), 'test.yaml');
-  if (profile === null) throw new Error(problems.map((problem) => `${problem.message}: ${problem.remedy}`).join('\n'));
-  return profile;
-}
-
-function codecWith(record: object, credentials: object = {}, zone = 'UTC', more: object = {}): RecordCodec {
-  const profile = profileWith(record, credentials, more);
-  if (profile.credentials === undefined) throw new Error('it has credentials');
-  return new RecordCodec(profile.credentials, profile.doors.length, zone);
-}
-
-const content = (some: Partial<SlotContent>): SlotContent => ({
-  card: null,
-  pin: null,
-  cardAndPin: false,
-  doors: [1],
-  startsAtMs: null,
-  endsAtMs: null,
-  oneTimeUse: false,
-  ...some,
-});
-
-function registersOf(codec: RecordCodec, some: Partial<SlotContent>, slot = 0): number[] {
-  const encoded = codec.encode(slot, content(some));
-  if (!encoded.ok) throw new Error(encoded.message);
-  return encoded.registers;
-}
+import { codecWith, content, registersOf } from './records.ts';
 
 const refusalOf = (codec: RecordCodec, some: Partial<SlotContent>): string | null => {
   const encoded = codec.encode(0, content(some));
@@ -427,78 +380,5 @@ describe('what a slot is for', () => {
       can,
     );
     expect(registersOf(codec, { card: 'H10301:1:2' }, 42).slice(5)).toEqual([42, 7, 0x300]);
-  });
-});
-
-describe('the image of a slot', () => {
-  const record = {
-    flags: { at: 0, bits: { enabled: 0 } },
-    card: { at: 1, type: 'u32', words: 'hi-lo', format: 'w26' },
-    pin: { at: 4, type: 'nibbles', registers: 1, digits: [4, 4] },
-  };
-
-  it('leaves out what the device keeps for itself', () => {
-    const codec = codecWith(record);
-    const registers = registersOf(codec, { card: 'H10301:1:2' });
-    const used = [...registers];
-    used[0] = (used[0] ?? 0) | 0x4000; // a flag that no field names
-    used[3] = 17; // a use counter between the fields
-    expect(codec.image(used)).toEqual(codec.image(registers));
-    used[1] = 9;
-    expect(codec.image(used)).not.toEqual(codec.image(registers));
-  });
-
-  it('leaves out what cannot be read', () => {
-    const codec = codecWith(record, { readback: { mode: 'masked', mask_fields: ['pin'] } });
-    const registers = registersOf(codec, { card: 'H10301:1:2', pin: '1234' });
-    expect(codec.image([...registers.slice(0, 4), 0xaaaa])).toEqual(codec.image(registers));
-  });
-
-  it('is the same for every empty slot, and a record that is only out of force is none', () => {
-    for (const erase of [{ mode: 'fill', fill: 0xffff }, { mode: 'fill', fill: 0 }, { mode: 'flag-clear' }]) {
-      const codec = codecWith(record, { delete: erase });
-      const registers = registersOf(codec, { card: 'H10301:1:2', pin: '1234' });
-      const neverWritten = registers.map(() => 0);
-      expect([codec.isEmpty(registers), codec.isEmpty(codec.erased()), codec.isEmpty(neverWritten)]).toEqual([
-        false,
-        true,
-        true,
-      ]);
-      expect(codec.image(neverWritten)).toEqual(codec.image(codec.erased()));
-      const disabled = codec.disabled(registers);
-      expect([codec.isEmpty(disabled), codec.isInForce(disabled)]).toEqual([false, false]);
-      expect(codec.image(disabled)).not.toEqual(codec.image(codec.erased()));
-      expect(codec.image(disabled)).not.toEqual(codec.image(registers));
-    }
-  });
-
-  it('tells what a write that ended half-way has left from what is another’s', () => {
-    const codec = codecWith(record, { delete: { mode: 'fill', fill: 0xffff } });
-    const registers = registersOf(codec, { card: 'H10301:1:2', pin: '1234' });
-    const disabled = codec.disabled(registers);
-    const isOurs = (found: readonly number[]): boolean => codec.mayBeLeftOf(registers, codec.image(found));
-    expect(isOurs(disabled)).toBe(true);
-    expect(isOurs([...disabled.slice(0, 2), ...codec.erased().slice(2)])).toBe(true);
-    expect(isOurs(codec.disabled(registersOf(codec, { card: 'H10301:1:3', pin: '1234' })))).toBe(false);
-  });
-
-  it('survives any registers that a device may hold', () => {
-    const shipped = loadProfile('plc-door-2', '/').profile?.credentials;
-    if (shipped === undefined) throw new Error('the profile has credentials');
-    for (const codec of [
-      new RecordCodec(shipped, 2, 'UTC'),
-      codecWith(record),
-      codecWith({ pin: { at: 0, type: 'bcd', registers: 2, words: 'hi-lo', digits: [4, 8] }, pin_length: { at: 2 } }),
-    ]) {
-      fc.assert(
-        fc.property(
-          fc.array(fc.integer({ min: 0, max: 0xffff }), { minLength: codec.registers, maxLength: codec.registers }),
-          (registers) => {
-            codec.decode(registers);
-            expect(codec.image(registers).length).toBe(codec.registers * 2);
-          },
-        ),
-      );
-    }
   });
 });
