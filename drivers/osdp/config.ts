@@ -100,6 +100,11 @@ export const controllerSchema = z.strictObject({
     description:
       'How this model differs from the specification. rmac_status_0: it says 0 where others say 1 when it has accepted Secure Channel.',
   }),
+  transparent: z.boolean().default(false).meta({
+    title: 'Transparent mode',
+    description:
+      'true: by turns the reader hands its cards to Lintel, so that a phone or card can prove its own key (`access_method: mobile_key`). Needs Secure Channel, and is best at 38400 baud or more.',
+  }),
   readers: z.int().min(1).max(8).default(1).meta({
     title: 'Readers',
     description: 'Heads behind this address, numbered from 0.',
@@ -156,6 +161,7 @@ export function capabilitiesOf(config: ControllerConfig): Capabilities {
     readers: Array.from({ length: config.readers }, () => ({
       keypad: config.keypad,
       card: true,
+      mobileKey: config.transparent,
       feedback: FEEDBACKS,
       showsLook: true,
     })),

@@ -6,6 +6,7 @@ import type {
   ConfigProblem,
   Device,
   DriverContext,
+  DriverEvent,
   DriverModule,
   PreparedController,
   PrepareResult,
@@ -16,6 +17,8 @@ import { busLine, busSchema, busTimings, capabilitiesOf, controllerSchema, reade
 import type { BusConfig, ControllerConfig } from './config.ts';
 import { OsdpOperations, type OsdpDriver } from './operations.ts';
 import { Operator } from './operator.ts';
+import { PhoneReader } from './phone-reader.ts';
+import { ProofKeys } from './pkoc/proof.ts';
 import { OsdpReader } from './reader.ts';
 
 export const osdpDriver: DriverModule = {
@@ -29,7 +32,7 @@ export const osdpDriver: DriverModule = {
   operations: (ports) => new OsdpOperations(ports),
 };
 
-function prepare(name: string, _busConfig: unknown, controllerConfig: unknown): PrepareResult {
+function prepare(name: string, busConfig: unknown, controllerConfig: unknown): PrepareResult {
   const config = controllerSchema.parse(controllerConfig);
   const problems: ConfigProblem[] = [];
   if (config.secure_channel === 'none') {
@@ -40,6 +43,7 @@ function prepare(name: string, _busConfig: unknown, controllerConfig: unknown): 
       remedy: 'set it to required and install a key with `lintel osdp install`, if the reader knows Secure Channel',
     });
   }
+  problems.push(...transparentProblems(name, busSchema.parse(busConfig), config));
   for (const [index, input] of config.invert_inputs.entries()) {
     if (input < config.inputs) continue;
     problems.push({
@@ -54,6 +58,31 @@ function prepare(name: string, _busConfig: unknown, controllerConfig: unknown): 
     problems,
     controller: failed ? null : { name, config, capabilities: capabilitiesOf(config), prepared: null },
   };
+}
+
+/** Below it, one card's exchanges alone take a third of a second of the line. */
+const TRANSPARENT_BAUD = 38_400;
+
+function transparentProblems(name: string, { baud }: BusConfig, config: ControllerConfig): ConfigProblem[] {
+  if (!config.transparent) return [];
+  if (config.secure_channel === 'none')
+    return [
+      {
+        severity: 'error',
+        path: ['transparent'],
+        message: `what a phone proves at ${name} could be made up by whoever reaches the cable`,
+        remedy: 'set secure_channel: required, or transparent: false',
+      },
+    ];
+  if (baud >= TRANSPARENT_BAUD) return [];
+  return [
+    {
+      severity: 'warning',
+      path: ['transparent'],
+      message: `at ${baud} baud a phone takes longer to prove its key than people hold it there`,
+      remedy: 'raise the baud of the readers and the bus to 38400 or more',
+    },
+  ];
 }
 
 function checkBus(busName: string, busConfig: unknown, controllers: readonly PreparedController[]): ConfigProblem[] {
@@ -108,6 +137,9 @@ class OsdpBusDriver implements OsdpDriver {
   readonly #line: OsdpBus;
   readonly #readers: readonly OsdpReader[];
   readonly #context: DriverContext;
+  readonly #proofs = new ProofKeys();
+  /** Of the readers in transparent mode. */
+  readonly #phones = new Map<string, PhoneReader>();
   #resting: Promise<void> | null = null;
 
   constructor(bus: string, config: BusConfig, controllers: readonly PreparedController[], context: DriverContext) {
@@ -125,9 +157,20 @@ class OsdpBusDriver implements OsdpDriver {
           controller.name,
           readerSettings(controllerSchema.parse(controller.config)),
           controller.capabilities,
-          { ...context, log, keys: context.readerKeys ?? null, tune: (baud) => this.#tune(baud) },
+          {
+            ...context,
+            log,
+            keys: context.readerKeys ?? null,
+            tune: (baud) => this.#tune(baud),
+            emit: (event) => this.#emit(event),
+          },
         ),
     );
+    for (const { name, config: given } of controllers) {
+      const reader = this.#readers.find((one) => one.name === name);
+      if (reader !== undefined && controllerSchema.parse(given).transparent)
+        this.#phones.set(name, new PhoneReader(reader, this.#proofs, context, log));
+    }
     for (const reader of this.#readers) this.#line.add(reader.station);
     this.devices = new Map(this.#readers.map((reader) => [reader.name, reader]));
     this.osdp = new Operator(this.#line, this.#readers, busTimings(config), context);
@@ -136,6 +179,12 @@ class OsdpBusDriver implements OsdpDriver {
   /** A line has one baud for all its readers: it follows a reader only where that is alone. */
   async #tune(baud: number): Promise<void> {
     if (this.#readers.length === 1) await this.#line.tune(baud);
+  }
+
+  /** What readers tell, as far as it is not of phones. */
+  #emit(event: DriverEvent): void {
+    const phones = 'device' in event ? this.#phones.get(event.device) : undefined;
+    if (phones?.passesOver(event) !== true) this.#context.emit(event);
   }
 
   start(): void {
@@ -158,6 +207,7 @@ class OsdpBusDriver implements OsdpDriver {
   }
 
   async stop(timeoutMs: number): Promise<void> {
+    for (const phones of this.#phones.values()) phones.stop();
     await this.rest(timeoutMs);
     for (const reader of this.#readers) reader.stop();
     await this.#line.stop('stopped');

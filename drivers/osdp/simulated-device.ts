@@ -11,6 +11,7 @@ import type { CapRecord, PdId, WireReply } from './replies.ts';
 import type { SimulatedCard } from './simulated-card.ts';
 import { WELL_BEHAVED } from './simulated-quirks.ts';
 import type { Quirks } from './simulated-quirks.ts';
+import { SimulatedField } from './simulated-field.ts';
 import { SimulatedTerminals } from './simulated-terminals.ts';
 
 export type SimulatedReaderOptions = {
@@ -66,8 +67,8 @@ export class SimulatedDevice {
   };
   /** Answers a vendor's message; null: NAK 09. */
   manufacturer: (oui: Buffer, data: Buffer) => Buffer | WireReply | 'ack' | null = () => null;
-  /** Answers an APDU to the card on it; null: no card. */
-  apdu: ((request: Buffer) => Buffer) | null = null;
+  /** What lies on it in transparent mode. */
+  readonly field = new SimulatedField((report) => this.#report(report));
   /** Commands that it answers with NAK 09, or as it says here. */
   readonly refuses = new Set<CommandName>();
   readonly naks = new Map<CommandName, number>();
@@ -90,7 +91,6 @@ export class SimulatedDevice {
   readonly #queue: WireReply[] = [];
   readonly #leds = new Map<string, { record: LedRecord; temporaryEndsMs: number; temporary: LedRecord }>();
   #finishing = 0;
-  #smartCardMode = 0;
   #fileParts: Buffer[] = [];
 
   constructor(clock: Clock, options: SimulatedReaderOptions) {
@@ -123,7 +123,7 @@ export class SimulatedDevice {
   /** `bits` left-justified. A card shown while nobody listens is lost, as in a real reader. */
   presentCard(widthBits: number, bits: Buffer, format: number = RAW_FORMAT.wiegand): void {
     const sent = this.quirks.rightJustified ? shiftedRight(bits, (8 - (widthBits % 8)) % 8) : bits;
-    this.#report(reply('RAW', { reader: 0, format, widthBits, bits: sent }));
+    this.field.show(() => this.#report(reply('RAW', { reader: 0, format, widthBits, bits: sent })));
   }
 
   presentText(text: string): void {
@@ -253,7 +253,7 @@ export class SimulatedDevice {
       case 'MFG':
         return this.#manufacturer(command.fields);
       case 'XWR':
-        return this.#smartCard(command.fields);
+        return this.field.take(command.fields, this.quirks.badCheckForXwr ? NAK.badCheck : NAK.unknownCommand);
       case 'BIOREAD':
       case 'BIOMATCH':
         return this.#biometric(command);
@@ -293,7 +293,7 @@ export class SimulatedDevice {
       record(CAP.checkCharacters, this.quirks.hidesCrc || this.quirks.understands === 'checksum' ? 0 : 1, 0),
       record(CAP.security, 1, 1),
       record(CAP.receiveBuffer, this.bufferBytes & 0xff, this.bufferBytes >> 8),
-      record(CAP.smartCard, (this.apdu === null ? 0 : 1) | (this.card === null ? 0 : 2), 0),
+      record(CAP.smartCard, (this.field.isKnown ? 1 : 0) | (this.card === null ? 0 : 2), 0),
       record(CAP.biometrics, 1, 0),
       record(CAP.version, this.version, 0),
       record(CAP.extendedId, this.extendedId === null ? 0 : 1, 0),
@@ -360,27 +360,6 @@ export class SimulatedDevice {
     if (answer === null) return nak(NAK.record);
     if (answer === 'ack') return ACK;
     return Buffer.isBuffer(answer) ? reply('MFGREP', { oui, data: answer }) : answer;
-  }
-
-  #smartCard({ mode, command, data }: CommandFields['XWR']): WireReply {
-    if (this.apdu === null) return nak(this.quirks.badCheckForXwr ? NAK.badCheck : NAK.unknownCommand);
-    if (mode === 0 && command === 1)
-      return reply('XRD', { mode: 0, reply: 1, data: Buffer.from([this.#smartCardMode, 0]) });
-    if (mode === 0 && command === 2) {
-      this.#smartCardMode = data[0] ?? 0;
-      return ACK;
-    }
-    if (mode !== 1 || this.#smartCardMode !== 1) return nak(NAK.record);
-    if (command === 1)
-      this.#report(
-        reply('XRD', {
-          mode: 1,
-          reply: 1,
-          data: Buffer.concat([Buffer.from([data[0] ?? 0]), this.apdu(data.subarray(1))]),
-        }),
-      );
-    if (command === 4) this.#report(reply('XRD', { mode: 1, reply: 1, data: Buffer.from([data[0] ?? 0]) }));
-    return ACK;
   }
 
   #askCard(command: DecodedCommand<'PIVDATA' | 'GENAUTH' | 'CRAUTH'>): WireReply {

@@ -160,6 +160,7 @@ export class Access {
       entrance,
       reader,
       asked: asReadThere(asked, cardFormats),
+      unproved: null,
       cardFormats,
       time,
       isNow,
@@ -196,6 +197,7 @@ export class Access {
       entrance,
       reader,
       asked: askedBy(presentation, cardFormats),
+      unproved: presentation.kind === 'unproved' ? presentation.failure : null,
       cardFormats,
       time: this.#options.time(),
       isNow: true,
@@ -218,6 +220,7 @@ export class Access {
 
 function askedBy(presentation: Presentation, cardFormats: readonly string[]): Asked | null {
   if (presentation.kind === 'digits') return { code: presentation.digits };
+  if (presentation.kind === 'mobile_key') return { phone: presentation.key };
   return presentation.kind === 'card' ? { cards: candidates(presentation.reading, cardFormats) } : null;
 }
 

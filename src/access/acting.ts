@@ -68,7 +68,7 @@ export class Acting {
     const { recorder, words } = this.#options;
     const spot = spotOf(presence);
     const { method, credential, second } = judged;
-    const unlocked = words.unlocked(spot, { method, credential, readAs: presence.readAs }, second);
+    const unlocked = words.unlocked(spot, { method, credential, readAs: presence.readAs, phone: judged.phone }, second);
     if (judged.effects.length > 0) {
       if (!this.#carryOut(judged, unlocked)) {
         this.deny(presence, { ...judged, detail: 'store_unavailable' });
@@ -113,7 +113,7 @@ export class Acting {
   codeNeverCame(entrance: SiteEntrance, reader: string, credential: CredentialWithUser, readAs: ReadAs | null): void {
     const { recorder, words, device } = this.#options;
     const spot = { entrance, reader };
-    const denied = words.denied(spot, { method: 'card', credential, readAs }, 'code_required');
+    const denied = words.denied(spot, { method: 'card', credential, readAs, phone: null }, 'code_required');
     recorder.note(words.source(spot), [denied]);
     device(reader)?.readers?.feedback(0, 'denied', entrance.feedback.denied);
   }

@@ -16,6 +16,8 @@ export type Detail =
   | 'other_user'
   | 'offline_too_long'
   | 'record_tampered'
+  | 'signature_invalid'
+  | 'transaction_expired'
   | 'store_unavailable';
 
 const REASON_CODES: Readonly<Partial<Record<Detail, string>>> = {

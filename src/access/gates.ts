@@ -18,8 +18,10 @@ export type Method = 'card' | 'keycode';
 export type Scene = {
   entrance: SiteEntrance;
   method: Method;
-  /** What is presented is neither a card nor a code. */
+  /** What is presented is neither a card, a code nor a key. */
   isOther: boolean;
+  /** Why what was presented is no proof of the key that it shows; null: it shows none, or has proved it. */
+  unproved: Detail | null;
   /** It is asked about by its id: that is no guess. */
   isNamed: boolean;
   /** A card waits at this reader for its code. */
@@ -57,6 +59,14 @@ export const DOOR_GATES: readonly Gate<Scene>[] = [
     denies: ({ offlineForMs, offlineGraceMs }) =>
       (offlineForMs ?? 0) <= (offlineGraceMs ?? Infinity) ? null : 'offline_too_long',
     says: ({ offlineForMs, offlineGraceMs }) => offlineSays(offlineForMs ?? 0, offlineGraceMs ?? 0),
+  },
+  {
+    step: 'proof',
+    concerns: ({ unproved }) => unproved !== null,
+    denies: ({ unproved }) => unproved,
+    says: ({ unproved }) =>
+      unproved === 'transaction_expired' ? 'its answer came too late' : 'it has not proved that it holds its key',
+    ends: () => true,
   },
   {
     step: 'factor',

@@ -25,14 +25,21 @@ import {
 } from './gates.ts';
 import { effectsOf, walk, type Effect, type Step } from './ladder.ts';
 
-export type Asked = { acsCredentialId: string } | { cards: readonly string[] } | { code: string };
+export type Asked =
+  | { acsCredentialId: string }
+  | { cards: readonly string[] }
+  | { code: string }
+  /** A key that was proved: its uncompressed point. */
+  | { phone: Buffer };
 
 export type Question = {
   entrance: SiteEntrance;
   /** Null: no reader of ours is there. */
   reader: string | null;
-  /** Cards are canonical, as the reader takes them. Null: what is presented is neither a card nor a code. */
+  /** Cards are canonical, as the reader takes them. Null: what is presented is neither a card, a code nor a key. */
   asked: Asked | null;
+  /** Why what was presented is no proof of the key that it shows; null: there is nothing against it. */
+  unproved: Detail | null;
   /** What the reader takes a card for; null: no reader of ours is there. */
   cardFormats: readonly string[] | null;
   time: TimeWitness;
@@ -50,6 +57,8 @@ export type Judgement = {
   second: CredentialWithUser | null;
   /** Which of the cards it was taken for, canonical; null: none was looked up. */
   card: string | null;
+  /** The key of a phone was presented: of which phone, by its own id; null: of none that is known. */
+  phone: { acsCredentialId: string | null } | null;
   /** The code that was looked up, and where; null: none was, or what it came to is no matter of the code. */
   code: { digits: string; place: CodePlace } | null;
   /** False: it was shut before anybody was looked up. */
@@ -98,7 +107,7 @@ export class Judging {
       return this.#judge(question);
     } catch (error) {
       if (!isStorageError(error)) throw error;
-      return notJudged(methodOf(question), 'store_unavailable', []);
+      return notJudged(methodOf(question), 'store_unavailable', [], question);
     }
   }
 
@@ -110,7 +119,7 @@ export class Judging {
     const steps: Step[] | null = question.isExplained ? [] : null;
     const { detail, isOver } = walk(DOOR_GATES, scene, steps);
     if (store === null || isOver || question.asked === null)
-      return notJudged(method, detail ?? 'store_unavailable', steps ?? []);
+      return notJudged(method, detail ?? 'store_unavailable', steps ?? [], question);
     const shown = named ?? this.#shown(store, question);
     const judged =
       method === 'card'
@@ -126,7 +135,8 @@ export class Judging {
   #judgeCard(question: Question, scene: Scene, shown: Shown, steps: Step[] | null): Judgement {
     const verdict = judgeFound({ ...shown, others: 0 }, scene, steps);
     const card = shown.cards.get(verdict.credential?.credential_key ?? NOBODY) ?? firstCard(question);
-    const judged = { method: 'card', second: null, card, code: null, isLookedUp: true } as const;
+    const phone = phoneOf(question, shown, verdict.credential);
+    const judged = { method: 'card', second: null, card, phone, code: null, isLookedUp: true } as const;
     if (verdict.detail !== null) return { ...judged, ...verdict, effects: [], steps: steps ?? [] };
     const lockedForMs = this.#codeLockedForMs(question, verdict.credential);
     const next = walk(NEXT_GATES, { ...scene, lockedForMs }, steps).detail;
@@ -139,7 +149,7 @@ export class Judging {
     const code = codeOf(question, waiting);
     const found = shown.found.filter(({ credential }) => waiting === null || credential.user_key === waiting.user_key);
     const verdict = judgeFound({ ...shown, found, others: shown.found.length - found.length }, scene, steps);
-    const judged = { method: 'keycode', second: null, card: null, code, isLookedUp: true } as const;
+    const judged = { method: 'keycode', second: null, card: null, phone: null, code, isLookedUp: true } as const;
     if (verdict.detail !== null) return { ...judged, ...verdict, effects: [], steps: steps ?? [] };
     if (waiting === null) return { ...judged, ...verdict, steps: steps ?? [] };
     // The card is judged again: seconds have passed, and a revocation may have come.
@@ -161,6 +171,7 @@ export class Judging {
       entrance,
       method,
       isOther: asked === null,
+      unproved: question.unproved,
       isNamed: asked !== null && 'acsCredentialId' in asked,
       isCardWaiting,
       refusal: this.#refusal,
@@ -186,10 +197,13 @@ export class Judging {
     const { asked, cardFormats } = question;
     if (asked === null || !('acsCredentialId' in asked)) return null;
     const row = store.credentials.byId(asked.acsCredentialId);
-    const isRead = row === undefined || cardFormats === null || isReadThere(store, row, cardFormats);
+    const isRead =
+      row?.access_method === 'mobile_key'
+        ? question.entrance.takesMobileKeys
+        : row === undefined || cardFormats === null || isReadThere(store, row, cardFormats);
     const found = row === undefined ? [] : this.#one(store, question, row.credential_key);
     const method = row?.access_method === 'code' ? 'keycode' : 'card';
-    return { found, cards: NO_CARDS, notReadBy: isRead ? null : cardFormats, method };
+    return { found, cards: NO_CARDS, notReadBy: isRead ? null : (cardFormats ?? []), method };
   }
 
   #one(store: Store, { entrance }: Question, credentialKey: number): Candidate[] {
@@ -199,10 +213,15 @@ export class Judging {
 
   /** Without those that were taken away by a command that is still to be stored. */
   #shown({ reach, secrets, withdrawn }: Store, { asked, entrance: { entranceKey } }: Question): Shown {
-    const isLeft = ({ credential }: Candidate): boolean => !withdrawn.has(credential);
+    const isLeft = ({ credential, phone }: Candidate): boolean =>
+      !withdrawn.has(credential) && (phone === null || !withdrawn.has({ ...credential, ...phone }));
     if (asked === null || 'acsCredentialId' in asked) return { found: [], cards: NO_CARDS, notReadBy: null };
     if ('code' in asked) {
       const found = reach.byCode(secrets.codeHash(asked.code), entranceKey).filter(isLeft);
+      return { found, cards: NO_CARDS, notReadBy: null };
+    }
+    if ('phone' in asked) {
+      const found = reach.byPhone(secrets.keyHash(asked.phone), entranceKey).filter(isLeft);
       return { found, cards: NO_CARDS, notReadBy: null };
     }
     const found: Candidate[] = [];
@@ -273,12 +292,13 @@ function isReadThere({ secrets }: Store, row: CredentialRow, cardFormats: readon
   }
 }
 
-const notJudged = (method: Method, detail: Detail, steps: Step[]): Judgement => ({
+const notJudged = (method: Method, detail: Detail, steps: Step[], { asked, unproved }: Question): Judgement => ({
   method,
   detail,
   credential: null,
   second: null,
   card: null,
+  phone: unproved !== null || (asked !== null && 'phone' in asked) ? { acsCredentialId: null } : null,
   code: null,
   isLookedUp: false,
   effects: [],
@@ -286,6 +306,13 @@ const notJudged = (method: Method, detail: Detail, steps: Step[]): Judgement => 
 });
 
 const methodOf = ({ asked }: Question): Method => (asked !== null && 'code' in asked ? 'keycode' : 'card');
+
+/** Which phone it was, where a key was presented. */
+const phoneOf = ({ asked }: Question, { found }: Shown, credential: CredentialWithUser | null): Judgement['phone'] => {
+  if (asked === null || !('phone' in asked)) return null;
+  const one = found.find((candidate) => candidate.credential === credential);
+  return { acsCredentialId: one?.phone?.acs_credential_id ?? null };
+};
 
 const firstCard = ({ asked }: Question): string | null =>
   asked !== null && 'cards' in asked ? (asked.cards[0] ?? null) : null;

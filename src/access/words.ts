@@ -21,10 +21,22 @@ export const readAs = (reading: CardReading, card: string | null): ReadAs => ({
   card_width_bits: reading.kind === 'wiegand' ? reading.widthBits : reading.bytes.length * 8,
 });
 
+/** Seam has no word for the way of a phone. */
+const shownBy = ({ method, phone }: Told): { method: Method | null; phone_acs_credential_id?: string } => ({
+  method: phone === null ? method : null,
+  ...(phone === null || phone.acsCredentialId === null ? {} : { phone_acs_credential_id: phone.acsCredentialId }),
+});
+
 /** Where something was presented. */
 export type Spot = { entrance: SiteEntrance; reader: string };
 
-export type Told = { method: Method; credential: CredentialWithUser | null; readAs: ReadAs | null };
+/** `phone`: a phone was shown, by its own id where it is known. */
+export type Told = {
+  method: Method;
+  credential: CredentialWithUser | null;
+  readAs: ReadAs | null;
+  phone: { acsCredentialId: string | null } | null;
+};
 
 export type WordsOptions = { acsSystemId: string; clock: Clock; policy: Pick<Policy, 'lockout'> };
 
@@ -48,14 +60,14 @@ export class Words {
     told: Told & { credential: CredentialWithUser },
     second: CredentialWithUser | null,
   ): NewEvent {
-    const { credential, method, readAs: read } = told;
+    const { credential, readAs: read } = told;
     return newEvent('lock.unlocked', {
       ...this.base(entrance),
       acs_credential_id: credential.acs_credential_id,
       acs_user_id: credential.acs_user_id,
       ...(second === null ? {} : { second_acs_credential_id: second.acs_credential_id }),
       access_method: credential.access_method,
-      method,
+      ...shownBy(told),
       ...read,
       decided_by: 'gateway',
       reader,
@@ -65,13 +77,14 @@ export class Words {
     });
   }
 
-  denied({ entrance, reader }: Spot, { credential, method, readAs: read }: Told, detail: Detail): NewEvent {
+  denied({ entrance, reader }: Spot, told: Told, detail: Detail): NewEvent {
+    const { credential, method, readAs: read, phone } = told;
     return newEvent('lock.access_denied', {
       ...this.base(entrance),
       acs_credential_id: credential?.acs_credential_id ?? null,
       acs_user_id: credential?.acs_user_id ?? null,
-      access_method: method === 'card' ? 'card' : 'code',
-      method,
+      access_method: phone !== null ? 'mobile_key' : method === 'card' ? 'card' : 'code',
+      ...shownBy(told),
       ...read,
       decided_by: 'gateway',
       reader,

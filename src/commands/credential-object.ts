@@ -126,8 +126,10 @@ type Opaque = Partial<
 >;
 const opaqueOf = (row: CredentialRow): Opaque => storedObject(row.opaque);
 
+const KINDS = { card: 'Card', code: 'Code', mobile_key: 'Mobile key' } as const;
+
 const defaultName = (row: CredentialRow, name: string | null): string =>
-  `${row.access_method === 'card' ? 'Card' : 'Code'}${name === null ? '' : ` of ${name}`}`;
+  `${KINDS[row.access_method]}${name === null ? '' : ` of ${name}`}`;
 
 function failure(target: TargetRow, row: CredentialRow): Failure {
   return {

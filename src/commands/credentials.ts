@@ -5,7 +5,7 @@
 import { refusalOf } from '../acceptance/acceptance.ts';
 import { keysOf, NOT_STORED, type Wanted } from '../acceptance/ground.ts';
 import { newEvent } from '../domain/events.ts';
-import { assert, OperatingError, refuse, refused } from '../domain/errors.ts';
+import { OperatingError, refuse, refused } from '../domain/errors.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { CredentialRow, NewCredential } from '../store/credentials.ts';
 import { credentialLine } from '../store/digest.ts';
@@ -13,9 +13,10 @@ import { release, retarget } from '../store/retarget.ts';
 import type { UserRow } from '../store/users.ts';
 import type { ParamsOf } from './contract.ts';
 import { credentialObject } from './credential-object.ts';
-import type { CreateParams, Factor, UpdateParams } from './factors/factor.ts';
-import { factorOf, wantedFactor } from './factors/factors.ts';
+import { NO_SECRET, type CreateParams, type Factor, type UpdateParams } from './factors/factor.ts';
+import { factorOf } from './factors/factors.ts';
 import { credentialNotFound, findCredential, findEntrances, findUser, ownerOf } from './found.ts';
+import { buryPhones } from './phones.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import { withPinWarning } from './pin-quality.ts';
 import { findSchedule } from './schedules.ts';
@@ -29,7 +30,7 @@ const JUST_NOW_MS = 60_000;
 
 export function createCredential(room: Room, params: CreateParams, call: Call): Outcome<'credentials/create'> {
   const { store } = room;
-  const factor = wantedFactor(params);
+  const factor = factorOf(params);
   const acsCredentialId = params.acs_credential_id ?? room.random.uuid();
   if (store.tombstones.has('credential', acsCredentialId)) {
     throw new OperatingError(
@@ -69,7 +70,7 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
     is_one_time_use: params.is_one_time_use ? 1 : 0,
     used_at: null,
     invalidated_at: null,
-    ...factor.columns(room, acsCredentialId, secret),
+    ...(secret === null ? NO_SECRET : factor.columns(room, acsCredentialId, secret)),
     secret_revision: params.secret_revision ?? null,
     display_name: params.display_name ?? null,
     metadata: params.metadata === undefined ? null : JSON.stringify(params.metadata),
@@ -95,6 +96,7 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
       acs_user_id: user.acs_user_id,
       schedule_id: schedule?.schedule_id ?? null,
       entrances: entranceIds.join(','),
+      phones: null,
     }),
   );
   store.raiseRevision();
@@ -117,8 +119,8 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
   };
 }
 
-function generated(factor: Factor, room: Room, entrances: readonly SiteEntrance[], window: Window): string {
-  assert(factor.generate !== null, 'what cannot be generated is given');
+function generated(factor: Factor, room: Room, entrances: readonly SiteEntrance[], window: Window): string | null {
+  if (factor.generate === null) return null;
   return factor.generate(room, {
     credentialKey: NOT_STORED,
     entrances,
@@ -268,6 +270,7 @@ export function deleteCredential(
   }
   const wake = store.targets.ofCredential(row.credential_key).map((target) => target.controller);
   const ids = idsOf(row.acs_credential_id, ownerIdOf(room, row));
+  buryPhones(room, store.phones.of(row.credential_key), call);
   release(store, row.credential_key, call.nowMs);
   store.digest.track('credential', row.acs_credential_id, () => store.credentials.delete(row.credential_key));
   store.tombstones.add('credential', row.acs_credential_id, call.nowMs);
@@ -362,6 +365,7 @@ function accept(
   secret: string | null,
   entrances: readonly SiteEntrance[],
 ): void {
+  refuse(factor.refusalAt?.(entrances) ?? null);
   refuse(refusalOf(room, { ...termsOf(row, credentialKey, entrances), ...factor.held(row, secret) }));
 }
 

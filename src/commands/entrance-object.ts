@@ -19,7 +19,7 @@ export function entranceObject(
     decided_by: entrance.decidedBy,
     can_unlock_with_card: entrance.factors !== 'code',
     can_unlock_with_code: entrance.factors !== 'card',
-    can_unlock_with_mobile_key: false,
+    can_unlock_with_mobile_key: entrance.takesMobileKeys,
     can_unlock_with_cloud_key: entrance.strike !== null,
     ...codeRules(room, entrance),
     mode: state.mode,

@@ -18,6 +18,7 @@ import { explainEntrance, getEntrance, listEntrances, prepareUnlock } from './en
 import { listEvents } from './events.ts';
 import { digestFacility, resetStream } from './facility.ts';
 import { createHoliday, deleteHoliday, getHoliday, listHolidays, updateHoliday } from './holidays.ts';
+import { enrollPhone, listPhones, removePhone } from './phones.ts';
 import type { Call, Outcome, Room, Work } from './room.ts';
 import { createSchedule, deleteSchedule, getSchedule, listSchedules, updateSchedule } from './schedules.ts';
 import { createUser, deleteUser, getUser, listUsers, suspendUser, unsuspendUser, updateUser } from './users.ts';
@@ -61,6 +62,9 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'credentials/assign': checked('credentials/assign', assignCredential),
   'credentials/unassign': checked('credentials/unassign', unassignCredential),
   'credentials/list_accessible_entrances': checked('credentials/list_accessible_entrances', listEntrancesOfCredential),
+  'credentials/enroll_phone': checked('credentials/enroll_phone', enrollPhone),
+  'credentials/remove_phone': checked('credentials/remove_phone', removePhone),
+  'credentials/list_phones': checked('credentials/list_phones', listPhones),
   'schedules/create': checked('schedules/create', createSchedule),
   'schedules/get': checked('schedules/get', getSchedule),
   'schedules/list': checked('schedules/list', listSchedules),

@@ -31,6 +31,7 @@ const TAKES: Readonly<Partial<Record<CommandName, 'acs_credential_id' | 'acs_use
   'users/suspend': 'acs_user_id',
   'users/delete': 'acs_user_id',
   'credentials/delete': 'acs_credential_id',
+  'credentials/remove_phone': 'acs_credential_id',
   'credentials/unassign': 'acs_credential_id',
 };
 

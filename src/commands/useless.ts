@@ -20,11 +20,12 @@ export function uselessness(
   if (entranceIds.length === 0) return [NO_ENTRANCES];
   const gone = entranceIds.filter((id) => site.byId(id) === undefined);
   const here = entranceIds.flatMap((id) => site.byId(id) ?? []);
+  if (row.access_method === 'mobile_key') return [...leftOf(gone, here), ...noPhonesAt(here)];
   const other = row.access_method === 'card' ? 'code' : 'card';
   const closed = here.filter((entrance) => entrance.factors === other);
   const unread = card === null ? [] : here.filter((entrance) => !closed.includes(entrance) && !isRead(card, entrance));
   return [
-    ...(gone.length === 0 ? [] : [leftTheFile(gone, here.length)]),
+    ...leftOf(gone, here),
     ...(closed.length === 0 ? [] : [takesOther(closed, row.access_method, other)]),
     ...(card === null || unread.length === 0 ? [] : [notRead(unread, card)]),
   ];
@@ -40,6 +41,16 @@ const FOLLOWS_ITS_USER: Found = {
   message:
     'It names no entrances and follows its user, who has none in this version: it opens nothing. Remedy: credentials/update with allowed_acs_entrance_ids.',
 };
+
+const leftOf = (gone: readonly string[], here: readonly SiteEntrance[]): Found[] =>
+  gone.length === 0 ? [] : [leftTheFile(gone, here.length)];
+
+function noPhonesAt(entrances: readonly SiteEntrance[]): Found[] {
+  const without = entrances.filter(({ takesMobileKeys }) => !takesMobileKeys);
+  if (without.length === 0) return [];
+  const message = `${namesOf(without)} ${without.length === 1 ? 'has' : 'have'} no reader through which a phone can prove its key: this mobile key opens nothing there. Remedy: a reader in transparent mode (docs/mobile-keys.md).`;
+  return [{ warning_code: 'factor_not_accepted', message, acs_entrance_ids: idsOf(without) }];
+}
 
 const leftTheFile = (gone: readonly string[], left: number): Found => ({
   warning_code: 'entrance_left_facility',

@@ -10,6 +10,7 @@ import { storedJson } from '../store/stored-json.ts';
 import type { NewUser, UserRow } from '../store/users.ts';
 import type { ParamsOf } from './contract.ts';
 import { findUser, userNotFound } from './found.ts';
+import { buryPhones } from './phones.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import type { AcsUser } from './contract/results.ts';
@@ -150,6 +151,7 @@ export function deleteUser(room: Room, params: ParamsOf<'users/delete'>, call: C
       store.events.add(invalidated({ ...identifying, reason: 'user_deleted' }, call.nowMs), call.nowMs);
     }
     for (const target of store.targets.ofCredential(credential.credential_key)) wake.add(target.controller);
+    buryPhones(room, store.phones.of(credential.credential_key), call);
     release(store, credential.credential_key, call.nowMs);
     store.digest.track('credential', credential.acs_credential_id, () =>
       store.credentials.delete(credential.credential_key),

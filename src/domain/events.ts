@@ -69,6 +69,7 @@ function catalogue() {
     method: z.enum(['card', 'keycode', 'remote']).describe('by what way; `remote`: by a command').nullable().optional(),
     card_format: text('how the card was read; null: not by a format').nullable().optional(),
     card_width_bits: count('how many bits the reader sent').optional(),
+    phone_acs_credential_id: text('which phone of a mobile key').optional(),
     reader: text('at which of our readers').optional(),
     ...fromController,
   };
@@ -87,6 +88,10 @@ function catalogue() {
 
   const user = { acs_user_id: text('who') };
   const owned = { acs_credential_id: text('which credential'), acs_user_id: text('whose it is').nullable() };
+  const phone = {
+    acs_credential_id: text('which mobile key'),
+    phone_acs_credential_id: text('which phone, by its own id'),
+  };
   const schedule = { schedule_id: text('which schedule') };
   const holiday = { holiday_id: text('which holiday') };
 
@@ -191,6 +196,8 @@ function catalogue() {
     'acs_credential.assigned': changeOf('A credential belongs to somebody now.', owned),
     'acs_credential.unassigned': changeOf('A credential belongs to nobody any more.', owned),
     'acs_credential.deleted': changeOf('A credential was deleted.', owned),
+    'acs_credential.phone_enrolled': changeOf('A phone was enrolled for a mobile key.', phone),
+    'acs_credential.phone_removed': changeOf('A phone was taken from its mobile key.', phone),
     'acs_credential.issued': event('It is on every controller that needs it, for the first time.', {
       ...inSystem,
       ...owned,

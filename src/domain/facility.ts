@@ -78,6 +78,8 @@ export type EntranceSetup = {
   factors: Factors;
   /** What cards shown here may be: by the readers of the entrance, or by the table of the controller that decides. */
   cardFormats: readonly string[];
+  /** Whether a phone can prove its key here: at one of its readers, to the gateway. */
+  takesMobileKeys: boolean;
   encoder: { acsEncoderId: string; reader: string } | null;
   feedback: { granted: FeedbackSetting; denied: FeedbackSetting };
 };

@@ -145,6 +145,8 @@ export type ReaderCapabilities = {
    * if at all.
    */
   showsLook: boolean;
+  /** A phone or card can prove its key through it, to the gateway. */
+  mobileKey?: boolean;
 };
 export type OutputCapabilities = {
   /** True when the device itself ends a pulse, so that a cut line cannot leave the strike open. */
@@ -393,6 +395,10 @@ export type Presentation =
   | { kind: 'card'; reading: CardReading }
   /** A PIN typed and ended by `#` or the time-out; digits only. */
   | { kind: 'digits'; digits: string }
+  /** The key of a phone or card, whose possession was proved to the panel: the uncompressed point, 65 bytes. */
+  | { kind: 'mobile_key'; key: Buffer }
+  /** A phone or card that did not prove its key. */
+  | { kind: 'unproved'; failure: 'signature_invalid' | 'transaction_expired' }
   /** A template or match that the reader vouches for. */
   | { kind: 'biometric'; factor: string };
 

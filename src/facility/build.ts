@@ -144,6 +144,10 @@ function entranceSetup(
       kind === 'controller'
         ? (capabilities.get(value.controller)?.slots?.cardFormats ?? [])
         : formatsOf(value.readers, controllers),
+    takesMobileKeys:
+      kind === 'gateway' &&
+      value.factors !== 'code' &&
+      value.readers.some((reader) => capabilities.get(reader)?.readers.some((one) => one.mobileKey === true) === true),
     encoder: encoder === undefined ? null : { acsEncoderId: encoder.acs_encoder_id, reader: encoder.reader },
     feedback: value.feedback,
   };

@@ -4,7 +4,7 @@
 import type { Db } from './db.ts';
 import type { ListCode, OwnLists } from './own-lists.ts';
 
-export type AccessMethod = 'code' | 'card';
+export type AccessMethod = 'code' | 'card' | 'mobile_key';
 
 export type CredentialRow = {
   credential_key: number;

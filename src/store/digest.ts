@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Db } from './db.ts';
 import type { Meta } from './meta.ts';
 import { LISTED_IDS } from './own-lists.ts';
+import { PHONE_IDS } from './phones.ts';
 
 const MODULUS = 2n ** 256n;
 const SUM = 'digest_sum';
@@ -21,6 +22,8 @@ export type CredentialLine = {
   secret_revision: number | null;
   schedule_id: string | null;
   entrances: string | null;
+  /** Ids of the phones of a mobile key, separated by commas; null: none. */
+  phones: string | null;
 };
 type UserLine = { acs_user_id: string; starts_at: number | null; ends_at: number | null; is_suspended: 0 | 1 };
 
@@ -40,8 +43,9 @@ export const credentialLine = (row: CredentialLine): string =>
     row.has_own_entrances === 1 ? (row.entrances ?? '').split(',').sort().join(',') : '*',
     row.is_one_time_use === 1 ? 'one_time' : '',
     row.secret_revision ?? '',
-    // Left out where there is none: the line of a credential without a schedule is what it always was.
+    // Left out where there is none: the line of a credential without them is what it always was.
     ...(row.schedule_id === null ? [] : [row.schedule_id]),
+    ...(row.phones === null ? [] : [`phones ${row.phones.split(',').sort().join(',')}`]),
   ].join('|');
 
 const hashOf = (line: string): bigint => BigInt(`0x${createHash('sha256').update(line).digest('hex')}`);
@@ -59,7 +63,7 @@ export class Digest {
     this.#credential = db.prepare<[string], CredentialLine>(
       `SELECT c.acs_credential_id, u.acs_user_id, c.access_method, c.starts_at, c.ends_at, c.has_own_entrances, c.is_one_time_use, c.secret_revision,
          (SELECT s.schedule_id FROM schedules s WHERE s.schedule_key = c.schedule_key) AS schedule_id,
-         ${LISTED_IDS} AS entrances
+         ${LISTED_IDS} AS entrances, ${PHONE_IDS} AS phones
        FROM credentials c LEFT JOIN users u USING (user_key) WHERE c.acs_credential_id = ?`,
     );
     this.#user = db.prepare<[string], UserLine>(

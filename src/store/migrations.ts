@@ -398,4 +398,23 @@ CREATE INDEX targets_deferred ON targets (controller, state, due_at) WHERE is_de
 CREATE INDEX targets_not_begun ON targets (controller, due_at) WHERE announced = 1;
 `,
   },
+  {
+    version: 9,
+    sql: `
+-- The phones of a mobile key: each is a credential of its own to whoever commands, and opens what its parent opens.
+CREATE TABLE phones (
+  phone_key INTEGER PRIMARY KEY,
+  acs_credential_id TEXT NOT NULL UNIQUE,
+  credential_key INTEGER NOT NULL REFERENCES credentials (credential_key) ON DELETE CASCADE,
+  -- Of its public key, keyed: what a decision looks up. The key itself is no secret.
+  key_hash BLOB NOT NULL,
+  public_key BLOB NOT NULL,
+  display_name TEXT,
+  created_at INTEGER NOT NULL,
+  seal BLOB,
+  UNIQUE (credential_key, key_hash)
+) STRICT;
+CREATE INDEX phones_by_key ON phones (key_hash);
+`,
+  },
 ];

@@ -5,13 +5,19 @@
 
 import type { CredentialRow, CredentialTable, CredentialWithUser } from './credentials.ts';
 import { pathOf, type ListOwner, type OwnLists } from './own-lists.ts';
+import { phoneLink, type PhoneRow, type Phones } from './phones.ts';
 import { LIST } from './seal.ts';
 import type { StoredPath } from './stored-path.ts';
 
 export type PathTo = { entranceKey: number; path: StoredPath };
 
 /** Whom a card or code may stand for, and the paths by which it opens the entrance that was asked about. */
-export type Candidate = { credential: CredentialWithUser; paths: readonly StoredPath[] };
+export type Candidate = {
+  credential: CredentialWithUser;
+  paths: readonly StoredPath[];
+  /** By which of its phones a mobile key was found; null: by none. */
+  phone: PhoneRow | null;
+};
 
 type Owner = ListOwner & Pick<CredentialRow, 'credential_key' | 'has_own_entrances'>;
 
@@ -25,10 +31,12 @@ const MOST_PER_SECRET = 64;
 export class Reach {
   readonly #credentials: CredentialTable;
   readonly #ownLists: OwnLists;
+  readonly #phones: Phones;
 
-  constructor(credentials: CredentialTable, ownLists: OwnLists) {
+  constructor(credentials: CredentialTable, ownLists: OwnLists, phones: Phones) {
     this.#credentials = credentials;
     this.#ownLists = ownLists;
+    this.#phones = phones;
   }
 
   // ---- for a decision -----------------------------------------------------------------------------------------------
@@ -37,25 +45,36 @@ export class Reach {
   byCard(cardHash: Buffer, entranceKey: number): Candidate[] {
     return this.#credentials
       .byCard(cardHash, MOST_PER_SECRET)
-      .map((credential) => ({ credential, paths: this.at(credential, entranceKey) }));
+      .map((credential) => ({ credential, paths: this.at(credential, entranceKey), phone: null }));
+  }
+
+  /** Everyone this key of a phone could stand for, whatever the window. The phone's row is a part of each path. */
+  byPhone(keyHash: Buffer, entranceKey: number): Candidate[] {
+    return this.#phones.withKey(keyHash, MOST_PER_SECRET).flatMap((phone): Candidate[] => {
+      const credential = this.#credentials.withUser(phone.credential_key);
+      if (credential === undefined) return [];
+      const link = phoneLink(phone);
+      const paths = this.at(credential, entranceKey).map((path) => ({ ...path, links: [...path.links, link] }));
+      return [{ credential, paths, phone }];
+    });
   }
 
   /** Everyone this code could stand for at this entrance, whatever the window. */
   byCode(codeHash: Buffer, entranceKey: number): Candidate[] {
     const listed = this.#ownLists.withCode(codeHash, entranceKey, MOST_PER_SECRET).flatMap((entry): Candidate[] => {
       const credential = this.#credentials.withUser(entry.credential_key);
-      return credential === undefined ? [] : [{ credential, paths: [pathOf(credential, entry)] }];
+      return credential === undefined ? [] : [{ credential, paths: [pathOf(credential, entry)], phone: null }];
     });
     const following = this.#credentials
       .byCodeWithoutList(codeHash, MOST_PER_SECRET)
-      .map((credential) => ({ credential, paths: this.at(credential, entranceKey) }));
+      .map((credential) => ({ credential, paths: this.at(credential, entranceKey), phone: null }));
     return [...listed, ...following];
   }
 
   /** One credential as a decision at this entrance sees it. */
   one(credentialKey: number, entranceKey: number): Candidate | undefined {
     const credential = this.#credentials.withUser(credentialKey);
-    return credential === undefined ? undefined : { credential, paths: this.at(credential, entranceKey) };
+    return credential === undefined ? undefined : { credential, paths: this.at(credential, entranceKey), phone: null };
   }
 
   at(owner: Owner, entranceKey: number): StoredPath[] {

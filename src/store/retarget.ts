@@ -71,6 +71,8 @@ const judgeAnew = (target: TargetRow): TargetRow => ({
 });
 
 function wantedControllers(store: Store, site: Site, credential: CredentialRow): Set<string> {
+  // No controller has a place for the key of a phone.
+  if (credential.access_method === 'mobile_key') return new Set();
   const names = [...site.controllersOf(store.reach.entrancesOf(credential)).keys()];
   return new Set(names.filter((name) => site.slotController(name) !== undefined));
 }

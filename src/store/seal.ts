@@ -21,6 +21,7 @@ export const SEALED = {
     ],
     id: 'acs_credential_id',
   },
+  phones: { key: ['phone_key'], rest: ['acs_credential_id', 'credential_key', 'key_hash'], id: 'acs_credential_id' },
   schedules: { key: ['schedule_key'], rest: ['schedule_id', 'content'], id: 'schedule_id' },
   holiday_days: { key: ['day', 'holiday_key'], rest: [], id: 'day' },
   tombstones: { key: ['kind', 'id'], rest: [], id: 'id' },

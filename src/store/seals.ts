@@ -183,6 +183,7 @@ export class Seals {
 const COLUMNS: Readonly<Record<SealedTable, readonly string[]>> = {
   users: sealedColumns('users'),
   credentials: sealedColumns('credentials'),
+  phones: sealedColumns('phones'),
   schedules: sealedColumns('schedules'),
   holiday_days: sealedColumns('holiday_days'),
   tombstones: sealedColumns('tombstones'),

@@ -45,6 +45,11 @@ export class Secrets {
     return this.#lookup.over(`code ${code}`, HASH_BYTES);
   }
 
+  /** Of a public key, by its uncompressed point. */
+  keyHash(point: Buffer): Buffer {
+    return this.#lookup.over(`key ${point.toString('hex')}`, HASH_BYTES);
+  }
+
   /** Of a command: topic and parameters in canonical JSON. */
   commandDigest(topic: string, params: string): Buffer {
     return this.#journal.over(`${topic}\n${params}`, HASH_BYTES);

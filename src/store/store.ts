@@ -25,6 +25,7 @@ import { ReaderKeyTable } from './reader-keys.ts';
 import { HolidayTable, ScheduleTable } from './schedules.ts';
 import { OwnLists } from './own-lists.ts';
 import type { Acceptance, Past } from './past.ts';
+import { Phones } from './phones.ts';
 import { Reach } from './reach.ts';
 import { Sealing } from './sealing.ts';
 import { Seals } from './seals.ts';
@@ -63,6 +64,7 @@ export class Store {
   readonly users: UserTable;
   readonly credentials: CredentialTable;
   readonly ownLists: OwnLists;
+  readonly phones: Phones;
   /** Who opens which door, by which path. */
   readonly reach: Reach;
   readonly entrances: EntranceTable;
@@ -132,7 +134,8 @@ export class Store {
       this.users = new UserTable(db);
       this.ownLists = new OwnLists(db);
       this.credentials = new CredentialTable(db, this.ownLists);
-      this.reach = new Reach(this.credentials, this.ownLists);
+      this.phones = new Phones(db);
+      this.reach = new Reach(this.credentials, this.ownLists, this.phones);
       this.entrances = new EntranceTable(db);
       this.journal = new Journal(db, opened.secrets);
       this.events = new EventLog(db, this.meta, options.random, options.clockState, options.acsSystemId ?? null);

@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { credentialLine, userLine, type CredentialLine } from './digest.ts';
 import { EMPTY_SUM, LIST, movedSum, SEALED, SEALED_TABLES, Sealer, sealedColumns, type SealedTable, type SealedValue } from './seal.ts'; // prettier-ignore
 import { LISTED_IDS } from './own-lists.ts';
+import { PHONE_IDS } from './phones.ts';
 import { isSound } from './past.ts';
 import type { LedgerName, LedgerRow } from './sealing.ts';
 import type { Tampered } from './seals.ts';
@@ -146,7 +147,7 @@ class Verification {
     }
     const credentials = this.#db.prepare<[], CredentialLine>(
       `SELECT c.acs_credential_id, u.acs_user_id, c.access_method, c.starts_at, c.ends_at, c.has_own_entrances, c.is_one_time_use, c.secret_revision, s.schedule_id,
-         ${LISTED_IDS} AS entrances
+         ${LISTED_IDS} AS entrances, ${PHONE_IDS} AS phones
        FROM credentials c LEFT JOIN users u USING (user_key) LEFT JOIN schedules s USING (schedule_key)`,
     );
     for (const row of credentials.iterate()) {

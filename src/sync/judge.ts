@@ -229,7 +229,8 @@ export class Judge {
   #factsOf(row: CredentialForSlot, paths: readonly PathTo[]): CredentialFacts {
     return {
       credentialKey: row.credential_key,
-      method: row.access_method,
+      // A phone has no place at a controller, and so no row that would come here.
+      method: row.access_method === 'code' ? 'code' : 'card',
       window: { startsAtMs: row.starts_at, endsAtMs: row.ends_at },
       isOneTimeUse: row.is_one_time_use === 1,
       isUsed: row.used_at !== null,

@@ -31,6 +31,7 @@ describe('docs/mqtt-api.md', () => {
         is_one_time_use: 0,
         secret_revision: 7,
         schedule_id: null,
+        phones: null,
         entrances: '55555555-5555-5555-5555-555555555555,55555555-5555-5555-5555-000000000000',
       }),
     ]);

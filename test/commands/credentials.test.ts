@@ -174,7 +174,11 @@ describe('credentials', () => {
         code({ starts_at: '2026-03-31T00:00:00Z' }),
         /^duplicate_access_code: .*66666666/,
       ],
-      ['a mobile key', code({ access_method: 'mobile_key', code: undefined }), /^not_supported: mobile_key/],
+      [
+        'a mobile key that is not for several phones',
+        code({ access_method: 'mobile_key', code: undefined }),
+        /^invalid_input: params.is_multi_phone_sync_credential: must be true/,
+      ],
       ['another system', code({ acs_system_id: uuid(7) }), /^acs_system_not_found/],
       [
         'a card number out of range',

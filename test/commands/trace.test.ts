@@ -9,6 +9,12 @@ const ID = '66666666-6666-6666-6666-666666666666';
 const OFFICE = '99999999-9999-9999-9999-999999999999';
 const XMAS = 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa';
 
+const PARENT = '66666666-6666-6666-6666-000000000000';
+const PHONE = '88888888-8888-8888-8888-888888888888';
+/** The public key of RFC 6979, A.2.5. */
+const POINT =
+  '0460fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb67903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299';
+
 type Step = { command: string; params: Record<string, unknown>; event: Record<string, unknown> };
 
 /**
@@ -110,6 +116,31 @@ const STORY: readonly Step[] = [
     command: 'credentials/delete',
     params: { acs_credential_id: ID },
     event: { event_type: 'acs_credential.deleted', acs_credential_id: ID, acs_user_id: null },
+  },
+  {
+    command: 'credentials/create',
+    params: {
+      acs_credential_id: PARENT,
+      acs_user_id: USER,
+      access_method: 'mobile_key',
+      is_multi_phone_sync_credential: true,
+    },
+    event: { event_type: 'acs_credential.created', acs_credential_id: PARENT, acs_user_id: USER },
+  },
+  {
+    command: 'credentials/enroll_phone',
+    params: { acs_credential_id: PARENT, phone_acs_credential_id: PHONE, public_key: POINT },
+    event: { event_type: 'acs_credential.phone_enrolled', acs_credential_id: PARENT, phone_acs_credential_id: PHONE },
+  },
+  {
+    command: 'credentials/remove_phone',
+    params: { acs_credential_id: PHONE },
+    event: { event_type: 'acs_credential.phone_removed', acs_credential_id: PARENT, phone_acs_credential_id: PHONE },
+  },
+  {
+    command: 'credentials/delete',
+    params: { acs_credential_id: PARENT },
+    event: { event_type: 'acs_credential.deleted', acs_credential_id: PARENT, acs_user_id: USER },
   },
   {
     command: 'facility/reset_stream',

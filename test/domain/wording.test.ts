@@ -50,8 +50,18 @@ function changed(value: unknown, path: readonly Step[], to: unknown): unknown {
   return copy;
 }
 
+/** Items of a list, and entrances, are alike: one of each place stands for all. */
+const kindOf = (path: readonly Step[]): string =>
+  path
+    .map((step) => (typeof step === 'number' ? '#' : step))
+    .join('.')
+    .replace(/^entrances\.[^.]+/, 'entrances.*');
+const kindsOf = (value: unknown): (readonly Step[])[] => [
+  ...new Map(placesOf(value).map((path) => [kindOf(path), path])).values(),
+];
+
 const wrongs = (value: unknown): unknown[] =>
-  placesOf(value).flatMap((path) => [undefined, ...WRONG].map((wrong) => changed(value, path, wrong)));
+  kindsOf(value).flatMap((path) => [undefined, ...WRONG].map((wrong) => changed(value, path, wrong)));
 
 const raw = (messages: readonly string[]): string[] => [...new Set(messages.filter((message) => RAW.test(message)))];
 

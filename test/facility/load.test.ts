@@ -87,6 +87,7 @@ describe('a facility file that says only what it must', () => {
       contact: null,
       rex: null,
       factors: 'card_or_code',
+      takesMobileKeys: false,
       encoder: null,
       // Left to the reader's own settings.
       feedback: { granted: {}, denied: {} },

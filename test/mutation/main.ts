@@ -106,14 +106,17 @@ function standing(kept: Kept | null, source: string, tests: string): Record<stri
   return Object.fromEntries(Object.entries(kept.results).filter(([, { result }]) => result === 'noticed'));
 }
 
-async function look(host: Host, path: string, also: readonly string[]): Promise<Result[]> {
+async function look(host: Host, path: string, also: readonly string[], share: number): Promise<Result[]> {
   const file = join(HOME, path);
   const source = textOf(file);
-  const mutants = mutantsOf(source);
+  const keyOf = ({ start, end, text }: Mutant): string => `${start}-${end} ${text}`;
+  // By their hash: the same ones each time, all over the file.
+  const mutants = mutantsOf(source).filter(
+    (mutant) => Number.parseInt(hashOf(keyOf(mutant)).slice(0, 8), 16) % share === 0,
+  );
   const modules = testsOf(path, also);
   const hashes = { source: hashOf(source), tests: hashOf(...modules.map(textOf)) };
   const results = { ...standing(keptOf(path), hashes.source, hashes.tests) };
-  const keyOf = ({ start, end, text }: Mutant): string => `${start}-${end} ${text}`;
   if (mutants.some((mutant) => results[keyOf(mutant)] === undefined)) {
     const { source: withMarks, marks } = marked(source, mutants);
     const before = await host.run({ file, source: withMarks, modules, tests: null }, 900_000);
@@ -185,8 +188,11 @@ const also = args
   .filter((arg) => arg.startsWith('--tests='))
   .map((arg) => arg.slice('--tests='.length).replace(/\/$/, ''));
 const paths = args.filter((arg) => !arg.startsWith('--')).map((path) => relative(HOME, path));
-if (paths.length === 0) {
-  console.error('npm run mutate -- PATH… [--tests=test/FOLDER…]: a file or folder of src/ or drivers/');
+const share = Number(args.find((arg) => arg.startsWith('--one-in='))?.slice('--one-in='.length) ?? 1);
+if (paths.length === 0 || !Number.isInteger(share) || share < 1) {
+  console.error(
+    'npm run mutate -- PATH… [--tests=test/FOLDER…] [--one-in=N]: a file or folder of src/ or drivers/; one change in N of them',
+  );
   process.exit(2);
 }
 const files = paths.flatMap((path) =>
@@ -194,7 +200,7 @@ const files = paths.flatMap((path) =>
 );
 const host = new Host();
 try {
-  for (const path of files) report(path, await look(host, path, also));
+  for (const path of files) report(path, await look(host, path, also, share));
 } finally {
   host.end();
 }

@@ -17,12 +17,14 @@ const OTHERS: Record<string, readonly string[]> = {
   schedules: ['name', 'created_at'],
   holiday_days: [],
   tombstones: ['deleted_at'],
+  phones: ['public_key', 'display_name', 'created_at'],
 }; // prettier-ignore
 
 const ROWS: Record<SealedTable, string> = {
   users: `INSERT INTO users (acs_user_id, created_at) VALUES ('jane', 1), ('bob', 1)`,
   schedules: `INSERT INTO schedules (schedule_id, name, content, created_at) VALUES ('s', 'S', '{}', 1)`,
   credentials: `INSERT INTO credentials (acs_credential_id, user_key, access_method, has_own_entrances, created_at) VALUES ('c', 1, 'card', 1, 1)`,
+  phones: `INSERT INTO phones (acs_credential_id, credential_key, key_hash, public_key, created_at) VALUES ('p', 1, x'01', x'04', 1)`,
   holiday_days: `INSERT INTO holidays (holiday_id, name, first_date, last_date, is_every_year, created_at) VALUES ('h', 'H', '2026-01-01', '2026-01-01', 0, 1);
     INSERT INTO holiday_days (day, holiday_key) VALUES ('2026-01-01', 1)`,
   tombstones: `INSERT INTO tombstones VALUES ('user', 'eve', 1, NULL)`,
@@ -32,7 +34,7 @@ function opened() {
   const { db, past } = openDatabase({ ...storeOptions(temporaryFolder()), nowMs: 0 });
   onTestFinished(() => void db.close());
   new Sealing(db, past.sealer);
-  for (const table of ['users', 'schedules', 'credentials', 'holiday_days', 'tombstones'] as const)
+  for (const table of ['users', 'schedules', 'credentials', 'phones', 'holiday_days', 'tombstones'] as const)
     db.exec(ROWS[table].replace(`VALUES ('user', 'eve', 1, NULL)`, `(kind, id, deleted_at) VALUES ('user', 'eve', 1)`));
   db.pragma('foreign_keys = OFF');
   const fits = (table: SealedTable): boolean =>
@@ -66,7 +68,13 @@ describe('the seal over a row', () => {
       .prepare<[], { name: string }>(`SELECT name FROM sqlite_temp_master WHERE type = 'trigger'`)
       .all())
       db.exec(`DROP TRIGGER temp.${name}`);
-    const another = isBlob ? 'NULL' : column === 'access_method' ? `'card'` : text.startsWith(`'`) ? `'third'` : '7';
+    const another = isBlob
+      ? `x'${'cd'.repeat(16)}'`
+      : column === 'access_method'
+        ? `'card'`
+        : text.startsWith(`'`)
+          ? `'third'`
+          : '7';
     db.exec(`UPDATE ${table} SET ${column} = ${another} WHERE ${key} = 1`);
     expect(fits(table)).toBe(false);
   });
@@ -77,8 +85,8 @@ describe('the seal over a row', () => {
       const row = db.prepare<[], { row_count: number }>(`SELECT row_count FROM ledger WHERE name = 'all'`).get();
       return row?.row_count ?? -1;
     };
-    expect(count()).toBe(6);
+    expect(count()).toBe(7);
     db.exec(`DELETE FROM holiday_days; DELETE FROM tombstones; DELETE FROM credentials`);
-    expect(count()).toBe(3);
+    expect(count()).toBe(4);
   });
 });

@@ -73,6 +73,7 @@ const entrance = (name: string, acsEntranceId: string, more: Partial<EntranceSet
   contact: null,
   rex: null,
   factors: 'card_or_code',
+  takesMobileKeys: false,
   cardFormats: ['H10301', 'H10302', 'uid'],
   encoder: null,
   feedback: { granted: { led: 'green', beep: 1 }, denied: { led: 'red', beep: 3 } },

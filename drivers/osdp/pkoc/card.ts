@@ -3,7 +3,8 @@
 // next and, at the end, whose key was proved. Whoever brings the bytes to the card keeps the time.
 
 import { Exchange, commandApdu, isNotFound, readAnswer, SW_DONE, type CardAnswer } from './apdu.ts';
-import { POINT_BYTES, SIGNATURE_BYTES, type ProofKeys } from './proof.ts';
+import { POINT_BYTES } from '../../../src/domain/p256.ts';
+import { SIGNATURE_BYTES, type ProofKeys } from './proof.ts';
 import { readCertificate, type Certificate } from './certificate.ts';
 import { onlyValue, readTlvs, writeTlv, type Tlv } from './tlv.ts';
 import { TRANSACTION_BYTES, type Transactions } from './transactions.ts';

@@ -2,7 +2,8 @@
 // It names no door. What it is signed with is looked up by its issuer's reference.
 
 import { verify } from 'node:crypto';
-import { importPoint, POINT_BYTES, SIGNATURE_BYTES } from './proof.ts';
+import { importPoint, POINT_BYTES } from '../../../src/domain/p256.ts';
+import { SIGNATURE_BYTES } from './proof.ts';
 import { onlyValue, readTlvs, writeTlv } from './tlv.ts';
 
 const TAG = {

@@ -1,10 +1,9 @@
 // Proof of possession: an ECDSA signature over P-256 with SHA-256, raw (r, s), by the key that is shown with it. A key is
 // known by its point; the object that node:crypto makes of it costs more than a verification and is kept.
 
-import { createPublicKey, verify, type KeyObject } from 'node:crypto';
+import { verify, type KeyObject } from 'node:crypto';
+import { importPoint } from '../../../src/domain/p256.ts';
 
-/** An uncompressed point: 04, X, Y. */
-export const POINT_BYTES = 65;
 export const SIGNATURE_BYTES = 64;
 const COORDINATE_BYTES = 32;
 /** Phones of a building; beyond that the key that was longest unused goes. */
@@ -35,18 +34,6 @@ export class ProofKeys {
     else if (this.#kept.size >= this.#most) this.#kept.delete(this.#kept.keys().next().value ?? '');
     this.#kept.set(name, key);
     return key;
-  }
-}
-
-/** The key of a point; null where it is no point of the curve. */
-export function importPoint(point: Buffer): KeyObject | null {
-  if (point.length !== POINT_BYTES || point[0] !== 0x04) return null;
-  const x = point.subarray(1, 1 + COORDINATE_BYTES).toString('base64url');
-  const y = point.subarray(1 + COORDINATE_BYTES).toString('base64url');
-  try {
-    return createPublicKey({ format: 'jwk', key: { kty: 'EC', crv: 'P-256', x, y } });
-  } catch {
-    return null;
   }
 }
 

@@ -1,7 +1,9 @@
 // `lintel simulate osdp-reader`: OSDP readers with keypad, inputs and outputs, and Secure Channel where they are given
 // a key or put into install mode.
 
+import { generateKeyPairSync } from 'node:crypto';
 import { parseKey } from '../../../drivers/osdp/keys.ts';
+import { SimulatedCard } from '../../../drivers/osdp/pkoc/simulated-card.ts';
 import { STRICT } from '../../../drivers/osdp/simulated-quirks.ts';
 import { SIMULATED_ID } from '../../../drivers/osdp/simulated-device.ts';
 import { SimulatedReader } from '../../../drivers/osdp/simulated-reader.ts';
@@ -67,6 +69,8 @@ export async function playOsdpReader(options: PlayOptions, stage: Stage): Promis
 }
 
 function readerActions(reader: SimulatedReader, clock: Clock): Actions {
+  reader.field.isKnown = true;
+  const phone = new SimulatedCard({ privateKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey });
   const actions: Actions = {
     card: {
       usage: 'card H10301:123:45678',
@@ -85,6 +89,16 @@ function readerActions(reader: SimulatedReader, clock: Clock): Actions {
         if (pin === undefined || !/^[0-9]{1,12}$/.test(pin)) throw wrong('code 824759');
         reader.typeKeys(`${pin}#`);
         return said(reader, 'typed');
+      },
+    },
+    phone: {
+      usage: 'phone on|off|key',
+      about: 'lays a phone with a key of its own on it, or takes it away; key: says its public key',
+      needsPower: true,
+      run([word]) {
+        if (word === 'key') return phone.point.toString('hex');
+        reader.field.lay(isOn(word, 'phone on|off|key') ? phone : null);
+        return said(reader, word === 'on' ? 'a phone lies there' : 'the phone is gone');
       },
     },
     input: {

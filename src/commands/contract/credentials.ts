@@ -22,10 +22,21 @@ import {
   USER,
   CREDENTIAL,
   ENTRANCE,
+  read,
 } from './fields.ts';
+import { importPoint } from '../../domain/p256.ts';
 import { command } from './spec.ts';
 
 const brandMetadata = metadata.optional();
+
+const PUBLIC_KEY_WANTED = 'a public key of P-256: 130 hexadecimal digits that begin with 04';
+const PHONE = '88888888-8888-8888-8888-888888888888';
+
+function pointOf(digits: string): Buffer | string {
+  if (!/^[0-9a-fA-F]{130}$/.test(digits)) return PUBLIC_KEY_WANTED;
+  const point = Buffer.from(digits, 'hex');
+  return importPoint(point) === null ? 'no point of the curve P-256' : point;
+}
 
 const credentialCreateParams = z
   .strictObject({
@@ -36,8 +47,8 @@ const credentialCreateParams = z
     acs_user_id: id('Whose credential it is').optional(),
     user_identity_id: id('Instead of acs_user_id: the user with this identity').optional(),
     access_method: z
-      .enum(['code', 'card', 'mobile_key'], 'one of code, card (mobile_key answers not_supported in this version)')
-      .describe('code or card'),
+      .enum(['code', 'card', 'mobile_key'], 'one of code, card, mobile_key')
+      .describe('What opens: a PIN, a card, or the phones that are enrolled for it'),
     code: z
       .string('a string of digits')
       .max(200)
@@ -52,7 +63,10 @@ const credentialCreateParams = z
     allowed_acs_entrance_ids: entranceIds.optional(),
     is_one_time_use: z.boolean().default(false).describe('Good for one entry'),
     schedule_id: scheduleId.nullable().optional(),
-    is_multi_phone_sync_credential: z.boolean().default(false).describe('Kept as given'),
+    is_multi_phone_sync_credential: z
+      .boolean()
+      .default(false)
+      .describe('Must be true for `mobile_key`: each phone is enrolled for itself'),
     credential_manager_acs_system_id: id('Kept as given').optional(),
     display_name: text('What people call it', 200).optional(),
     secret_revision: secretRevision.optional(),
@@ -80,6 +94,12 @@ const credentialUpdateParams = z
     metadata: metadata.optional(),
   })
   .refine((value) => value.starts_at == null || value.ends_at == null || value.ends_at > value.starts_at, WINDOW_ORDER);
+
+/** On the curve: what is none would be refused by every proof. */
+const publicKey = z
+  .string(PUBLIC_KEY_WANTED)
+  .transform(read(pointOf))
+  .describe('Its public key, P-256: the uncompressed point, 130 hexadecimal digits that begin with 04');
 
 const credentialId = z.strictObject({ acs_credential_id: id('Which'), acs_system_id: system });
 
@@ -168,6 +188,45 @@ export const CREDENTIALS = {
     summary: 'The entrances a credential opens.',
     params: credentialId,
     result: '`acs_entrances`',
+    kind: 'reads',
+    example: { acs_credential_id: CREDENTIAL },
+  }),
+  'credentials/enroll_phone': command({
+    summary:
+      'Enrols a phone, or a card with a key, for a mobile key: it opens what that opens, by proving its key. Up to 16.',
+    params: z.strictObject({
+      acs_credential_id: id('The mobile key for which it is enrolled'),
+      phone_acs_credential_id: id(
+        'Of the phone, minted by the caller, so that a repeat is the same phone; left out, Lintel mints it',
+      ).optional(),
+      acs_system_id: system,
+      public_key: publicKey,
+      display_name: text('What people call it', 200).optional(),
+    }),
+    result: '`phone`: the phone, with its own `acs_credential_id`',
+    kind: 'stores',
+    example: {
+      acs_credential_id: CREDENTIAL,
+      public_key:
+        '0460fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb67903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299',
+      display_name: 'Jane’s phone',
+    },
+  }),
+  'credentials/remove_phone': command({
+    summary: 'Takes a phone from its mobile key: it opens nothing any more, and its id is never used again.',
+    params: z.strictObject({
+      acs_credential_id: id('Of the phone itself, as enroll_phone answered it'),
+      acs_system_id: system,
+    }),
+    result: '`{}`',
+    kind: 'stores',
+    revokes: true,
+    example: { acs_credential_id: PHONE },
+  }),
+  'credentials/list_phones': command({
+    summary: 'The phones of a mobile key, in order of enrolment.',
+    params: credentialId,
+    result: '`phones`',
     kind: 'reads',
     example: { acs_credential_id: CREDENTIAL },
   }),

@@ -155,6 +155,16 @@ function catalogue() {
     schedule: z.strictObject({ schedule }),
     holiday: z.strictObject({ holiday }),
   };
+  const phone = z
+    .strictObject({
+      acs_credential_id: text('its own'),
+      parent_acs_credential_id: text('the mobile key for which it is enrolled'),
+      acs_system_id: system,
+      display_name: text('what people call it').nullable(),
+      public_key: text('130 hexadecimal digits'),
+      created_at: instant('since when it is enrolled').nullable(),
+    })
+    .meta({ id: 'phone' });
   const done = z.strictObject({});
   const applied = z.union([
     z.strictObject({
@@ -183,6 +193,9 @@ function catalogue() {
     'credentials/assign': one.credential,
     'credentials/unassign': one.credential,
     'credentials/list_accessible_entrances': z.strictObject({ acs_entrances: z.array(entrance) }),
+    'credentials/enroll_phone': z.strictObject({ phone }),
+    'credentials/remove_phone': done,
+    'credentials/list_phones': z.strictObject({ phones: z.array(phone) }),
     'credentials/apply': z.strictObject({
       results: z.array(applied).describe('of each operation, by its position'),
       is_shortened: z

@@ -3,6 +3,7 @@
 
 import type { Wanted } from '../../acceptance/ground.ts';
 import type { ApiError } from '../../domain/errors.ts';
+import type { SiteEntrance } from '../../domain/site.ts';
 import type { CredentialRow, NewCredential } from '../../store/credentials.ts';
 import type { ParamsOf } from '../contract.ts';
 import type { Room } from '../room.ts';
@@ -19,7 +20,7 @@ export type Factor = {
   method: CredentialRow['access_method'];
   /** As a create gives it; null: it leaves the choice to us. Throws for what belongs to another kind, or is no secret. */
   given(room: Room, params: CreateParams): string | null;
-  /** One of our own choice, that every door and controller concerned can take; null: this kind is always given. */
+  /** One of our own choice, that every door and controller concerned can take; null: this kind is given, or has none. */
   generate: ((room: Room, wanted: Omit<Wanted, 'card' | 'code'>) => string) | null;
   /** As an update changes it; null: it does not. Throws as `given` does. */
   changed(room: Room, params: UpdateParams): string | null;
@@ -30,6 +31,8 @@ export type Factor = {
   holds(room: Room, row: CredentialRow, secret: string): boolean;
   /** The secret of a row, opened; null: the row has none. */
   open(room: Room, row: CredentialRow): string | null;
+  /** Why it cannot open at one of these entrances, whatever its secret; left out: it can at each. */
+  refusalAt?(entrances: readonly SiteEntrance[]): ApiError | null;
   /** What acceptance is told of it: the secret in the clear, and as the row keeps it. */
   held(row: NewCredential, secret: string | null): Pick<Wanted, 'card' | 'code'>;
 };

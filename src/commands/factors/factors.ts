@@ -1,20 +1,12 @@
-// Every kind of credential that this version has.
+// Every kind of credential that there is.
 
-import { OperatingError } from '../../domain/errors.ts';
+import type { AccessMethod } from '../../store/credentials.ts';
 import { CARD } from './card.ts';
 import { CODE } from './code.ts';
-import type { CreateParams, Factor } from './factor.ts';
+import type { Factor } from './factor.ts';
+import { MOBILE_KEY } from './mobile-key.ts';
 
-/** The kind that a command asks for. */
-export function wantedFactor({ access_method: method }: CreateParams): Factor {
-  if (method === 'mobile_key')
-    throw new OperatingError('not_supported', 'mobile_key is not built in this version; code and card are', [
-      'params',
-      'access_method',
-    ]);
-  return factorOf({ access_method: method });
-}
+const FACTORS: Readonly<Record<AccessMethod, Factor>> = { code: CODE, card: CARD, mobile_key: MOBILE_KEY };
 
-/** The kind of a stored credential. */
-export const factorOf = ({ access_method: method }: { access_method: 'card' | 'code' }): Factor =>
-  method === 'card' ? CARD : CODE;
+/** The kind that a command asks for, or that of a stored credential. */
+export const factorOf = ({ access_method: method }: { access_method: AccessMethod }): Factor => FACTORS[method];

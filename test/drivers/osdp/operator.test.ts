@@ -252,7 +252,8 @@ describe('what a reader offers beyond cards', () => {
 
   it('a smart card’s answer through the transparent mode', async () => {
     await inWorld({ readers: { lobby: {} } }, async (world) => {
-      world.sim('lobby').apdu = (request) => Buffer.concat([request.subarray(0, 1), hex('9000')]);
+      world.sim('lobby').field.isKnown = true;
+      world.sim('lobby').field.lay({ answer: (request) => Buffer.concat([request.subarray(0, 1), hex('9000')]) });
       await world.online('lobby');
       const { osdp } = world.driver;
       expect(await osdp.smartCard('lobby', { mode: 0, command: 2, data: hex('0100') })).toBeNull();
@@ -261,7 +262,7 @@ describe('what a reader offers beyond cards', () => {
         data: hex('0100'),
       });
       const answer = await osdp.smartCard('lobby', { mode: 1, command: 1, data: hex('0000A40400') }, 2_000);
-      expect(answer).toEqual({ mode: 1, reply: 1, data: hex('00009000') });
+      expect(answer).toEqual({ mode: 1, reply: 2, data: hex('0000009000') });
     });
   });
 });

@@ -82,7 +82,7 @@ export type VirtualOptions = {
   turnaroundMs?: number;
   /** Of each reader, beyond address and key. */
   reader?: SimulatedReaderOptions;
-  controller?: Record<string, unknown>;
+  controller?: Record<string, unknown> | ((address: number) => Record<string, unknown>);
 };
 
 /**
@@ -110,8 +110,9 @@ export async function openVirtualBus(options: VirtualOptions): Promise<VirtualBu
   const busConfig = osdpDriver.busSchema.parse({ port: NEAR, baud });
   const controllers = sims.map(({ key }, address) => {
     const name = `reader-${address}`;
+    const own = typeof options.controller === 'function' ? options.controller(address) : options.controller;
     if (key !== null) keys.give(name, key);
-    const config = osdpDriver.controllerSchema.parse({ outputs: 1, address, ...options.controller });
+    const config = osdpDriver.controllerSchema.parse({ outputs: 1, address, ...own });
     const { controller } = osdpDriver.prepare(name, busConfig, config, '/');
     if (controller === null) throw new Error('the test’s own configuration is refused');
     return controller;

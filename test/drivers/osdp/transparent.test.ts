@@ -1,0 +1,185 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { osdpDriver } from '../../../drivers/osdp/driver.ts';
+import { SimulatedCard } from '../../../drivers/osdp/pkoc/simulated-card.ts';
+import type { SimulatedReader } from '../../../drivers/osdp/simulated-reader.ts';
+import { readSmartCard } from '../../../drivers/osdp/smart-card.ts';
+import { hex } from './vectors.ts';
+import { raiseVirtualBus, type VirtualBus } from './virtual-bus.ts';
+
+const newCard = (): SimulatedCard =>
+  new SimulatedCard({ privateKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey });
+
+const firstOf = (bus: VirtualBus): SimulatedReader => {
+  const [sim] = bus.sims;
+  if (sim === undefined) throw new Error('there is a reader');
+  return sim;
+};
+const keysOf = (bus: VirtualBus): Buffer[] =>
+  bus.events.flatMap((event) =>
+    event.type === 'presented' && event.presentation.kind === 'mobile_key' ? [event.presentation.key] : [],
+  );
+const failuresOf = (bus: VirtualBus): string[] =>
+  bus.events.flatMap((event) =>
+    event.type === 'presented' && event.presentation.kind === 'unproved' ? [event.presentation.failure] : [],
+  );
+
+async function raise(readers: number, isTransparent: (address: number) => boolean): Promise<VirtualBus> {
+  const controller = (address: number): Record<string, unknown> => ({ transparent: isTransparent(address) });
+  const bus = await raiseVirtualBus({ baud: 115_200, readers, controller });
+  for (const sim of bus.sims) sim.field.isKnown = true;
+  return bus;
+}
+const oneReader = (): Promise<VirtualBus> => raise(1, () => true);
+const pass = (bus: VirtualBus, ms: number): Promise<void> => bus.time.passUntil(bus.time.nowMs + ms);
+
+describe('a reader in transparent mode', () => {
+  it('lets a phone prove its key, presents it once while it stays, and again when it has been away', async () => {
+    const bus = await oneReader();
+    const sim = firstOf(bus);
+    const card = newCard();
+    sim.field.lay(card);
+    await bus.passUntil(() => keysOf(bus).length === 1, 3_000, 'the key is presented');
+    expect(keysOf(bus)).toEqual([card.point]);
+    await pass(bus, 8_000);
+    expect(keysOf(bus)).toHaveLength(1);
+    sim.field.lay(null);
+    await pass(bus, 3_000);
+    sim.field.lay(card);
+    await bus.passUntil(() => keysOf(bus).length === 2, 3_000, 'it is presented again');
+  });
+
+  it('reads ordinary cards by itself meanwhile, whatever was before', async () => {
+    const bus = await oneReader();
+    const sim = firstOf(bus);
+    for (let i = 0; i < 5; i++) {
+      await pass(bus, 130);
+      sim.field.lay(i % 2 === 0 ? newCard() : null);
+      await pass(bus, 2_000);
+      sim.field.lay(null);
+      const before = bus.count('presented');
+      sim.presentCard(26, hex('BDD93740'));
+      await bus.passUntil(() => bus.count('presented') === before + 1, 3_000, 'the card is read');
+    }
+  });
+
+  it('passes over the serial number that a phone makes up at every tap, and no other', async () => {
+    const bus = await oneReader();
+    const sim = firstOf(bus);
+    sim.presentCard(32, hex('08A1B2C3'));
+    sim.presentCard(32, hex('04A1B2C3'));
+    await bus.passUntil(() => bus.count('presented') > 0, 3_000, 'a card is read');
+    await pass(bus, 2_000);
+    const read = bus.events.flatMap((event) =>
+      event.type === 'presented' && event.presentation.kind === 'card' ? [event.presentation.reading.bytes] : [],
+    );
+    expect(read).toEqual([hex('04A1B2C3')]);
+  });
+
+  it.each([0, 1, 2])('is brought back when the card is torn away at exchange %i', async (tornAt) => {
+    const bus = await oneReader();
+    const sim = firstOf(bus);
+    const card = newCard();
+    let exchanges = 0;
+    sim.field.lay({
+      answer: (command) => {
+        if (exchanges++ < tornAt) return card.answer(command);
+        sim.field.lay(null);
+        return null;
+      },
+    });
+    await bus.passUntil(() => exchanges > 0 || tornAt > 1, 3_000, 'it was spoken to');
+    await pass(bus, 4_000);
+    expect(keysOf(bus)).toHaveLength(tornAt < 2 ? 0 : 1);
+    await bus.passUntil(() => sim.field.mode === 0, 3_000, 'it reads by itself');
+    sim.field.lay(card);
+    await bus.passUntil(() => keysOf(bus).length > (tornAt < 2 ? 0 : 1), 5_000, 'the next one is proved');
+  });
+
+  it('tells of a phone that does not prove its key, and of none for a card of another kind', async () => {
+    const bus = await oneReader();
+    const sim = firstOf(bus);
+    const [card, other] = [newCard(), newCard()];
+    sim.field.lay({
+      answer: (command) => {
+        const answer = card.answer(command);
+        return answer.length > 100 ? Buffer.concat([answer.subarray(0, 2), other.point, answer.subarray(67)]) : answer;
+      },
+    });
+    await bus.passUntil(() => failuresOf(bus).length > 0, 3_000, 'the failure is told');
+    expect(failuresOf(bus)[0]).toBe('signature_invalid');
+    expect(keysOf(bus)).toEqual([]);
+    sim.field.lay(null);
+    await pass(bus, 2_000);
+    const told = failuresOf(bus).length;
+    sim.field.lay({ answer: () => hex('6A82') });
+    await pass(bus, 4_000);
+    expect(failuresOf(bus)).toHaveLength(told);
+  });
+
+  it('that knows no scan is asked for one once, and tells of a phone by itself', async () => {
+    const bus = await oneReader();
+    const sim = firstOf(bus);
+    sim.field.scans = false;
+    const card = newCard();
+    await pass(bus, 3_000);
+    sim.field.lay(card);
+    await bus.passUntil(() => keysOf(bus).length === 1, 3_000, 'the key is presented');
+    expect(bus.count('offline')).toBe(0);
+  });
+
+  it('that declines is asked less and less often, stays online, and reads by itself', async () => {
+    const bus = await oneReader();
+    const sim = firstOf(bus);
+    sim.field.isKnown = false;
+    const before = sim.count('XWR');
+    await pass(bus, 30_000);
+    expect(sim.count('XWR') - before).toBeLessThan(16);
+    sim.presentCard(26, hex('BDD93740'));
+    await bus.passUntil(() => bus.count('presented') === 1, 3_000, 'the card is read');
+    expect(bus.count('offline')).toBe(0);
+  });
+
+  it('leaves the other seven readers of its bus at least half of their polls', async () => {
+    const polls = async (transparent: boolean): Promise<number> => {
+      const bus = await raise(8, (address) => transparent && address === 0);
+      bus.sims[0]?.field.lay(transparent ? newCard() : null);
+      const count = (): number => bus.sims.slice(1).reduce((sum, sim) => sum + sim.count('POLL'), 0);
+      const before = count();
+      await pass(bus, 20_000);
+      return count() - before;
+    };
+    expect((await polls(true)) / (await polls(false))).toBeGreaterThan(0.5);
+  });
+});
+
+it.each([
+  ['normal or transparent', [0, 1, '0100'], { kind: 'mode', isTransparent: true }],
+  ['a card, with its status', [1, 1, '0002'], { kind: 'present', status: 2 }],
+  ['a card, where the reader leaves the status out', [1, 1, '00'], { kind: 'present', status: null }],
+  ['no card', [1, 1, '0000'], { kind: 'absent' }],
+  ['a card, by the code that others give to errors', [1, 0, '0002'], { kind: 'present', status: 2 }],
+  ['an error', [1, 0, '05'], { kind: 'error', code: 5 }],
+  ['an answer behind a status', [1, 2, '00005C0201009000'], { kind: 'answer', apdu: hex('5C0201009000') }],
+  ['an answer without one', [1, 1, '005C0201009000'], { kind: 'answer', apdu: hex('5C0201009000') }],
+  ['the end', [1, 2, '00'], { kind: 'ended' }],
+  ['nothing that any reader says', [1, 7, '00'], null],
+  ['nothing at all', [1, 1, ''], null],
+] as const)('an XRD says: %s', (_what, [mode, reply, data], said) => {
+  expect(readSmartCard({ mode, reply, data: hex(data) })).toEqual(said);
+});
+
+describe('the check of a facility file', () => {
+  const check = (config: Record<string, unknown>, baud = 38_400) =>
+    osdpDriver.prepare('lobby', { port: '/dev/ttyS0', baud }, { address: 0, ...config }, '.').problems;
+
+  it('wants a key for a reader in transparent mode, and a quick line', () => {
+    expect(check({ transparent: true })).toEqual([]);
+    expect(check({ transparent: true, secure_channel: 'none' })).toContainEqual(
+      expect.objectContaining({ severity: 'error', path: ['transparent'] }),
+    );
+    expect(check({ transparent: true }, 9_600)).toContainEqual(
+      expect.objectContaining({ severity: 'warning', path: ['transparent'] }),
+    );
+  });
+});
