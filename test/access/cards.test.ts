@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { TimeWitness } from '../../src/domain/window.ts';
 import { turn } from '../support/manual-clock.ts';
 import { LOBBY, USER } from '../support/room.ts';
-import { exit, ID, last, withCard, type World } from './world.ts';
+import { exit, ID, last, withCard, type World, asked, code, lobby, world } from './world.ts';
 
 describe('a card at a reader', () => {
   it('opens the door of its entrance, is shown green, and is one durable event', async () => {
@@ -162,6 +162,45 @@ describe('a card at a reader', () => {
     here.card();
     await turn();
     expect(here.events().slice(-2)).toEqual(['lock.unlocked', 'acs_entrance.unlock_failed']);
+  });
+});
+
+describe('a database', () => {
+  it('that does not answer lets nobody in by card or code, and the next one as soon as it answers', async () => {
+    const here = await withCard();
+    await code(here, '4711');
+    const unread = (): never => {
+      throw new Database.SqliteError('disk I/O error', 'SQLITE_IOERR_READ');
+    };
+    const lookUps = [
+      vi.spyOn(here.store.reach, 'byCard').mockImplementation(unread),
+      vi.spyOn(here.store.reach, 'byCode').mockImplementation(unread),
+    ];
+    here.card();
+    expect(last(here)).toBe('lock.access_denied store_unavailable');
+    here.digits('4711');
+    expect(last(here)).toBe('lock.access_denied store_unavailable');
+    expect([here.pulses, here.shown]).toEqual([[], ['denied', 'denied']]);
+    for (const lookUp of lookUps) lookUp.mockRestore();
+    here.card();
+    expect(last(here)).toBe('lock.unlocked');
+  });
+
+  it('is not blamed for a fault of the program', async () => {
+    const here = await withCard();
+    vi.spyOn(here.store.reach, 'byCard').mockImplementation(() => {
+      throw new TypeError('no such thing');
+    });
+    expect(() => here.card()).toThrow('no such thing');
+    expect(here.pulses).toEqual([]);
+  });
+
+  it('that was refused at start is the reason of every denial, before any other', () => {
+    const here = world({ factors: 'code', withoutStore: true });
+    const time = { trusted: true, nowMs: here.clock.nowMs(), floorMs: null, isGraceLeft: true };
+    const { outcome, reason, steps } = here.access.explain(lobby(), { acsCredentialId: ID }, asked(time));
+    expect([outcome, reason]).toEqual(['denied', 'store_unavailable']);
+    expect(steps.map(({ step, passed }) => [step, passed])).toEqual([['database', false]]);
   });
 });
 
