@@ -58,4 +58,16 @@ export const HARMLESS: readonly Harmless[] = [
     change: '0 → 1',
     why: 'a record has all its registers: none of them is missing',
   },
+  {
+    file: 'drivers/modbus/record.ts',
+    line: 'return text.length > registers * 4 ? null : BigInt(`0x${text}`);',
+    change: '4 → 5',
+    why: 'a profile is taken only if there is place for every number of its format',
+  },
+  {
+    file: 'drivers/modbus/record.ts',
+    line: "return text.length > registers * 2 ? null : BigInt(`0x${Buffer.from(text, 'latin1').toString('hex')}`);",
+    change: 'text.length > registers * 2 → false',
+    why: 'a profile is taken only if there is place for every number of its format',
+  },
 ];

@@ -214,6 +214,13 @@ describe('windows in a record', () => {
   });
   const card = 'H10301:1:2';
 
+  it('are refused at the end that the device cannot hold, and say which', () => {
+    const codec = codecWith(window('unix32'));
+    const late = at('2110-01-01T00:00:00Z');
+    expect(() => registersOf(codec, { card, startsAtMs: late })).toThrow('cannot store such a start');
+    expect(() => registersOf(codec, { card, endsAtMs: late })).toThrow('cannot store such an end');
+  });
+
   it.each([
     ['unix32', 1_000],
     ['minutes2000', 60_000],
