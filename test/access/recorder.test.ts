@@ -66,7 +66,9 @@ describe('what is recorded', () => {
     // Whatever comes meanwhile waits behind them.
     expect(recorder.record([EXIT])).toBe(false);
     expect(recorder.isDegraded).toBe(true);
-    await clock.advance(5_000);
+    await clock.advance(4_999);
+    expect(recorder.isDegraded).toBe(true);
+    await clock.advance(1);
     expect(recorder.isDegraded).toBe(false);
     expect(recorder.record([EXIT])).toBe(true);
     expect(told().map(({ at }) => at)).toEqual([0, 10, 20, 5_000, 10_000]);
@@ -85,6 +87,19 @@ describe('what is recorded', () => {
     expect(JSON.parse(store.events.after(0, 10_000).at(-1)?.body ?? '{}')).toMatchObject({ count: 7 });
     recorder.record([EXIT]);
     expect(told().slice(-2).map(({ type }) => type)).toEqual(['agent.events_dropped', 'acs_entrance.rex']); // prettier-ignore
+  });
+
+  it('and refused by itself is stored later as well, but not once the database is known to be damaged', async () => {
+    for (const condition of ['ok', 'damaged'] as const) {
+      const { clock, store, recorder, told } = disk();
+      const tries = failing(store);
+      recorder.record([EXIT]);
+      expect(recorder.isDegraded).toBe(true);
+      tries.mockRestore();
+      vi.spyOn(store, 'condition', 'get').mockReturnValue(condition);
+      await clock.advance(5_000);
+      expect([recorder.isDegraded, told().length]).toEqual(condition === 'ok' ? [false, 1] : [true, 0]);
+    }
   });
 
   it('is not tried where the database is known to be damaged', async () => {
