@@ -145,6 +145,46 @@ describe('lintel simulate', () => {
     expect(await simulator.signal('SIGINT')).toBe(0);
   });
 
+  it.each([
+    ['osdp-reader', 'stick 1', 'output 1 sticks', 'output 1 is free'],
+    ['soyal', 'stick', 'the relay sticks', 'the relay is free'],
+    ['relay-board', 'stick 7', 'output 7 sticks', 'output 7 is free'],
+  ])('has a relay of %s stick, and frees it', async (name, line, sticks, isFree) => {
+    const simulator = launch(['simulate', name]);
+    await simulator.says(/127\.0\.0\.1/);
+    for (const [word, answer] of [
+      ['on', sticks],
+      ['off', isFree],
+    ] as const) {
+      simulator.type(`${line} ${word}`);
+      await simulator.says(new RegExp(`^${answer}$`, 'm'));
+    }
+    for (const wrong of [`${line} perhaps`, 'stick 99 on', 'stick']) simulator.type(wrong);
+    await simulator.says(/(?:.*stick (?:0 )?on\|off[^\n]*\n){3}/);
+    expect(await simulator.signal('SIGINT')).toBe(0);
+  });
+
+  it('plays a relay board whose stuck relay stays on when it is told to release', async () => {
+    const simulator = launch(['simulate', 'relay-board']);
+    const { socket, received } = await dial(simulator);
+    const ask = async (request: string, answer: string): Promise<void> => {
+      const before = received().length;
+      socket.write(Buffer.from(request, 'hex'));
+      await until(() => received().length >= before + answer.length / 2, 'the answer');
+      expect(received().subarray(before).toString('hex')).toBe(answer);
+    };
+    simulator.type('stick 0 on');
+    await simulator.says(/^output 0 sticks$/m);
+    await ask('01050000ff008c3a', '01050000ff008c3a');
+    await ask('010500000000cdca', '010500000000cdca');
+    await ask('0101000000083dcc', '010101019048');
+    simulator.type('stick 0 off');
+    await simulator.says(/^output 0 is free$/m);
+    await ask('010500000000cdca', '010500000000cdca');
+    await simulator.says(/^relay 0 off$/m);
+    expect(await simulator.signal('SIGINT')).toBe(0);
+  });
+
   it('plays an OSDP reader that has a key already, and is met by whoever has it too', async () => {
     const key = 'C3A1F05E77120B9D4408EE6AB1D2937F';
     const file = join(temporaryFolder(), 'front.key');
