@@ -3,9 +3,9 @@
 
 import { swapBytes } from './layout.ts';
 import type { CardSpec } from './reader-schema.ts';
-import type { CardReading } from '../../src/domain/card-formats.ts';
+import type { BitReading } from '../../src/domain/card-formats.ts';
 
-export type ReadCard = { reading: CardReading } | { unreadable: string };
+export type ReadCard = { reading: BitReading } | { unreadable: string };
 
 /** Shortest and longest serial number that anything here understands. */
 export const UID_BITS = { min: 24, max: 80 } as const;
@@ -34,7 +34,7 @@ export function cardFromRegisters(spec: CardSpec, registers: readonly number[], 
  */
 export function registersFromCard(
   spec: CardSpec,
-  reading: CardReading,
+  reading: BitReading,
 ): { registers: number[]; count: number | null } | null {
   if ((reading.kind === 'uid') !== (spec.kind === 'uid')) return null;
   const whole = bitsOf(reading);
@@ -91,13 +91,13 @@ const leftJustified = (value: bigint, widthBits: number): Buffer => {
   return Buffer.from(text.padStart(length * 2, '0'), 'hex');
 };
 
-const wiegand = ({ value, widthBits }: Bits): CardReading => ({
+const wiegand = ({ value, widthBits }: Bits): BitReading => ({
   kind: 'wiegand',
   widthBits,
   bytes: leftJustified(value, widthBits),
 });
 
-function bitsOf(reading: CardReading): Bits {
+function bitsOf(reading: BitReading): Bits {
   const widthBits = reading.kind === 'uid' ? reading.bytes.length * 8 : reading.widthBits;
   const padding = BigInt(reading.bytes.length * 8 - widthBits);
   return { value: BigInt(`0x${reading.bytes.toString('hex')}`) >> padding, widthBits };

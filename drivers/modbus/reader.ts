@@ -4,7 +4,7 @@
 import { readerShape, type ReaderFault, type ReaderWatch, type Sighting } from './reader-shapes.ts';
 import type { FeedbackSignal, FeedbackWrite, ReaderSpec } from './reader-schema.ts';
 import type { Talk } from './talk.ts';
-import type { CardReading } from '../../src/domain/card-formats.ts';
+import type { BitReading } from '../../src/domain/card-formats.ts';
 import { Presence } from '../kit/presence.ts';
 import type { Clock, Feedback, Log, ReaderCapabilities, ReaderDevice, Timer } from '../../src/domain/ports.ts';
 
@@ -12,7 +12,7 @@ export type ReaderContext = {
   talk: Talk;
   clock: Clock;
   log: Log;
-  present(reading: CardReading, atMonotonicMs: number): void;
+  present(reading: BitReading, atMonotonicMs: number): void;
   fault(code: ReaderFault, message: string, cleared: boolean): void;
 };
 

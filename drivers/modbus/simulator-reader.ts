@@ -4,7 +4,7 @@
 import { registersFromCard } from './reader-card.ts';
 import { FEEDBACK_SIGNALS, type FeedbackSignal, type ReaderSpec } from './reader-schema.ts';
 import type { SimulatedMemory, Written } from './simulator-memory.ts';
-import { encodeWiegand, parseCanonical, type CardReading } from '../../src/domain/card-formats.ts';
+import { encodeWiegand, parseCanonical, type BitReading } from '../../src/domain/card-formats.ts';
 
 /**
  * `busy`: the card before it has not been taken yet, so it reads no other; `unfit`: not a kind of card that it reads.
@@ -97,7 +97,7 @@ export class SimulatedReader {
 }
 
 /** What a reader sees of a card that is written like this. */
-export function readingOf(canonical: string): CardReading {
+export function readingOf(canonical: string): BitReading {
   const card = parseCanonical(canonical);
   const wiegand = encodeWiegand(card);
   return wiegand === null

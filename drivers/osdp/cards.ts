@@ -51,12 +51,47 @@ export class Justification {
   }
 }
 
-/** The reading of a FMT reply: its characters, as raw bits. */
+/** Tracks of ISO 7811: what begins one, and by which bits of its characters the last one checks the others. */
+const TRACKS = [
+  { begin: '%', bits: 0x3f },
+  { begin: ';', bits: 0x0f },
+] as const;
+const TRACK_END = '?';
+const [STX, ETX] = ['\x02', '\x03'];
+
+/**
+ * The reading of a FMT reply, or null when it is too long or empty. Some readers leave on what stands around the number
+ * on a card: start and end sentinels with the check character behind them, STX and ETX, an end of line. A card that was
+ * swiped backwards shows its end first and is turned round; the direction byte is not believed, for readers differ in
+ * what they call forward. Where the check character is wrong nothing is taken off, so that a damaged read is nobody's
+ * number.
+ */
 export function textReading(text: Buffer): CardReading | null {
-  return text.length * 8 > MAX_CARD_BITS || text.length === 0
+  const bytes = Buffer.from(unframed(text.toString('latin1')), 'latin1');
+  return bytes.length === 0 || bytes.length * 8 > MAX_CARD_BITS
     ? null
-    : { kind: 'wiegand', widthBits: text.length * 8, bytes: Buffer.from(text) };
+    : { kind: 'text', bytes, asSent: Buffer.from(text) };
 }
+
+function unframed(text: string): string {
+  const line = text.replace(/[\0\r\n ]+$/, '');
+  if (line.length > 2 && line.startsWith(STX) && line.endsWith(ETX)) return unframed(line.slice(1, -1));
+  return ofTrack(line) ?? ofTrack(Array.from(line).reverse().join('')) ?? line;
+}
+
+/** What stands between the sentinels of one whole track; null when there is no such thing. */
+function ofTrack(line: string): string | null {
+  const track = TRACKS.find(({ begin }) => line.startsWith(begin));
+  const end = line.indexOf(TRACK_END);
+  const inside = line.slice(1, end);
+  if (track === undefined || end < 2 || line.length > end + 2 || inside.includes(track.begin)) return null;
+  const isChecked = line.length === end + 2;
+  return isChecked && checkOf(line, track.bits) !== 0 ? null : inside;
+}
+
+/** Over a whole track with its check character it comes out as zero. */
+const checkOf = (line: string, bits: number): number =>
+  Buffer.from(line, 'latin1').reduce((sum, code) => sum ^ ((code - 0x20) & bits), 0);
 
 /** There are formats of this length, and the parity of all of them is right. */
 function isSoundEverywhere(widthBits: number, bytes: Buffer): boolean {

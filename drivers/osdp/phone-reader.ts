@@ -2,7 +2,7 @@
 // what a phone shows besides, a serial number that is made up at every tap, is passed over.
 
 import { createHash } from 'node:crypto';
-import type { CardReading } from '../../src/domain/card-formats.ts';
+import { candidates, isRandomUid, type CardReading } from '../../src/domain/card-formats.ts';
 import type { DriverContext, DriverEvent, Log } from '../driver.ts';
 import type { ProofKeys } from './pkoc/proof.ts';
 import type { OsdpReader } from './reader.ts';
@@ -57,7 +57,4 @@ export class PhoneReader {
 }
 
 /** The serial number of a phone: four bytes that begin with 08, others at every tap. */
-function isMadeUp(reading: CardReading): boolean {
-  const isOfFour = reading.kind === 'uid' ? reading.bytes.length === 4 : reading.widthBits === 32;
-  return isOfFour && reading.bytes[0] === 0x08;
-}
+const isMadeUp = (reading: CardReading): boolean => candidates(reading, ['uid']).some(isRandomUid);

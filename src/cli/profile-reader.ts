@@ -6,7 +6,7 @@ import type { ReaderSpec } from '../../drivers/modbus/reader-schema.ts';
 import { readCard, readNew } from '../../drivers/modbus/reader-shapes.ts';
 import type { SimulatedReader } from '../../drivers/modbus/simulator-reader.ts';
 import type { Talk } from '../../drivers/modbus/talk.ts';
-import { CARD_FORMATS, candidates, type CardReading } from '../domain/card-formats.ts';
+import { CARD_FORMATS, candidates, type BitReading, type CardReading } from '../domain/card-formats.ts';
 import type { DriverEvent, ReaderDevice } from '../domain/ports.ts';
 import { systemRandom } from '../ops/random.ts';
 
@@ -101,7 +101,7 @@ function formsOf(card: ReadCard): string[] {
   return [`card: ${candidates(card.reading, CARD_FORMATS).join(' or ')}`];
 }
 
-function randomCard(spec: ReaderSpec): CardReading {
+function randomCard(spec: ReaderSpec): BitReading {
   const { card } = spec;
   const widthBits = randomWidth(spec);
   const length = Math.ceil(widthBits / 8);
@@ -111,7 +111,7 @@ function randomCard(spec: ReaderSpec): CardReading {
   if (card.kind === 'uid') return { kind: 'uid', bytes };
   const padding = length * 8 - widthBits;
   bytes.writeUInt8(bytes.readUInt8(length - 1) & (0xff << padding), length - 1);
-  const reading: CardReading = { kind: 'wiegand', widthBits, bytes };
+  const reading: BitReading = { kind: 'wiegand', widthBits, bytes };
   if (card.parity === 'sent') return reading;
   // Only a card whose parity is right comes back as it was.
   const stripped = registersFromCard(card, reading);
@@ -130,9 +130,10 @@ function randomWidth({ card }: ReaderSpec): number {
   return card.parity === 'stripped' && [24, 32, 35].includes(width) ? width + 2 : width;
 }
 
-function isSame(one: CardReading, other: CardReading): boolean {
+function isSame(one: CardReading, other: BitReading): boolean {
   if (!one.bytes.equals(other.bytes)) return false;
-  return one.kind === 'uid' ? other.kind === 'uid' : other.kind === 'wiegand' && one.widthBits === other.widthBits;
+  if (one.kind !== 'wiegand') return one.kind === other.kind;
+  return other.kind === 'wiegand' && one.widthBits === other.widthBits;
 }
 
 const inWords = (card: ReadCard): string =>

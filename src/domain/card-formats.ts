@@ -13,7 +13,9 @@ import { quoted } from './outside-text.ts';
 export type CardReading =
   | { kind: 'wiegand'; widthBits: number; bytes: Buffer }
   /** A serial number, most significant byte first. */
-  | { kind: 'uid'; bytes: Buffer };
+  | { kind: 'uid'; bytes: Buffer }
+  /** Characters: what the reader made of the card, and `asSent` with what it put around them. */
+  | { kind: 'text'; bytes: Buffer; asSent: Buffer };
 
 type Field = { first: number; bits: number };
 type Parity = { at: number; odd: boolean; over: readonly number[] };
@@ -129,11 +131,14 @@ export function encodeWiegand(canonical: string): { widthBits: number; bytes: Bu
 }
 
 /** What a reader hands over of a card with this canonical number. */
-export function readingOf(canonical: string): CardReading {
+export function readingOf(canonical: string): BitReading {
   const bits = encodeWiegand(canonical);
   if (bits !== null) return { kind: 'wiegand', ...bits };
   return { kind: 'uid', bytes: Buffer.from(canonical.slice(canonical.indexOf(':') + 1), 'hex') };
 }
+
+/** What is no text. */
+export type BitReading = Exclude<CardReading, { kind: 'text' }>;
 
 /**
  * The canonical numbers that a reading may stand for, by the reader's list of formats and in its order. A 5-byte UID of
@@ -143,13 +148,31 @@ export function readingOf(canonical: string): CardReading {
 export function candidates(reading: CardReading, formats: readonly string[]): string[] {
   const found: string[] = [];
   for (const name of formats) {
-    const canonical = candidate(reading, name);
-    if (canonical !== null && !found.includes(canonical)) found.push(canonical);
+    const all = reading.kind === 'text' ? textCandidates(reading, name) : [candidate(reading, name)];
+    for (const canonical of all) if (canonical !== null && !found.includes(canonical)) found.push(canonical);
   }
   return found;
 }
 
-function candidate(reading: CardReading, name: string): string | null {
+/**
+ * Characters are the serial number that they spell, or what they are, byte by byte, also as they came. They are no bits
+ * of a card: a layout with parity is not looked for in them.
+ */
+function textCandidates({ bytes, asSent }: CardReading & { kind: 'text' }, name: string): (string | null)[] {
+  const spelled = spelledUid(bytes.toString('latin1'));
+  const found = spelled === null ? [] : [candidate({ kind: 'uid', bytes: spelled }, name)];
+  if (memberOf(WIEGAND_FORMATS, name) !== undefined) return found;
+  const asBits = (some: Buffer): BitReading => ({ kind: 'wiegand', widthBits: some.length * 8, bytes: some });
+  return [...found, ...[bytes, asSent].map((some) => candidate(asBits(some), name))];
+}
+
+/** Hexadecimal digits of 3 to 10 bytes, as printed or with signs between them. */
+const spelledUid = (text: string): Buffer | null =>
+  /^([0-9A-Fa-f]{2}){3,10}$/.test(text) || SPACED_UID.test(text)
+    ? Buffer.from(text.replaceAll(/[^0-9A-Fa-f]/g, ''), 'hex')
+    : null;
+
+function candidate(reading: BitReading, name: string): string | null {
   if (reading.kind === 'uid') {
     if (name === 'uid') return `uid:${hex(reading.bytes)}`;
     if (name === 'uid-reversed') return `uid:${hex(Buffer.from(reading.bytes).reverse())}`;

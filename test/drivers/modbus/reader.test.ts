@@ -50,7 +50,7 @@ const told = (events: readonly DriverEvent[]): string[] =>
     if (event.type !== 'presented' || event.presentation.kind !== 'card') return [];
     const { reading } = event.presentation;
     const hex = reading.bytes.toString('hex').toUpperCase();
-    return [reading.kind === 'uid' ? `uid:${hex}` : `${reading.widthBits}:${hex}`];
+    return [reading.kind === 'wiegand' ? `${reading.widthBits}:${hex}` : `${reading.kind}:${hex}`];
   });
 
 /** The same of a card whose format is known. */
