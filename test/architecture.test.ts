@@ -42,3 +42,14 @@ it('who opens which door is asked in one place: nobody else reads the lists of e
   );
   expect(asked.sort()).toEqual(owners);
 });
+
+it('no file of the product is longer than 500 lines', () => {
+  const files = ['src', 'drivers'].flatMap((room) =>
+    readdirSync(join(HOME, room), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => join(room, name)),
+  );
+  expect(files.length).toBeGreaterThan(300);
+  const lines = (file: string): number => readFileSync(join(HOME, file), 'utf8').split('\n').length - 1;
+  expect(files.filter((file) => lines(file) > 500)).toEqual([]);
+});

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { turn } from '../support/manual-clock.ts';
-import { ENTRANCES } from '../support/room.ts';
+import { ENTRANCES, LOBBY } from '../support/room.ts';
 import { contact, exit, ID, lobby, withCard, type World } from './world.ts';
 
 describe('a door', () => {
@@ -118,6 +118,38 @@ describe('a door', () => {
     expect(stateOf(here)).toMatchObject({ isLocked: true });
     contact(here, true);
     expect(doorEvents(here)).toEqual(['acs_entrance.opened']);
+  });
+
+  it('whose controller has let somebody in is opened then, and not forced; the next time it is', async () => {
+    const here = await withCard();
+    contact(here, false);
+    here.access.passedByController(LOBBY);
+    contact(here, true);
+    expect(doorEvents(here)).toEqual(['acs_entrance.opened']);
+    contact(here, false);
+    await here.clock.advance(60_000);
+    contact(here, true);
+    expect(doorEvents(here).at(-1)).toBe('acs_entrance.forced');
+  });
+
+  it('is not opened any more once the stop has begun: by no card, no command and not from the inside', async () => {
+    const here = await withCard();
+    here.access.rest();
+    here.card();
+    exit(here);
+    const before = here.events().length;
+    const unlocked = await here.access.unlock({
+      entrance: lobby(here.store),
+      acsUserId: null,
+      acsCredentialId: null,
+      reason: null,
+      commandId: 'c',
+      asker: { source: 'local', sender: null },
+      actionAttemptId: 'a',
+    });
+    expect('error' in unlocked).toBe(true);
+    expect(here.pulses).toEqual([]);
+    expect(here.events().slice(before)).toEqual(['acs_entrance.unlock_failed']);
   });
 
   it.each([

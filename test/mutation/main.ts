@@ -189,7 +189,8 @@ const also = args
   .map((arg) => arg.slice('--tests='.length).replace(/\/$/, ''));
 const paths = args.filter((arg) => !arg.startsWith('--')).map((path) => relative(HOME, path));
 const share = Number(args.find((arg) => arg.startsWith('--one-in='))?.slice('--one-in='.length) ?? 1);
-if (paths.length === 0 || !Number.isInteger(share) || share < 1) {
+const isKnown = (arg: string): boolean => !arg.startsWith('--') || /^--(tests|one-in)=/.test(arg);
+if (paths.length === 0 || !args.every(isKnown) || !Number.isInteger(share) || share < 1) {
   console.error(
     'npm run mutate -- PATH… [--tests=test/FOLDER…] [--one-in=N]: a file or folder of src/ or drivers/; one change in N of them',
   );
