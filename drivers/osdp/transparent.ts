@@ -60,6 +60,8 @@ export class Transparent {
   /** It knows no scan: it tells of a card by itself. */
   #hasNoScan = false;
   #declined = 0;
+  /** Counts the waits for a report. */
+  #turn = 0;
   /** The key that was proved last, until nobody was seen. */
   #lastProved: Buffer | null = null;
 
@@ -209,11 +211,15 @@ export class Transparent {
     return (fields === null ? null : readSmartCard(fields)) ?? 'refused';
   }
 
-  /** Waits while something else is asked already, so that a quick reader is not missed. Null: nothing came. */
+  /**
+   * Waits while something else is asked already, so that a quick reader is not missed. Null: nothing came, or the next
+   * wait has begun: what comes then is not for this one.
+   */
   async #later<T>(timeoutMs: number, pick: (answer: CardAnswer) => T | null): Promise<T | null> {
+    const turn = (this.#turn += 1);
     return await this.#options.line
       .await(timeoutMs, (fields) => {
-        const answer = readSmartCard(fields);
+        const answer = turn === this.#turn ? readSmartCard(fields) : null;
         return answer === null ? null : pick(answer);
       })
       .catch(() => null);

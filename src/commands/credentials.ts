@@ -49,6 +49,8 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
   }
   const entrances =
     params.allowed_acs_entrance_ids === undefined ? null : findEntrances(room, params.allowed_acs_entrance_ids);
+  if (store.phones.byId(acsCredentialId) !== undefined)
+    throw refused('acs_credential_exists', 'acs_credential_id', 'a phone of a mobile key has this id');
   const existing = store.credentials.byId(acsCredentialId);
   if (existing !== undefined) return repeatCreate(room, existing, params, factor, user, entrances);
   const schedule = params.schedule_id == null ? null : findSchedule(room, params.schedule_id);

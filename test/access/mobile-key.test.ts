@@ -284,6 +284,12 @@ describe('the phones of a mobile key', () => {
     expect(`${error?.type ?? ''}: ${error?.message ?? ''}`).toMatch(says);
   });
 
+  it('have ids of their own, which no credential may have', async () => {
+    const here = await withPhone();
+    const { error } = await here.caller.call('credentials/create', mobileKey({ acs_credential_id: PHONE }));
+    expect(error?.type).toBe('acs_credential_exists');
+  });
+
   it('are none of a card', async () => {
     const here = await door();
     await here.caller.call('credentials/create', {
