@@ -11,6 +11,7 @@ import type {
   PreparedController,
   PrepareResult,
 } from '../driver.ts';
+import { withDeadline } from '../../src/domain/deadline.ts';
 import { lineProblems, wireTimeMs } from '../../src/domain/line.ts';
 import { OsdpBus } from './bus.ts';
 import { busLine, busSchema, busTimings, capabilitiesOf, controllerSchema, readerSettings } from './config.ts';
@@ -130,6 +131,9 @@ function slowRound(busName: string, bus: BusConfig, readers: readonly NamedReade
   ];
 }
 
+/** How long readers have to take their fields back at the end. */
+const RETURN_MS = 1_000;
+
 class OsdpBusDriver implements OsdpDriver {
   readonly bus: string;
   readonly devices: ReadonlyMap<string, Device>;
@@ -207,8 +211,9 @@ class OsdpBusDriver implements OsdpDriver {
   }
 
   async stop(timeoutMs: number): Promise<void> {
-    for (const phones of this.#phones.values()) phones.stop();
     await this.rest(timeoutMs);
+    const ends = Promise.all([...this.#phones.values()].map((phones) => phones.end()));
+    await withDeadline(this.#context.clock, RETURN_MS, 'readers to read by themselves', ends).catch(() => undefined);
     for (const reader of this.#readers) reader.stop();
     await this.#line.stop('stopped');
   }

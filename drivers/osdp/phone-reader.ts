@@ -26,7 +26,6 @@ export class PhoneReader {
       keys,
       // The same at every start, and another one at every reader.
       readerId: createHash('sha256').update(`lintel reader ${device}`).digest(),
-      wantsVersion2: false,
       proved: ({ key }, atMonotonicMs) =>
         context.emit({
           type: 'presented',
@@ -51,8 +50,9 @@ export class PhoneReader {
     return isMadeUp(event.presentation.reading);
   }
 
-  stop(): void {
-    this.#transparent.stop();
+  /** The bus ends: the reader reads by itself from now on. */
+  async end(): Promise<void> {
+    await this.#transparent.end();
   }
 }
 

@@ -29,7 +29,6 @@ export type TransparentOptions = {
   keys: ProofKeys;
   /** 32 bytes: of the site, and of the reader. */
   readerId: Buffer;
-  wantsVersion2: boolean;
   proved: (proved: Proved, atMonotonicMs: number) => void;
   /** What kept a card of this kind from proving its key. */
   failed: (failure: CardFailure | 'card_gone', atMonotonicMs: number) => void;
@@ -49,7 +48,8 @@ const DECLINED_LAST_MS = 60_000;
 /** A reader that does not acknowledge that it reads by itself is told again. */
 const RESTORE_AGAIN_MS = 250;
 
-type Seen = 'card' | 'nobody' | 'declined' | 'lost';
+/** Null: the turn was not given. */
+type Seen = 'card' | 'nobody' | null;
 
 export class Transparent {
   readonly #options: TransparentOptions;
@@ -60,6 +60,8 @@ export class Transparent {
   /** It knows no scan: it tells of a card by itself. */
   #hasNoScan = false;
   #declined = 0;
+  /** From the moment in which it is told so until it has taken it back. */
+  #isGiven = false;
   /** Counts the waits for a report. */
   #turn = 0;
   /** The key that was proved last, until nobody was seen. */
@@ -78,11 +80,17 @@ export class Transparent {
     void this.#run().finally(() => (this.#isRunning = false));
   }
 
-  /** The reader is gone, or the bus ends; a transaction that is open is worth nothing any more. */
+  /** The reader is gone; a transaction that is open is worth nothing any more. */
   stop(): void {
     this.#isStopped = true;
     this.#transactions.end();
     this.#wake?.();
+  }
+
+  /** The bus ends: as `stop`, and a reader that has handed its field over takes it back. */
+  async end(): Promise<void> {
+    this.stop();
+    if (this.#isGiven) await this.#ask(SMART_CARD.normal);
   }
 
   async #run(): Promise<void> {
@@ -107,16 +115,17 @@ export class Transparent {
 
   /** One turn of the panel's. */
   async #give(): Promise<Seen> {
-    if (this.#isOver) return 'lost';
+    if (this.#isOver) return null;
+    this.#isGiven = true;
     const taken = await this.#ask(SMART_CARD.transparent);
     const isTransparent =
       taken === 'ack' || (typeof taken === 'object' && taken.kind === 'mode' && taken.isTransparent);
     if (!isTransparent) {
       // A link that was lost is no word of the reader's.
-      if (taken === 'lost') return 'lost';
+      if (taken === 'lost') return null;
       this.#declined = Math.min(this.#declined + 1, 10);
       if (this.#declined === 1) this.#options.log.warn('the reader declines transparent mode: it is asked again later');
-      return 'declined';
+      return null;
     }
     this.#declined = 0;
     if (!(await this.#isCardThere())) return 'nobody';
@@ -136,12 +145,11 @@ export class Transparent {
 
   /** The conversation with one card, to its end. */
   async #speak(): Promise<void> {
-    const { clock, keys, readerId, random, wantsVersion2, failed } = this.#options;
+    const { clock, keys, readerId, random, failed } = this.#options;
     const card = new PkocCard({
       keys,
       transactions: this.#transactions,
       readerId,
-      wantsVersion2,
       random: (count) => random.bytes(count),
     });
     const untilMs = clock.monotonicMs() + CARD_MS;
@@ -192,7 +200,10 @@ export class Transparent {
       const told = await this.#ask(SMART_CARD.normal);
       const isNormal = told === 'ack' || (typeof told === 'object' && told.kind === 'mode' && !told.isTransparent);
       // One that does not know the command never left it.
-      if (isNormal || told === 'unknown') return true;
+      if (isNormal || told === 'unknown') {
+        this.#isGiven = false;
+        return true;
+      }
       await this.#pause(RESTORE_AGAIN_MS);
     }
     return false;

@@ -52,26 +52,19 @@ type Ports = {
   transactions: Transactions;
   /** As `READER_ID_BYTES`. */
   readerId: Buffer;
-  /**
-   * Whether a card that offers version 1 is asked for version 2 as well: one more exchange with every card, wanted where
-   * certificates count.
-   */
-  wantsVersion2: boolean;
   /** Bytes for the longer challenge of version 2. */
   random: (count: number) => Buffer;
 };
 
 type Phase =
-  | { name: 'selecting'; versions: null }
-  | { name: 'profile'; versions: readonly number[] }
-  | { name: 'certificate'; versions: null }
+  | { name: 'selecting' | 'profile' | 'certificate' }
   | { name: 'authenticating'; version: number }
   | { name: 'proving'; challenge: Buffer; certificate: Certificate };
 
 /** One presentation of one card. */
 export class PkocCard {
   readonly #ports: Ports;
-  #phase: Phase = { name: 'selecting', versions: null };
+  #phase: Phase = { name: 'selecting' };
   #exchange = new Exchange(SELECT);
 
   constructor(ports: Ports) {
@@ -95,7 +88,7 @@ export class PkocCard {
       case 'selecting':
         return this.#selected(whole);
       case 'profile':
-        return this.#profiled(whole, phase.versions);
+        return this.#profiled(whole);
       case 'certificate':
         return this.#certified(whole);
       case 'authenticating':
@@ -110,20 +103,19 @@ export class PkocCard {
     if (sw !== SW_DONE) return this.#fail('card_refused', sw);
     const versions = versionsOf(readTlvs(data));
     if (versions === null) return this.#fail('answer_malformed', sw);
-    this.#phase = { name: 'profile', versions };
-    const isAsked = this.#ports.wantsVersion2 || versions.every((version) => !VERSIONS_1.includes(version));
-    return isAsked || versions.includes(VERSION_2) ? this.#send(TELL_PROFILE) : this.#authenticate(versions);
+    this.#phase = { name: 'profile' };
+    // One of version 1 alone knows no profile, and each exchange costs whoever stands there a moment.
+    return versions.some((version) => VERSIONS_1.includes(version))
+      ? this.#authenticate(versions)
+      : this.#send(TELL_PROFILE);
   }
 
-  #profiled({ data, sw }: CardAnswer, versions: readonly number[]): Step {
+  #profiled({ data, sw }: CardAnswer): Step {
     const inner = sw === SW_DONE ? onlyValue(readTlvs(data) ?? [], TAG.profile) : null;
     const offered = inner === null ? null : versionsOf(readTlvs(inner));
-    // What has been seen to speak version 2 is never heard in version 1 again: its proof says less.
-    if (offered?.includes(VERSION_2) === true) {
-      this.#phase = { name: 'certificate', versions: null };
-      return this.#send(TELL_CERTIFICATE);
-    }
-    return versions.includes(VERSION_2) ? this.#fail('version_unknown', sw) : this.#authenticate(versions);
+    if (offered?.includes(VERSION_2) !== true) return this.#fail('version_unknown', sw);
+    this.#phase = { name: 'certificate' };
+    return this.#send(TELL_CERTIFICATE);
   }
 
   #authenticate(versions: readonly number[]): Step {

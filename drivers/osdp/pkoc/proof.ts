@@ -5,7 +5,6 @@ import { verify, type KeyObject } from 'node:crypto';
 import { importPoint } from '../../../src/domain/p256.ts';
 
 export const SIGNATURE_BYTES = 64;
-const COORDINATE_BYTES = 32;
 /** Phones of a building; beyond that the key that was longest unused goes. */
 const MOST_KEPT = 4_096;
 
@@ -35,16 +34,4 @@ export class ProofKeys {
     this.#kept.set(name, key);
     return key;
   }
-}
-
-/** By what a key is known where only a number fits: its X coordinate, or the low bits of it. */
-export const IDENTIFIER_BITS = [64, 75, 128, 256] as const;
-
-/** The low `bits` of X, right-aligned: as many bytes as hold them, unused high bits 0. */
-export function identifierOf(point: Buffer, bits: (typeof IDENTIFIER_BITS)[number]): Buffer {
-  const x = point.subarray(1, 1 + COORDINATE_BYTES);
-  const bytes = Buffer.from(x.subarray(COORDINATE_BYTES - Math.ceil(bits / 8)));
-  const spare = bytes.length * 8 - bits;
-  bytes[0] = (bytes[0] ?? 0) & (0xff >> spare);
-  return bytes;
 }

@@ -1,12 +1,12 @@
 // A PKOC card or phone that is simulated: it answers the commands of a reader as the public texts have it, with a key of
 // its own. For the simulator and for tests.
 
-import { createPrivateKey, createPublicKey, sign, type KeyObject } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { readTlvs, onlyValue, writeTlv } from './tlv.ts';
 
 export type SimulatedCardSetup = {
-  /** The private key, as PKCS #8 in PEM or as a key object. */
-  privateKey: string | KeyObject;
+  /** Of P-256; left out, it makes one. */
+  privateKey?: KeyObject;
   /** Newest first; 0200 is told only through the profile object. */
   versions?: readonly number[];
   /** A PKOC-CVC, for version 2. */
@@ -26,8 +26,8 @@ export class SimulatedCard {
   #isSelected = false;
   #rest = Buffer.alloc(0);
 
-  constructor({ privateKey, versions = [0x0100], certificate = null, pieceBytes = 255 }: SimulatedCardSetup) {
-    this.#privateKey = typeof privateKey === 'string' ? createPrivateKey(privateKey) : privateKey;
+  constructor({ privateKey, versions = [0x0100], certificate = null, pieceBytes = 255 }: SimulatedCardSetup = {}) {
+    this.#privateKey = privateKey ?? generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
     const { x = '', y = '' } = createPublicKey(this.#privateKey).export({ format: 'jwk' });
     this.point = Buffer.concat([Buffer.from([4]), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]);
     this.#versions = versions;

@@ -1,7 +1,6 @@
 // `lintel simulate osdp-reader`: OSDP readers with keypad, inputs and outputs, and Secure Channel where they are given
 // a key or put into install mode.
 
-import { generateKeyPairSync } from 'node:crypto';
 import { parseKey } from '../../../drivers/osdp/keys.ts';
 import { SimulatedCard } from '../../../drivers/osdp/pkoc/simulated-card.ts';
 import { STRICT } from '../../../drivers/osdp/simulated-quirks.ts';
@@ -70,7 +69,7 @@ export async function playOsdpReader(options: PlayOptions, stage: Stage): Promis
 
 function readerActions(reader: SimulatedReader, clock: Clock): Actions {
   reader.field.isKnown = true;
-  const phone = new SimulatedCard({ privateKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey });
+  const phone = new SimulatedCard();
   const actions: Actions = {
     card: {
       usage: 'card H10301:123:45678',

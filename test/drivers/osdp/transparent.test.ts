@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { osdpDriver } from '../../../drivers/osdp/driver.ts';
 import { SimulatedCard } from '../../../drivers/osdp/pkoc/simulated-card.ts';
@@ -6,9 +5,6 @@ import type { SimulatedReader } from '../../../drivers/osdp/simulated-reader.ts'
 import { readSmartCard } from '../../../drivers/osdp/smart-card.ts';
 import { hex } from './vectors.ts';
 import { raiseVirtualBus, type VirtualBus } from './virtual-bus.ts';
-
-const newCard = (): SimulatedCard =>
-  new SimulatedCard({ privateKey: generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey });
 
 const firstOf = (bus: VirtualBus): SimulatedReader => {
   const [sim] = bus.sims;
@@ -37,7 +33,7 @@ describe('a reader in transparent mode', () => {
   it('lets a phone prove its key, presents it once while it stays, and again when it has been away', async () => {
     const bus = await oneReader();
     const sim = firstOf(bus);
-    const card = newCard();
+    const card = new SimulatedCard();
     sim.field.lay(card);
     await bus.passUntil(() => keysOf(bus).length === 1, 3_000, 'the key is presented');
     expect(keysOf(bus)).toEqual([card.point]);
@@ -54,7 +50,7 @@ describe('a reader in transparent mode', () => {
     const sim = firstOf(bus);
     for (let i = 0; i < 5; i++) {
       await pass(bus, 130);
-      sim.field.lay(i % 2 === 0 ? newCard() : null);
+      sim.field.lay(i % 2 === 0 ? new SimulatedCard() : null);
       await pass(bus, 2_000);
       sim.field.lay(null);
       const before = bus.count('presented');
@@ -79,7 +75,7 @@ describe('a reader in transparent mode', () => {
   it.each([0, 1, 2])('is brought back when the card is torn away at exchange %i', async (tornAt) => {
     const bus = await oneReader();
     const sim = firstOf(bus);
-    const card = newCard();
+    const card = new SimulatedCard();
     let exchanges = 0;
     sim.field.lay({
       answer: (command) => {
@@ -99,7 +95,7 @@ describe('a reader in transparent mode', () => {
   it('tells of a phone that does not prove its key, and of none for a card of another kind', async () => {
     const bus = await oneReader();
     const sim = firstOf(bus);
-    const [card, other] = [newCard(), newCard()];
+    const [card, other] = [new SimulatedCard(), new SimulatedCard()];
     sim.field.lay({
       answer: (command) => {
         const answer = card.answer(command);
@@ -117,11 +113,19 @@ describe('a reader in transparent mode', () => {
     expect(failuresOf(bus)).toHaveLength(told);
   });
 
+  it('is left reading by itself when Lintel stops, in whatever turn', async () => {
+    const bus = await oneReader();
+    const sim = firstOf(bus);
+    await bus.passUntil(() => sim.field.mode === 1, 3_000, 'the field is handed over');
+    await bus.passDuring(bus.driver.stop(3_000), 4_000);
+    expect(sim.field.mode).toBe(0);
+  });
+
   it('that knows no scan is asked for one once, and tells of a phone by itself', async () => {
     const bus = await oneReader();
     const sim = firstOf(bus);
     sim.field.scans = false;
-    const card = newCard();
+    const card = new SimulatedCard();
     await pass(bus, 3_000);
     sim.field.lay(card);
     await bus.passUntil(() => keysOf(bus).length === 1, 3_000, 'the key is presented');
@@ -143,7 +147,7 @@ describe('a reader in transparent mode', () => {
   it('leaves the other seven readers of its bus at least half of their polls', async () => {
     const polls = async (transparent: boolean): Promise<number> => {
       const bus = await raise(8, (address) => transparent && address === 0);
-      bus.sims[0]?.field.lay(transparent ? newCard() : null);
+      bus.sims[0]?.field.lay(transparent ? new SimulatedCard() : null);
       const count = (): number => bus.sims.slice(1).reduce((sum, sim) => sum + sim.count('POLL'), 0);
       const before = count();
       await pass(bus, 20_000);
