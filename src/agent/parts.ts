@@ -141,7 +141,9 @@ function assemble(setting: Setting, { site, store }: Building, late: Late): Part
   const drivers = buildDrivers(options, store, (event) => survival.try(() => deviceEvents.take(event)));
   for (const driver of drivers) for (const [name, device] of driver.devices) devices.set(name, device);
 
-  const base: Base = { ...setting, site, keeper, recorder, access, drivers, devices, late, touch };
+  const { mqtt, name } = facility;
+  const topics = new Topics(mqtt.topicPrefix, name, mqtt.eventTopics);
+  const base: Base = { ...setting, topics, site, keeper, recorder, access, drivers, devices, late, touch };
   const states = makeStates(base, store, faults, () => served);
   const served = store === null ? null : serve(base, store, states);
   late.sync = served?.sync ?? null;
@@ -155,7 +157,11 @@ function assemble(setting: Setting, { site, store }: Building, late: Late): Part
 type Listening = { offlineSinceMs: number | null };
 
 type Base = Setting &
-  Pick<Parts, 'site' | 'keeper' | 'recorder' | 'access' | 'drivers' | 'devices'> & { late: Late; touch: () => void };
+  Pick<Parts, 'site' | 'keeper' | 'recorder' | 'access' | 'drivers' | 'devices'> & {
+    topics: Topics;
+    late: Late;
+    touch: () => void;
+  };
 
 type Building = { site: Site; store: Store | null };
 
@@ -198,7 +204,7 @@ function openBuilding(
 
 /** What lives on the database. */
 function serve(base: Base, store: Store, states: States): Served {
-  const { options, survival, site, keeper, recorder, access, devices, late, touch } = base;
+  const { options, survival, site, keeper, recorder, access, devices, topics, late, touch } = base;
   const { facility, clock, random, cron, log } = options;
   const { acsSystemId } = facility;
   const sync = new Sync({
@@ -214,7 +220,6 @@ function serve(base: Base, store: Store, states: States): Served {
     eventBudgets: recorder.budgets,
     onChange: touch,
   });
-  const topics = topicsOf(facility);
   const dispatcher = new Dispatcher(roomOf(base, store, sync, states), {
     replyTopicFor: (commandId) => topics.reply(commandId),
     mostReplyBytes: () => late.uplink?.mostReplyBytes() ?? Infinity,
@@ -293,10 +298,8 @@ function roomOf(base: Base, store: Store, sync: Sync, states: States): Room {
   };
 }
 
-const topicsOf = ({ mqtt, name }: Facility): Topics => new Topics(mqtt.topicPrefix, name, mqtt.eventTopics);
-
 function makeStates(base: Base, store: Store | null, faults: Faults, served: () => Served | null): States {
-  const { options, survival, refusal, health, keeper, recorder, drivers, devices, late } = base;
+  const { options, survival, refusal, health, keeper, recorder, drivers, devices, topics, late } = base;
   const tampered = (): TamperWatch | null => served()?.tamperWatch ?? null;
   const storageWord = (): string => {
     if (refusal.now !== null) return refusal.now.type === 'internal' ? 'storage_refused' : refusal.now.type;
@@ -308,7 +311,7 @@ function makeStates(base: Base, store: Store | null, faults: Faults, served: () 
   return new States({
     facility: options.facility,
     version: options.version,
-    topics: topicsOf(options.facility),
+    topics,
     startedAtMs: options.clock.nowMs(),
     health,
     drivers,
@@ -324,7 +327,7 @@ function makeStates(base: Base, store: Store | null, faults: Faults, served: () 
 }
 
 function makeUplink(base: Base, states: States, served: Served | null, listening: Listening): Uplink {
-  const { options, survival, refusal, site, access } = base;
+  const { options, survival, refusal, site, access, topics } = base;
   const { facility, clock, random, log, env, brokerFolder } = options;
   return new Uplink({
     facility,
@@ -334,7 +337,7 @@ function makeUplink(base: Base, states: States, served: Served | null, listening
     env,
     brokerFolder,
     survival,
-    topics: topicsOf(facility),
+    topics,
     served,
     refusal: () => refusal.now,
     states: states.sources(site, access),

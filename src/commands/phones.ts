@@ -1,6 +1,6 @@
 // The phones of mobile keys: enrolled and removed one by one. Whoever removes the mobile key removes them all.
 
-import { OperatingError, refused } from '../domain/errors.ts';
+import { assert, refused } from '../domain/errors.ts';
 import { iso } from '../domain/iso.ts';
 import type { CredentialRow } from '../store/credentials.ts';
 import type { PhoneRow } from '../store/phones.ts';
@@ -52,7 +52,7 @@ export function enrollPhone(
   const ids = { acs_credential_id: parent.acs_credential_id, phone_acs_credential_id: id };
   recordChange(room, call, { eventType: 'acs_credential.phone_enrolled', ids });
   const stored = store.phones.byId(id);
-  if (stored === undefined) throw new OperatingError('internal', 'the phone was not stored');
+  assert(stored !== undefined, 'what was inserted is there');
   return { result: { phone: phoneObject(room, parent, stored) } };
 }
 
