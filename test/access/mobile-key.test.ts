@@ -1,99 +1,18 @@
 import Database from 'better-sqlite3';
-import { createPublicKey, generateKeyPairSync } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
-import { Access } from '../../src/access/access.ts';
-import { Recorder } from '../../src/access/recorder.ts';
-import type { Factors } from '../../src/domain/facility.ts';
-import type { Device, Feedback, Presentation } from '../../src/domain/ports.ts';
-import type { Store } from '../../src/store/store.ts';
-import { ManualClock } from '../support/manual-clock.ts';
-import { buildRoom, buildSite, Caller, ENTRANCES, LOBBY, POLICY, silentLog, SYSTEM, USER } from '../support/room.ts';
-import { openStore, temporaryFolder } from '../support/store.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { SimulatedCard } from '../../drivers/osdp/pkoc/simulated-card.ts';
+import { LOBBY, USER } from '../support/room.ts';
+import { world, type Given, type World } from './world.ts';
 
 const KEY = '66666666-6666-6666-6666-666666666666';
 const PHONE = '88888888-8888-8888-8888-888888888888';
 
-function newPoint(): Buffer {
-  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const { x = '', y = '' } = createPublicKey(publicKey.export({ format: 'pem', type: 'spki' })).export({
-    format: 'jwk',
-  });
-  return Buffer.concat([Buffer.from([4]), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]);
-}
+const newPoint = (): Buffer => new SimulatedCard().point;
 
-type Door = {
-  caller: Caller;
-  store: Store;
-  folder: string;
-  clock: ManualClock;
-  access: Access;
-  strikes: () => number;
-  shown: Feedback[];
-  present: (presentation: Presentation) => void;
-  last: () => Record<string, unknown>;
-};
-
-async function door({ factors = 'card_or_code' }: { factors?: Factors } = {}): Promise<Door> {
-  const clock = new ManualClock();
-  const folder = temporaryFolder();
-  const store = openStore(folder, clock);
-  const site = buildSite(store, [{ ...ENTRANCES.lobby, factors, takesMobileKeys: true }]);
-  const shown: Feedback[] = [];
-  let pulses = 0;
-  const devices: Record<string, Partial<Device>> = {
-    'lobby-reader': { readers: { feedback: (_reader, signal) => void shown.push(signal) } },
-    'relay-board': {
-      outputs: {
-        pulse: (_output, _ms, _notAfter, onSent) => {
-          pulses += 1;
-          onSent?.();
-          return Promise.resolve({ outcome: 'done', confirmed: true });
-        },
-        set: () => Promise.resolve({ outcome: 'done', confirmed: true }),
-      },
-    },
-  };
-  const access = new Access({
-    site,
-    store,
-    recorder: new Recorder(store, clock, silentLog),
-    policy: POLICY,
-    clock,
-    log: silentLog,
-    device: (name) => devices[name] as Device | undefined,
-    cardFormatsOf: () => ['H10301', 'uid'],
-    time: () => ({ trusted: true, nowMs: clock.nowMs(), floorMs: null, isGraceLeft: true }),
-    acsSystemId: SYSTEM,
-    timeZone: 'Europe/Oslo',
-    offlineForMs: () => null,
-    onChange: () => undefined,
-    problem: () => undefined,
-    wake: () => undefined,
-  });
-  const room = buildRoom(store, clock);
-  const caller = new Caller({ ...room, site });
-  await caller.call('users/create', { acs_user_id: USER, full_name: 'Jane' });
-  return {
-    caller,
-    store,
-    folder,
-    clock,
-    access,
-    strikes: () => pulses,
-    shown,
-    present: (presentation) =>
-      access.presented({
-        type: 'presented',
-        device: 'lobby-reader',
-        reader: 0,
-        presentation,
-        atMonotonicMs: clock.monotonicMs(),
-      }),
-    last: () => {
-      const [event] = store.events.after(store.events.lastSequence() - 1, 1);
-      return { event_type: event?.event_type, ...(JSON.parse(event?.body ?? '{}') as object) };
-    },
-  };
+async function door(given: Given = {}): Promise<World> {
+  const here = world({ ...given, takesPhones: true });
+  await here.caller.call('users/create', { acs_user_id: USER, full_name: 'Jane' });
+  return here;
 }
 
 const mobileKey = (more: Record<string, unknown> = {}): Record<string, unknown> => ({
@@ -106,7 +25,7 @@ const mobileKey = (more: Record<string, unknown> = {}): Record<string, unknown> 
 });
 
 /** A door, a mobile key for it, and a phone that is enrolled. */
-async function withPhone(more: Record<string, unknown> = {}, given: { factors?: Factors } = {}) {
+async function withPhone(more: Record<string, unknown> = {}, given: Given = {}) {
   const here = await door(given);
   const point = newPoint();
   const created = await here.caller.call('credentials/create', mobileKey(more));
@@ -120,14 +39,14 @@ async function withPhone(more: Record<string, unknown> = {}, given: { factors?: 
   expect(enrolled.error).toBeUndefined();
   return { ...here, point, show: () => here.present({ kind: 'mobile_key', key: point }) };
 }
-const denial = (here: Door): unknown => (here.last()['reason'] as { detail?: string } | undefined)?.detail;
+const denial = (here: World): unknown => (here.told()['reason'] as { detail?: string } | undefined)?.detail;
 
 describe('a phone that has proved its key', () => {
   it('opens what its mobile key opens, and the event names both', async () => {
     const here = await withPhone();
     here.show();
-    expect(here.strikes()).toBe(1);
-    expect(here.last()).toMatchObject({
+    expect(here.pulses.length).toBe(1);
+    expect(here.told()).toMatchObject({
       event_type: 'lock.unlocked',
       access_method: 'mobile_key',
       method: null,
@@ -140,11 +59,11 @@ describe('a phone that has proved its key', () => {
   it('that nobody has enrolled opens nothing, and is no guess of a code', async () => {
     const here = await withPhone();
     for (let i = 0; i < 20; i++) here.present({ kind: 'mobile_key', key: newPoint() });
-    expect(here.strikes()).toBe(0);
-    expect(here.last()).toMatchObject({ event_type: 'lock.access_denied', access_method: 'mobile_key' });
+    expect(here.pulses.length).toBe(0);
+    expect(here.told()).toMatchObject({ event_type: 'lock.access_denied', access_method: 'mobile_key' });
     expect(denial(here)).toBe('unknown_credential');
     here.show();
-    expect(here.strikes()).toBe(1);
+    expect(here.pulses.length).toBe(1);
   });
 
   it('is denied with its mobile key: before its start, after its end, suspended, taken from its user, deleted', async () => {
@@ -153,7 +72,7 @@ describe('a phone that has proved its key', () => {
     const here = await withPhone({ starts_at: hour(1), ends_at: hour(2) });
     const shows = (): unknown => {
       here.show();
-      return here.last()['event_type'] === 'lock.unlocked' ? 'granted' : denial(here);
+      return here.told()['event_type'] === 'lock.unlocked' ? 'granted' : denial(here);
     };
     expect(shows()).toBe('not_yet_valid');
     await here.clock.advance(90 * 60_000);
@@ -183,13 +102,30 @@ describe('a phone that has proved its key', () => {
     here.show();
     expect(denial(here)).toBe('unknown_credential');
     here.present({ kind: 'mobile_key', key: other });
-    expect(here.strikes()).toBe(1);
+    expect(here.pulses.length).toBe(1);
     const again = await here.caller.call('credentials/enroll_phone', {
       acs_credential_id: KEY,
       phone_acs_credential_id: PHONE,
       public_key: here.point.toString('hex'),
     });
     expect(again.error?.type).toBe('acs_credential_deleted');
+  });
+
+  it('that is removed while the disk is full opens nothing from that moment on, and other phones do', async () => {
+    const here = await withPhone();
+    const other = newPoint();
+    await here.caller.call('credentials/enroll_phone', { acs_credential_id: KEY, public_key: other.toString('hex') });
+    const full = vi.spyOn(here.store, 'group').mockImplementation((_change, hooks) => {
+      hooks?.rolledBack?.(Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' }));
+      return undefined;
+    });
+    void here.caller.call('credentials/remove_phone', { acs_credential_id: PHONE });
+    full.mockRestore();
+    expect(here.store.phones.byId(PHONE)).toBeDefined();
+    here.present({ kind: 'mobile_key', key: other });
+    expect(here.pulses).toHaveLength(1);
+    here.show();
+    expect(here.pulses).toHaveLength(1);
   });
 
   it('counts as a card: where a code is asked for as well it is asked for next, and where only codes count it is refused', async () => {
@@ -203,7 +139,7 @@ describe('a phone that has proved its key', () => {
       allowed_acs_entrance_ids: [LOBBY],
     });
     both.present({ kind: 'digits', digits: '824759' });
-    expect(both.strikes()).toBe(1);
+    expect(both.pulses.length).toBe(1);
     const codes = await withPhone({}, { factors: 'code' });
     codes.show();
     expect(denial(codes)).toBe('factor_not_accepted');
@@ -216,7 +152,7 @@ describe('a phone that has proved its key', () => {
     db.prepare('UPDATE phones SET key_hash = ?').run(here.store.secrets.keyHash(strange));
     db.close();
     here.present({ kind: 'mobile_key', key: strange });
-    expect(here.strikes()).toBe(0);
+    expect(here.pulses.length).toBe(0);
     expect(denial(here)).toBe('record_tampered');
   });
 });
@@ -226,9 +162,9 @@ it('a phone that did not prove its key is told as that, and moves nothing', asyn
   for (const failure of ['signature_invalid', 'transaction_expired'] as const) {
     here.present({ kind: 'unproved', failure });
     expect(denial(here)).toBe(failure);
-    expect(here.last()).toMatchObject({ access_method: 'mobile_key', acs_credential_id: null });
+    expect(here.told()).toMatchObject({ access_method: 'mobile_key', acs_credential_id: null });
   }
-  expect(here.strikes()).toBe(0);
+  expect(here.pulses.length).toBe(0);
 });
 
 describe('the phones of a mobile key', () => {

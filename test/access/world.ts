@@ -25,6 +25,8 @@ export type World = {
   clock: ManualClock;
   store: Store;
   caller: Caller;
+  /** The latest event, with what it says. */
+  told: () => Record<string, unknown>;
   pulses: { output: number; ms: number }[];
   shown: Feedback[];
   /** What the strike answers from now on. */
@@ -38,13 +40,17 @@ export type World = {
   events: () => string[];
 };
 
-export type Given = { factors?: Factors; policy?: Partial<Policy>; withoutStore?: boolean };
+export type Given = { factors?: Factors; policy?: Partial<Policy>; withoutStore?: boolean; takesPhones?: boolean };
 
 export function world(given: Given = {}): World {
   const clock = new ManualClock();
   const store = openStore(temporaryFolder(), clock);
   const policy = { ...POLICY, ...given.policy };
-  const lobby = { ...ENTRANCES.lobby, factors: given.factors ?? 'card_or_code' };
+  const lobby = {
+    ...ENTRANCES.lobby,
+    factors: given.factors ?? 'card_or_code',
+    takesMobileKeys: given.takesPhones === true,
+  };
   const site = buildSite(store, [lobby]);
   const pulses: World['pulses'] = [];
   const shown: Feedback[] = [];
@@ -104,7 +110,11 @@ export function world(given: Given = {}): World {
     access,
     clock,
     store,
-    caller: new Caller(buildRoom(store, clock, policy)),
+    caller: new Caller({ ...buildRoom(store, clock, policy), site }),
+    told: () => {
+      const [event] = store.events.after(store.events.lastSequence() - 1, 1);
+      return { event_type: event?.event_type, ...(JSON.parse(event?.body ?? '{}') as object) };
+    },
     pulses,
     shown,
     strike,
