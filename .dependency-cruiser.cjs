@@ -10,7 +10,19 @@ const only = (name, from, allowed) => ({
 module.exports = {
   forbidden: [
     { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
-    { name: 'no-test-in-product', severity: 'error', from: { path: '^(src|drivers)/' }, to: { path: '^test/' } },
+    {
+      name: 'packaging-reads-files-only',
+      severity: 'error',
+      comment: 'what makes packages takes the program as files, and no part of it',
+      from: { path: '^packaging/' },
+      to: { path: '^(src|drivers|test)/' },
+    },
+    {
+      name: 'no-test-in-product',
+      severity: 'error',
+      from: { path: '^(src|drivers)/' },
+      to: { path: '^(test|packaging)/' },
+    },
     only('domain-imports-nothing', '^src/domain/', ['^src/domain/']),
     only('store-imports-domain', '^src/store/', ['^src/(store|domain)/']),
     only('facility-imports-domain', '^src/facility/(?!generate\\.ts$)', ['^src/(facility|domain)/']),

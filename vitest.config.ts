@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
+    globalSetup: ['test/support/program.ts'],
     setupFiles: ['test/support/check-contract.ts'],
     include: ['test/**/*.test.ts'],
     // A broker that is large to fetch and slow to start: `npm run test:interop` does both.

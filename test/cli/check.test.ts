@@ -42,7 +42,7 @@ describe('lintel check', () => {
 
   it('loads neither the broker’s client nor the database', async () => {
     const hook = `import { registerHooks } from 'node:module';
-      registerHooks({ load(url, context, next) { if (/node_modules\\/(mqtt|aedes|better-sqlite3)\\//.test(url)) console.error('LOADED ' + url); return next(url, context); } });`;
+      registerHooks({ load(url, context, next) { if (/npm\\.(mqtt|aedes)-|better-sqlite3/.test(url)) console.error('LOADED ' + url); return next(url, context); } });`;
     const env = { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(hook)}` };
     const { code, stderr } = await lintel(['check', join(CONFIG, 'demo.yaml')], { env });
     expect(code).toBe(0);

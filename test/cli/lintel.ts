@@ -2,13 +2,11 @@
 // the test.
 
 import { spawn, type ChildProcess } from 'node:child_process';
-import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { main } from '../../src/cli/main.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { until } from '../support/ports.ts';
-
-const BIN = join(import.meta.dirname, '../../bin/lintel');
+import { PROGRAM } from '../support/program.ts';
 
 export type Ended = { code: number | null; stdout: string; stderr: string };
 
@@ -41,8 +39,8 @@ export type Running = {
 
 /** Starts it and leaves it running; killed when the test ends. */
 export function launch(args: readonly string[], { input, env, cwd, isAtTerminal }: Options = {}): Running {
-  const quoted = [BIN, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
-  const [program, words] = isAtTerminal === true ? ['script', ['-qec', quoted, '/dev/null']] : [BIN, args];
+  const quoted = [PROGRAM, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
+  const [program, words] = isAtTerminal === true ? ['script', ['-qec', quoted, '/dev/null']] : [PROGRAM, args];
   const child: ChildProcess = spawn(program, words, {
     env: { ...process.env, NO_COLOR: '1', TZ: 'Europe/Oslo', ...env },
     stdio: ['pipe', 'pipe', 'pipe'],

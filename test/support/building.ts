@@ -22,6 +22,7 @@ import { vouchersFor } from '../../src/ops/clock-vouchers.ts';
 import { systemCron } from '../../src/ops/cron.ts';
 import { startMosquitto, type Broker } from './mosquitto.ts';
 import { freePort, until } from './ports.ts';
+import { PROGRAM } from './program.ts';
 import { LOBBY, silentLog, STORE_ROOM, SYSTEM } from './room.ts';
 import { sender, type Sender } from './sender.ts';
 import { temporaryFolder } from './store.ts';
@@ -157,14 +158,10 @@ export async function serveFacility(file: string, clock: Clock = systemClock): P
 }
 
 async function spawnAgent(file: string, folder: string): Promise<Spawned> {
-  const child = spawn(
-    join(import.meta.dirname, '../../bin/lintel'),
-    ['run', '--config', file, '--socket', join(folder, 'control.sock')],
-    {
-      env: { ...process.env, LINTEL_LOG: 'info' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+  const child = spawn(PROGRAM, ['run', '--config', file, '--socket', join(folder, 'control.sock')], {
+    env: { ...process.env, LINTEL_LOG: 'info' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
