@@ -85,6 +85,16 @@ export class Access {
     this.#presentations = new PresentationBudgets(clock, { record, problem: options.problem });
   }
 
+  /** Before anything is served. */
+  start(): void {
+    for (const door of this.#doors.values()) door.start();
+  }
+
+  /** A device is there again: what it is to hold may be forgotten. */
+  deviceOnline(name: string): void {
+    for (const door of this.#doors.values()) door.deviceOnline(name);
+  }
+
   /** From now on nobody is let in (the database was found damaged); leaving goes on. */
   refuse(detail: Detail): void {
     this.#judging.refuse(detail);

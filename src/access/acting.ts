@@ -74,7 +74,7 @@ export class Acting {
         this.deny(presence, { ...judged, detail: 'store_unavailable' });
         return;
       }
-      this.#drive(presence);
+      this.#drive(presence, judged.credential);
       this.show(presence, 'granted');
       return;
     }
@@ -83,7 +83,7 @@ export class Acting {
     const record = this.#onceSoon(() => void this.#record(told));
     // Relay, then light, then disk: on an idle bus all in this very turn.
     const progress = { isSent: false, isShown: false };
-    this.#drive(presence, () => {
+    this.#drive(presence, judged.credential, () => {
       progress.isSent = true;
       if (progress.isShown) record();
     });
@@ -128,7 +128,9 @@ export class Acting {
 
   async unlock(door: Door, request: UnlockRequest): Promise<{ confirmed: boolean } | { error: ApiError }> {
     const { clock, recorder, words } = this.#options;
-    const outcome = await door.strike(clock.monotonicMs());
+    const outcome = await door.strike(clock.monotonicMs(), undefined, {
+      isExtended: this.#needsLonger(request.acsUserId),
+    });
     const body = {
       ...words.base(request.entrance),
       acs_credential_id: request.acsCredentialId,
@@ -151,6 +153,11 @@ export class Acting {
     };
     recorder.record([newEvent('acs_entrance.unlock_failed', { ...body, error })]);
     return { error };
+  }
+
+  #needsLonger(acsUserId: string | null): boolean {
+    const { store } = this.#options;
+    return acsUserId !== null && store?.users.byId(acsUserId)?.is_extended_access === 1;
   }
 
   // ---- what becomes durable -----------------------------------------------------------------------------------------
@@ -204,10 +211,11 @@ export class Acting {
     return run;
   }
 
-  #drive(presence: Presence, onSent: () => void = () => undefined): void {
+  #drive(presence: Presence, credential: CredentialWithUser, onSent: () => void = () => undefined): void {
     const { recorder, words } = this.#options;
     const { door, event } = presence;
-    void door.strike(event.atMonotonicMs, onSent).then((outcome) => {
+    const passing = { isExtended: credential.user_is_extended === 1 };
+    void door.strike(event.atMonotonicMs, onSent, passing).then((outcome) => {
       onSent();
       if (outcome.outcome === 'done') return;
       door.strikeFailed(outcome.error);

@@ -5,6 +5,8 @@ import { newEventAt, type BodyOf, type EventType } from '../domain/events.ts';
 import type { OutputStand } from '../domain/output-watch.ts';
 import type { Clock, Device, DriverEvent, InputEvent, Log, OutputOutcome, Timer } from '../domain/ports.ts';
 import type { SiteEntrance } from '../domain/site.ts';
+import { Lock } from './lock.ts';
+import { OpenWatch } from './open-watch.ts';
 import type { Recorder } from './recorder.ts';
 
 export type DoorPorts = {
@@ -29,8 +31,14 @@ const REX_EVENT_EVERY_MS = 2000;
  * out.
  */
 const REX_STRIKE_EVERY_MS = 250;
-/** Warned this long before it counts as held, at most a third of the allowed time. */
-const WARNING_MOST_MS = 10_000;
+/** What lets somebody through: their door may stay free, and open, for longer than others’. */
+export type Passing = { isExtended: boolean };
+const USUAL: Passing = { isExtended: false };
+
+/** How the door is kept by its mode: `free` to walk through, or `open` so that everybody gets out. */
+export type Kept = 'locked' | 'free' | 'open';
+
+type Stand = { stand: OutputStand; isFree: boolean };
 
 export class Door {
   readonly entrance: SiteEntrance;
@@ -38,30 +46,55 @@ export class Door {
   #isOpen: boolean | null = null;
   #isHeld = false;
   #isForced = false;
-  /** How the strike was seen to stand, and whether that lets anybody through. */
-  #strike: { stand: OutputStand; isFree: boolean } = { stand: 'as_told', isFree: false };
+  /** The strike first. */
+  readonly #locks: readonly Lock[];
+  /** How each of them was seen to stand, and whether that lets anybody through. */
+  readonly #stands: Stand[];
+  readonly #openWatch: OpenWatch;
   /** Until when an opening is expected, monotonic ms. */
   #expectedUntil = -Infinity;
   #unlockedUntil = -Infinity;
+  /** Whoever was let in last needs longer. */
+  #passing = USUAL;
   #isRexPressed = false;
   #lastRexEvent = -Infinity;
   #lastRexStrike = -Infinity;
   #rexTimer: Timer | null = null;
   #isAwaited = false;
-  #heldTimer: Timer | null = null;
-  #warnTimer: Timer | null = null;
   #awaitTimer: Timer | null = null;
   #lockTimer: Timer | null = null;
   #isResting = false;
+  #kept: Kept = 'locked';
 
   constructor(entrance: SiteEntrance, ports: DoorPorts) {
     this.entrance = entrance;
     this.#ports = ports;
+    const { strike, secondLock } = entrance;
+    this.#locks = [strike, secondLock].flatMap((setup) => (setup === null ? [] : [new Lock(setup, ports)]));
+    this.#stands = this.#locks.map(() => ({ stand: 'as_told', isFree: false }));
+    this.#openWatch = new OpenWatch({
+      clock: ports.clock,
+      warn: (heldInMs) => this.#record('acs_entrance.held_warning', { held_in_ms: heldInMs }),
+      show: () => this.#showHeld(),
+      held: (openForMs) => {
+        this.#isHeld = true;
+        this.#record('acs_entrance.held', { open_for_ms: openForMs });
+        ports.onChange();
+      },
+    });
+  }
+
+  /** Before anything is served: locks that are locked by power are given it. */
+  start(): void {
+    for (const lock of this.#locks) lock.start();
   }
 
   state(): { isLocked: boolean; isOpen: boolean | null; isHeld: boolean; isForced: boolean; isOnline: boolean } {
     return {
-      isLocked: this.#ports.clock.monotonicMs() >= this.#unlockedUntil && !this.#strike.isFree,
+      isLocked:
+        this.#ports.clock.monotonicMs() >= this.#unlockedUntil &&
+        !this.#isFreeByItself() &&
+        !this.#locks.some((lock) => lock.mayBeFree),
       isOpen: this.#isOpen,
       isHeld: this.#isHeld,
       isForced: this.#isForced,
@@ -69,26 +102,74 @@ export class Door {
     };
   }
 
+  /** Why a lock is not as the mode keeps it, for people; null: all are, as far as is known. */
+  get lockProblem(): string | null {
+    return this.#locks.find(({ problem }) => problem !== null)?.problem ?? null;
+  }
+
   /**
    * Commands the strike for its time. The request is handed to the bus in this very turn. `decidedAt` is the instant of
    * the decision, monotonic ms: later than 2 s after it nothing is commanded. `onSent`: the request has been handed to
    * the line.
    */
-  strike(decidedAt: number, onSent?: () => void): Promise<OutputOutcome> {
-    if (this.#isResting)
-      return Promise.resolve({ outcome: 'failed', error: 'controller_offline', message: 'Lintel is stopping' });
+  async strike(decidedAt: number, onSent?: () => void, passing = USUAL): Promise<OutputOutcome> {
+    if (this.#isResting) return { outcome: 'failed', error: 'controller_offline', message: 'Lintel is stopping' };
     const { strike } = this.entrance;
-    const outputs = strike === null ? null : (this.#ports.device(strike.controller)?.outputs ?? null);
-    if (strike === null || outputs === null) {
-      return Promise.resolve({
-        outcome: 'failed',
-        error: 'device_error',
-        message: `entrance ${this.entrance.name} has no strike`,
-      });
+    const [first, ...others] = this.#locks;
+    if (strike === null || first === undefined) {
+      const message = `entrance ${this.entrance.name} has no strike`;
+      return { outcome: 'failed', error: 'device_error', message };
     }
-    const pulse = outputs.pulse(strike.output, strike.pulseMs, decidedAt + STRIKE_DEADLINE_MS, onSent);
-    this.#expect(strike.pulseMs);
-    return pulse;
+    const durationMs = passing.isExtended ? strike.extendedPulseMs : strike.pulseMs;
+    const pulses = [
+      first.pulse(durationMs, decidedAt + STRIKE_DEADLINE_MS, onSent),
+      ...others.map((lock) => lock.pulse(durationMs, decidedAt + STRIKE_DEADLINE_MS)),
+    ];
+    this.#passing = passing;
+    this.#expect(durationMs);
+    return allOf(await Promise.all(pulses));
+  }
+
+  /** From now on, until told otherwise. */
+  keep(kept: Kept): void {
+    if (this.#kept === kept || this.#isResting) return;
+    const wasFree = this.#kept !== 'locked';
+    this.#kept = kept;
+    for (const lock of this.#locks) lock.keep(kept);
+    if (kept === 'locked') this.#lockAgain(wasFree);
+    else {
+      this.#isAwaited = false;
+      this.#awaitTimer?.cancel();
+      this.#openWatch.end();
+    }
+    this.#ports.onChange();
+  }
+
+  /** Nobody is on the way in any more: what was let in and has not gone through is called back. */
+  callBack(): void {
+    if (this.#ports.clock.monotonicMs() >= this.#unlockedUntil || this.#kept !== 'locked') return;
+    this.#relock();
+    this.#isAwaited = false;
+    this.#awaitTimer?.cancel();
+  }
+
+  deviceOnline(name: string): void {
+    for (const lock of this.#locks) if (lock.setup.controller === name) lock.deviceOnline();
+  }
+
+  /** Free passage is over; whoever stands in the door has the time that everybody has. */
+  #lockAgain(wasFree: boolean): void {
+    if (!wasFree) return;
+    this.#unlockedUntil = -Infinity;
+    this.#expectUntil(PASSING_MS);
+    if (this.#isOpen === true && !this.#isHeld) this.#openWatch.begin(this.#allowedMs());
+  }
+
+  #relock(): void {
+    this.#unlockedUntil = -Infinity;
+    this.#lockTimer?.cancel();
+    for (const lock of this.#locks) lock.relock();
+    this.#ports.onChange();
   }
 
   /** Somebody may pass now, let in by Lintel or by the controller itself. */
@@ -100,7 +181,7 @@ export class Door {
     this.#lockTimer?.cancel();
     this.#lockTimer = clock.after(durationMs, () => this.#ports.onChange());
     this.#ports.onChange();
-    if (this.entrance.contact === null || this.#isOpen === true) return;
+    if (this.entrance.contact === null || this.#isOpen === true || this.#kept !== 'locked') return;
     this.#isAwaited = true;
     this.#awaitTimer?.cancel();
     this.#awaitTimer = clock.after(durationMs + PASSING_MS, () => {
@@ -132,19 +213,27 @@ export class Door {
     if (isMine(contact)) this.#contact(event.active);
   }
 
-  /** Whatever is said of the strike beyond what Lintel told it. */
+  /** Whatever is said of a lock beyond what Lintel told it. */
   output({ device, output, stand, energised }: DriverEvent & { type: 'output' }): void {
-    const { strike } = this.entrance;
-    if (strike?.controller !== device || strike.output !== output) return;
-    const before = this.#strike;
-    this.#strike = { stand, isFree: energised && stand !== 'as_told' };
+    const index = this.#locks.findIndex(({ setup }) => setup.controller === device && setup.output === output);
+    const lock = this.#locks[index];
+    const before = this.#stands[index];
+    if (lock === undefined || before === undefined) return;
+    const wasFree = this.#isFreeByItself() && this.#stands.every(({ stand: one }) => one !== 'astray');
+    const frees = energised === (lock.setup.energised === 'unlocks');
+    this.#stands[index] = { stand, isFree: frees && stand !== 'as_told' };
     const body = { controller: device, output };
     if (stand === 'stuck') this.#record('acs_entrance.strike_stuck', { ...body, energised });
     else if (before.stand === 'stuck') this.#record('acs_entrance.restored', { after: 'strike_stuck' });
-    if (stand === 'astray' && energised) this.#record('acs_entrance.unlocked_externally', body);
+    if (stand === 'astray' && frees) this.#record('acs_entrance.unlocked_externally', body);
     // Whoever goes through a door that its controller opened, or that does not lock, forces nothing.
-    if (before.isFree && before.stand !== 'astray') this.#expectUntil(PASSING_MS);
+    if (wasFree) this.#expectUntil(PASSING_MS);
     this.#ports.onChange();
+  }
+
+  /** All of its locks are free, otherwise than told. */
+  #isFreeByItself(): boolean {
+    return this.#stands.length > 0 && this.#stands.every(({ isFree }) => isFree);
   }
 
   #expectUntil(durationMs: number): void {
@@ -155,11 +244,13 @@ export class Door {
   rest(): void {
     this.#isResting = true;
     this.#rexTimer?.cancel();
+    for (const lock of this.#locks) lock.rest();
   }
 
   stop(): void {
-    for (const timer of [this.#heldTimer, this.#warnTimer, this.#awaitTimer, this.#lockTimer, this.#rexTimer])
-      timer?.cancel();
+    for (const timer of [this.#awaitTimer, this.#lockTimer, this.#rexTimer]) timer?.cancel();
+    for (const lock of this.#locks) lock.rest();
+    this.#openWatch.end();
   }
 
   /**
@@ -216,35 +307,45 @@ export class Door {
     const { clock } = this.#ports;
     this.#isAwaited = false;
     this.#awaitTimer?.cancel();
-    const isFree = this.#strike.isFree && this.#strike.stand !== 'astray';
-    const isExpected = isFirst || isFree || clock.monotonicMs() <= this.#expectedUntil;
+    const isFree = this.#isFreeByItself() && this.#stands.every(({ stand }) => stand !== 'astray');
+    const isKeptFree = this.#kept !== 'locked';
+    const isExpected = isFirst || isFree || isKeptFree || clock.monotonicMs() <= this.#expectedUntil;
     if (isExpected) {
       if (!isFirst) this.#record('acs_entrance.opened', {});
     } else {
       this.#isForced = true;
       this.#record('acs_entrance.forced', {});
     }
-    const allowedMs = this.entrance.contact?.heldAfterMs ?? 30_000;
-    const warnMs = Math.max(allowedMs - WARNING_MOST_MS, (allowedMs * 2) / 3);
-    this.#warnTimer = clock.after(warnMs, () =>
-      this.#record('acs_entrance.held_warning', { held_in_ms: Math.round(allowedMs - warnMs) }),
-    );
-    this.#heldTimer = clock.after(allowedMs, () => {
-      this.#isHeld = true;
-      this.#record('acs_entrance.held', { open_for_ms: allowedMs });
-      this.#ports.onChange();
-    });
+    if (!isKeptFree) this.#openWatch.begin(this.#allowedMs());
+    if (!isFirst) this.#relockAt('opening');
   }
 
   #closed(isFirst: boolean): void {
-    this.#heldTimer?.cancel();
-    this.#warnTimer?.cancel();
+    this.#openWatch.end();
+    this.#passing = USUAL;
     if (!isFirst) this.#record('acs_entrance.closed', {});
     if (this.#isHeld || this.#isForced) {
       this.#record('acs_entrance.restored', { after: this.#isForced ? 'forced' : 'held' });
       this.#isHeld = false;
       this.#isForced = false;
     }
+    if (!isFirst) this.#relockAt('closing');
+  }
+
+  /** Behind whoever went through nobody else does. */
+  #relockAt(moment: 'opening' | 'closing'): void {
+    const isUnlocked = this.#ports.clock.monotonicMs() < this.#unlockedUntil && this.#kept === 'locked';
+    if (this.entrance.strike?.relock === moment && isUnlocked) this.#relock();
+  }
+
+  #allowedMs(): number {
+    const { contact } = this.entrance;
+    return (this.#passing.isExtended ? contact?.extendedHeldAfterMs : contact?.heldAfterMs) ?? 30_000;
+  }
+
+  #showHeld(): void {
+    const { readers, feedback } = this.entrance;
+    for (const reader of readers) this.#ports.device(reader)?.readers?.feedback(0, 'denied', feedback.held);
   }
 
   #record<T extends EventType & `acs_entrance.${string}`>(
@@ -256,13 +357,26 @@ export class Door {
   }
 
   #controllers(): string[] {
-    const { readers, controller, strike, contact, rex } = this.entrance;
+    const { readers, controller, strike, secondLock, contact, rex } = this.entrance;
     return [
       ...new Set(
-        [...readers, controller, strike?.controller, contact?.controller, rex?.controller].filter(
-          (name) => name != null,
-        ),
+        [
+          ...readers,
+          controller,
+          strike?.controller,
+          secondLock?.controller,
+          contact?.controller,
+          rex?.controller,
+        ].filter((name) => name != null),
       ),
     ];
   }
+}
+
+/** As the worst of them. */
+function allOf(outcomes: readonly OutputOutcome[]): OutputOutcome {
+  const failure = outcomes.find(({ outcome }) => outcome === 'failed');
+  if (failure !== undefined) return failure;
+  const isConfirmed = outcomes.every((outcome) => outcome.outcome === 'done' && outcome.confirmed);
+  return { outcome: 'done', confirmed: isConfirmed };
 }

@@ -50,6 +50,7 @@ export class Agent {
     this.#parts = parts;
     parts.keeper.start();
     for (const driver of parts.drivers) driver.start();
+    parts.access.start();
     this.#startServed(parts);
     await parts.uplink.start();
   }

@@ -12,7 +12,7 @@ export type DeviceEventPorts = {
   acsSystemId: string;
   log: Log;
   recorder: Pick<Recorder, 'note'>;
-  access: Pick<Access, 'presented' | 'input' | 'output'>;
+  access: Pick<Access, 'presented' | 'input' | 'output' | 'deviceOnline'>;
   /** Null while there is none: the database was refused, or the agent is starting. */
   sync: () => Pick<Sync, 'deviceOnline' | 'deviceRestarted'> | null;
   onChange: () => void;
@@ -49,12 +49,13 @@ export class DeviceEvents {
   }
 
   #ofDevice(event: Exclude<DriverEvent, { type: 'presented' | 'input' | 'output' | 'bus_disturbed' }>): void {
-    const { log, sync } = this.#ports;
+    const { access, log, sync } = this.#ports;
     const record = <T extends DeviceEventType>(type: T, more: DeviceBody<T>): void =>
       this.record(type, event.device, more);
     switch (event.type) {
       case 'online':
         record('device.connected', {});
+        access.deviceOnline(event.device);
         sync()?.deviceOnline(event.device);
         break;
       case 'offline':

@@ -34,6 +34,7 @@ export function createUser(room: Room, params: ParamsOf<'users/create'>, call: C
     starts_at: params.access_schedule?.starts_at ?? null,
     ends_at: params.access_schedule?.ends_at ?? null,
     is_suspended: 0,
+    is_extended_access: params.is_extended_access === true ? 1 : 0,
     metadata: params.metadata === undefined ? null : JSON.stringify(params.metadata),
     created_at: call.nowMs,
   };
@@ -53,7 +54,16 @@ export function createUser(room: Room, params: ParamsOf<'users/create'>, call: C
 
 const isSame = (row: UserRow, wanted: NewUser): boolean =>
   (
-    ['full_name', 'email_address', 'phone_number', 'user_identity_id', 'starts_at', 'ends_at', 'metadata'] as const
+    [
+      'full_name',
+      'email_address',
+      'phone_number',
+      'user_identity_id',
+      'starts_at',
+      'ends_at',
+      'is_extended_access',
+      'metadata',
+    ] as const
   ).every((field) => row[field] === wanted[field]);
 
 export function getUser(room: Room, params: ParamsOf<'users/get'>): Outcome<'users/get'> {
@@ -86,6 +96,8 @@ export function updateUser(room: Room, params: ParamsOf<'users/update'>, call: C
     email_address: params.email_address === undefined ? row.email_address : params.email_address,
     phone_number: params.phone_number === undefined ? row.phone_number : params.phone_number,
     user_identity_id: params.user_identity_id === undefined ? row.user_identity_id : params.user_identity_id,
+    is_extended_access:
+      params.is_extended_access === undefined ? row.is_extended_access : params.is_extended_access ? 1 : 0,
     metadata: params.metadata === undefined ? row.metadata : JSON.stringify(params.metadata),
   };
   if (params.access_schedule === null) Object.assign(changed, { starts_at: null, ends_at: null });
@@ -109,6 +121,7 @@ const USER_FIELDS = {
   phone_number: ['phone_number'],
   user_identity_id: ['user_identity_id'],
   access_schedule: ['starts_at', 'ends_at'],
+  is_extended_access: ['is_extended_access'],
   metadata: ['metadata'],
 } as const satisfies Record<string, readonly (keyof UserRow)[]>;
 
@@ -189,6 +202,7 @@ function userObject(room: Room, row: UserRow): AcsUser {
     user_identity_id: row.user_identity_id,
     access_schedule: schedule,
     is_suspended: row.is_suspended === 1,
+    is_extended_access: row.is_extended_access === 1,
     is_managed: true,
     metadata: storedJson(row.metadata),
     created_at: iso(row.created_at),

@@ -55,8 +55,22 @@ export type ControllerSetup = {
 
 export type Factors = 'card' | 'code' | 'card_or_code' | 'card_and_code';
 
-export type StrikeSetup = { controller: string; output: number; pulseMs: number; fail: 'secure' | 'safe' };
-export type ContactSetup = { controller: string; input: number; heldAfterMs: number };
+export type LockSetup = {
+  controller: string;
+  output: number;
+  /** What it does without power. */
+  fail: 'secure' | 'safe';
+  /** What its output does when it is energised; at rest no output is. */
+  energised: 'unlocks' | 'locks';
+};
+export type StrikeSetup = LockSetup & {
+  pulseMs: number;
+  /** For people who need longer. */
+  extendedPulseMs: number;
+  /** When it locks again: at the end of the pulse, or as soon as the door was opened, or closed behind somebody. */
+  relock: 'end' | 'opening' | 'closing';
+};
+export type ContactSetup = { controller: string; input: number; heldAfterMs: number; extendedHeldAfterMs: number };
 export type RexSetup = { controller: string; input: number };
 
 export type EntranceSetup = {
@@ -68,11 +82,15 @@ export type EntranceSetup = {
   decidedBy: 'gateway' | 'controller';
   /** Controllers whose readers belong to this entrance (host-decided). */
   readers: readonly string[];
+  /** Those of them that stand inside: whoever shows something there leaves. */
+  exitReaders: readonly string[];
   /** The deciding controller and its door (controller-decided). */
   controller: string | null;
   door: number | null;
   /** Of a controller-decided door these come from the device's own door where the file names none. */
   strike: StrikeSetup | null;
+  /** A further lock of the same door, driven together with the strike. */
+  secondLock: LockSetup | null;
   contact: ContactSetup | null;
   rex: RexSetup | null;
   factors: Factors;
@@ -81,7 +99,7 @@ export type EntranceSetup = {
   /** Whether a phone can prove its key here: at one of its readers, to the gateway. */
   takesMobileKeys: boolean;
   encoder: { acsEncoderId: string; reader: string } | null;
-  feedback: { granted: FeedbackSetting; denied: FeedbackSetting };
+  feedback: { granted: FeedbackSetting; denied: FeedbackSetting; held: FeedbackSetting };
 };
 /** What a key does not say is left to the reader's own settings. */
 export type FeedbackSetting = {

@@ -12,6 +12,7 @@ import type {
   Policy,
   SecretSource,
   StoreSettings,
+  StrikeSetup,
 } from '../domain/facility.ts';
 import { channelsOf, doorOf, type KnownControllers } from './entrance-check.ts';
 import type { UnderstoodEntrance } from './entrance-schema.ts';
@@ -112,11 +113,12 @@ const PULSE_MS = 5_000;
 const HELD_AFTER_MS = 30_000;
 
 function entranceSetup(
-  { kind, name, value }: UnderstoodEntrance,
+  entrance: UnderstoodEntrance,
   capabilities: KnownControllers,
   controllers: readonly ControllerSetup[],
 ): EntranceSetup {
-  const { strike, contact, rex } = channelsOf(value, ['entrances', name], capabilities);
+  const { kind, name, value } = entrance;
+  const { strike, second_lock: secondLock, contact, rex } = channelsOf(value, ['entrances', name], capabilities);
   const { encoder } = value;
   const decider = kind === 'controller' ? value.controller : null;
   return {
@@ -125,18 +127,24 @@ function entranceSetup(
     displayName: value.display_name ?? name,
     decidedBy: kind,
     readers: kind === 'gateway' ? value.readers : [],
+    exitReaders: kind === 'gateway' ? value.exit_readers : [],
     controller: decider,
     door: decider === null ? null : (doorOf(value, capabilities.get(decider) ?? null)?.door ?? null),
-    strike: strike && {
-      controller: strike.controller,
-      output: strike.channel,
-      pulseMs: value.strike?.pulse ?? usualPulseMs(strike, capabilities),
-      fail: value.strike?.fail ?? 'secure',
-    },
+    strike: strike && strikeSetup(entrance, strike, capabilities),
+    secondLock:
+      kind === 'gateway' && secondLock !== null && value.second_lock !== undefined
+        ? {
+            controller: secondLock.controller,
+            output: secondLock.channel,
+            fail: value.second_lock.fail,
+            energised: value.second_lock.energised ?? 'unlocks',
+          }
+        : null,
     contact: contact && {
       controller: contact.controller,
       input: contact.channel,
       heldAfterMs: value.contact?.held_after ?? HELD_AFTER_MS,
+      extendedHeldAfterMs: value.contact?.extended_held_after ?? 2 * (value.contact?.held_after ?? HELD_AFTER_MS),
     },
     rex: rex && { controller: rex.controller, input: rex.channel },
     factors: value.factors,
@@ -150,6 +158,25 @@ function entranceSetup(
       value.readers.some((reader) => capabilities.get(reader)?.readers.some((one) => one.mobileKey === true) === true),
     encoder: encoder === undefined ? null : { acsEncoderId: encoder.acs_encoder_id, reader: encoder.reader },
     feedback: value.feedback,
+  };
+}
+
+function strikeSetup(
+  entrance: UnderstoodEntrance,
+  at: { controller: string; channel: number },
+  capabilities: KnownControllers,
+): StrikeSetup {
+  const { strike } = entrance.value;
+  const pulseMs = strike?.pulse ?? usualPulseMs(at, capabilities);
+  const mostMs = capabilities.get(at.controller)?.outputs[at.channel]?.pulseMaxMs ?? Infinity;
+  return {
+    controller: at.controller,
+    output: at.channel,
+    pulseMs,
+    extendedPulseMs: strike?.extended_pulse ?? Math.min(2 * pulseMs, mostMs),
+    relock: strike?.relock ?? 'end',
+    fail: strike?.fail ?? 'secure',
+    energised: (entrance.kind === 'gateway' ? entrance.value.strike.energised : undefined) ?? 'unlocks',
   };
 }
 

@@ -5,6 +5,7 @@
 import { DURATION_FORM, formatDuration, parseDuration } from '../domain/duration.ts';
 import type { Capabilities } from '../domain/ports.ts';
 import { PULSE_MAX_MS, PULSE_MIN_MS, type EntranceKind } from './entrance-schema.ts';
+import { checkExitReaders, checkLocks } from './lock-check.ts';
 import type { Report } from './report.ts';
 import { isMapping, valueAt } from './shape.ts';
 import { meantWord, printable } from '../domain/words.ts';
@@ -19,10 +20,12 @@ export type KnownControllers = ReadonlyMap<string, Capabilities | null>;
  * where the door is named.
  */
 type Channel = { controller: string; channel: number; path: KeyPath };
-export type EntranceChannels = { strike: Channel | null; contact: Channel | null; rex: Channel | null };
+type ChannelKey = 'strike' | 'second_lock' | 'contact' | 'rex';
+export type EntranceChannels = { readonly [K in ChannelKey]: Channel | null };
 
 const CHANNELS = [
   { key: 'strike', channelKey: 'output' },
+  { key: 'second_lock', channelKey: 'output' },
   { key: 'contact', channelKey: 'input' },
   { key: 'rex', channelKey: 'input' },
 ] as const;
@@ -37,12 +40,13 @@ export const kindOf = (entrance: unknown): EntranceKind =>
 export function channelsOf(entrance: unknown, path: KeyPath, controllers: KnownControllers): EntranceChannels {
   const decider = textAt(entrance, ['controller']);
   const door = decider === null ? null : doorOf(entrance, controllers.get(decider) ?? null);
-  const channel = (key: 'strike' | 'contact' | 'rex', channelKey: string): Channel | null => {
+  const channel = (key: ChannelKey, channelKey: string): Channel | null => {
     const section = valueAt(entrance, [key]);
+    if (key === 'second_lock' && section === undefined) return null;
     const controller =
       textAt(section, ['controller']) ?? (section === undefined || isMapping(section) ? decider : null);
     const stated = integerAt(section, [channelKey]);
-    const number = stated ?? (controller === decider ? (door?.[key] ?? null) : null);
+    const number = stated ?? (controller === decider && key !== 'second_lock' ? (door?.[key] ?? null) : null);
     if (controller === null || number === null) return null;
     return {
       controller,
@@ -50,7 +54,12 @@ export function channelsOf(entrance: unknown, path: KeyPath, controllers: KnownC
       path: stated === null ? [...path, 'controller'] : [...path, key, channelKey],
     };
   };
-  return { strike: channel('strike', 'output'), contact: channel('contact', 'input'), rex: channel('rex', 'input') };
+  return {
+    strike: channel('strike', 'output'),
+    second_lock: channel('second_lock', 'output'),
+    contact: channel('contact', 'input'),
+    rex: channel('rex', 'input'),
+  };
 }
 
 /** The device's own door that a controller-decided entrance means. */
@@ -74,6 +83,8 @@ export function checkEntrances(
     const doorIsOurs = kindOf(entrance) === 'gateway' || checkDecider(context, entrance, path);
     for (const { key, channelKey } of CHANNELS) checkReference(context, entrance, [...path, key], key, channelKey);
     claimChannels(context, channelsOf(entrance, path, controllers), doorIsOurs);
+    checkLocks(context.report, entrance, path);
+    checkExitReaders(context.report, entrance, path);
     checkFeedback(context, entrance, path);
     checkEncoder(context, entrance, path);
     claimId(context, textAt(entrance, ['acs_entrance_id']), [...path, 'acs_entrance_id']);
@@ -109,7 +120,7 @@ function checkReference(
   context: Context,
   entrance: unknown,
   path: KeyPath,
-  key: 'strike' | 'contact' | 'rex',
+  key: ChannelKey,
   channelKey: 'output' | 'input',
 ): void {
   const section = valueAt(entrance, [key]);
@@ -129,7 +140,7 @@ function checkReference(
       whichChannel(channels.length, channelKey),
     );
   }
-  const doorHas = name === decider && doorOf(entrance, capabilities)?.[key] != null;
+  const doorHas = name === decider && key !== 'second_lock' && doorOf(entrance, capabilities)?.[key] != null;
   if (valueAt(section, [channelKey]) === undefined && decider !== null && !doorHas && key !== 'rex') {
     context.report.error(
       [...path, channelKey],
@@ -141,7 +152,8 @@ function checkReference(
   if (key === 'rex') checkLooks(context, path, name, capabilities, number);
   if (key === 'strike') {
     const ofDoor = name === decider ? (doorOf(entrance, capabilities)?.strike ?? null) : null;
-    checkPulse(context, section, path, capabilities, number ?? ofDoor);
+    for (const pulse of ['pulse', 'extended_pulse'])
+      checkPulse(context, section, [...path, pulse], capabilities, number ?? ofDoor);
   }
 }
 
@@ -177,7 +189,7 @@ function checkPulse(
   output: number | null,
 ): void {
   const channel = output === null ? undefined : capabilities.outputs[output];
-  const stated = textAt(strike, ['pulse']);
+  const stated = textAt(strike, path.slice(-1));
   if (channel === undefined || stated === null || !DURATION_FORM.test(stated)) return;
   const pulseMs = parseDuration(stated);
   const leastMs = Math.max(channel.pulseMinMs, PULSE_MIN_MS);
@@ -185,7 +197,7 @@ function checkPulse(
   if (pulseMs >= leastMs && pulseMs <= mostMs) return;
   const [least, most] = [formatDuration(leastMs), formatDuration(mostMs)];
   context.report.error(
-    [...path, 'pulse'],
+    path,
     `this output cannot be pulsed for ${stated}`,
     least === most
       ? `Write ${least}, as the device has it, or leave it out.`

@@ -33,6 +33,32 @@ const fail = z.enum(['secure', 'safe']).default('secure').meta({
   description:
     'What the lock does without power. `secure`: it stays locked, as a strike does that needs power to open; `safe`: it is free, as a magnet is.',
 });
+const energised = z.enum(['unlocks', 'locks']).optional().meta({
+  title: 'Energised',
+  description:
+    'What the output does to the lock when it is energised, which it is not at rest: while Lintel is stopped, and without power. `unlocks`: as a strike, or a magnet over the closed contact of a relay; `locks`: a magnet over the open contact, free whenever Lintel stops or the board loses its power. Without it `unlocks`.',
+  default: 'unlocks',
+});
+const relock = z.enum(['end', 'opening', 'closing']).default('end').meta({
+  title: 'Lock again',
+  description:
+    'When the door locks again. `end`: when the pulse is over; `opening`: as soon as the contact says that it was opened; `closing`: as soon as it was opened and closed again; both at the end of the pulse at the latest.',
+});
+const extendedPulse = duration(PULSE_MIN_MS, PULSE_MAX_MS)
+  .optional()
+  .meta({
+    title: 'Extended pulse',
+    description:
+      'The pulse for people with `is_extended_access`; without it twice `pulse`, or the longest that the output can do.',
+    examples: ['12s'],
+  });
+const extendedHeldAfter = duration(SECOND_MS, 24 * HOUR_MS)
+  .optional()
+  .meta({
+    title: 'Extended held after',
+    description: 'The same behind people with `is_extended_access`; without it twice as long.',
+    examples: ['90s'],
+  });
 const heldAfter = duration(SECOND_MS, 24 * HOUR_MS)
   .prefault('30s')
   .meta({ title: 'Held after', description: 'How long the door may stand open before it counts as held.' });
@@ -41,12 +67,22 @@ const strike = z.strictObject({
   controller: controllerName('The controller that drives the strike.', 'relay-board'),
   output: channel('Output', 'Its output, counted from 0.'),
   pulse,
+  extended_pulse: extendedPulse,
+  relock,
   fail,
+  energised,
+});
+const secondLock = z.strictObject({
+  controller: controllerName('The controller that drives it.', 'relay-board'),
+  output: channel('Output', 'Its output, counted from 0.'),
+  fail,
+  energised,
 });
 const contact = z.strictObject({
   controller: controllerName('The controller that sees the door contact.', 'relay-board'),
   input: channel('Input', 'Its input, counted from 0.'),
   held_after: heldAfter,
+  extended_held_after: extendedHeldAfter,
 });
 const rex = z.strictObject({
   controller: controllerName('The controller that sees the exit button.', 'relay-board'),
@@ -57,6 +93,11 @@ const STRIKE = {
   title: 'Strike',
   description: 'What unlocks the door.',
   examples: [{ controller: 'relay-board', output: 0 }],
+};
+const SECOND_LOCK = {
+  title: 'Second lock',
+  description: 'A further lock of the same door, such as a bolt or a second leaf, driven together with the strike.',
+  examples: [{ controller: 'relay-board', output: 1 }],
 };
 const CONTACT = {
   title: 'Contact',
@@ -128,9 +169,17 @@ const common = {
       examples: [{ acs_encoder_id: '77777777-7777-7777-7777-777777777777', reader: 'lobby-reader' }],
     }),
   feedback: z
-    .strictObject({ granted: feedbackOf('green', 1, 'Granted'), denied: feedbackOf('red', 3, 'Denied') })
+    .strictObject({
+      granted: feedbackOf('green', 1, 'Granted'),
+      denied: feedbackOf('red', 3, 'Denied'),
+      held: feedbackOf('amber', 2, 'Held'),
+    })
     .prefault({})
-    .meta({ title: 'Feedback', description: 'What readers show when access is granted or denied.' }),
+    .meta({
+      title: 'Feedback',
+      description:
+        'What readers show when access is granted or denied, and, every few seconds, while a door stays open until it counts as held.',
+    }),
 } as const;
 
 export const entranceSchemas = {
@@ -146,7 +195,18 @@ export const entranceSchemas = {
           description: 'Controllers whose readers stand at this entrance.',
           examples: [['lobby-reader']],
         }),
+      exit_readers: z
+        .array(z.string())
+        .max(16)
+        .default([])
+        .meta({
+          title: 'Exit readers',
+          description:
+            'Those of the readers that stand inside: whoever shows something there leaves. All others let in.',
+          examples: [['lobby-out']],
+        }),
       strike: strike.meta(STRIKE),
+      second_lock: secondLock.optional().meta(SECOND_LOCK),
       contact: contact.optional().meta(CONTACT),
       rex: rex.optional().meta(REX),
     })
@@ -179,6 +239,8 @@ export const entranceSchemas = {
             description: "Its output, counted from 0; without it the one of the controller's door.",
           }),
           pulse,
+          extended_pulse: extendedPulse,
+          relock,
           fail,
         })
         .optional()
@@ -194,6 +256,7 @@ export const entranceSchemas = {
             description: "Its input, counted from 0; without it the one of the controller's door.",
           }),
           held_after: heldAfter,
+          extended_held_after: extendedHeldAfter,
         })
         .optional()
         .meta(CONTACT),

@@ -56,6 +56,8 @@ export type CredentialWithUser = Pick<
   user_starts_at: number | null;
   user_ends_at: number | null;
   user_is_suspended: 0 | 1 | null;
+  /** Needs longer at a door. */
+  user_is_extended: 0 | 1 | null;
   /** The text of its schedule (domain/schedule.ts) and what people call it; null: none. */
   schedule: string | null;
   schedule_name: string | null;
@@ -72,7 +74,8 @@ const COLUMNS = [
 ] as const; // prettier-ignore
 
 const WITH_USER = `c.credential_key, c.acs_credential_id, c.user_key, c.access_method, c.starts_at, c.ends_at, c.has_own_entrances, c.is_one_time_use, c.used_at,
-  c.invalidated_at, c.card_hash, c.code_hash, c.schedule_key, c.list_revision, c.seal, u.seal AS user_seal, u.acs_user_id, u.starts_at AS user_starts_at, u.ends_at AS user_ends_at, u.is_suspended AS user_is_suspended`;
+  c.invalidated_at, c.card_hash, c.code_hash, c.schedule_key, c.list_revision, c.seal, u.seal AS user_seal, u.acs_user_id, u.starts_at AS user_starts_at, u.ends_at AS user_ends_at, u.is_suspended AS user_is_suspended,
+  u.is_extended_access AS user_is_extended`;
 const FOR_DECISION = `${WITH_USER}, s.content AS schedule, s.name AS schedule_name, s.schedule_id, s.seal AS schedule_seal`;
 const JOINED = 'LEFT JOIN users u USING (user_key) LEFT JOIN schedules s ON s.schedule_key = c.schedule_key';
 

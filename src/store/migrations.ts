@@ -417,4 +417,11 @@ CREATE TABLE phones (
 CREATE INDEX phones_by_key ON phones (key_hash);
 `,
   },
+  {
+    version: 10,
+    sql: `
+-- People who need longer at a door. It lets nobody in, and no seal is over it.
+ALTER TABLE users ADD COLUMN is_extended_access INTEGER NOT NULL DEFAULT 0;
+`,
+  },
 ];

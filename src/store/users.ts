@@ -12,6 +12,8 @@ export type UserRow = {
   starts_at: number | null;
   ends_at: number | null;
   is_suspended: 0 | 1;
+  /** Needs longer at a door. */
+  is_extended_access: 0 | 1;
   metadata: string | null;
   created_at: number;
   /** Over what decides (seal.ts); never written from here. */
@@ -38,12 +40,12 @@ export class UserTable {
       'SELECT * FROM users WHERE user_identity_id = ? ORDER BY user_key LIMIT 1',
     );
     this.#insert = db.prepare<[NewUser]>(
-      `INSERT INTO users (acs_user_id, full_name, email_address, phone_number, user_identity_id, starts_at, ends_at, is_suspended, metadata, created_at, folded)
-       VALUES (:acs_user_id, :full_name, :email_address, :phone_number, :user_identity_id, :starts_at, :ends_at, :is_suspended, :metadata, :created_at, ${FOLDED})`,
+      `INSERT INTO users (acs_user_id, full_name, email_address, phone_number, user_identity_id, starts_at, ends_at, is_suspended, is_extended_access, metadata, created_at, folded)
+       VALUES (:acs_user_id, :full_name, :email_address, :phone_number, :user_identity_id, :starts_at, :ends_at, :is_suspended, :is_extended_access, :metadata, :created_at, ${FOLDED})`,
     );
     this.#update = db.prepare<[UserRow]>(
       `UPDATE users SET full_name = :full_name, email_address = :email_address, phone_number = :phone_number, user_identity_id = :user_identity_id,
-         starts_at = :starts_at, ends_at = :ends_at, is_suspended = :is_suspended, metadata = :metadata, folded = ${FOLDED} WHERE user_key = :user_key`,
+         starts_at = :starts_at, ends_at = :ends_at, is_suspended = :is_suspended, is_extended_access = :is_extended_access, metadata = :metadata, folded = ${FOLDED} WHERE user_key = :user_key`,
     );
     this.#delete = db.prepare<[number]>('DELETE FROM users WHERE user_key = ?');
     this.#list = db.prepare<

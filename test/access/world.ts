@@ -4,8 +4,15 @@
 import { expect } from 'vitest';
 import { Access, type How } from '../../src/access/access.ts';
 import { Recorder } from '../../src/access/recorder.ts';
-import type { Factors, Policy } from '../../src/domain/facility.ts';
-import type { Device, Feedback, OutputOutcome, Presentation } from '../../src/domain/ports.ts';
+import type { EntranceSetup, Factors, Policy } from '../../src/domain/facility.ts';
+import type {
+  Device,
+  Feedback,
+  FeedbackLook,
+  OutputCapabilities,
+  OutputOutcome,
+  Presentation,
+} from '../../src/domain/ports.ts';
 import type { SiteEntrance } from '../../src/domain/site.ts';
 import { encodeWiegand } from '../../src/domain/card-formats.ts';
 import type { TimeWitness } from '../../src/domain/window.ts';
@@ -28,7 +35,11 @@ export type World = {
   /** The latest event, with what it says. */
   told: () => Record<string, unknown>;
   pulses: { output: number; ms: number }[];
+  /** What outputs were set to, besides pulses: `0 on`. */
+  sets: string[];
   shown: Feedback[];
+  /** How it was to look, where that was said. */
+  looks: (FeedbackLook | undefined)[];
   /** What the strike answers from now on. */
   strike: { outcome: OutputOutcome; isBusBusy: boolean; send: (() => void) | undefined; onPulse: () => void };
   time: { witness: Partial<TimeWitness> };
@@ -40,7 +51,14 @@ export type World = {
   events: () => string[];
 };
 
-export type Given = { factors?: Factors; policy?: Partial<Policy>; withoutStore?: boolean; takesPhones?: boolean };
+export type Given = {
+  factors?: Factors;
+  policy?: Partial<Policy>;
+  withoutStore?: boolean;
+  takesPhones?: boolean;
+  entrance?: Partial<EntranceSetup>;
+  outputs?: readonly OutputCapabilities[];
+};
 
 export function world(given: Given = {}): World {
   const clock = new ManualClock();
@@ -50,10 +68,13 @@ export function world(given: Given = {}): World {
     ...ENTRANCES.lobby,
     factors: given.factors ?? 'card_or_code',
     takesMobileKeys: given.takesPhones === true,
+    ...given.entrance,
   };
   const site = buildSite(store, [lobby]);
   const pulses: World['pulses'] = [];
+  const sets: string[] = [];
   const shown: Feedback[] = [];
+  const looks: World['looks'] = [];
   const strike: World['strike'] = {
     outcome: { outcome: 'done', confirmed: true },
     isBusBusy: false,
@@ -65,10 +86,24 @@ export function world(given: Given = {}): World {
   const devices: Record<string, Partial<Device>> = {
     'lobby-reader': {
       status: () => ({ online: true, sinceMs: 0, identity: null, problem: null, counters: NO_COUNTERS }),
-      readers: { feedback: (_reader, signal) => void shown.push(signal) },
+      readers: {
+        feedback: (_reader, signal, look) => {
+          shown.push(signal);
+          looks.push(look);
+        },
+      },
     },
     'relay-board': {
       status: () => ({ online: true, sinceMs: 0, identity: null, problem: null, counters: NO_COUNTERS }),
+      capabilities: {
+        slots: null,
+        readers: [],
+        outputs: given.outputs ?? [],
+        inputs: [],
+        doors: [],
+        clock: false,
+        events: false,
+      },
       outputs: {
         pulse: (output, ms, _notAfter, onSent) => {
           pulses.push({ output, ms });
@@ -77,7 +112,10 @@ export function world(given: Given = {}): World {
           else onSent?.();
           return strike.isBusBusy ? new Promise(() => undefined) : Promise.resolve(strike.outcome);
         },
-        set: () => Promise.resolve({ outcome: 'done', confirmed: true }),
+        set: (output, energised) => {
+          sets.push(`${output} ${energised ? 'on' : 'off'}`);
+          return Promise.resolve(strike.outcome);
+        },
       },
     },
   };
@@ -116,7 +154,9 @@ export function world(given: Given = {}): World {
       return { event_type: event?.event_type, ...(JSON.parse(event?.body ?? '{}') as object) };
     },
     pulses,
+    sets,
     shown,
+    looks,
     strike,
     time,
     offline,

@@ -64,7 +64,7 @@ export function fill(store: Store, site: Site, count: number): void {
   const now = Date.now();
   const userKey = store.now(() =>
     store.users.insert({
-      acs_user_id: USER, full_name: 'Bench', email_address: null, phone_number: null, user_identity_id: null, starts_at: null, ends_at: null, is_suspended: 0, metadata: null, created_at: now,
+      acs_user_id: USER, full_name: 'Bench', email_address: null, phone_number: null, user_identity_id: null, starts_at: null, ends_at: null, is_suspended: 0, is_extended_access: 0, metadata: null, created_at: now,
     }),
   ); // prettier-ignore
   const perTransaction = 20_000;

@@ -462,6 +462,7 @@ async function inHouse<T>(device: Device, work: (house: BenchHouse) => Promise<T
       starts_at: null,
       ends_at: null,
       is_suspended: 0,
+      is_extended_access: 0,
       metadata: null,
       created_at: 0,
     });

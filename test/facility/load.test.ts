@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { loadFacility, loadFacilityText } from '../../src/facility/load.ts';
 import type { Facility } from '../../src/domain/facility.ts';
 import { fakeDriver } from './fake-driver.ts';
+import { strikeOf } from '../support/room.ts';
 import { fileOf, type Sections } from './files.ts';
 
 function load(sections: Sections, file = '/etc/lintel/riverside.yaml') {
@@ -83,14 +84,16 @@ describe('a facility file that says only what it must', () => {
       readers: ['reader'],
       controller: null,
       door: null,
-      strike: { controller: 'relays', output: 0, pulseMs: 5_000, fail: 'secure' },
+      strike: strikeOf('relays'),
+      secondLock: null,
+      exitReaders: [],
       contact: null,
       rex: null,
       factors: 'card_or_code',
       takesMobileKeys: false,
       encoder: null,
       // Left to the reader's own settings.
-      feedback: { granted: {}, denied: {} },
+      feedback: { granted: {}, denied: {}, held: {} },
     });
   });
 
@@ -101,8 +104,8 @@ describe('a facility file that says only what it must', () => {
       readers: [],
       controller: 'panel',
       door: 1,
-      strike: { controller: 'panel', output: 0, pulseMs: 5_000, fail: 'secure' },
-      contact: { controller: 'panel', input: 0, heldAfterMs: 30_000 },
+      strike: strikeOf('panel'),
+      contact: { controller: 'panel', input: 0, heldAfterMs: 30_000, extendedHeldAfterMs: 60_000 },
       rex: { controller: 'panel', input: 1 },
     });
   });
@@ -207,7 +210,7 @@ clock: {trust: rtc}
   store-room: {acs_entrance_id: 33333333-3333-3333-3333-333333333333, controller: panel, strike: {fail: safe}}
 `,
     });
-    expect(entrances[0]?.strike).toEqual({ controller: 'panel', output: 0, pulseMs: 3_000, fail: 'safe' });
+    expect(entrances[0]?.strike).toEqual(strikeOf('panel', { pulseMs: 3_000, extendedPulseMs: 3_000, fail: 'safe' }));
   });
 
   it('may repeat itself with an alias', () => {
@@ -224,7 +227,7 @@ clock: {trust: rtc}
     feedback: *quiet
 `,
     });
-    expect(entrances[1]?.feedback).toEqual({ granted: { beep: 0 }, denied: { beep: 1 } });
+    expect(entrances[1]?.feedback).toEqual({ granted: { beep: 0 }, denied: { beep: 1 }, held: {} });
   });
 
   it('may begin with a byte order mark and end its lines as Windows does', () => {

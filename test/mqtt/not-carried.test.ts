@@ -28,6 +28,7 @@ const addUsers = (agent: LinkAgent, count: number): void => {
         phone_number: null,
         user_identity_id: null,
         is_suspended: 0,
+        is_extended_access: 0,
         created_at: 1,
         starts_at: null,
         ends_at: null,

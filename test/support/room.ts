@@ -2,7 +2,7 @@
 // they are asked.
 
 import type { ParamsOf } from '../../src/commands/contract.ts';
-import type { EntranceSetup, Policy } from '../../src/domain/facility.ts';
+import type { EntranceSetup, Policy, StrikeSetup } from '../../src/domain/facility.ts';
 import type { Clock, Log, SlotCapabilities } from '../../src/domain/ports.ts';
 import { Site } from '../../src/domain/site.ts';
 import { Dispatcher } from '../../src/commands/dispatcher.ts';
@@ -61,36 +61,49 @@ export const SLOTS: SlotCapabilities = {
   slotsPerWrite: 1,
 };
 
+export const strikeOf = (controller: string, more: Partial<StrikeSetup> = {}): StrikeSetup => ({
+  controller,
+  output: 0,
+  pulseMs: 5000,
+  extendedPulseMs: 10_000,
+  fail: 'secure',
+  energised: 'unlocks',
+  relock: 'end',
+  ...more,
+});
+
 const entrance = (name: string, acsEntranceId: string, more: Partial<EntranceSetup>): EntranceSetup => ({
   name,
   acsEntranceId,
   displayName: name,
   decidedBy: 'gateway',
   readers: [],
+  exitReaders: [],
   controller: null,
   door: null,
-  strike: { controller: 'relay-board', output: 0, pulseMs: 5000, fail: 'secure' },
+  strike: strikeOf('relay-board'),
+  secondLock: null,
   contact: null,
   rex: null,
   factors: 'card_or_code',
   takesMobileKeys: false,
   cardFormats: ['H10301', 'H10302', 'uid'],
   encoder: null,
-  feedback: { granted: { led: 'green', beep: 1 }, denied: { led: 'red', beep: 3 } },
+  feedback: { granted: { led: 'green', beep: 1 }, denied: { led: 'red', beep: 3 }, held: { led: 'amber', beep: 2 } },
   ...more,
 });
 
 export const ENTRANCES = {
   lobby: entrance('lobby', LOBBY, {
     readers: ['lobby-reader'],
-    contact: { controller: 'relay-board', input: 0, heldAfterMs: 30_000 },
+    contact: { controller: 'relay-board', input: 0, heldAfterMs: 30_000, extendedHeldAfterMs: 60_000 },
     rex: { controller: 'relay-board', input: 1 },
   }),
   storeRoom: entrance('store-room', STORE_ROOM, {
     decidedBy: 'controller',
     controller: 'store-panel',
     door: 1,
-    strike: { controller: 'store-panel', output: 0, pulseMs: 5000, fail: 'secure' },
+    strike: strikeOf('store-panel'),
   }),
 };
 

@@ -193,7 +193,7 @@ test('what the device has no word for is told as it is, at the door that it stoo
 
 const WATCHED = {
   ...ENTRANCES.storeRoom,
-  contact: { controller: 'store-panel', input: 0, heldAfterMs: 30_000 },
+  contact: { controller: 'store-panel', input: 0, heldAfterMs: 30_000, extendedHeldAfterMs: 60_000 },
   rex: { controller: 'store-panel', input: 1 },
 };
 

@@ -70,6 +70,9 @@ export const userFields = {
   email_address: z.string().max(320).describe('E-mail address'),
   phone_number: z.string().max(40).describe('Phone number'),
   user_identity_id: id('Kept as given'),
+  is_extended_access: z
+    .boolean()
+    .describe('Needs longer at a door: the strike and the time until it counts as held are extended'),
   metadata,
 };
 

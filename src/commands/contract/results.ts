@@ -49,6 +49,7 @@ function catalogue() {
         .describe('when this person may enter at all; null: always')
         .nullable(),
       is_suspended: flag('has no access until unsuspended'),
+      is_extended_access: flag('needs longer at a door'),
       is_managed: z.literal(true),
       metadata: asGiven,
       created_at: instant('since when it is known').nullable(),
