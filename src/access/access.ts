@@ -18,6 +18,7 @@ import { asReadThere, explained, type Explanation } from './explain.ts';
 import { Judging, type Asked, type Judgement } from './judging.ts';
 import { PresentationBudgets } from './presentation-budget.ts';
 import type { Recorder } from './recorder.ts';
+import { Scans } from './scans.ts';
 import { SecretQuestions, type Questioner } from './secret-questions.ts';
 import { WaitingCards, type WaitingCard } from './waiting-cards.ts';
 import { readAs, Words, type ReadAs } from './words.ts';
@@ -58,6 +59,8 @@ export class Access {
   readonly #questions: SecretQuestions;
   readonly #presentations: PresentationBudgets;
   readonly #waiting: WaitingCards;
+  /** What is shown at a reader while somebody enrols there, which nobody decides about. */
+  readonly scans: Scans;
   #isResting = false;
 
   constructor(options: AccessOptions) {
@@ -73,6 +76,7 @@ export class Access {
     this.#judging = new Judging({ ...options, codeGate });
     this.#acting = new Acting({ ...options, codeGate, words: this.#words });
     this.#waiting = new WaitingCards(clock);
+    this.scans = new Scans(options);
     const record = (event: NewEvent): void => void recorder.record([event]);
     this.#questions = new SecretQuestions({
       clock,
@@ -106,6 +110,7 @@ export class Access {
    */
   rest(): void {
     this.#isResting = true;
+    this.scans.rest();
     for (const door of this.#doors.values()) door.rest();
   }
 
@@ -128,7 +133,7 @@ export class Access {
   }
 
   presented(event: DriverEvent & { type: 'presented' }): void {
-    if (this.#isResting) return;
+    if (this.#isResting || this.scans.takes(event)) return;
     const door = this.#byReader.get(event.device);
     if (door === undefined) {
       this.#options.log.warn('something was presented at a reader that belongs to no entrance', {

@@ -293,6 +293,7 @@ function roomOf(base: Base, store: Store, sync: Sync, states: States): Room {
     timeZone: facility.timeZone,
     time: () => keeper.now(),
     doors: access,
+    encoders: access.scans,
     sync,
     controllers: { list: () => states.controllers(), encode },
   };

@@ -35,6 +35,7 @@ export const COMMAND_TABLE: readonly Command[] = [
   resource('schedules', 'Weekly schedules that credentials follow: create, get, list, update, delete.'),
   resource('holidays', 'Days on which schedules hold differently: create, get, list, update, delete.'),
   resource('entrances', 'Doors: get, list, unlock, explain.'),
+  resource('encoders', 'Readers to enrol cards and phones at: list, scan, scan to assign, cancel.'),
   resource('controllers', 'Devices: get, list, resync.'),
   {
     name: 'events',

@@ -30,7 +30,9 @@ const hasFailure = ({ results }: Fields): boolean =>
 async function forPeople(result: Fields, terminal: Terminal, channel: Channel): Promise<string> {
   if (Array.isArray(result['steps'])) return explanation(result, terminal);
   const { action_attempt: attempt } = result;
-  if (isFields(attempt)) return actionText(attempt);
+  if (isFields(attempt)) return await attemptText(attempt, terminal, channel);
+  if ('was_scanning' in result)
+    return result['was_scanning'] === true ? 'the scan was cancelled\n' : 'no scan was under way there\n';
   const names = showsDoors(result) ? await doorNames(channel) : undefined;
   const text = showResult(result, terminal, await channel.timeZone(), names);
   const { acs_credential: credential } = result;
@@ -46,10 +48,32 @@ async function doorNames(channel: Channel): Promise<Names> {
   return new Map(known.map(({ id, name }) => [id, name]));
 }
 
-function actionText(attempt: Fields): string {
+async function attemptText(attempt: Fields, terminal: Terminal, channel: Channel): Promise<string> {
   const { result } = attempt;
-  const isConfirmed = isFields(result) && result['was_confirmed_by_device'] === true;
-  return isConfirmed ? 'unlocked; the device confirms it\n' : 'unlocked; the device took the command\n';
+  if (!isFields(result)) return 'done\n';
+  if ('was_confirmed_by_device' in result)
+    return result['was_confirmed_by_device'] === true
+      ? 'unlocked; the device confirms it\n'
+      : 'unlocked; the device took the command\n';
+  const { acs_credential_on_encoder: read, acs_credential_on_seam: known } = result;
+  if (!isFields(read)) return await forPeople({ acs_credential: result }, terminal, channel);
+  const whose = isFields(known)
+    ? await forPeople({ acs_credential: known }, terminal, channel)
+    : 'No credential here has it.\n';
+  return `${readText(read)}\n${whose}`;
+}
+
+/** What was shown at an encoder: a key, or bits and all that they may stand for. */
+function readText(read: Fields): string {
+  if (read['kind'] === 'mobile_key')
+    return `a phone, or a card with a key, that has proved it: ${cell(read['public_key'])}\n`;
+  const fits = Array.isArray(read['card_formats']) ? read['card_formats'].filter(isFields) : [];
+  const width = read['width_bits'] === null ? '' : `${cell(read['width_bits'])} bits: `;
+  const lines = fits.map((fit) => {
+    const mark = fit['is_read_at_encoder'] === true ? '' : '  (this reader is not told to read it so)';
+    return `  ${cell(fit['card_format'])}:${cell(fit['card_number'])}${mark}`;
+  });
+  return [`a card, ${width}${cell(read['bytes'])}`, 'It may stand for', ...lines, ''].join('\n');
 }
 
 /** `entrances/explain`, a line for each step. */

@@ -2,6 +2,7 @@
 // contract. Its options, its help and what is checked before anything is sent all come from there.
 
 import { mustExpire, COMMANDS, isCommandName, PLANNED_COMMANDS, type CommandName } from '../commands/contract.ts';
+import type { CommandSpec } from '../commands/contract/spec.ts';
 import { meantWord } from '../domain/words.ts';
 import { systemClock } from '../ops/clock.ts';
 import { CHANNEL_OPTIONS, readInput, timeoutOf, type Envelope } from './channel.ts';
@@ -41,6 +42,7 @@ const COMMAND_OPTIONS: readonly Option[] = [
 const REPLY_MS = 10_000;
 /** What takes time: a comparison of a whole table, 500 operations. */
 const WORK_MS = 120_000;
+const waitMs = ({ takesMs, kind }: CommandSpec): number => takesMs ?? (kind === 'works' ? WORK_MS : REPLY_MS);
 /** The furthest ahead that what moves a door may expire. */
 const MOST_AHEAD_MS = 60_000;
 
@@ -65,7 +67,7 @@ async function run(resource: string, argv: readonly string[], terminal: Terminal
   const secret = secretAskedFor(params, given);
   const stated = paramsOf(name, params, given);
   const asked = secret === null ? stated : await withSecret(stated, secret, terminal);
-  const timeoutMs = timeoutOf(given, COMMANDS[name].kind === 'works' ? WORK_MS : REPLY_MS);
+  const timeoutMs = timeoutOf(given, waitMs(COMMANDS[name]));
   const unnamed = withoutNames(name, asked);
   checkParams(name, unnamed);
   const channel = await openChannel(given, terminal);

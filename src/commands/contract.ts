@@ -5,6 +5,7 @@
 import type { z } from 'zod';
 import { CONTROLLERS } from './contract/controllers.ts';
 import { CREDENTIALS } from './contract/credentials.ts';
+import { ENCODERS } from './contract/encoders.ts';
 import { ENTRANCES } from './contract/entrances.ts';
 import { EVENTS } from './contract/events.ts';
 import { FACILITY } from './contract/facility.ts';
@@ -19,6 +20,7 @@ export const COMMANDS = {
   ...SCHEDULES,
   ...HOLIDAYS,
   ...ENTRANCES,
+  ...ENCODERS,
   ...CONTROLLERS,
   ...EVENTS,
   ...FACILITY,
@@ -41,7 +43,6 @@ export const PLANNED_COMMANDS: ReadonlySet<string> = new Set(
     'users: add_to_access_group remove_from_access_group revoke_access_to_all_entrances',
     'access_groups: create get list update delete add_user remove_user list_users list_accessible_entrances',
     'entrances: grant_access revoke_access set_mode',
-    'encoders: list scan_credential scan_to_assign_credential',
     'facility: begin_snapshot put_snapshot_page commit_snapshot',
   ].flatMap((line) => {
     const [resource = '', verbs = ''] = line.split(': ');

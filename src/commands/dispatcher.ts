@@ -10,8 +10,9 @@ import { isFull, isStorageError } from '../store/disk-errors.ts';
 import { type GroupHooks } from '../store/transactions.ts';
 import type { Store } from '../store/store.ts';
 import type { Answer, JournalRow, NewEntry } from '../store/journal.ts';
-import { apiErrorOf, bounded, errorJson, failure, okJson, outcomeError } from './answers.ts';
+import { apiErrorOf, bounded, errorJson, failure, okJson } from './answers.ts';
 import { Apply } from './apply.ts';
+import { answerInterrupted, carryOut } from './carry-out.ts';
 import { COMMANDS, mustExpire, type CommandName } from './contract.ts';
 import type { Envelope } from './contract/envelope.ts';
 import { timeRefusal } from './expiry.ts';
@@ -189,21 +190,7 @@ export class Dispatcher {
 
   /** After a start: what a restart cut off is answered; what may go on goes on. Returns the replies to send. */
   recover(): void {
-    const { store, clock } = this.#room;
-    for (const row of store.journal.unfinished()) {
-      if (row.state === 'running') continue; // an apply goes on when its command comes again: it was never acknowledged
-      const error: ApiError = { type: 'interrupted', message: 'a restart cut this command off; it is not repeated' };
-      store.group(() => store.journal.finish(row.command_id, failure(row.command_id, error).answer, clock.nowMs()));
-      if (row.command === 'entrances/unlock') {
-        store.group(() =>
-          store.events.add(
-            newEvent('acs_entrance.unlock_failed', { command_id: row.command_id, error }),
-            clock.nowMs(),
-          ),
-        );
-      }
-    }
-    store.flush();
+    answerInterrupted(this.#room);
   }
 
   /** Replies nobody has acknowledged yet, for the next connection. */
@@ -387,24 +374,10 @@ export class Dispatcher {
   }
 
   async #carryOut(commandId: string, waiters: readonly Waiter[], name: CommandName, work: Work): Promise<void> {
-    const { store, clock, log } = this.#room;
-    const done = await work().catch((error: unknown) => ({ error: outcomeError(error, log) }));
-    const json = 'error' in done ? errorJson(commandId, done.error) : okJson(commandId, name, done.result);
-    const finish = (): void => {
+    await carryOut(this.#room, { commandId, name }, work, (json) => {
       this.#running.delete(commandId);
       for (const { incoming, answer } of waiters) answer(this.#replies.to(incoming, commandId, json, true));
-    };
-    try {
-      // Behind this the answer leaves whether or not it could be kept: what moved has moved.
-      store.group(
-        () => store.journal.finish(commandId, { json, isSecret: false, codeShownUntilMs: null }, clock.nowMs()),
-        { committed: finish, rolledBack: finish },
-      );
-      store.flush();
-    } catch (error) {
-      log.error('the outcome of a command could not be stored', { command_id: commandId, error: String(error) });
-      if (this.#running.has(commandId)) finish();
-    }
+    });
   }
 
   #apply(

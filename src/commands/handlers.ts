@@ -15,6 +15,7 @@ import {
   updateCredential,
 } from './credentials.ts';
 import { explainEntrance, getEntrance, listEntrances, prepareUnlock } from './entrances.ts';
+import { listEncoders, prepareAssign, prepareCancel, prepareScan } from './encoders.ts';
 import { listEvents } from './events.ts';
 import { digestFacility, resetStream } from './facility.ts';
 import { createHoliday, deleteHoliday, getHoliday, listHolidays, updateHoliday } from './holidays.ts';
@@ -82,6 +83,7 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
     listCredentialsWithAccess,
   ),
   'entrances/explain': checked('entrances/explain', explainEntrance),
+  'encoders/list': checked('encoders/list', listEncoders),
   'controllers/get': checked('controllers/get', getController),
   'controllers/list': checked('controllers/list', listControllers),
   'controllers/adopt_slot': checked('controllers/adopt_slot', adoptSlot),
@@ -92,5 +94,8 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
 
 export const LATER: { readonly [N in CommandName]?: Later<N> } = {
   'entrances/unlock': checked('entrances/unlock', prepareUnlock),
+  'encoders/scan_credential': checked('encoders/scan_credential', prepareScan),
+  'encoders/scan_to_assign_credential': checked('encoders/scan_to_assign_credential', prepareAssign),
+  'encoders/cancel_scan': checked('encoders/cancel_scan', prepareCancel),
   'controllers/resync': checked('controllers/resync', prepareResync),
 };

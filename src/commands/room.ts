@@ -2,7 +2,7 @@
 // resource stands beside this one.
 
 import type { Ground } from '../acceptance/ground.ts';
-import type { Clock, DeviceStatus, Log, Random } from '../domain/ports.ts';
+import type { Clock, DeviceStatus, Log, Presentation, Random } from '../domain/ports.ts';
 import type { Policy } from '../domain/facility.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
@@ -52,6 +52,21 @@ export type Doors = {
   state(entrance: SiteEntrance): EntranceState;
 };
 
+/** What is shown at a reader where somebody enrols: a card, or a key that was proved. */
+export type Shown = Presentation & { kind: 'card' | 'mobile_key' };
+
+/** Readers, as far as somebody enrols there. */
+export type Encoders = {
+  /** Resolves with what is shown next, or with why there is nothing; meanwhile nothing is decided there. */
+  scan(reader: string, timeoutMs: number): Promise<{ shown: Shown } | { error: ApiError }>;
+  /** False: no scan was under way. */
+  cancel(reader: string): boolean;
+  isScanning(reader: string): boolean;
+  isOnline(reader: string): boolean;
+  /** What a card that is read there may stand for. */
+  cardFormatsOf(reader: string): readonly string[];
+};
+
 export type ControllerView = {
   name: string;
   driver: string;
@@ -81,6 +96,7 @@ export type Room = {
   timeZone: string;
   time: () => TimeWitness;
   doors: Doors;
+  encoders: Encoders;
   sync: Synchroniser;
   controllers: Ground['controllers'] & { list(): ControllerView[] };
 };
@@ -108,5 +124,10 @@ export type Outcome<N extends CommandName = CommandName> = {
   wake?: readonly string[];
 };
 
-/** Work that goes on behind the commit of its acceptance. */
-export type Work<N extends CommandName = CommandName> = () => Promise<{ result: ResultOf<N> } | { error: ApiError }>;
+export type Done<N extends CommandName = CommandName> = Outcome<N> | { error: ApiError };
+
+/**
+ * Work that goes on behind the commit of its acceptance. What it has to store itself it leaves to `finish`, which is
+ * called within the transaction that keeps the answer.
+ */
+export type Work<N extends CommandName = CommandName> = () => Promise<Done<N> | { finish: () => Done<N> }>;

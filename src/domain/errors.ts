@@ -34,6 +34,7 @@ export const ERROR_TYPES = [
   'no_space_for_access_code_on_device',
   'not_supported',
   'controller_offline',
+  'no_credential_on_encoder',
   'timed_out',
   'device_error',
   'storage_full',

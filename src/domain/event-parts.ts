@@ -84,6 +84,24 @@ export function eventParts() {
     acs_credential_id: text('which mobile key'),
     phone_acs_credential_id: text('which phone, by its own id'),
   };
+  /** Of somebody who enrols at a reader; after a restart the command is all that is known of it. */
+  const scanning = {
+    ...inSystem,
+    acs_encoder_id: text('at which encoder').optional(),
+    acs_entrance_id: text('the entrance whose reader it is').optional(),
+    reader: text('at which reader').optional(),
+    action_attempt_id: text('of the command').optional(),
+    ...maybeByCommand,
+  };
+  const scanned = event('What was shown at an encoder was read; what it was is in the reply alone.', {
+    ...scanning,
+    ...credential,
+    phone_acs_credential_id: text('which phone of a mobile key').nullable(),
+  });
+  const unscanned = event('A scan at an encoder came to nothing, and nothing was changed.', {
+    ...scanning,
+    error: apiError,
+  });
   const schedule = { schedule_id: text('which schedule') };
   const holiday = { holiday_id: text('which holiday') };
 
@@ -111,6 +129,9 @@ export function eventParts() {
     user,
     owned,
     phone,
+    scanning,
+    scanned,
+    unscanned,
     schedule,
     holiday,
     inSystem,

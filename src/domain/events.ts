@@ -38,6 +38,9 @@ function catalogue() {
     user,
     owned,
     phone,
+    scanning,
+    scanned,
+    unscanned,
     schedule,
     holiday,
     inSystem,
@@ -166,6 +169,15 @@ function catalogue() {
         ...maybeByCommand,
       },
     ),
+
+    'acs_encoder.scan_started': event('A reader waits for somebody to enrol, and decides nothing meanwhile.', {
+      ...scanning,
+      until: instant('its latest end'),
+    }),
+    'action_attempt.scan_credential.succeeded': scanned,
+    'action_attempt.scan_credential.failed': unscanned,
+    'action_attempt.scan_to_assign_credential.succeeded': scanned,
+    'action_attempt.scan_to_assign_credential.failed': unscanned,
 
     'access_code.scheduled_on_device': event('It will be written to this controller, at its time.', target),
     'access_code.set_on_device': event('This controller holds it; cards as well as codes.', target),

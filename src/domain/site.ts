@@ -6,11 +6,15 @@ import type { SlotCapabilities } from './ports.ts';
 
 export type SiteEntrance = EntranceSetup & { entranceKey: number };
 
+/** A reader at which credentials are enrolled. */
+export type SiteEncoder = { acsEncoderId: string; reader: string; displayName: string; acsEntranceId: string };
+
 export type SlotController = { name: string; slots: SlotCapabilities; foreignSlots: 'report' | 'erase' };
 
 export class Site {
   readonly entrances: readonly SiteEntrance[];
   readonly controllers: readonly string[];
+  readonly encoders: readonly SiteEncoder[];
   readonly #byId: ReadonlyMap<string, SiteEntrance>;
   readonly #byKey: ReadonlyMap<number, SiteEntrance>;
   readonly #slotControllers: ReadonlyMap<string, SlotController>;
@@ -22,6 +26,9 @@ export class Site {
   ) {
     this.entrances = entrances;
     this.controllers = controllers;
+    this.encoders = entrances.flatMap(({ encoder, displayName, acsEntranceId }) =>
+      encoder === null ? [] : [{ ...encoder, displayName, acsEntranceId }],
+    );
     this.#byId = new Map(entrances.map((entrance) => [entrance.acsEntranceId, entrance]));
     this.#byKey = new Map(entrances.map((entrance) => [entrance.entranceKey, entrance]));
     this.#slotControllers = new Map(slotControllers.map((controller) => [controller.name, controller]));

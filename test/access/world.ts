@@ -24,6 +24,7 @@ import { newCounters } from '../../drivers/kit/counters.ts';
 
 export const CARD = 'H10301:123:45678';
 export const ID = '66666666-6666-6666-6666-666666666666';
+export const ENCODER = '77777777-7777-7777-7777-777777777777';
 
 const NO_COUNTERS = newCounters();
 
@@ -42,6 +43,7 @@ export type World = {
   looks: (FeedbackLook | undefined)[];
   /** What the strike answers from now on. */
   strike: { outcome: OutputOutcome; isBusBusy: boolean; send: (() => void) | undefined; onPulse: () => void };
+  reader: { isOnline: boolean };
   time: { witness: Partial<TimeWitness> };
   offline: { forMs: number | null };
   present: (presentation: Presentation) => void;
@@ -68,6 +70,7 @@ export function world(given: Given = {}): World {
     ...ENTRANCES.lobby,
     factors: given.factors ?? 'card_or_code',
     takesMobileKeys: given.takesPhones === true,
+    encoder: { acsEncoderId: ENCODER, reader: 'lobby-reader' },
     ...given.entrance,
   };
   const site = buildSite(store, [lobby]);
@@ -83,9 +86,10 @@ export function world(given: Given = {}): World {
   };
   const time: World['time'] = { witness: {} };
   const offline: World['offline'] = { forMs: null };
+  const reader: World['reader'] = { isOnline: true };
   const devices: Record<string, Partial<Device>> = {
     'lobby-reader': {
-      status: () => ({ online: true, sinceMs: 0, identity: null, problem: null, counters: NO_COUNTERS }),
+      status: () => ({ online: reader.isOnline, sinceMs: 0, identity: null, problem: null, counters: NO_COUNTERS }),
       readers: {
         feedback: (_reader, signal, look) => {
           shown.push(signal);
@@ -148,7 +152,7 @@ export function world(given: Given = {}): World {
     access,
     clock,
     store,
-    caller: new Caller({ ...buildRoom(store, clock, policy), site }),
+    caller: new Caller({ ...buildRoom(store, clock, policy), site, encoders: access.scans }),
     told: () => {
       const [event] = store.events.after(store.events.lastSequence() - 1, 1);
       return { event_type: event?.event_type, ...(JSON.parse(event?.body ?? '{}') as object) };
@@ -158,6 +162,7 @@ export function world(given: Given = {}): World {
     shown,
     looks,
     strike,
+    reader,
     time,
     offline,
     present,

@@ -171,6 +171,13 @@ export function buildRoom(store: Store, clock: Clock, policy: Partial<Policy> = 
       }),
       state: () => ({ mode: 'normal', isLocked: true, isOpen: null, isHeld: false, isForced: false, isOnline: true }),
     },
+    encoders: {
+      scan: () => Promise.resolve({ error: { type: 'controller_offline', message: 'no reader is there' } }),
+      cancel: () => false,
+      isScanning: () => false,
+      isOnline: () => false,
+      cardFormatsOf: () => [],
+    },
     sync: {
       wake: (controllers) => void room.woken.push(...controllers),
       hindranceOf: () => null,

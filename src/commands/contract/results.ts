@@ -166,6 +166,51 @@ function catalogue() {
       created_at: instant('since when it is enrolled').nullable(),
     })
     .meta({ id: 'phone' });
+  const encoder = z
+    .strictObject({
+      acs_encoder_id: text('which'),
+      acs_system_id: system,
+      acs_entrance_id: text('the entrance that names it'),
+      display_name: text('what people call that entrance'),
+      reader: text('which reader, by its name in the facility file'),
+      card_formats: z.array(z.string()).describe('what a card is taken for there, in this order'),
+      is_online: flag('the reader answers'),
+      is_scanning: flag('a scan is under way'),
+      created_at: instant('not kept').nullable(),
+      errors,
+    })
+    .meta({ id: 'acs_encoder' });
+  const onEncoder = z.strictObject({
+    kind: z.enum(['card', 'mobile_key']).describe('`mobile_key`: a phone, or a card with a key, that has proved it'),
+    card_number: text('as the first format of the reader that fits has it; null: none of them does').nullable(),
+    card_format: text('which that is').nullable(),
+    width_bits: count('how many bits it has; null: it is no row of bits').nullable(),
+    bytes: text('of a card: its bits, left-justified, its serial number or its characters, hexadecimal').nullable(),
+    public_key: text('of a phone: 130 hexadecimal digits').nullable(),
+    card_formats: z
+      .array(
+        z.strictObject({
+          card_format: text('how it may be read'),
+          card_number: text('what it is then'),
+          is_read_at_encoder: flag('the facility file names this format for the reader'),
+        }),
+      )
+      .describe('every format that fits'),
+    is_issued: z.boolean().describe('somebody has it here').nullable(),
+    created_at: instant('a card does not say').nullable(),
+    starts_at: instant('a card does not say').nullable(),
+    ends_at: instant('a card does not say').nullable(),
+  });
+  const attempt = <T extends string, R extends z.ZodType>(type: T, result: R) =>
+    z.strictObject({
+      action_attempt: z.strictObject({
+        action_attempt_id: z.string(),
+        action_type: z.literal(type),
+        status: z.literal('success'),
+        result,
+        error: z.null(),
+      }),
+    });
   const done = z.strictObject({});
   const applied = z.union([
     z.strictObject({
@@ -217,15 +262,29 @@ function catalogue() {
     'entrances/get': z.strictObject({ acs_entrance: entrance }),
     'entrances/list': z.strictObject({ acs_entrances: z.array(entrance), pagination }),
     'entrances/list_credentials_with_access': z.strictObject({ acs_credentials: z.array(credential), pagination }),
-    'entrances/unlock': z.strictObject({
-      action_attempt: z.strictObject({
-        action_attempt_id: z.string(),
-        action_type: z.literal('UNLOCK_DOOR'),
-        status: z.literal('success'),
-        result: z.strictObject({ was_confirmed_by_device: flag('the relay was seen to move') }),
-        error: z.null(),
+    'entrances/unlock': attempt(
+      'UNLOCK_DOOR',
+      z.strictObject({ was_confirmed_by_device: flag('the relay was seen to move') }),
+    ),
+    'encoders/list': z.strictObject({ acs_encoders: z.array(encoder) }),
+    'encoders/scan_credential': attempt(
+      'SCAN_CREDENTIAL',
+      z.strictObject({
+        acs_credential_on_encoder: onEncoder,
+        acs_credential_on_seam: credential.nullable(),
+        phone_acs_credential_id: text('which phone of that mobile key').nullable(),
+        other_acs_credential_ids: z.array(z.string()).describe('further credentials that it is, at other times'),
+        warnings: z.array(z.strictObject({ warning_code: z.string(), warning_message: z.string() })),
       }),
-    }),
+    ),
+    'encoders/scan_to_assign_credential': attempt(
+      'SCAN_TO_ASSIGN_CREDENTIAL',
+      z.strictObject({
+        ...credential.shape,
+        phone_acs_credential_id: text('of the phone that was enrolled; null: it is a card').nullable(),
+      }),
+    ),
+    'encoders/cancel_scan': z.strictObject({ was_scanning: flag('there was one') }),
     'entrances/explain': z.strictObject({
       outcome: z.enum(['granted', 'denied']),
       reason: text('as in `lock.access_denied`; null: granted').nullable(),

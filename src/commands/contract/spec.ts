@@ -14,6 +14,8 @@ export type CommandSpec = {
   kind: 'reads' | 'stores' | 'moves' | 'works';
   /** It acts on the physical world without moving anything: it needs `expires_at` as well. */
   mustExpire?: true;
+  /** How long it may take until it is answered, where somebody is waited for. */
+  takesMs?: number;
   /** It takes access away: a number in its stream or a clock that goes before ours is no reason to refuse it. */
   revokes?: true;
   example: Record<string, unknown>;
