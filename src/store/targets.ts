@@ -2,7 +2,6 @@
 // write until after the verified erasure. A row is judged when it is due, by the clock; what has to be done at the
 // controller then waits in one of two queues, erasures and writes.
 
-import type { Statement } from 'better-sqlite3';
 import type { Db } from './db.ts';
 import {
   ANNOUNCED,
@@ -16,28 +15,12 @@ import {
   type Waits,
 } from './target-row.ts';
 import { KEYS_WITH_CODE } from './reach.ts';
+import { CHANGEABLE, ChangesTogether, TargetChanges, UPDATE_ROW } from './target-changes.ts';
 
 type Bounds = { starts_at: number | null; ends_at: number | null };
 
-const CHANGEABLE = [
-  'slot', 'state', 'written_hash', 'read_hash', 'verified_at', 'error_type', 'error_message', 'attempts', 'due_at', 'waits', 'urgent_at', 'erase_since',
-  'erase_reason', 'is_overdue', 'announced', 'partner_key', 'zone', 'is_deferred',
-] as const; // prettier-ignore
-
-/**
- * For statements about one row: a constraint that is broken undoes nothing of the statement, for of a single row there
- * is nothing to undo. Otherwise SQLite keeps a copy of every page that the statement and its trigger touch, which costs
- * more than the change. The error is thrown all the same, and undoes the transaction's part.
- */
-const UPDATE_ROW = 'UPDATE OR FAIL targets SET';
-
-const isSame = (a: Buffer | string | number | null, b: Buffer | string | number | null): boolean =>
-  a === b || (Buffer.isBuffer(a) && Buffer.isBuffer(b) && a.equals(b));
-
 export class TargetTable {
-  readonly #db: Db;
-  /** By the columns that change; a row takes few ways through its life. */
-  readonly #changes = new Map<number, Statement<(Buffer | string | number | null)[]>>();
+  readonly #changes: TargetChanges;
   readonly #byKey;
   readonly #ofCredential;
   readonly #unheldOf;
@@ -81,7 +64,7 @@ export class TargetTable {
   readonly #stays;
 
   constructor(db: Db) {
-    this.#db = db;
+    this.#changes = new TargetChanges(db);
     this.#byKey = db.prepare<[number], TargetRow>('SELECT * FROM targets WHERE target_key = ?');
     this.#ofCredential = db.prepare<[number], TargetRow>(
       'SELECT * FROM targets WHERE credential_key = ? ORDER BY controller',
@@ -314,26 +297,12 @@ export class TargetTable {
    * over it.
    */
   change(stored: TargetRow, target: TargetRow): void {
-    const values: (Buffer | string | number | null)[] = [];
-    let columns = 0;
-    for (let i = 0; i < CHANGEABLE.length; i++) {
-      const name = CHANGEABLE[i];
-      if (name === undefined || isSame(stored[name], target[name])) continue;
-      columns |= 1 << i;
-      values.push(target[name]);
-    }
-    if (columns !== 0) this.#changeOf(columns).run(...values, target.target_key);
+    this.#changes.make(stored, target);
   }
 
-  /** The statement that sets these columns, a bit for each of `CHANGEABLE`, and last takes the key. */
-  #changeOf(columns: number): Statement<(Buffer | string | number | null)[]> {
-    let statement = this.#changes.get(columns);
-    if (statement === undefined) {
-      const set = CHANGEABLE.filter((_, i) => (columns & (1 << i)) !== 0).map((name) => `${name} = ?`);
-      statement = this.#db.prepare(`${UPDATE_ROW} ${set.join(', ')} WHERE target_key = ?`);
-      this.#changes.set(columns, statement);
-    }
-    return statement;
+  /** Takes changes of many rows, to be made together. */
+  together(): ChangesTogether {
+    return new ChangesTogether(this.#changes);
   }
 
   delete(targetKey: number): void {

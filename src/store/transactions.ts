@@ -35,7 +35,7 @@ export type CommitObserver = {
  * A group of nothing but slices is committed after so many turns of the loop, whether or not there are more: a decision
  * that comes next has to wait for it.
  */
-const MOST_TURNS_OPEN = 8;
+const MOST_TURNS_OPEN = 16;
 
 export class Transactions {
   readonly #db: Db;

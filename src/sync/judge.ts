@@ -6,6 +6,7 @@ import type { TimeWitness } from '../domain/window.ts';
 import type { CredentialForSlot } from '../store/credentials.ts';
 import type { PathTo } from '../store/reach.ts';
 import type { Store } from '../store/store.ts';
+import type { ChangesTogether } from '../store/target-changes.ts';
 import { ANNOUNCED, cleared, NOTHING_OWED, WAITS, type TargetRow } from '../store/target-row.ts';
 import { outlineHash, sourcesOf } from './content.ts';
 import {
@@ -85,7 +86,8 @@ export class Judge {
   /**
    * Inside a transaction: writes the row as the judgement has it, with what is to be announced by that, or deletes it
    * when nothing of it is left. What has to be done at the controller then waits in a queue. `stored`: the row as it
-   * stands in the store, where that is known. Returns the row, null when it is gone.
+   * stands in the store, where that is known; `together`: with which others it is changed, where that may wait for
+   * them. Returns the row, null when it is gone.
    */
   apply(
     target: TargetRow,
@@ -93,6 +95,7 @@ export class Judge {
     wallMs: number,
     announcer: Announcer,
     stored: TargetRow | null = null,
+    together: ChangesTogether | null = null,
   ): TargetRow | null {
     const next = this.#judgedRow(target, judged, wallMs);
     if (next === null) {
@@ -104,11 +107,18 @@ export class Judge {
     if (stage !== null) next.announced = stage;
     const isUnheld = judged.desired.kind === 'absent' && next.state === 'failed';
     if (isUnheld && target.state !== 'failed') announcer.add('access_code.failed_to_set_on_device', next, wallMs);
+    const follow = (): void => {
+      this.#touchCarried(target, next);
+      if (isThere(next)) announcer.addHeld(stage === null ? null : STAGE_EVENTS[stage], next, wallMs);
+      else if (next.state === 'removed') announcer.noteSynced(next, wallMs);
+    };
+    if (stored !== null && together !== null) {
+      together.add(stored, next, follow);
+      return next;
+    }
     if (stored === null) this.#store.targets.update(next);
     else this.#store.targets.change(stored, next);
-    this.#touchCarried(target, next);
-    if (isThere(next)) announcer.addHeld(stage === null ? null : STAGE_EVENTS[stage], next, wallMs);
-    else if (next.state === 'removed') announcer.noteSynced(next, wallMs);
+    follow();
     return next;
   }
 

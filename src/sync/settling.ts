@@ -1,6 +1,7 @@
 // What became of a write, into the store: facts first, then what is said of it, and what is tried again.
 
 import type { SlotContent, SlotReading } from '../domain/ports.ts';
+import type { ChangesTogether } from '../store/target-changes.ts';
 import { AT_ONCE, emptied, WAITS, type TargetRow, type Waits } from '../store/target-row.ts';
 import type { Sources } from './content.ts';
 import { certainInstant, type Desired } from './desired.ts';
@@ -30,18 +31,21 @@ export type Verdict = { ready: Ready } & (
 );
 
 export type Done = { verdicts: readonly Verdict[]; problem: string; isAlone: boolean };
-export type Tally = { unknown: number; cleared: number };
+/** `together`: rows that hold what they should by now, for which nothing but that is to be stored. */
+export type Tally = { unknown: number; cleared: number; together: ChangesTogether };
 
 const DIFFERS = 'The controller acknowledges the write, and holds something else.';
 
 /** Inside a transaction. `isAlone`: the step was about this one row. */
 export function settle(post: Post, verdict: Verdict, isAlone: boolean, tally: Tally): void {
   const { ready } = verdict;
+  // Whatever else may have become of it reads and touches other rows, which must stand as they are by then.
+  if (verdict.result !== 'verified') tally.together.flush();
   post.hindrances.clear(ready.target.target_key);
   const target = standing(post, ready);
   if (target === undefined) return;
   noteHindrance(post, verdict);
-  if (verdict.result === 'verified') noteVerified(post, target, ready);
+  if (verdict.result === 'verified') noteVerified(post, target, ready, tally.together);
   else if (verdict.result === 'differs') noteDiffers(post, { ...target, slot: ready.slot }, verdict.why ?? DIFFERS);
   else if (verdict.result === 'refused') {
     const isSlotFree = noteRefused(post, { ...target, slot: ready.slot }, verdict.refusal, verdict.isCleared);
@@ -79,7 +83,7 @@ export function resultOf({ verdicts, problem, isAlone }: Done, { unknown }: Tall
  * Facts first, then judged anew where a command or the clock may have changed what is wanted while the write was on its
  * way.
  */
-function noteVerified(post: Post, target: TargetRow, ready: Ready): void {
+function noteVerified(post: Post, target: TargetRow, ready: Ready, together: ChangesTogether): void {
   const { store, controller, clock, judge, announcer } = post;
   const row: TargetRow = {
     ...target,
@@ -94,9 +98,13 @@ function noteVerified(post: Post, target: TargetRow, ready: Ready): void {
     urgent_at: null,
     state: target.state === 'failed' ? 'writing' : target.state,
   };
-  if (isStillTrue(post, target, ready.desired))
-    judge.apply(row, { desired: ready.desired, hash: ready.hash, isConcerned: true }, clock.nowMs(), announcer, target);
-  else judgeRow(post, row, target);
+  if (isStillTrue(post, target, ready.desired)) {
+    const judged = { desired: ready.desired, hash: ready.hash, isConcerned: true };
+    judge.apply(row, judged, clock.nowMs(), announcer, target, together);
+    return;
+  }
+  together.flush();
+  judgeRow(post, row, target);
 }
 
 /** Neither a command nor the clock has touched the row since it was judged. */

@@ -3,6 +3,7 @@
 
 import type { SlotContent, SlotOutcome, SlotReading, SlotRefusal } from '../domain/ports.ts';
 import { OperatingError } from '../domain/errors.ts';
+import type { ChangesTogether } from '../store/target-changes.ts';
 import { AT_ONCE, WAITS, type TargetRow, type Waiting } from '../store/target-row.ts';
 import { openContent, outlineHash, sourcesOf } from './content.ts';
 import type { Desired } from './desired.ts';
@@ -88,22 +89,42 @@ async function workOff(
   part: readonly Waiting[],
   options: WriteOptions,
 ): Promise<{ settled: StepResult; prepared: Prepared }> {
-  const tally: Tally = { unknown: 0, cleared: 0 };
-  const placed: Placed = { claimed: [], toRead: [], slotless: [], freeSlots: post.map.lowestFree(part.length) };
+  const together = post.store.targets.together();
+  const tally: Tally = { unknown: 0, cleared: 0, together };
+  const placed: Placed = {
+    claimed: [],
+    toRead: [],
+    slotless: [],
+    freeSlots: post.map.lowestFree(part.length),
+    together,
+  };
   const settling = (done?.verdicts ?? []).map((verdict) => () => settle(post, verdict, done?.isAlone === true, tally));
   const placing = part.map(
     ({ target_key: key }) =>
       () =>
         place(post, key, options, placed),
   );
-  await inSlices(post, [...settling, ...placing], (work) => work());
+  await inHandfuls(post, [...settling, ...placing], together);
   if (tally.cleared > 0) await makeRoom(post, tally.cleared);
   if (placed.slotless.length > 0) await makeWay(post, placed.slotless, (target) => fail(post, target, NO_SPACE));
   return { settled: done === null ? FINE : resultOf(done, tally), prepared: await prepare(post, placed) };
 }
 
+/** Rows whose changes are made together. */
+const HANDFUL = 16;
+
+async function inHandfuls(post: Post, works: readonly (() => void)[], together: ChangesTogether): Promise<void> {
+  const handfuls = Array.from({ length: Math.ceil(works.length / HANDFUL) }, (_, i) =>
+    works.slice(i * HANDFUL, (i + 1) * HANDFUL),
+  );
+  await inSlices(post, handfuls, (handful) => {
+    for (const work of handful) work();
+    together.flush();
+  });
+}
+
 /** What is in doubt is read before it is claimed. */
-async function prepare(post: Post, { claimed, toRead }: Placed): Promise<Prepared> {
+async function prepare(post: Post, { claimed, toRead, together }: Placed): Promise<Prepared> {
   if (toRead.length === 0) return { claimed, verdicts: [], problem: NOT_CONFIRMED };
   const looked = await lookFirst(post, toRead);
   if (typeof looked === 'string')
@@ -112,10 +133,11 @@ async function prepare(post: Post, { claimed, toRead }: Placed): Promise<Prepare
       verdicts: [...claimed, ...toRead].map((ready) => unread(ready, looked)),
       problem: looked,
     };
-  await inSlices(post, looked.toWrite, (item) => {
+  const claiming = looked.toWrite.map((item) => () => {
     const current = post.store.targets.byKey(item.target.target_key);
-    if (current !== undefined && claim(post, current, item)) claimed.push(item);
+    if (current !== undefined && claim(post, current, item, together)) claimed.push(item);
   });
+  await inHandfuls(post, claiming, together);
   return { claimed, verdicts: looked.verified, problem: NOT_CONFIRMED };
 }
 
@@ -149,8 +171,14 @@ const added = (a: StepResult, b: StepResult): StepResult => ({
 
 // ---- a slot for each ------------------------------------------------------------------------------------------------
 
-/** `freeSlots`: those that are left for the rest. */
-type Placed = { claimed: Ready[]; toRead: Ready[]; slotless: Slotless[]; freeSlots: number[] };
+/** `freeSlots`: those that are left for the rest; `together`: claims that are about to be stored. */
+type Placed = {
+  claimed: Ready[];
+  toRead: Ready[];
+  slotless: Slotless[];
+  freeSlots: number[];
+  together: ChangesTogether;
+};
 
 /**
  * Inside a transaction: judges the row anew and finds its slot, which it owns from here on unless it must be read
@@ -160,6 +188,8 @@ function place(post: Post, targetKey: number, options: WriteOptions, placed: Pla
   const target = post.store.targets.byKey(targetKey);
   // What a command has touched meanwhile is judged first, with all that is due.
   if (target?.waits !== WAITS.write || target.due_at === AT_ONCE) return;
+  // Who has a code now is asked of the rows.
+  if (post.controller.slots.duplicatePins === 'reject') placed.together.flush();
   const wanted = stillWanted(post, target);
   if (wanted === null) return;
   const [free] = placed.freeSlots;
@@ -176,7 +206,7 @@ function place(post: Post, targetKey: number, options: WriteOptions, placed: Pla
   const isFresh = target.slot === null;
   const ready: Ready = { target, desired, hash, slot, isFresh, ...encoded, claimed: null };
   if (readFirst) placed.toRead.push(ready);
-  else if (claim(post, target, ready)) placed.claimed.push(ready);
+  else if (claim(post, target, ready, placed.together)) placed.claimed.push(ready);
 }
 
 /** Null, and the row judged or waiting for something else, when it is not to be written now. */
@@ -292,13 +322,13 @@ async function lookFirst(
  * Inside a transaction: as soon as that is durable the row owns the slot, and nobody knows what it holds. False when a
  * command has touched it since it was judged.
  */
-function claim({ store, map }: Post, current: TargetRow, ready: Ready): boolean {
+function claim({ map }: Post, current: TargetRow, ready: Ready, together: ChangesTogether): boolean {
   const { target, slot, hash, desired } = ready;
   if (current.waits !== WAITS.write || current.due_at === AT_ONCE || current.slot !== target.slot) return false;
   const state = current.state === 'failed' ? 'failed' : 'writing';
   const { zone } = desired.outline;
   ready.claimed = { ...current, state, slot, written_hash: hash, read_hash: null, zone };
-  store.targets.change(current, ready.claimed);
+  together.add(current, ready.claimed);
   map.take(slot);
   return true;
 }
