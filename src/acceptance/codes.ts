@@ -15,11 +15,39 @@ const GENERATING_TRIES = 200;
 export function refusalOfCode(ground: Ground, wanted: Wanted): ApiError | null {
   const { code } = wanted;
   if (code === null) return null;
+  if (wanted.followsUser) return refusalOfFollowing(ground, wanted, code);
   for (const entrance of wanted.entrances) {
     const error = refusalAt(ground, wanted, code, entrance);
     if (error !== null) return error;
   }
   return null;
+}
+
+/**
+ * A code that follows its user may be given any entrance at any time, and nobody looks through all codes then: so it is
+ * nobody else's anywhere, and counts everywhere.
+ */
+function refusalOfFollowing(
+  { store, policy }: Ground,
+  { credentialKey, entrances, startsAtMs, endsAtMs }: Wanted,
+  code: NonNullable<Wanted['code']>,
+): ApiError | null {
+  const other = store.reach.overlappingAnywhere(code.hash, startsAtMs, endsAtMs, credentialKey);
+  if (other !== null)
+    return paramError(
+      'duplicate_access_code',
+      'code',
+      `credential ${other} has this code over an overlapping window, and one that follows its user has it alone in the whole facility`,
+    );
+  const digits = code.digits.length;
+  const counts = entrances.map(({ entranceKey }) => store.reach.codesAt(entranceKey, digits));
+  const carried = Math.max(store.reach.followingCodes(digits), ...counts) + (credentialKey === NOT_STORED ? 1 : 0);
+  if (policy.pinSpace !== 'enforce' || carried <= codeCapacity(digits)) return null;
+  return paramError(
+    'code_constraints_violated',
+    'code',
+    `${carried - 1} codes of ${digits} digits may be typed where this one may, as many as ${digits} digits may carry (1 in 1,000 guesses). Remedy: use more digits`,
+  );
 }
 
 function refusalAt(
@@ -50,9 +78,9 @@ function refusalAt(
  * does. `wanted` is everything but the code.
  */
 export function generateCode(ground: Ground, random: Random, wanted: Omit<Wanted, 'card' | 'code'>): string {
-  const lengths = isLengthRoomy(ground, wanted.entrances, PREFERRED_DIGITS)
+  const lengths = isLengthRoomy(ground, wanted, PREFERRED_DIGITS)
     ? [PREFERRED_DIGITS]
-    : ALL_LENGTHS.filter((digits) => isLengthRoomy(ground, wanted.entrances, digits));
+    : ALL_LENGTHS.filter((digits) => isLengthRoomy(ground, wanted, digits));
   for (const digits of lengths) {
     for (let i = 0; i < GENERATING_TRIES; i++) {
       const code = randomPin(random, digits);
@@ -68,7 +96,13 @@ export function generateCode(ground: Ground, random: Random, wanted: Omit<Wanted
 
 const ALL_LENGTHS = Array.from({ length: PIN_MAX_DIGITS - PIN_MIN_DIGITS + 1 }, (_, i) => PIN_MIN_DIGITS + i);
 
-function isLengthRoomy({ store, site, policy }: Ground, entrances: readonly SiteEntrance[], digits: number): boolean {
+function isLengthRoomy(
+  { store, site, policy }: Ground,
+  { entrances, followsUser }: Pick<Wanted, 'entrances' | 'followsUser'>,
+  digits: number,
+): boolean {
+  if (followsUser && policy.pinSpace !== 'warn' && store.reach.followingCodes(digits) >= codeCapacity(digits))
+    return false;
   return entrances.every(({ entranceKey, controller }) => {
     const lengths = controller === null ? null : site.slotController(controller)?.slots.pin?.lengths;
     const isRoom = policy.pinSpace === 'warn' || store.reach.codesAt(entranceKey, digits) < codeCapacity(digits);
@@ -79,6 +113,7 @@ function isLengthRoomy({ store, site, policy }: Ground, entrances: readonly Site
 function isFree({ store }: Ground, wanted: Omit<Wanted, 'card' | 'code'>, code: string): boolean {
   const { entrances, startsAtMs, endsAtMs, credentialKey } = wanted;
   const hash = store.secrets.codeHash(code);
+  if (wanted.followsUser) return store.reach.overlappingAnywhere(hash, startsAtMs, endsAtMs, credentialKey) === null;
   return entrances.every(
     ({ entranceKey }) => store.reach.overlappingCode(hash, entranceKey, startsAtMs, endsAtMs, credentialKey) === null,
   );

@@ -5,7 +5,7 @@ import { brokenConstraint, CODE_CONSTRAINTS } from '../domain/code-constraints.t
 import { paramError, type ApiError } from '../domain/errors.ts';
 import { scheduleFrom } from '../domain/schedule.ts';
 import type { Site, SiteEntrance, SlotController } from '../domain/site.ts';
-import { keysOf, type Ground, type Wanted } from './ground.ts';
+import { keysOf, type Ground, type PathTerms, type Wanted } from './ground.ts';
 import { refusalOfSchedule } from './schedules.ts';
 
 /** Why a controller concerned could not hold this credential; null when all of them can. */
@@ -76,10 +76,53 @@ function checkFactors(controller: string, wanted: Wanted, other: 'card' | 'code'
     : paramError('not_supported', 'allowed_acs_entrance_ids', `${entrance.name} ${why}. Remedy: leave it out`);
 }
 
-function checkSchedule({ store }: Ground, controller: SlotController, { scheduleKey }: Wanted): ApiError | null {
-  const row = scheduleKey === null ? undefined : store.schedules.byKey(scheduleKey);
+function checkSchedule({ store, site }: Ground, controller: SlotController, wanted: Wanted): ApiError | null {
+  const { paths, scheduleKey } = wanted;
+  if (paths === null) return scheduleKey === null ? null : refusalOfKey(store, controller, scheduleKey);
+  const doors = entrancesAt(controller.name, wanted);
+  const unheld = doorsUnheld(doors, paths, scheduleKey);
+  const [first] = unheld;
+  if (first !== undefined) {
+    const { name } = site.byKey(first) ?? { name: '' };
+    const message = `${controller.name} decides by its own table, and one of its records names one schedule for all of its doors: ${name} would be opened at other times than the others, or by two schedules at once. Remedy: the same schedule everywhere, or leave its entrances out`;
+    return paramError('not_supported', 'schedule_id', message);
+  }
+  const keys = [scheduleKey, ...paths.map((path) => path.scheduleKey)].filter((key) => key !== null);
+  for (const key of new Set(keys)) {
+    const error = refusalOfKey(store, controller, key);
+    if (error !== null) return error;
+  }
+  return null;
+}
+
+function refusalOfKey(store: Ground['store'], controller: SlotController, scheduleKey: number): ApiError | null {
+  const row = store.schedules.byKey(scheduleKey);
   if (row === undefined) return null;
   return refusalOfSchedule(store, controller, scheduleFrom(row.content), row.schedule_key, 'schedule_id');
+}
+
+/**
+ * Of doors of one controller, those that a record cannot open as it should: it names one schedule, or none, for all of
+ * its doors. The keys of entrances.
+ */
+export function doorsUnheld(
+  doors: readonly SiteEntrance[],
+  paths: readonly PathTerms[],
+  ownKey: number | null,
+): number[] {
+  const zonesOf = (entranceKey: number): Set<number | null> => {
+    const keys = paths
+      .filter((path) => path.entranceKey === entranceKey)
+      .map(({ scheduleKey }) => new Set([ownKey, scheduleKey].filter((key) => key !== null)))
+      .filter((both) => both.size < 2)
+      .map((both) => [...both][0] ?? null);
+    return new Set(keys);
+  };
+  const zones = doors.map(({ entranceKey }) => ({ entranceKey, at: zonesOf(entranceKey) }));
+  const counts = new Map<number | null, number>();
+  for (const { at } of zones) for (const zone of at) counts.set(zone, (counts.get(zone) ?? 0) + 1);
+  const [widest] = [...counts].sort(([, a], [, b]) => b - a);
+  return zones.filter(({ at }) => widest === undefined || !at.has(widest[0])).map(({ entranceKey }) => entranceKey);
 }
 
 /**
@@ -88,9 +131,10 @@ function checkSchedule({ store }: Ground, controller: SlotController, { schedule
 function checkDuplicate(
   { store, site }: Ground,
   { name, slots }: SlotController,
-  { code, startsAtMs, endsAtMs, credentialKey }: Wanted,
+  { code, followsUser, startsAtMs, endsAtMs, credentialKey }: Wanted,
 ): ApiError | null {
-  if (code === null || slots.duplicatePins !== 'reject') return null;
+  // What follows its user is alone in the whole facility as it is.
+  if (code === null || followsUser || slots.duplicatePins !== 'reject') return null;
   for (const { entranceKey, name: entrance } of doorsOf(site, name)) {
     const other = store.reach.overlappingCode(code.hash, entranceKey, startsAtMs, endsAtMs, credentialKey);
     if (other !== null) {

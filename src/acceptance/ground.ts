@@ -19,10 +19,17 @@ export type Ground = {
   };
 };
 
+/** `scheduleKey` null: at all times. */
+export type PathTerms = { entranceKey: number; scheduleKey: number | null; endsAtMs: number | null };
+
 export type Wanted = {
   /** `NOT_STORED` for one that is not stored yet. */
   credentialKey: number;
   entrances: readonly SiteEntrance[];
+  /** It has no list: its user may be given any entrance at any time. */
+  followsUser: boolean;
+  /** By which ways it opens doors of controllers; null: by its own list. */
+  paths: readonly PathTerms[] | null;
   startsAtMs: number | null;
   endsAtMs: number | null;
   /** Canonical, and its keyed hash; null for a code. */

@@ -114,7 +114,12 @@ export const FOUND_GATES: readonly Gate<Found>[] = [
   },
 ];
 
-const OPENED_BY: Readonly<Record<PathKind, string>> = { own_list: 'this entrance is on its list' };
+const OPENED_BY: Readonly<Record<PathKind, (path: StoredPath) => string>> = {
+  own_list: () => 'this entrance is on its list',
+  access_group: ({ name, id }) => `access group ${JSON.stringify(name ?? '')} (${id ?? ''}) of its user opens it`,
+  grant: ({ id }) => (id === null ? 'it was granted to its user' : `access grant ${id} of its user opens it`),
+};
+const openedBy = (path: StoredPath): string => OPENED_BY[path.kind](path);
 
 /** Of each of them. */
 export const CREDENTIAL_GATES: readonly Gate<Candidate>[] = [
@@ -133,7 +138,7 @@ export const CREDENTIAL_GATES: readonly Gate<Candidate>[] = [
     step: 'entrance',
     denies: ({ paths }) => (paths.length > 0 ? null : 'entrance_not_allowed'),
     says: ({ credential, paths }) => {
-      if (paths.length > 0) return [...new Set(paths.map(({ kind }) => OPENED_BY[kind]))].join('; ');
+      if (paths.length > 0) return [...new Set(paths.map(openedBy))].join('; ');
       return credential.has_own_entrances === 1
         ? 'this entrance is not on its list'
         : 'it has no list, and no group or grant opens this entrance';
@@ -156,7 +161,9 @@ export const PATH_GATES: readonly Gate<Way>[] = [
   {
     step: 'window',
     denies: (way) => whyShut(judgeWindow(windowOf(way), way.time)),
-    says: (way, detail) => windowSays(detail ?? 'open', windowOf(way), way.time),
+    // Of several paths, this is of the one that opens, or comes nearest.
+    says: (way, detail) =>
+      `${way.path.kind === 'own_list' ? '' : `${openedBy(way.path)}: `}${windowSays(detail ?? 'open', windowOf(way), way.time)}`,
   },
   {
     // Asked only of what would open, for it costs more than all that went before; and before anything of a schedule is

@@ -6,12 +6,15 @@ import { stayAlive } from './signals.ts';
 import { complain, DONE, processTerminal, type Terminal, UsageError } from './terminal.ts';
 import { version } from './version.ts';
 
-type Command = { name: string; summary: string; load: () => Promise<Program> };
+/** `of`: what the contract calls it, which is understood as well. */
+type Command = { name: string; summary: string; of?: string; load: () => Promise<Program> };
 
-const resource = (name: string, summary: string): Command => ({
+/** `name` is what people type; `of` is what the contract calls it. */
+const resource = (name: string, summary: string, of = name): Command => ({
   name,
   summary,
-  load: async () => (await import('./resource.ts')).resourceProgram(name),
+  of,
+  load: async () => (await import('./resource.ts')).resourceProgram(of, name),
 });
 
 export const COMMAND_TABLE: readonly Command[] = [
@@ -32,9 +35,10 @@ export const COMMAND_TABLE: readonly Command[] = [
   },
   resource('users', 'People: create, get, list, update, delete, suspend, unsuspend.'),
   resource('credentials', 'PINs and cards: create, get, list, update, delete, assign, apply and more.'),
+  resource('groups', 'Access groups: create, update, delete, add-user, remove-user and more.', 'access_groups'),
   resource('schedules', 'Weekly schedules that credentials follow: create, get, list, update, delete.'),
   resource('holidays', 'Days on which schedules hold differently: create, get, list, update, delete.'),
-  resource('entrances', 'Doors: get, list, unlock, explain.'),
+  resource('entrances', 'Doors: get, list, unlock, explain, grant-access, revoke-access.'),
   resource('encoders', 'Readers to enrol cards and phones at: list, scan, scan to assign, cancel.'),
   resource('controllers', 'Devices: get, list, resync.'),
   {
@@ -114,7 +118,7 @@ async function help(words: readonly string[], terminal: Terminal): Promise<numbe
 }
 
 async function find(name: string): Promise<Command> {
-  const found = COMMAND_TABLE.find((command) => command.name === name);
+  const found = COMMAND_TABLE.find((command) => command.name === name || command.of === name.replaceAll('-', '_'));
   if (found !== undefined) return found;
   if (name.startsWith('-')) throw new UsageError(`begin with a command, not with ${name}. All commands: lintel --help`);
   const { nearest } = await import('../domain/words.ts');
@@ -133,7 +137,7 @@ const overview = (): HelpPage => ({
     'Door access for one building: takes credentials over MQTT, keeps them, writes them to controllers, decides at its readers.',
   sections: [{ title: 'Commands', rows: COMMAND_TABLE.map(({ name, summary }) => [name, summary] as const) }],
   notes: [
-    'users, credentials, entrances, controllers, events, facility, swipe and status speak to the agent that runs on this machine, or, with --url and --facility, to any agent over its broker.',
+    'users, credentials, groups, entrances, controllers, events, facility, swipe and status speak to the agent that runs on this machine, or, with --url and --facility, to any agent over its broker.',
     'Exit codes: 0 done, 1 failed, 2 wrong use or wrong file.',
   ],
 });

@@ -1,8 +1,9 @@
-// `lintel users | credentials | entrances | controllers | facility VERB …`: every command of the contract, from the
+// `lintel users | credentials | groups | entrances | controllers | facility VERB …`: every command of the contract, from the
 // contract. Its options, its help and what is checked before anything is sent all come from there.
 
 import { mustExpire, COMMANDS, isCommandName, PLANNED_COMMANDS, type CommandName } from '../commands/contract.ts';
 import type { CommandSpec } from '../commands/contract/spec.ts';
+import { memberOf } from '../domain/named.ts';
 import { meantWord } from '../domain/words.ts';
 import { systemClock } from '../ops/clock.ts';
 import { CHANNEL_OPTIONS, readInput, timeoutOf, type Envelope } from './channel.ts';
@@ -18,7 +19,7 @@ import {
 } from './contract-options.ts';
 import { optionRows, type HelpPage, type Program } from './help.ts';
 import { mintCommandId } from './local-channel.ts';
-import { ENTRANCE, ENTRANCES, resolveNames, USER, withoutNames } from './names.ts';
+import { ENTRANCE, ENTRANCE_LISTS, GROUP, resolveNames, USER, withoutNames } from './names.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import { printReply } from './reply.ts';
 import { FROM_INPUT, readSecretLine } from './secret-line.ts';
@@ -46,7 +47,9 @@ const waitMs = ({ takesMs, kind }: CommandSpec): number => takesMs ?? (kind === 
 /** The furthest ahead that what moves a door may expire. */
 const MOST_AHEAD_MS = 60_000;
 
-export function resourceProgram(resource: string): Program {
+/** `typed`: what people type for it. */
+export function resourceProgram(resource: string, typed = resource): Program {
+  TYPED.set(resource, typed);
   return {
     help: ([verb]) => {
       const name = verb === undefined ? null : commandName(resource, verb);
@@ -56,13 +59,17 @@ export function resourceProgram(resource: string): Program {
   };
 }
 
+/** Resources that people call otherwise than the contract. */
+const TYPED = new Map<string, string>();
+const typedResource = (resource: string): string => TYPED.get(resource) ?? resource;
+
 async function run(resource: string, argv: readonly string[], terminal: Terminal): Promise<number> {
   const [verb, ...rest] = argv;
   if (verb === undefined || verb.startsWith('-'))
-    throw new UsageError(`lintel ${resource} needs a verb: ${verbsOf(resource).join(', ')}`);
+    throw new UsageError(`lintel ${typedResource(resource)} needs a verb: ${verbsOf(resource).join(', ')}`);
   const name = commandName(resource, verb);
   const params = paramOptions(name);
-  const help = `lintel ${resource} ${typedVerb(verb)} --help`;
+  const help = `lintel ${typedResource(resource)} ${typedVerb(verb)} --help`;
   const given = readOptions(rest, [...params, ...COMMAND_OPTIONS, ...CHANNEL_OPTIONS], help);
   const secret = secretAskedFor(params, given);
   const stated = paramsOf(name, params, given);
@@ -84,10 +91,12 @@ async function run(resource: string, argv: readonly string[], terminal: Terminal
 function commandName(resource: string, verb: string): CommandName {
   const name = `${resource}/${verb.replaceAll('-', '_')}`;
   if (isCommandName(name)) return name;
-  if (PLANNED_COMMANDS.has(name)) throw new UsageError(`${resource} ${verb} is not in this version`);
+  if (PLANNED_COMMANDS.has(name)) throw new UsageError(`${typedResource(resource)} ${verb} is not in this version`);
   const verbs = verbsOf(resource);
   const meant = meantWord(verb, verbs);
-  throw new UsageError(`${resource} has no verb ${verb}.${meant === '' ? '' : ` ${meant}`} It has ${verbs.join(', ')}`);
+  throw new UsageError(
+    `${typedResource(resource)} has no verb ${verb}.${meant === '' ? '' : ` ${meant}`} It has ${verbs.join(', ')}`,
+  );
 }
 
 const commandNames = (): CommandName[] => Object.keys(COMMANDS).filter(isCommandName);
@@ -186,8 +195,8 @@ export function envelopeOf(
 function resourceHelp(resource: string): HelpPage {
   const names = commandNames().filter((name) => name.startsWith(`${resource}/`));
   return {
-    usage: [`lintel ${resource} VERB [OPTIONS]`],
-    about: `Commands about ${resource}, the same as over MQTT. lintel ${resource} VERB --help says what each takes.`,
+    usage: [`lintel ${typedResource(resource)} VERB [OPTIONS]`],
+    about: `Commands about ${typedResource(resource)}, the same as over MQTT. lintel ${typedResource(resource)} VERB --help says what each takes.`,
     sections: [
       {
         title: 'Verbs',
@@ -200,18 +209,20 @@ function resourceHelp(resource: string): HelpPage {
 
 function usageOf(resource: string, verb: string, options: readonly ParamOption[]): string {
   const word = wordOption(options);
-  return `lintel ${resource} ${typedVerb(verb)}${word === null ? '' : ` ${wordText(word)}`} [OPTIONS]`;
+  return `lintel ${typedResource(resource)} ${typedVerb(verb)}${word === null ? '' : ` ${wordText(word)}`} [OPTIONS]`;
 }
 
+const WORDS: Readonly<Record<string, string>> = { [ENTRANCE]: 'ENTRANCE', [GROUP]: 'GROUP' };
 const wordText = (option: ParamOption): string =>
-  option.param === ENTRANCE ? 'ENTRANCE' : option.param.replace(/^acs_/, '').toUpperCase();
+  memberOf(WORDS, option.param) ?? option.param.replace(/^acs_/, '').toUpperCase();
 
 function commandHelp(name: CommandName): HelpPage {
   const [resource = '', verb = ''] = name.split('/');
   const spec = COMMANDS[name];
   const options = paramOptions(name);
   const word = wordOption(options);
-  const takesEntrances = options.some((option) => option.param === ENTRANCE || option.param === ENTRANCES);
+  const takesEntrances = options.some((option) => [ENTRANCE, ...ENTRANCE_LISTS].includes(option.param));
+  const takesGroup = name !== 'access_groups/create' && options.some((option) => option.param === GROUP);
   const takesUser = options.some((option) => option.param === USER);
   return {
     usage: [usageOf(resource, verb, options)],
@@ -227,6 +238,7 @@ function commandHelp(name: CommandName): HelpPage {
       ...(word === null ? [] : [`${wordText(word)} is --${word.name}, which may be given as a bare word.`]),
       ...(takesEntrances ? ['Entrances may be given by their id or by their name in the facility file.'] : []),
       ...(takesUser ? ['A person may be given by id, name or e-mail address, where only one has it.'] : []),
+      ...(takesGroup ? ['A group may be given by id or name, where only one has it.'] : []),
       ...(options.some((option) => option.kind === 'instant')
         ? ['TIME is RFC 3339 with an offset, now, or +2h from now.']
         : []),
@@ -245,7 +257,7 @@ function exampleOf(name: CommandName, options: readonly ParamOption[]): string {
       return `--${optionName(param)} ${value.join(',') || "''"}`;
     return `--${optionName(param)} ${shellWord(typeof value === 'string' ? value : JSON.stringify(value))}`;
   });
-  return ['lintel', resource, typedVerb(verb), ...parts].join(' ');
+  return ['lintel', typedResource(resource), typedVerb(verb), ...parts].join(' ');
 }
 
 /** Quoted where a shell would take it apart. */

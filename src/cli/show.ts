@@ -19,6 +19,8 @@ const COLUMNS: Readonly<Record<string, readonly string[]>> = {
     ...['acs_credential_id', 'display_name', 'card_number', 'opens', 'starts_at', 'ends_at'],
     ...['is_issued', 'states', 'warnings'],
   ],
+  acs_access_groups: ['acs_access_group_id', 'name', 'user_count', 'acs_entrance_count', 'schedule_id'],
+  memberships: ['acs_user_id', 'starts_at', 'ends_at'],
   acs_entrances: ['name', 'display_name', 'acs_entrance_id', 'decided_by', 'locked', 'open', 'online'],
   buses: ['bus', 'state', 'problem'],
   controllers: ['controller', 'driver', 'bus', 'online', 'since', 'slots', 'pending_writes', 'problem'],

@@ -9,6 +9,7 @@ import { ENCODERS } from './contract/encoders.ts';
 import { ENTRANCES } from './contract/entrances.ts';
 import { EVENTS } from './contract/events.ts';
 import { FACILITY } from './contract/facility.ts';
+import { ACCESS_GROUPS } from './contract/groups.ts';
 import { HOLIDAYS } from './contract/holidays.ts';
 import { SCHEDULES } from './contract/schedules.ts';
 import { USERS } from './contract/users.ts';
@@ -17,6 +18,7 @@ import type { CommandSpec } from './contract/spec.ts';
 export const COMMANDS = {
   ...USERS,
   ...CREDENTIALS,
+  ...ACCESS_GROUPS,
   ...SCHEDULES,
   ...HOLIDAYS,
   ...ENTRANCES,
@@ -39,12 +41,7 @@ export const mustExpire = (name: CommandName): boolean => {
 
 /** Verbs of the contract that this version does not have: answered `not_supported`, not `unknown_command`. */
 export const PLANNED_COMMANDS: ReadonlySet<string> = new Set(
-  [
-    'users: add_to_access_group remove_from_access_group revoke_access_to_all_entrances',
-    'access_groups: create get list update delete add_user remove_user list_users list_accessible_entrances',
-    'entrances: grant_access revoke_access set_mode',
-    'facility: begin_snapshot put_snapshot_page commit_snapshot',
-  ].flatMap((line) => {
+  ['entrances: set_mode', 'facility: begin_snapshot put_snapshot_page commit_snapshot'].flatMap((line) => {
     const [resource = '', verbs = ''] = line.split(': ');
     return verbs.split(' ').map((verb) => `${resource}/${verb}`);
   }),

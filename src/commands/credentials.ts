@@ -2,9 +2,7 @@
 // controller will hold it to is checked here, before the command is accepted, and what is denied is denied with the
 // transaction that stores it.
 
-import { refusalOf } from '../acceptance/acceptance.ts';
-import { keysOf, NOT_STORED, type Wanted } from '../acceptance/ground.ts';
-import { newEvent } from '../domain/events.ts';
+import { keysOf, NOT_STORED } from '../acceptance/ground.ts';
 import { OperatingError, refuse, refused } from '../domain/errors.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { CredentialRow, NewCredential } from '../store/credentials.ts';
@@ -15,7 +13,8 @@ import type { ParamsOf } from './contract.ts';
 import { credentialObject } from './credential-object.ts';
 import { NO_SECRET, type CreateParams, type Factor, type UpdateParams } from './factors/factor.ts';
 import { factorOf } from './factors/factors.ts';
-import { credentialNotFound, findCredential, findEntrances, findUser, ownerOf } from './found.ts';
+import { credentialNotFound, entrancesAt, findCredential, findEntrances, findUser, ownerOf } from './found.ts';
+import { accept, follow, recordIssued } from './issue.ts';
 import { buryPhones } from './phones.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import { withPinWarning } from './pin-quality.ts';
@@ -47,12 +46,12 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
       ['params', 'acs_user_id'],
     );
   }
-  const entrances =
+  const listed =
     params.allowed_acs_entrance_ids === undefined ? null : findEntrances(room, params.allowed_acs_entrance_ids);
   if (store.phones.byId(acsCredentialId) !== undefined)
     throw refused('acs_credential_exists', 'acs_credential_id', 'a phone of a mobile key has this id');
   const existing = store.credentials.byId(acsCredentialId);
-  if (existing !== undefined) return repeatCreate(room, existing, params, factor, user, entrances);
+  if (existing !== undefined) return repeatCreate(room, existing, params, factor, user, listed);
   const schedule = params.schedule_id == null ? null : findSchedule(room, params.schedule_id);
   if (params.ends_at != null && params.ends_at <= call.nowMs && room.time().trusted) {
     throw refused('invalid_input', 'ends_at', 'lies in the past');
@@ -61,14 +60,16 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
   const window = { starts: params.starts_at ?? null, ends: params.ends_at ?? null };
   const given = factor.given(room, params);
   refuse(factor.refusalOf(room, given));
-  const secret = given ?? generated(factor, room, entrances ?? [], window);
+  // Without a list it opens what its user may.
+  const entrances = listed ?? entrancesAt(room, store.reach.entrancesOfUser(user.user_key));
+  const secret = given ?? generated(factor, room, entrances, window, listed === null);
   const row: NewCredential = {
     acs_credential_id: acsCredentialId,
     user_key: user.user_key,
     access_method: factor.method,
     starts_at: window.starts,
     ends_at: window.ends,
-    has_own_entrances: entrances === null ? 0 : 1,
+    has_own_entrances: listed === null ? 0 : 1,
     is_one_time_use: params.is_one_time_use ? 1 : 0,
     used_at: null,
     invalidated_at: null,
@@ -84,13 +85,13 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
     created_at: call.nowMs,
     schedule_key: schedule?.schedule_key ?? null,
   };
-  accept(room, factor, row, NOT_STORED, secret, entrances ?? []);
-  const isForControllers = room.site.controllersOf(keysOf(entrances ?? [])).size > 0;
+  accept(room, factor, row, NOT_STORED, secret, entrances);
+  const isForControllers = room.site.controllersOf(keysOf(entrances)).size > 0;
   // Where only the gateway decides it is issued with this very transaction.
   if (!isForControllers) Object.assign(row, { issued_at: call.nowMs, synced_at: call.nowMs });
   const stored = { ...row, credential_key: store.credentials.insert(row) };
-  store.credentials.setEntrances(stored.credential_key, keysOf(entrances ?? []), codeOf(row));
-  const entranceIds = (entrances ?? []).map((entrance) => entrance.acsEntranceId);
+  store.credentials.setEntrances(stored.credential_key, keysOf(listed ?? []), codeOf(row));
+  const entranceIds = (listed ?? []).map((entrance) => entrance.acsEntranceId);
   store.digest.added(
     'credential',
     credentialLine({
@@ -121,11 +122,19 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
   };
 }
 
-function generated(factor: Factor, room: Room, entrances: readonly SiteEntrance[], window: Window): string | null {
+function generated(
+  factor: Factor,
+  room: Room,
+  entrances: readonly SiteEntrance[],
+  window: Window,
+  followsUser: boolean,
+): string | null {
   if (factor.generate === null) return null;
   return factor.generate(room, {
     credentialKey: NOT_STORED,
     entrances,
+    followsUser,
+    paths: null,
     startsAtMs: window.starts,
     endsAtMs: window.ends,
     isOneTimeUse: false,
@@ -189,7 +198,7 @@ export function updateCredential(room: Room, params: UpdateParams, call: Call): 
   const listed = store.ownLists.of(row.credential_key);
   const entrances =
     params.allowed_acs_entrance_ids === undefined
-      ? listed.flatMap((entrance) => room.site.byKey(entrance.entrance_key) ?? [])
+      ? entrancesAt(room, keysOfList(listed))
       : findEntrances(room, params.allowed_acs_entrance_ids ?? []);
   if (params.allowed_acs_entrance_ids !== undefined)
     changed.has_own_entrances = params.allowed_acs_entrance_ids === null ? 0 : 1;
@@ -207,7 +216,9 @@ export function updateCredential(room: Room, params: UpdateParams, call: Call): 
     changed.ends_at !== row.ends_at ||
     changed.schedule_key !== row.schedule_key;
   if (isAccessChanged) {
-    accept(room, factor, changed, row.credential_key, given ?? factor.open(room, row), entrances);
+    const opened =
+      changed.has_own_entrances === 1 ? entrances : entrancesAt(room, store.reach.entrancesOfUser(changed.user_key));
+    accept(room, factor, changed, row.credential_key, given ?? factor.open(room, row), opened);
     changed.synced_at = null;
   }
   store.digest.track('credential', row.acs_credential_id, () => {
@@ -217,11 +228,7 @@ export function updateCredential(room: Room, params: UpdateParams, call: Call): 
   });
   store.raiseRevision();
   const hasOtherEntrances =
-    changed.has_own_entrances !== row.has_own_entrances ||
-    !sameSet(
-      listed.map((entrance) => entrance.entrance_key),
-      keysOf(entrances),
-    );
+    changed.has_own_entrances !== row.has_own_entrances || !sameSet(keysOfList(listed), keysOf(entrances));
   recordChange(room, call, {
     eventType: 'acs_credential.updated',
     ids: idsOf(row.acs_credential_id, ownerIdOf(room, row)),
@@ -341,6 +348,9 @@ export function unassignCredential(
 function reassign(room: Room, row: CredentialRow, userKey: number | null, call: Call): Outcome<'credentials/assign'> {
   if (row.user_key === userKey) return { result: { acs_credential: credentialObject(room, row) }, isSecret: true };
   const changed = { ...row, user_key: userKey, synced_at: null };
+  const factor = factorOf(row);
+  if (row.has_own_entrances === 0 && userKey !== null)
+    accept(room, factor, changed, row.credential_key, factor.open(room, row), entrancesAt(room, room.store.reach.entrancesOfUser(userKey))); // prettier-ignore
   room.store.digest.track('credential', row.acs_credential_id, () => room.store.credentials.update(changed));
   room.store.raiseRevision();
   const ownerId = ownerIdOf(room, userKey === null ? row : changed);
@@ -356,67 +366,12 @@ function reassign(room: Room, row: CredentialRow, userKey: number | null, call: 
   };
 }
 
-// ---- rules ----------------------------------------------------------------------------------------------------------
-
-/** Every rule of the doors and controllers concerned; throws the first that is broken. */
-function accept(
-  room: Room,
-  factor: Factor,
-  row: NewCredential,
-  credentialKey: number,
-  secret: string | null,
-  entrances: readonly SiteEntrance[],
-): void {
-  refuse(factor.refusalAt?.(entrances) ?? null);
-  refuse(refusalOf(room, { ...termsOf(row, credentialKey, entrances), ...factor.held(row, secret) }));
-}
-
-/** What it would be held to, whatever it is known by. */
-const termsOf = (
-  row: NewCredential,
-  credentialKey: number,
-  entrances: readonly SiteEntrance[],
-): Omit<Wanted, 'card' | 'code'> => ({
-  credentialKey,
-  entrances,
-  startsAtMs: row.starts_at,
-  endsAtMs: row.ends_at,
-  isOneTimeUse: row.is_one_time_use === 1,
-  scheduleKey: row.schedule_key,
-});
-
 // ---- helpers --------------------------------------------------------------------------------------------------------
-
-/** After a change of access: rows for its controllers; with none concerned it is issued with this very transaction. */
-function follow(room: Room, row: CredentialRow, nowMs: number): string[] {
-  const wake = retarget(room.store, room.site, row.credential_key);
-  if (wake.length === 0 && row.user_key !== null && row.synced_at === null) {
-    room.store.credentials.setSynced(row.credential_key, nowMs);
-    const user = room.store.users.byKey(row.user_key);
-    recordIssued(
-      room,
-      row,
-      user?.acs_user_id ?? null,
-      row.issued_at === null ? 'acs_credential.issued' : 'acs_credential.reissued',
-      nowMs,
-    );
-  }
-  return wake;
-}
-
-function recordIssued(
-  room: Room,
-  row: CredentialRow,
-  acsUserId: string | null,
-  eventType: 'acs_credential.issued' | 'acs_credential.reissued',
-  nowMs: number,
-): void {
-  const body = { acs_credential_id: row.acs_credential_id, acs_user_id: acsUserId, acs_system_id: room.acsSystemId };
-  room.store.events.add(newEvent(eventType, body), nowMs);
-}
 
 const codeOf = (row: NewCredential): { hash: Buffer; length: number } | null =>
   row.code_hash === null || row.code_length === null ? null : { hash: row.code_hash, length: row.code_length };
+
+const keysOfList = (list: readonly { entrance_key: number }[]): number[] => list.map(({ entrance_key: key }) => key);
 
 const sameSet = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((value) => b.includes(value));

@@ -4,6 +4,7 @@
 import { OperatingError } from '../domain/errors.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { CredentialRow } from '../store/credentials.ts';
+import type { GroupRow } from '../store/groups.ts';
 import type { UserRow } from '../store/users.ts';
 import type { Room } from './room.ts';
 
@@ -31,18 +32,45 @@ export function ownerOf(
   return user;
 }
 
-export function findEntrances(room: Room, ids: readonly string[]): SiteEntrance[] {
+export function findEntrances(room: Room, ids: readonly string[], param = 'allowed_acs_entrance_ids'): SiteEntrance[] {
   return [...new Set(ids)].map((acsEntranceId) => {
     const entrance = room.site.byId(acsEntranceId);
     if (entrance === undefined) {
       throw new OperatingError('acs_entrance_not_found', `no entrance ${acsEntranceId} in the facility file`, [
         'params',
-        'allowed_acs_entrance_ids',
+        param,
         ids.indexOf(acsEntranceId),
       ]);
     }
     return entrance;
   });
+}
+
+/** Without those that have left the facility file. */
+export const entrancesAt = ({ site }: Pick<Room, 'site'>, keys: readonly number[]): SiteEntrance[] =>
+  keys.flatMap((key) => site.byKey(key) ?? []);
+
+export function findGroup(room: Room, acsAccessGroupId: string): GroupRow {
+  const row = room.store.groups.byId(acsAccessGroupId);
+  if (row !== undefined) return row;
+  throw groupNotFound(acsAccessGroupId);
+}
+
+export const groupNotFound = (acsAccessGroupId: string): OperatingError =>
+  new OperatingError(
+    'acs_access_group_not_found',
+    `no access group ${acsAccessGroupId} here. Remedy: access_groups/create first`,
+    ['params', 'acs_access_group_id'],
+  );
+
+/** Whom a command must name, by one of the two ids. */
+export function personOf(
+  room: Room,
+  params: { acs_user_id?: string | undefined; user_identity_id?: string | undefined },
+): UserRow {
+  const user = ownerOf(room, params);
+  if (user !== undefined) return user;
+  throw new OperatingError('invalid_input', 'params: give acs_user_id or user_identity_id', ['params', 'acs_user_id']);
 }
 
 export function findCredential(room: Room, acsCredentialId: string): CredentialRow {

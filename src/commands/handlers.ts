@@ -1,7 +1,10 @@
 // Which function carries out which command. `NOW` is done within one transaction, `LATER` is checked now and done
 // behind the commit of its acceptance.
 
-import { listCredentialsWithAccess, listEntrancesOfCredential, listEntrancesOfUser } from './accessible.ts';
+import { grantAccess, revokeAccess, revokeAll } from './access.ts';
+import {
+  listCredentialsWithAccess, listEntrancesOfCredential, listEntrancesOfGroup, listEntrancesOfUser,
+} from './accessible.ts'; // prettier-ignore
 import { readParams } from './answers.ts';
 import { COMMANDS, type CommandName, type ParamsOf } from './contract.ts';
 import { adoptSlot, getController, listControllers, prepareResync } from './controllers.ts';
@@ -18,6 +21,9 @@ import { explainEntrance, getEntrance, listEntrances, prepareUnlock } from './en
 import { listEncoders, prepareAssign, prepareCancel, prepareScan } from './encoders.ts';
 import { listEvents } from './events.ts';
 import { digestFacility, resetStream } from './facility.ts';
+import {
+  addUser, createGroup, deleteGroup, getGroup, listGroups, listGroupUsers, removeUser, updateGroup,
+} from './groups.ts'; // prettier-ignore
 import { createHoliday, deleteHoliday, getHoliday, listHolidays, updateHoliday } from './holidays.ts';
 import { enrollPhone, listPhones, removePhone } from './phones.ts';
 import type { Call, Outcome, Room, Work } from './room.ts';
@@ -54,6 +60,9 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'users/delete': checked('users/delete', deleteUser),
   'users/suspend': checked('users/suspend', suspendUser),
   'users/unsuspend': checked('users/unsuspend', unsuspendUser),
+  'users/add_to_access_group': checked('users/add_to_access_group', addUser),
+  'users/remove_from_access_group': checked('users/remove_from_access_group', removeUser),
+  'users/revoke_access_to_all_entrances': checked('users/revoke_access_to_all_entrances', revokeAll),
   'users/list_accessible_entrances': checked('users/list_accessible_entrances', listEntrancesOfUser),
   'credentials/create': checked('credentials/create', createCredential),
   'credentials/get': checked('credentials/get', getCredential),
@@ -66,6 +75,15 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'credentials/enroll_phone': checked('credentials/enroll_phone', enrollPhone),
   'credentials/remove_phone': checked('credentials/remove_phone', removePhone),
   'credentials/list_phones': checked('credentials/list_phones', listPhones),
+  'access_groups/create': checked('access_groups/create', createGroup),
+  'access_groups/get': checked('access_groups/get', getGroup),
+  'access_groups/list': checked('access_groups/list', listGroups),
+  'access_groups/update': checked('access_groups/update', updateGroup),
+  'access_groups/delete': checked('access_groups/delete', deleteGroup),
+  'access_groups/add_user': checked('access_groups/add_user', addUser),
+  'access_groups/remove_user': checked('access_groups/remove_user', removeUser),
+  'access_groups/list_users': checked('access_groups/list_users', listGroupUsers),
+  'access_groups/list_accessible_entrances': checked('access_groups/list_accessible_entrances', listEntrancesOfGroup),
   'schedules/create': checked('schedules/create', createSchedule),
   'schedules/get': checked('schedules/get', getSchedule),
   'schedules/list': checked('schedules/list', listSchedules),
@@ -82,6 +100,8 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
     'entrances/list_credentials_with_access',
     listCredentialsWithAccess,
   ),
+  'entrances/grant_access': checked('entrances/grant_access', grantAccess),
+  'entrances/revoke_access': checked('entrances/revoke_access', revokeAccess),
   'entrances/explain': checked('entrances/explain', explainEntrance),
   'encoders/list': checked('encoders/list', listEncoders),
   'controllers/get': checked('controllers/get', getController),

@@ -110,10 +110,11 @@ export function deleteSchedule(
     throw scheduleNotFound(params.schedule_id);
   }
   const uses = store.schedules.usesOf(row.schedule_key);
-  if (uses > 0) {
+  const paths = store.schedules.pathsOf(row.schedule_key);
+  if (uses + paths > 0) {
     throw new OperatingError(
       'schedule_in_use',
-      `${uses} credential(s) follow schedule ${row.schedule_id}, and would open at all times without it. Remedy: give them another, or delete them, first`,
+      `${paths === 0 ? `${uses} credential(s)` : `${uses} credential(s) and ${paths} group(s) or grant(s)`} follow schedule ${row.schedule_id}, and would open at all times without it. Remedy: give them another, or delete them, first`,
       ['params', 'schedule_id'],
     );
   }

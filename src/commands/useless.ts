@@ -6,17 +6,18 @@ import type { SiteEntrance } from '../domain/site.ts';
 import type { CredentialRow } from '../store/credentials.ts';
 import type { Room } from './room.ts';
 
-type Kept = Pick<CredentialRow, 'access_method' | 'has_own_entrances'>;
+type Kept = Pick<CredentialRow, 'access_method' | 'has_own_entrances' | 'user_key'>;
 type Found = { warning_code: string; message: string } & Record<string, unknown>;
 
 /** `card` is canonical, null for a code; `entranceIds` are those that it names itself. */
 export function uselessness(
-  { site }: Pick<Room, 'site'>,
+  { site, store }: Pick<Room, 'site' | 'store'>,
   row: Kept,
   card: string | null,
   entranceIds: readonly string[],
 ): Found[] {
-  if (row.has_own_entrances !== 1) return [FOLLOWS_ITS_USER];
+  if (row.has_own_entrances !== 1)
+    return store.reach.entrancesOfUser(row.user_key).length === 0 ? [FOLLOWS_ITS_USER] : [];
   if (entranceIds.length === 0) return [NO_ENTRANCES];
   const gone = entranceIds.filter((id) => site.byId(id) === undefined);
   const here = entranceIds.flatMap((id) => site.byId(id) ?? []);
@@ -39,7 +40,7 @@ const NO_ENTRANCES: Found = {
 const FOLLOWS_ITS_USER: Found = {
   warning_code: 'no_entrances',
   message:
-    'It names no entrances and follows its user, who has none in this version: it opens nothing. Remedy: credentials/update with allowed_acs_entrance_ids.',
+    'It names no entrances and follows its user, who has none: it opens nothing. Remedy: users/add_to_access_group, entrances/grant_access, or credentials/update with allowed_acs_entrance_ids.',
 };
 
 const leftOf = (gone: readonly string[], here: readonly SiteEntrance[]): Found[] =>

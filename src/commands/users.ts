@@ -3,17 +3,16 @@
 
 import { newEvent } from '../domain/events.ts';
 import { OperatingError } from '../domain/errors.ts';
-import { iso } from '../domain/iso.ts';
 import { invalidated } from '../domain/invalidated.ts';
 import { release, retarget } from '../store/retarget.ts';
-import { storedJson } from '../store/stored-json.ts';
 import type { NewUser, UserRow } from '../store/users.ts';
 import type { ParamsOf } from './contract.ts';
-import { findUser, userNotFound } from './found.ts';
+import { findGroup, findUser, userNotFound } from './found.ts';
 import { buryPhones } from './phones.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
-import type { AcsUser } from './contract/results.ts';
+import { takeIn } from './groups.ts';
+import { userObject } from './user-object.ts';
 import { attribution, changedFields, recordChange } from './trace.ts';
 
 export function createUser(room: Room, params: ParamsOf<'users/create'>, call: Call): Outcome<'users/create'> {
@@ -38,8 +37,10 @@ export function createUser(room: Room, params: ParamsOf<'users/create'>, call: C
     metadata: params.metadata === undefined ? null : JSON.stringify(params.metadata),
     created_at: call.nowMs,
   };
+  const groups = [...new Set(params.acs_access_group_ids)].map((id) => findGroup(room, id));
   const existing = users.byId(acsUserId);
   if (existing !== undefined) {
+    // Who was taken out of a group since is not taken in again by a repeat.
     if (isSame(existing, wanted)) return { result: { acs_user: userObject(room, existing) } };
     throw new OperatingError('acs_user_exists', `user ${acsUserId} exists with other details. Remedy: users/update`, [
       'params',
@@ -49,7 +50,9 @@ export function createUser(room: Room, params: ParamsOf<'users/create'>, call: C
   const userKey = room.store.digest.track('user', acsUserId, () => users.insert(wanted));
   room.store.raiseRevision();
   recordChange(room, call, { eventType: 'acs_user.created', ids: { acs_user_id: acsUserId } });
-  return { result: { acs_user: userObject(room, { ...wanted, user_key: userKey }) } };
+  const user = { ...wanted, user_key: userKey };
+  for (const group of groups) takeIn(room, group, user, { starts_at: null, ends_at: null }, call);
+  return { result: { acs_user: userObject(room, user) } };
 }
 
 const isSame = (row: UserRow, wanted: NewUser): boolean =>
@@ -172,6 +175,8 @@ export function deleteUser(room: Room, params: ParamsOf<'users/delete'>, call: C
     store.tombstones.add('credential', credential.acs_credential_id, call.nowMs);
     store.events.add(newEvent('acs_credential.deleted', identifying), call.nowMs);
   }
+  for (const key of store.groups.ofUser(row.user_key)) store.groups.removeMember(key, row);
+  for (const entrance of store.userEntrances.said(row.user_key)) store.userEntrances.delete(row, entrance);
   store.digest.track('user', row.acs_user_id, () => store.users.delete(row.user_key));
   store.tombstones.add('user', row.acs_user_id, call.nowMs);
   store.raiseRevision();
@@ -186,43 +191,3 @@ function retargetAll(room: Room, userKey: number): string[] {
   }
   return [...wake];
 }
-
-function userObject(room: Room, row: UserRow): AcsUser {
-  const schedule =
-    row.starts_at === null && row.ends_at === null
-      ? null
-      : { starts_at: iso(row.starts_at), ends_at: iso(row.ends_at) };
-  return {
-    acs_user_id: row.acs_user_id,
-    acs_system_id: room.acsSystemId,
-    display_name: row.full_name,
-    full_name: row.full_name,
-    email_address: row.email_address,
-    phone_number: row.phone_number,
-    user_identity_id: row.user_identity_id,
-    access_schedule: schedule,
-    is_suspended: row.is_suspended === 1,
-    is_extended_access: row.is_extended_access === 1,
-    is_managed: true,
-    metadata: storedJson(row.metadata),
-    created_at: iso(row.created_at),
-    errors: isAsWritten(room, row) ? [] : [tampered(row)],
-    warnings:
-      row.is_suspended === 1
-        ? [{ warning_code: 'acs_user_inactive', message: 'The user is suspended.', created_at: iso(row.created_at) }]
-        : [],
-  };
-}
-
-/** As it stands in the store: `row` may be what a command has just made of it. */
-function isAsWritten({ store }: Room, { user_key }: UserRow): boolean {
-  const stored = store.users.byKey(user_key);
-  return stored === undefined || store.seals.holdsUserRow(stored);
-}
-
-const tampered = (row: UserRow): AcsUser['errors'][number] => ({
-  error_code: 'storage_tampered',
-  message:
-    'The record was changed behind the back of Lintel. Nothing of this user opens. Remedy: delete it and create it anew.',
-  created_at: iso(row.created_at),
-});

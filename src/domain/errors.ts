@@ -25,6 +25,7 @@ export const ERROR_TYPES = [
   'acs_credential_exists',
   'acs_credential_deleted',
   'acs_user_exists',
+  'acs_access_group_exists',
   'schedule_exists',
   'schedule_in_use',
   'holiday_exists',

@@ -103,6 +103,7 @@ export function eventParts() {
     error: apiError,
   });
   const schedule = { schedule_id: text('which schedule') };
+  const group = { acs_access_group_id: text('which group') };
   const holiday = { holiday_id: text('which holiday') };
 
   return {
@@ -134,6 +135,7 @@ export function eventParts() {
     unscanned,
     schedule,
     holiday,
+    group,
     inSystem,
     span,
     maybeByCommand,

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { assert } from './errors.ts';
 import { eventParts } from './event-parts.ts';
 import type { Fixed } from './fixed.ts';
+import { peopleEvents } from './people-events.ts';
 
 type Spec = { says: string; since: string; body: z.ZodObject };
 
@@ -14,6 +15,7 @@ type Spec = { says: string; since: string; body: z.ZodObject };
  * milliseconds.
  */
 function catalogue() {
+  const parts = eventParts();
   const {
     text,
     instant,
@@ -47,7 +49,7 @@ function catalogue() {
     span,
     maybeByCommand,
     fromController,
-  } = eventParts();
+  } = parts;
 
   return {
     'lock.unlocked': event('An entrance was opened for somebody, or by a command.', {
@@ -195,6 +197,8 @@ function catalogue() {
       error: deviceError.optional(),
     }),
     'access_code.modified_externally': event('Somebody changed it at the controller; it is put right.', target),
+
+    ...peopleEvents(parts),
 
     'schedule.created': changeOf('A schedule was added.', schedule),
     'schedule.updated': updateOf('A schedule was changed.', schedule),

@@ -50,6 +50,11 @@ export class Site {
     return [...this.#slotControllers.values()];
   }
 
+  /** The entrances at which this controller decides. */
+  doorsOf(controller: string): SiteEntrance[] {
+    return this.entrances.filter((one) => one.decidedBy === 'controller' && one.controller === controller);
+  }
+
   /** The controllers that decide at these entrances, each with the doors concerned in ascending order. */
   controllersOf(entranceKeys: readonly number[]): Map<string, number[]> {
     const found = new Map<string, number[]>();

@@ -2,7 +2,7 @@
 // which path, is a matter of reach.ts.
 
 import type { Db } from './db.ts';
-import type { ListCode, OwnLists } from './own-lists.ts';
+import { OVERLAPPING, type ListCode, type OwnLists } from './own-lists.ts';
 
 export type AccessMethod = 'code' | 'card' | 'mobile_key';
 
@@ -115,6 +115,8 @@ export class CredentialTable {
   readonly #withUser;
   readonly #forSlot;
   readonly #sameCard;
+  readonly #sameFollowingCode;
+  readonly #following;
   readonly #markUsed;
   readonly #ended;
   readonly #nextEnd;
@@ -168,11 +170,18 @@ export class CredentialTable {
     this.#sameCard = db.prepare<
       [{ hash: Buffer; starts: number | null; ends: number | null; except: number }],
       { acs_credential_id: string }
+    >(`SELECT c.acs_credential_id FROM credentials c WHERE c.card_hash = :hash AND ${OVERLAPPING} LIMIT 1`);
+    this.#sameFollowingCode = db.prepare<
+      [{ hash: Buffer; starts: number | null; ends: number | null; except: number }],
+      { acs_credential_id: string }
     >(
-      `SELECT c.acs_credential_id FROM credentials c WHERE c.card_hash = :hash
-         AND (:ends IS NULL OR c.starts_at IS NULL OR c.starts_at < :ends) AND (:starts IS NULL OR c.ends_at IS NULL OR :starts < c.ends_at)
-         AND c.credential_key <> :except AND c.invalidated_at IS NULL LIMIT 1`,
+      `SELECT c.acs_credential_id FROM credentials c WHERE c.code_hash = :hash AND c.has_own_entrances = 0 AND ${OVERLAPPING} LIMIT 1`,
     );
+    this.#following = db
+      .prepare<[number], number>(
+        'SELECT credential_key FROM credentials WHERE user_key = ? AND has_own_entrances = 0 ORDER BY credential_key',
+      )
+      .pluck();
     this.#markUsed = db.prepare<[number, number]>(
       'UPDATE credentials SET used_at = ? WHERE credential_key = ? AND used_at IS NULL',
     );
@@ -252,6 +261,16 @@ export class CredentialTable {
   /** Another credential with this card over an overlapping window. */
   overlappingCard(hash: Buffer, starts: number | null, ends: number | null, except: number): string | null {
     return this.#sameCard.get({ hash, starts, ends, except })?.acs_credential_id ?? null;
+  }
+
+  /** As `overlappingCard`, for codes that follow their users. */
+  overlappingFollowingCode(hash: Buffer, starts: number | null, ends: number | null, except: number): string | null {
+    return this.#sameFollowingCode.get({ hash, starts, ends, except })?.acs_credential_id ?? null;
+  }
+
+  /** The keys of those that follow the user. */
+  following(userKey: number): number[] {
+    return this.#following.all(userKey);
   }
 
   /** False when somebody was faster. */

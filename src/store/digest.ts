@@ -1,5 +1,5 @@
-// The facility's digest: the sum, modulo 2^256, of the SHA-256 of one line per user and per credential. A sum does not
-// care about order and changes by one line at a time, so it costs the same at ten credentials and at a million, and a
+// The facility's digest: the sum, modulo 2^256, of the SHA-256 of one line per user, credential, group, and part of a
+// group. A sum does not care about order and changes by one line at a time, so it costs the same at ten credentials and at a million, and a
 // sender computes it from its own list. Lines are documented in docs/mqtt-api.md.
 
 import { createHash } from 'node:crypto';
@@ -48,12 +48,55 @@ export const credentialLine = (row: CredentialLine): string =>
     ...(row.phones === null ? [] : [`phones ${row.phones.split(',').sort().join(',')}`]),
   ].join('|');
 
-const hashOf = (line: string): bigint => BigInt(`0x${createHash('sha256').update(line).digest('hex')}`);
+type Bounds = { starts_at: number | null; ends_at: number | null };
+export type GroupLine = { acs_access_group_id: string; schedule_id: string | null };
+export type GroupUserLine = Bounds & { acs_access_group_id: string; acs_user_id: string };
+export type AccessLine = Bounds & { acs_user_id: string; acs_entrance_id: string; schedule_id: string | null };
+
+export const groupLine = ({ acs_access_group_id: id, schedule_id: schedule }: GroupLine): string =>
+  ['access_group', id, schedule ?? ''].join('|');
+export const groupEntranceLine = (acsAccessGroupId: string, acsEntranceId: string): string =>
+  ['access_group_entrance', acsAccessGroupId, acsEntranceId].join('|');
+export const groupUserLine = ({ acs_access_group_id: id, acs_user_id: userId, ...window }: GroupUserLine): string =>
+  ['access_group_user', id, userId, iso(window.starts_at), iso(window.ends_at)].join('|');
+/** What was granted to a person at an entrance. */
+export const accessLine = ({ acs_user_id: id, acs_entrance_id: entranceId, ...terms }: AccessLine): string =>
+  ['access', id, entranceId, iso(terms.starts_at), iso(terms.ends_at), terms.schedule_id ?? ''].join('|');
+
+/** Of every row beside those of people and credentials, for whoever counts them all. `kind` says how a row reads. */
+export const FURTHER_LINES = [
+  {
+    sql: `SELECT g.acs_access_group_id, s.schedule_id FROM access_groups g LEFT JOIN schedules s USING (schedule_key)`,
+    line: (row: GroupLine) => groupLine(row),
+  },
+  {
+    sql: `SELECT g.acs_access_group_id, u.acs_user_id, m.starts_at, m.ends_at
+          FROM access_group_users m JOIN access_groups g USING (group_key) JOIN users u USING (user_key)`,
+    line: (row: GroupUserLine) => groupUserLine(row),
+  },
+  {
+    sql: `SELECT g.acs_access_group_id, ge.acs_entrance_id FROM access_group_entrances ge JOIN access_groups g USING (group_key)`,
+    line: (row: { acs_access_group_id: string; acs_entrance_id: string }) =>
+      groupEntranceLine(row.acs_access_group_id, row.acs_entrance_id),
+  },
+  {
+    sql: `SELECT u.acs_user_id, ue.acs_entrance_id, ue.starts_at, ue.ends_at, s.schedule_id
+          FROM user_entrances ue JOIN users u USING (user_key) LEFT JOIN schedules s USING (schedule_key) WHERE ue.grant_key = 0`,
+    line: (row: AccessLine) => accessLine(row),
+  },
+] as const;
+
+/** As it is kept: 64 hexadecimal digits. */
+export const addedUp = (sum: bigint, more: bigint): string =>
+  ((((sum + more) % MODULUS) + MODULUS) % MODULUS).toString(16).padStart(64, '0');
+
+export const hashOf = (line: string): bigint => BigInt(`0x${createHash('sha256').update(line).digest('hex')}`);
 
 export class Digest {
   readonly #meta: Meta;
   readonly #credential;
   readonly #user;
+  readonly #group;
   readonly #counts;
   readonly #setSum;
   readonly #getSum;
@@ -68,6 +111,10 @@ export class Digest {
     );
     this.#user = db.prepare<[string], UserLine>(
       'SELECT acs_user_id, starts_at, ends_at, is_suspended FROM users WHERE acs_user_id = ?',
+    );
+    this.#group = db.prepare<[number], GroupLine>(
+      `SELECT g.acs_access_group_id, (SELECT s.schedule_id FROM schedules s WHERE s.schedule_key = g.schedule_key) AS schedule_id
+       FROM access_groups g WHERE g.group_key = ?`,
     );
     this.#counts = { users: 'count_users', credentials: 'count_credentials' } as const;
     this.#getSum = db.prepare<[], { value: string }>(`SELECT value FROM meta WHERE key = '${SUM}'`);
@@ -93,9 +140,22 @@ export class Digest {
     this.#move(kind, null, line);
   }
 
+  groupLineOf(groupKey: number): GroupLine | undefined {
+    return this.#group.get(groupKey);
+  }
+
+  /** Of anything but a user or a credential, whose line was, and is. */
+  replace(before: string | null, after: string | null): void {
+    if (before !== after) this.shift((after === null ? 0n : hashOf(after)) - (before === null ? 0n : hashOf(before)));
+  }
+
+  /** Many lines at once, as what they come to. */
+  shift(by: bigint): void {
+    this.#setSum.run(addedUp(this.#sum(), by));
+  }
+
   #move(kind: 'user' | 'credential', before: string | null, after: string | null): void {
-    const sum = this.#sum() - (before === null ? 0n : hashOf(before)) + (after === null ? 0n : hashOf(after));
-    this.#setSum.run((((sum % MODULUS) + MODULUS) % MODULUS).toString(16).padStart(64, '0'));
+    this.replace(before, after);
     if ((before === null) !== (after === null)) {
       const name = kind === 'user' ? this.#counts.users : this.#counts.credentials;
       this.#meta.set(name, (this.#meta.number(name) ?? 0) + (after === null ? -1 : 1));
@@ -104,7 +164,7 @@ export class Digest {
 
   /** Takes what a count of all rows found to be missing (verification.ts); what has changed since then stays in. */
   correct(off: { sum: string; users: number; credentials: number }): void {
-    this.#setSum.run(((this.#sum() + BigInt(`0x${off.sum}`)) % MODULUS).toString(16).padStart(64, '0'));
+    this.shift(BigInt(`0x${off.sum}`));
     for (const kind of ['users', 'credentials'] as const)
       this.#meta.set(this.#counts[kind], (this.#meta.number(this.#counts[kind]) ?? 0) + off[kind]);
   }

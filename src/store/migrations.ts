@@ -2,6 +2,8 @@
 // milliseconds, ids are lower-case text, secrets are a keyed hash to look up (`*_hash`) and a sealed blob to write to
 // controllers (`*_sealed`).
 
+import { GROUPS } from './people-steps.ts';
+
 export type Migration = { version: number; sql: string };
 
 export const MIGRATIONS: readonly Migration[] = [
@@ -424,4 +426,5 @@ CREATE INDEX phones_by_key ON phones (key_hash);
 ALTER TABLE users ADD COLUMN is_extended_access INTEGER NOT NULL DEFAULT 0;
 `,
   },
+  { version: 11, sql: GROUPS },
 ];

@@ -21,6 +21,10 @@ export type ListCode = { hash: Buffer; length: number };
 /** For a query over `credentials c`: the ids of its own list, in no order, separated by commas. */
 export const LISTED_IDS = `(SELECT group_concat(e.acs_entrance_id) FROM ${LIST} ce JOIN entrances e USING (entrance_key) WHERE ce.credential_key = c.credential_key)`;
 
+/** Of others in use: `c` overlaps the window from `:starts` to `:ends`. */
+export const OVERLAPPING = `(:ends IS NULL OR c.starts_at IS NULL OR c.starts_at < :ends) AND (:starts IS NULL OR c.ends_at IS NULL OR :starts < c.ends_at)
+           AND c.credential_key <> :except AND c.invalidated_at IS NULL`;
+
 const ENTRY = `SELECT ce.credential_key, ce.entrance_key, e.acs_entrance_id, ce.seal, ce.code_hash
   FROM ${LIST} ce LEFT JOIN entrances e USING (entrance_key)`;
 
@@ -37,6 +41,7 @@ export class OwnLists {
   readonly #setCode;
   readonly #freeCodes;
   readonly #sameCode;
+  readonly #sameAnywhere;
   readonly #codesAt;
 
   constructor(db: Db) {
@@ -69,15 +74,18 @@ export class OwnLists {
       `UPDATE ${LIST} SET code_hash = ?, code_length = ? WHERE credential_key = ?`,
     );
     this.#freeCodes = db.prepare<[number]>(`UPDATE ${LIST} SET code_length = NULL WHERE credential_key = ?`);
+    this.#sameAnywhere = db
+      .prepare<[{ hash: Buffer; starts: number | null; ends: number | null; except: number }], string>(
+        `SELECT c.acs_credential_id FROM ${LIST} ce JOIN credentials c USING (credential_key) WHERE ce.code_hash = :hash AND ${OVERLAPPING} LIMIT 1`,
+      )
+      .pluck();
     this.#sameCode = db
       .prepare<
         [{ hash: Buffer; entrance: number; starts: number | null; ends: number | null; except: number }],
         string
       >(
         `SELECT c.acs_credential_id FROM ${LIST} ce JOIN credentials c USING (credential_key)
-         WHERE ce.code_hash = :hash AND ce.entrance_key = :entrance
-           AND (:ends IS NULL OR c.starts_at IS NULL OR c.starts_at < :ends) AND (:starts IS NULL OR c.ends_at IS NULL OR :starts < c.ends_at)
-           AND c.credential_key <> :except AND c.invalidated_at IS NULL LIMIT 1`,
+         WHERE ce.code_hash = :hash AND ce.entrance_key = :entrance AND ${OVERLAPPING} LIMIT 1`,
       )
       .pluck();
     this.#codesAt = db
@@ -147,6 +155,12 @@ export class OwnLists {
     return this.#sameCode.get({ hash, entrance, starts, ends, except }) ?? null;
   }
 
+  /** As `overlappingCode`, at any entrance. */
+  overlappingAnywhere(hash: Buffer, starts: number | null, ends: number | null, except: number): string | null {
+    return this.#sameAnywhere.get({ hash, starts, ends, except }) ?? null;
+  }
+
+  /** Entrance 0: of codes that follow their user. */
   codesAt(entranceKey: number, length: number): number {
     return this.#codesAt.get(entranceKey, length) ?? 0;
   }
@@ -156,6 +170,7 @@ export class OwnLists {
 export const pathOf = (owner: ListOwner, { acs_entrance_id, seal, code_hash }: ListEntry): StoredPath => ({
   kind: 'own_list',
   id: null,
+  name: null,
   ...AT_ALL_TIMES,
   links: [
     {

@@ -8,12 +8,21 @@ import { zonesFor } from './schedule-fit.ts';
 import type { Store } from './store.ts';
 import { AT_ONCE, type TargetRow } from './target-row.ts';
 
-/** Makes the rows of a credential follow its entrances, all to be judged at once; returns the controllers to wake. */
-export function retarget(store: Store, site: Site, credentialKey: number): string[] {
+/**
+ * Makes the rows of a credential follow its entrances, all to be judged at once; returns the controllers to wake.
+ * `only`: those that the change concerns; the others are left as they are.
+ */
+export function retarget(
+  store: Store,
+  site: Site,
+  credentialKey: number,
+  only: ReadonlySet<string> | null = null,
+): string[] {
   const row = store.credentials.byKey(credentialKey);
   if (row === undefined) return [];
-  const wanted = wantedControllers(store, site, row);
-  const existing = store.targets.ofCredential(credentialKey);
+  const isMeant = (controller: string): boolean => only === null || only.has(controller);
+  const wanted = new Set([...wantedControllers(store, site, row)].filter(isMeant));
+  const existing = store.targets.ofCredential(credentialKey).filter(({ controller }) => isMeant(controller));
   for (const target of existing) {
     if (!wanted.has(target.controller) && target.slot === null) store.targets.delete(target.target_key);
     else store.targets.update(judgeAnew(target));
@@ -21,7 +30,7 @@ export function retarget(store: Store, site: Site, credentialKey: number): strin
   const known = new Set(existing.map((target) => target.controller));
   for (const controller of wanted) {
     if (!known.has(controller)) store.targets.insert(controller, credentialKey, row.acs_credential_id);
-    if (row.schedule_key !== null) claimZones(store, site, controller, row.schedule_key);
+    for (const key of schedulesOf(store, site, row, controller)) claimZones(store, site, controller, key);
   }
   const all = new Set([...known, ...wanted]);
   touchPartners(
@@ -31,6 +40,14 @@ export function retarget(store: Store, site: Site, credentialKey: number): strin
     [...all].filter((name) => hasPairs(site, name)),
   );
   return [...all];
+}
+
+/** Its own, and those of the paths by which it opens doors of this controller. */
+function schedulesOf(store: Store, site: Site, row: CredentialRow, controller: string): Set<number> {
+  const doors = row.has_own_entrances === 1 ? [] : site.doorsOf(controller);
+  const paths = doors.flatMap(({ entranceKey }) => store.reach.ofUserAt(row.user_key, entranceKey));
+  const keys = [row.schedule_key, ...paths.map((path) => path.schedule?.scheduleKey ?? null)];
+  return new Set(keys.filter((key) => key !== null));
 }
 
 /** Inside a transaction: the schedule has its time zones at this controller, where it can have them. */

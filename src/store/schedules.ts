@@ -38,6 +38,7 @@ export class ScheduleTable {
   readonly #list;
   readonly #all;
   readonly #usesOf;
+  readonly #pathsOf;
 
   constructor(db: Db) {
     this.#byId = db.prepare<[string], ScheduleRow>('SELECT * FROM schedules WHERE schedule_id = ?');
@@ -54,6 +55,10 @@ export class ScheduleTable {
        ORDER BY schedule_key LIMIT :limit`,
     );
     this.#all = db.prepare<[], ScheduleRow>('SELECT * FROM schedules ORDER BY schedule_key');
+    this.#pathsOf = db.prepare<[{ schedule: number }], { count: number }>(
+      `SELECT (SELECT count(*) FROM access_groups WHERE schedule_key = :schedule)
+            + (SELECT count(*) FROM user_entrances WHERE schedule_key = :schedule) AS count`,
+    );
     this.#usesOf = db.prepare<[number], { count: number }>(
       'SELECT count(*) AS count FROM credentials WHERE schedule_key = ?',
     );
@@ -85,6 +90,11 @@ export class ScheduleTable {
 
   all(): ScheduleRow[] {
     return this.#all.all();
+  }
+
+  /** How many groups and grants follow it. */
+  pathsOf(scheduleKey: number): number {
+    return this.#pathsOf.get({ schedule: scheduleKey })?.count ?? 0;
   }
 
   /** How many credentials follow it. */

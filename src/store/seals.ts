@@ -5,6 +5,7 @@ import { memberOf } from '../domain/named.ts';
 import type { Clock } from '../domain/ports.ts';
 import type { CredentialWithUser } from './credentials.ts';
 import type { Db } from './db.ts';
+import type { GroupRow } from './groups.ts';
 import type { ScheduleRow } from './schedules.ts';
 import type { LIST } from './seal.ts';
 import { EMPTY_SUM, movedSum, sealedColumns, type Sealer, type SealedTable, type SealedValue } from './seal.ts';
@@ -88,6 +89,11 @@ export class Seals {
     return this.#fits('users', row, row.seal ?? null) || this.#note({ table: 'users', id: row.acs_user_id });
   }
 
+  holdsGroupRow(row: GroupRow): boolean {
+    const id = row.acs_access_group_id;
+    return this.#fits('access_groups', row, row.seal ?? null) || this.#note({ table: 'access_groups', id });
+  }
+
   holdsScheduleRow(row: ScheduleRow): boolean {
     return this.#fits('schedules', row, row.seal ?? null) || this.#note({ table: 'schedules', id: row.schedule_id });
   }
@@ -120,8 +126,13 @@ export class Seals {
     return fit && isSealed && days.length === ledger.row_count && sum.equals(ledger.sum);
   }
 
-  #holdsLink({ table, id, values, seal }: Link): boolean {
-    return this.#options.sealer.holds(table, values, seal) || this.#note({ table, id });
+  #holdsLink({ table, id, values, seal, isShared }: Link): boolean {
+    const content = this.#options.sealer.contentOf(table, values);
+    const fits =
+      isShared === true
+        ? this.#holdsAgain(content, seal)
+        : seal !== null && this.#options.sealer.holdsContent(content, seal);
+    return fits || this.#note({ table, id });
   }
 
   #holdsUser(credential: CredentialWithUser): boolean {
@@ -153,7 +164,10 @@ export class Seals {
 
   /** Of a row that many others name: the same values with the same seal fit as they did the last time. */
   #fitsAgain(table: SealedTable, row: object, seal: Buffer | null): boolean {
-    const content = this.#options.sealer.contentOf(table, valuesOf(table, row));
+    return this.#holdsAgain(this.#options.sealer.contentOf(table, valuesOf(table, row)), seal);
+  }
+
+  #holdsAgain(content: string, seal: Buffer | null): boolean {
     if (seal !== null && this.#fitting.get(content)?.equals(seal) === true) return true;
     if (!this.#options.sealer.holdsContent(content, seal)) return false;
     if (this.#fitting.size >= MOST_FITTING) this.#fitting.clear();
@@ -182,6 +196,10 @@ export class Seals {
 
 const COLUMNS: Readonly<Record<SealedTable, readonly string[]>> = {
   users: sealedColumns('users'),
+  access_groups: sealedColumns('access_groups'),
+  access_group_users: sealedColumns('access_group_users'),
+  access_group_entrances: sealedColumns('access_group_entrances'),
+  user_entrances: sealedColumns('user_entrances'),
   credentials: sealedColumns('credentials'),
   phones: sealedColumns('phones'),
   schedules: sealedColumns('schedules'),

@@ -10,6 +10,8 @@ import { EntranceTable } from './entrances.ts';
 import { EventLog } from './events.ts';
 import { ForeignSlots } from './foreign-slots.ts';
 import { GenerationKeeper } from './generation-keeper.ts';
+import { GroupChanges } from './group-changes.ts';
+import { AccessGroups } from './groups.ts';
 import { Jobs } from './jobs.ts';
 import { Guesses } from './guesses.ts';
 import { Journal } from './journal.ts';
@@ -34,6 +36,7 @@ import { TargetTable } from './targets.ts';
 import { Tombstones } from './tombstones.ts';
 import type { Condition } from './disk-errors.ts';
 import { Transactions, type GroupHooks } from './transactions.ts';
+import { UserEntrances } from './user-entrances.ts';
 import { UserTable } from './users.ts';
 import { Withdrawn } from './withdrawn.ts';
 import { ZoneTable } from './zones.ts';
@@ -65,6 +68,9 @@ export class Store {
   readonly credentials: CredentialTable;
   readonly ownLists: OwnLists;
   readonly phones: Phones;
+  readonly groups: AccessGroups;
+  readonly groupChanges: GroupChanges;
+  readonly userEntrances: UserEntrances;
   /** Who opens which door, by which path. */
   readonly reach: Reach;
   readonly entrances: EntranceTable;
@@ -135,7 +141,10 @@ export class Store {
       this.ownLists = new OwnLists(db);
       this.credentials = new CredentialTable(db, this.ownLists);
       this.phones = new Phones(db);
-      this.reach = new Reach(this.credentials, this.ownLists, this.phones);
+      this.groups = new AccessGroups(db, this.digest);
+      this.groupChanges = new GroupChanges(db);
+      this.userEntrances = new UserEntrances(db, this.digest);
+      this.reach = new Reach(db, this.credentials, this.ownLists, this.phones, [this.groups, this.userEntrances]);
       this.entrances = new EntranceTable(db);
       this.journal = new Journal(db, opened.secrets);
       this.events = new EventLog(db, this.meta, options.random, options.clockState, options.acsSystemId ?? null);

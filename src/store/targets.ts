@@ -181,7 +181,7 @@ export class TargetTable {
        FROM (SELECT t.target_key AS key, nullif(min(coalesce(c.ends_at, :never), coalesce(u.ends_at, :never)), :never) AS ends
              FROM targets t JOIN credentials c USING (credential_key) JOIN users u USING (user_key)
              WHERE t.controller = :controller AND t.due_at = ${AT_ONCE} AND t.target_key > :after AND t.target_key <= :last
-               AND t.slot IS NULL AND t.state <> 'failed' AND c.schedule_key IS NULL AND c.used_at IS NULL AND u.is_suspended = 0
+               AND t.slot IS NULL AND t.state <> 'failed' AND c.has_own_entrances = 1 AND c.schedule_key IS NULL AND c.used_at IS NULL AND u.is_suspended = 0
                AND ${begun('c')} AND ${begun('u')}) b
        WHERE target_key = b.key`,
     );

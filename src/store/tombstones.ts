@@ -2,7 +2,8 @@
 
 import type { Db } from './db.ts';
 
-export type TombstoneKind = 'credential' | 'user' | 'schedule' | 'holiday';
+export type TombstoneKind =
+  'credential' | 'user' | 'schedule' | 'holiday' | 'access_group' | 'access_grant' | 'access_method' | 'space';
 
 export class Tombstones {
   readonly #has;

@@ -4,7 +4,7 @@
 import Database from 'better-sqlite3';
 import { createHash } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
-import { credentialLine, userLine, type CredentialLine } from './digest.ts';
+import { credentialLine, FURTHER_LINES, userLine, type CredentialLine } from './digest.ts';
 import { EMPTY_SUM, LIST, movedSum, SEALED, SEALED_TABLES, Sealer, sealedColumns, type SealedTable, type SealedValue } from './seal.ts'; // prettier-ignore
 import { LISTED_IDS } from './own-lists.ts';
 import { PHONE_IDS } from './phones.ts';
@@ -153,6 +153,9 @@ class Verification {
     for (const row of credentials.iterate()) {
       counted.credentials += 1;
       add(credentialLine(row));
+    }
+    for (const { sql, line } of FURTHER_LINES) {
+      for (const row of this.#db.prepare<[], Parameters<typeof line>[0]>(sql).iterate()) add(line(row as never));
     }
     const stored = this.#meta('digest_sum');
     const off =

@@ -26,6 +26,11 @@ export type HolidaysTold = { written: string | null; most: number };
 /** The numbers that may be given away at a controller, both included. */
 export type ZoneRange = { firstZone: number; lastZone: number };
 
+/** The credentials without a list, of the users of `table`, that have rows at the controller. */
+const FOLLOWERS = (table: string): string =>
+  `JOIN credentials c ON c.user_key = ${table}.user_key AND c.has_own_entrances = 0
+     JOIN targets t ON t.credential_key = c.credential_key AND t.controller = :controller`;
+
 export class ZoneTable {
   readonly #ofController;
   readonly #chain;
@@ -91,18 +96,25 @@ export class ZoneTable {
     this.#isDoubtful = db.prepare<[string], { found: number }>(
       'SELECT 1 AS found FROM targets WHERE controller = ? AND slot IS NOT NULL AND read_hash IS NULL LIMIT 1',
     );
-    this.#isFollowed = db.prepare<[number, string], { found: number }>(
-      `SELECT 1 AS found FROM credentials c JOIN targets t USING (credential_key) WHERE c.schedule_key = ? AND t.controller = ? LIMIT 1`,
+    this.#isFollowed = db.prepare<[{ schedule: number; controller: string }], { found: number }>(
+      `SELECT 1 AS found WHERE EXISTS (SELECT 1 FROM credentials c JOIN targets t USING (credential_key)
+           WHERE c.schedule_key = :schedule AND t.controller = :controller)
+         OR EXISTS (SELECT 1 FROM access_groups g JOIN access_group_users m USING (group_key) ${FOLLOWERS('m')} WHERE g.schedule_key = :schedule)
+         OR EXISTS (SELECT 1 FROM user_entrances ue ${FOLLOWERS('ue')} WHERE ue.schedule_key = :schedule)`,
     );
     this.#wanting = db.prepare<[string, string, number, number], WantingRow>(
       `SELECT target_key, credential_key FROM targets
        WHERE state = 'failed' AND controller = ? AND erase_since IS NULL AND error_message = ? AND target_key > ? ORDER BY target_key LIMIT ?`,
     );
-    this.#followedBy = db.prepare<[number, string], { schedule_key: number }>(
+    this.#followedBy = db.prepare<[{ credential: number; controller: string }], { schedule_key: number }>(
       // A card's slot also follows the schedule of the code that lies in it.
-      `SELECT DISTINCT c.schedule_key FROM credentials own JOIN credentials c ON c.credential_key = own.credential_key OR c.user_key = own.user_key
-       WHERE own.credential_key = ? AND c.schedule_key IS NOT NULL
-         AND EXISTS (SELECT 1 FROM targets t WHERE t.credential_key = c.credential_key AND t.controller = ?)`,
+      `SELECT c.schedule_key FROM credentials own JOIN credentials c ON c.credential_key = own.credential_key OR c.user_key = own.user_key
+       WHERE own.credential_key = :credential AND c.schedule_key IS NOT NULL
+         AND EXISTS (SELECT 1 FROM targets t WHERE t.credential_key = c.credential_key AND t.controller = :controller)
+       UNION SELECT g.schedule_key FROM credentials own JOIN access_group_users m USING (user_key) JOIN access_groups g USING (group_key)
+       WHERE own.credential_key = :credential AND g.schedule_key IS NOT NULL
+       UNION SELECT ue.schedule_key FROM credentials own JOIN user_entrances ue USING (user_key)
+       WHERE own.credential_key = :credential AND ue.schedule_key IS NOT NULL`,
     );
     this.#holidays = db.prepare<[string], HolidaysTold>(
       'SELECT written, most FROM controller_holidays WHERE controller = ?',
@@ -162,7 +174,7 @@ export class ZoneTable {
     const needed = new Set<number>();
     for (const { schedule_key: key, zone } of rows) {
       if (key === null || needed.has(key)) continue;
-      const isNeeded = key === exceptScheduleKey || this.#isFollowed.get(key, controller) !== undefined;
+      const isNeeded = key === exceptScheduleKey || this.#isFollowed.get({ schedule: key, controller }) !== undefined;
       if (isNeeded || this.#isNamed.get(controller, zone) !== undefined) needed.add(key);
     }
     const isGoneNamed = this.isGoneNamed(controller);
@@ -233,9 +245,9 @@ export class ZoneTable {
     return this.#isGoneNamed.get(controller) !== undefined || this.#isDoubtful.get(controller) !== undefined;
   }
 
-  /** Whether a credential with rows at this controller follows the schedule. */
+  /** Whether a credential with rows at this controller follows the schedule, itself or by a group or grant of its user. */
   isFollowed(controller: string, scheduleKey: number): boolean {
-    return this.#isFollowed.get(scheduleKey, controller) !== undefined;
+    return this.#isFollowed.get({ schedule: scheduleKey, controller }) !== undefined;
   }
 
   /** Rows behind the key `after` that this is said of: that their schedule has no zones here. */
@@ -247,7 +259,7 @@ export class ZoneTable {
    * The schedules that a slot of this credential may follow here: its own, and those of its user's other credentials.
    */
   followedBy(credentialKey: number, controller: string): number[] {
-    return this.#followedBy.all(credentialKey, controller).map(({ schedule_key: key }) => key);
+    return this.#followedBy.all({ credential: credentialKey, controller }).map(({ schedule_key: key }) => key);
   }
 
   holidaysTold(controller: string): HolidaysTold {

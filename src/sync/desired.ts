@@ -15,12 +15,15 @@ export type CredentialFacts = {
   isUsed: boolean;
   /** Null: it belongs to nobody. */
   user: { isSuspended: boolean; window: Window } | null;
-  /** The doors of this controller that it lists. */
+  /** The doors of this controller that it opens, by whatever paths. */
   doors: readonly DoorFacts[];
-  /** The weekly schedule it follows, and the time zone that holds it at this controller; `zone` null: none does. */
-  schedule?: { scheduleKey: number; zone: number | null } | null;
+  schedule?: ScheduleFacts | null;
 };
-export type DoorFacts = { door: number; factors: Factors };
+/** `paths`: the ways to it, one of which is enough; left out: one that is open at all times. */
+export type DoorFacts = { door: number; factors: Factors; paths?: readonly PathFacts[] };
+export type PathFacts = { window: Window; schedule: ScheduleFacts | null };
+/** A weekly schedule, and the time zone that holds it at this controller; `zone` null: none does. */
+export type ScheduleFacts = { scheduleKey: number; zone: number | null };
 
 export type Question = {
   /** Null: deleted. */
@@ -64,8 +67,9 @@ export type AbsentWhy =
   | 'no_code_to_the_card'
   | 'no_card_to_the_code';
 
+type Absent = { kind: 'absent'; why: AbsentWhy; endedAtMs: number | null; nextDueMs: number | null };
 export type Desired =
-  | { kind: 'absent'; why: AbsentWhy; endedAtMs: number | null; nextDueMs: number | null }
+  | Absent
   /** Its code lies in the slot of a card of the same user; it has no slot of its own. */
   | { kind: 'carried'; nextDueMs: number | null }
   | { kind: 'present'; outline: Outline; startsAtMs: number | null; hasBegun: boolean; nextDueMs: number | null };
@@ -81,7 +85,7 @@ const UNHELD: Readonly<Partial<Record<AbsentWhy, string>>> = {
   schedule_not_held:
     'The controller has no time zone for its schedule. Remedy: give Lintel more of them with schedule_zones in the facility file, or leave its entrances out',
   two_schedules:
-    'Card and code follow two schedules, and a slot of the controller names one. Remedy: give both the same',
+    'It follows two schedules at once (its own, that of its code, or that of a group or grant), and a slot of the controller names one. Remedy: give both the same',
 };
 
 /**
@@ -108,7 +112,7 @@ export function desired(question: Question): Desired {
 /** What was not written by us is written to no controller. */
 export const TAMPERED: Desired = { kind: 'absent', why: 'tampered', endedAtMs: null, nextDueMs: null };
 
-const absent = (why: AbsentWhy, nextDueMs: number | null = null, endedAtMs: number | null = null): Desired => ({
+const absent = (why: AbsentWhy, nextDueMs: number | null = null, endedAtMs: number | null = null): Absent => ({
   kind: 'absent',
   why,
   endedAtMs,
@@ -128,9 +132,10 @@ function desiredCode(credential: CredentialFacts, question: Question): Desired {
   // The facility file may have said otherwise when it was accepted: what a slot without a card lets in must not stay
   // there.
   if (!isCarried) return absent(doors.length > 0 ? 'no_card_to_the_code' : 'entrance_not_allowed');
-  const phase = phaseOf(effectiveWindow(credential), question);
-  if (phase.kind === 'absent') return phase;
-  return { kind: 'carried', nextDueMs: phase.nextDueMs };
+  const both = credential.doors.filter(({ factors }) => factors === 'card_and_code');
+  const ways = both.flatMap((door) => waysTo(door, credential, null, question));
+  const nextDueMs = earliest(ways.map(({ phase }) => phase.nextDueMs));
+  return ways.some(({ phase }) => phase.kind === 'inside') ? { kind: 'carried', nextDueMs } : whyShut(ways, nextDueMs);
 }
 
 function desiredCard(credential: CredentialFacts, question: Question): Desired {
@@ -159,34 +164,104 @@ function inWindow(
   doors: readonly DoorFacts[],
   question: Question,
 ): Desired {
-  const own = effectiveWindow(credential);
-  const window = code === null ? own : intersect(own, effectiveWindow(code));
-  const phase = phaseOf(window, question);
-  if (phase.kind === 'absent') return phase;
-  const zone = zoneOf([credential.schedule, code?.schedule]);
-  if (typeof zone === 'string') return absent(zone, phase.nextDueMs);
+  const ways = doors.flatMap((door) => waysTo(door, credential, code, question));
+  // Whatever begins or ends next may change what is to be there.
+  const nextDueMs = earliest(ways.map(({ phase }) => phase.nextDueMs));
+  const inside = ways.flatMap(({ phase, ...way }) => (phase.kind === 'inside' ? { ...way, ...phase } : []));
+  if (inside.length === 0) return whyShut(ways, nextDueMs);
+  const held = inside.flatMap(({ zone, ...way }) => (typeof zone === 'string' ? [] : { ...way, zone }));
+  const zone = widestZone(held);
+  if (zone === undefined) return absent(inside.find((way) => typeof way.zone === 'string')?.zone as AbsentWhy, nextDueMs); // prettier-ignore
+  const stretches = stretchesOf(held.filter((way) => way.zone === zone));
+  const window = stretches.map((stretch) => stretch.window).reduce(intersect);
   const outline: Outline = {
     cardOf: credential.method === 'card' ? credential.credentialKey : null,
     codeOf: credential.method === 'code' ? credential.credentialKey : (code?.credentialKey ?? null),
     cardAndPin: code !== null,
-    doors: doors.map(({ door }) => door).sort((a, b) => a - b),
+    doors: stretches.map(({ door }) => door).sort((a, b) => a - b),
     startsAtMs: question.windows === 'from-until' ? window.startsAtMs : null,
     endsAtMs: question.windows === 'none' ? null : window.endsAtMs,
     oneTimeUse: credential.isOneTimeUse,
     zone,
   };
-  return {
-    kind: 'present',
-    outline,
-    startsAtMs: window.startsAtMs,
-    hasBegun: phase.hasBegun,
-    nextDueMs: phase.nextDueMs,
-  };
+  const hasBegun = stretches.some((stretch) => stretch.hasBegun);
+  return { kind: 'present', outline, startsAtMs: window.startsAtMs, hasBegun, nextDueMs };
 }
 
-/** The zone in which card and code both open: a slot names one, so two schedules have none. */
+/** One way to a door: the window and the time zone in which everything along it holds. */
+type Way = { door: number; window: Window; zone: number | null | 'schedule_not_held' | 'two_schedules'; phase: Phase };
+type Held = { door: number; window: Window; zone: number | null; hasBegun: boolean };
+
+const ALWAYS: readonly PathFacts[] = [{ window: { startsAtMs: null, endsAtMs: null }, schedule: null }];
+
+/** With a code, where card and code are both asked for, each path of the one goes with each of the other. */
+function waysTo(
+  { door, factors, paths = ALWAYS }: DoorFacts,
+  credential: CredentialFacts,
+  code: CredentialFacts | null,
+  question: Question,
+): Way[] {
+  const own = effectiveWindow(credential);
+  const both = code === null ? own : intersect(own, effectiveWindow(code));
+  const second = code === null || factors !== 'card_and_code' ? ALWAYS : pathsOfCode(code, door);
+  return paths.flatMap((path) =>
+    second.map((other) => {
+      const window = intersect(intersect(both, path.window), other.window);
+      const schedules = [credential.schedule, path.schedule, code?.schedule, other.schedule];
+      return { door, window, zone: zoneOf(schedules), phase: phaseOf(window, question) };
+    }),
+  );
+}
+
+const pathsOfCode = (code: CredentialFacts, door: number): readonly PathFacts[] =>
+  code.doors.filter((one) => one.door === door && one.factors === 'card_and_code').flatMap(({ paths = ALWAYS }) => paths); // prettier-ignore
+
+/** What comes next is waited for, and what has ended is over. */
+function whyShut(ways: readonly Way[], nextDueMs: number | null): Absent {
+  const shut = ways.flatMap(({ phase }) => (phase.kind === 'absent' ? [phase] : []));
+  const waiting = shut.find(({ why }) => isWaiting(why));
+  if (waiting !== undefined) return { ...waiting, nextDueMs };
+  // Of several ends the last one counts.
+  const ended = shut.reduce<Absent | null>(
+    (last, phase) => (last === null || (phase.endedAtMs ?? 0) > (last.endedAtMs ?? 0) ? phase : last),
+    null,
+  );
+  return { ...(ended ?? absent('entrance_not_allowed')), nextDueMs };
+}
+
+/** A slot names one zone: the one by which most doors open. Undefined: none of them is held. */
+function widestZone(ways: readonly Held[]): number | null | undefined {
+  const doorsBy = new Map<number | null, Set<number>>();
+  for (const { zone, door } of ways) doorsBy.set(zone, (doorsBy.get(zone) ?? new Set<number>()).add(door));
+  const order = [...doorsBy].sort(([a, those], [b, these]) => these.size - those.size || (a ?? -1) - (b ?? -1));
+  return order[0]?.[0];
+}
+
+/**
+ * For each door the stretch of time in which it opens now, else next: a slot has one window, so that doors which open
+ * later come when their time has come, and all of them end together with the first; the others are written anew then.
+ */
+function stretchesOf(ways: readonly Held[]): Held[] {
+  const begun = ways.filter(({ hasBegun }) => hasBegun);
+  const first = Math.min(...ways.map(({ window }) => window.startsAtMs ?? -Infinity));
+  const now = begun.length > 0 ? begun : ways.filter(({ window }) => (window.startsAtMs ?? -Infinity) === first);
+  const byDoor = new Map<number, Held>();
+  for (const way of now) {
+    const before = byDoor.get(way.door);
+    byDoor.set(way.door, before === undefined ? way : { ...way, window: unite(before.window, way.window) });
+  }
+  return [...byDoor.values()];
+}
+
+/** Of windows that have an instant in common. */
+const unite = (a: Window, b: Window): Window => ({
+  startsAtMs: a.startsAtMs === null || b.startsAtMs === null ? null : Math.min(a.startsAtMs, b.startsAtMs),
+  endsAtMs: a.endsAtMs === null || b.endsAtMs === null ? null : Math.max(a.endsAtMs, b.endsAtMs),
+});
+
+/** The zone in which all of them hold: a slot names one, so two schedules have none. */
 function zoneOf(
-  schedules: readonly (CredentialFacts['schedule'] | undefined)[],
+  schedules: readonly (ScheduleFacts | null | undefined)[],
 ): number | null | 'schedule_not_held' | 'two_schedules' {
   const [first, ...others] = schedules.flatMap((schedule) => (schedule == null ? [] : [schedule]));
   if (first === undefined) return null;
@@ -197,7 +272,7 @@ function zoneOf(
 const effectiveWindow = (credential: CredentialFacts): Window =>
   credential.user === null ? credential.window : intersect(credential.window, credential.user.window);
 
-type Phase = (Desired & { kind: 'absent' }) | { kind: 'inside'; hasBegun: boolean; nextDueMs: number | null };
+type Phase = Absent | { kind: 'inside'; hasBegun: boolean; nextDueMs: number | null };
 
 /**
  * A window against the clock: when the controller keeps windows itself it gets them `preloadMs` ahead, else the

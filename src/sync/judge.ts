@@ -4,7 +4,7 @@
 import type { Site, SlotController } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { CredentialForSlot } from '../store/credentials.ts';
-import type { PathTo } from '../store/reach.ts';
+import type { PathTo } from '../store/stored-path.ts';
 import type { Store } from '../store/store.ts';
 import type { ChangesTogether } from '../store/target-changes.ts';
 import { ANNOUNCED, cleared, NOTHING_OWED, WAITS, type TargetRow } from '../store/target-row.ts';
@@ -17,6 +17,7 @@ import {
   type CredentialFacts,
   type Desired,
   type DoorFacts,
+  type PathFacts,
 } from './desired.ts';
 import type { Announcer } from './announcer.ts';
 
@@ -35,17 +36,23 @@ export class Judge {
   readonly #site: Site;
   readonly #controller: SlotController;
   readonly #preloadMs: number;
+  /** Of the doors of this controller, in ascending order. */
+  readonly #entranceKeys: readonly number[];
 
   constructor(store: Store, site: Site, controller: SlotController, preloadMs: number) {
     this.#store = store;
     this.#site = site;
     this.#controller = controller;
     this.#preloadMs = preloadMs;
+    this.#entranceKeys = site.entrances
+      .map(({ entranceKey }) => entranceKey)
+      .filter((key) => this.#doorAt(key) !== null)
+      .sort((a, b) => a - b);
   }
 
   judge(target: TargetRow, time: TimeWitness): Judged {
     const row = this.#store.credentials.forSlot(target.credential_key);
-    const paths = row === undefined ? [] : this.#pathsOf(row);
+    const paths = row === undefined ? [] : this.#soundPathsOf(row);
     const credential = row === undefined ? null : this.#factsOf(row, paths);
     const answer = desired({
       credential,
@@ -66,7 +73,7 @@ export class Judge {
     if (!this.#isWritten(row, paths)) return false;
     if (codeKey === null || codeKey === row.credential_key) return true;
     const code = this.#store.credentials.forSlot(codeKey);
-    return code !== undefined && this.#isWritten(code, this.#pathsOf(code));
+    return code !== undefined && this.#isWritten(code, this.#soundPathsOf(code));
   }
 
   #isWritten(row: CredentialForSlot, paths: readonly PathTo[]): boolean {
@@ -229,7 +236,7 @@ export class Judge {
       .besides(row.user_key, row.credential_key, target.controller)
       .flatMap(({ credential_key: key }) => {
         const other = this.#store.credentials.forSlot(key);
-        const facts = other?.access_method === 'code' ? this.#factsOf(other, this.#pathsOf(other)) : null;
+        const facts = other?.access_method === 'code' ? this.#factsOf(other, this.#soundPathsOf(other)) : null;
         return facts?.doors.some(({ factors }) => factors === 'card_and_code') === true ? [facts] : [];
       });
     const isInUse = (code: CredentialFacts): number => (code.credentialKey === target.partner_key ? 0 : 1);
@@ -251,7 +258,7 @@ export class Judge {
               isSuspended: row.user_is_suspended === 1,
               window: { startsAtMs: row.user_starts_at, endsAtMs: row.user_ends_at },
             },
-      doors: [...new Set(paths.map(({ entranceKey }) => entranceKey))].flatMap((key) => this.#doorAt(key) ?? []),
+      doors: this.#doorsOf(paths),
       schedule: row.schedule_key === null ? null : this.#scheduleOf(row.schedule_key),
     };
   }
@@ -261,9 +268,27 @@ export class Judge {
     return { scheduleKey, zone: head?.zone ?? null };
   }
 
-  /** Its paths to doors of this controller. */
-  #pathsOf(row: CredentialForSlot): PathTo[] {
-    return this.#store.reach.pathsOf(row).filter(({ entranceKey }) => this.#doorAt(entranceKey) !== null);
+  #doorsOf(paths: readonly PathTo[]): DoorFacts[] {
+    const byEntrance = new Map<number, PathFacts[]>();
+    for (const { entranceKey, path } of paths) {
+      const schedule = path.schedule === null ? null : this.#scheduleOf(path.schedule.scheduleKey);
+      const known = byEntrance.get(entranceKey) ?? [];
+      byEntrance.set(entranceKey, [...known, { window: path.window, schedule }]);
+    }
+    return [...byEntrance].flatMap(([key, to]) => {
+      const door = this.#doorAt(key);
+      return door === null ? [] : [{ ...door, paths: to }];
+    });
+  }
+
+  /**
+   * Its paths to doors of this controller. Of those that come from its user, one that was not written by us takes
+   * nothing from the others.
+   */
+  #soundPathsOf(row: CredentialForSlot): PathTo[] {
+    const paths = this.#store.reach.pathsTo(row, this.#entranceKeys);
+    const sound = row.has_own_entrances === 1 ? [] : paths.filter(({ path }) => this.#store.seals.holdsPath(path));
+    return sound.length > 0 ? sound : paths;
   }
 
   #doorAt(entranceKey: number): DoorFacts | null {

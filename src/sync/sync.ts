@@ -12,6 +12,7 @@ import { Announcer } from './announcer.ts';
 import { Collector } from './collector.ts';
 import type { CompareResult } from './comparison.ts';
 import { Expiry } from './expiry.ts';
+import { Followers } from './followers.ts';
 import { Stopped } from './post.ts';
 import { abandonUnknown } from './setup.ts';
 import { Worker } from './worker.ts';
@@ -50,11 +51,13 @@ export class Sync {
   readonly #workers = new Map<string, Worker>();
   readonly #collectors = new Map<string, Collector>();
   readonly #expiry: Expiry;
+  readonly #followers: Followers;
   #isStopping = false;
 
   constructor(options: SyncOptions) {
     this.#options = options;
     this.#expiry = new Expiry(options);
+    this.#followers = new Followers({ ...options, wake: (controllers) => this.#wakeWorkers(controllers) });
     for (const device of options.devices.values()) this.#employ(device);
   }
 
@@ -86,18 +89,25 @@ export class Sync {
     for (const worker of this.#workers.values()) worker.start();
     for (const collector of this.#collectors.values()) collector.start();
     this.#expiry.start();
+    this.#followers.start();
   }
 
   /** Resolves when nothing here touches the store any more. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     this.#expiry.stop();
+    this.#followers.stop();
     for (const collector of this.#collectors.values()) collector.stop();
     await Promise.all([...this.#workers.values()].map((worker) => worker.stop()));
   }
 
   /** Something about credentials of these controllers changed, durably. */
   wake(controllers: readonly string[]): void {
+    this.#followers.wake();
+    this.#wakeWorkers(controllers);
+  }
+
+  #wakeWorkers(controllers: readonly string[]): void {
     for (const name of controllers) this.#workers.get(name)?.wake();
   }
 

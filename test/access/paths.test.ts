@@ -34,11 +34,12 @@ function pathOf({ window, schedule, isSound }: Made, nowMs: number): StoredPath 
   return {
     kind: 'own_list',
     id: null,
+    name: null,
     window: {
       startsAtMs: starts === null ? null : nowMs + starts,
       endsAtMs: ends === null ? null : nowMs + ends,
     },
-    schedule: content === null ? null : { scheduleId: schedule, name: schedule, content },
+    schedule: content === null ? null : { scheduleKey: 1, scheduleId: schedule, name: schedule, content },
     links: isSound ? [] : [{ table: 'users', id: USER, values: [], seal: null }],
   };
 }

@@ -29,3 +29,20 @@ it('a person may be named: in any letters, and nobody is guessed at', async () =
   expect(created.stdout).toMatch(/^opens: +lobby$/m);
   expect((await ask('credentials', 'list')).stdout).toMatch(/Card of Jané Doe .* lobby/);
 });
+
+it('groups are spoken of as people do: by name, with doors and people by theirs', async () => {
+  const { ask } = await serve();
+  await ask('users', 'create', '--acs-user-id', JANE, '--full-name', 'Jane Doe');
+  const made = await ask('groups', 'create', '--name', 'Cleaners', '--acs-entrance-ids', 'lobby');
+  expect(made.stdout).toMatch(/^acs_entrance_count: +1$/m);
+  expect((await ask('groups', 'add-user', '--acs-access-group-id', 'cleaners', '--acs-user-id', 'Jane Doe')).code).toBe(
+    0,
+  );
+  expect((await ask('groups', 'list-users', 'Cleaners')).stdout).toContain('Jane Doe');
+  expect((await ask('groups', 'list')).stdout).toMatch(/Cleaners +1 +1/);
+  expect((await ask('users', 'list-accessible-entrances', 'Jane Doe')).stdout).toContain('lobby');
+  const { code, stderr } = await ask('groups', 'delete', 'Cleeners');
+  expect([code, stderr]).toEqual([2, expect.stringContaining('no group here is called Cleeners')]);
+  expect((await ask('groups', 'rename')).stderr).toContain('groups has no verb rename');
+  expect((await ask('groups', 'add-user', '--help')).stdout).toContain('lintel groups add-user');
+});

@@ -74,7 +74,7 @@ describe('what is no command', () => {
       command_id: 'a',
       error: { type: 'unknown_command' },
     });
-    expect(await rejected('{"command_id":"a"}', 'access_groups/create')).toMatchObject({
+    expect(await rejected('{"command_id":"a"}', 'facility/begin_snapshot')).toMatchObject({
       error: { type: 'not_supported' },
     });
   });

@@ -320,7 +320,9 @@ describe('credentials', () => {
     expect(
       (await caller.call('credentials/unassign', { acs_credential_id: ID })).result?.acs_credential?.['acs_user_id'],
     ).toBe(null);
-    expect((await caller.call('credentials/list_accessible_entrances', { acs_credential_id: ID })).result).toEqual({
+    expect(
+      (await caller.call('credentials/list_accessible_entrances', { acs_credential_id: ID })).result,
+    ).toMatchObject({
       acs_entrances: [],
     });
     await caller.call('credentials/assign', { acs_credential_id: ID, acs_user_id: USER });

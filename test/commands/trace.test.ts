@@ -6,6 +6,7 @@ import { openStore, temporaryFolder } from '../support/store.ts';
 
 const OTHER = '33333333-3333-3333-3333-000000000000';
 const ID = '66666666-6666-6666-6666-666666666666';
+const GROUP = '44444444-4444-4444-4444-444444444444';
 const OFFICE = '99999999-9999-9999-9999-999999999999';
 const XMAS = 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa';
 
@@ -15,7 +16,13 @@ const PHONE = '88888888-8888-8888-8888-888888888888';
 const POINT =
   '0460fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb67903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299';
 
-type Step = { command: string; params: Record<string, unknown>; event: Record<string, unknown> };
+/** `ahead`: events that come before it, one of each thing that goes. */
+type Step = {
+  command: string;
+  params: Record<string, unknown>;
+  ahead?: string[];
+  event: Record<string, unknown>;
+};
 
 /**
  * Every command that stores something, in an order in which each finds what it needs, with the event that it leaves.
@@ -113,6 +120,71 @@ const STORY: readonly Step[] = [
     event: { event_type: 'acs_credential.unassigned', acs_credential_id: ID, acs_user_id: OTHER },
   },
   {
+    command: 'access_groups/create',
+    params: { acs_access_group_id: GROUP, name: 'Cleaners', acs_entrance_ids: [LOBBY] },
+    event: { event_type: 'acs_access_group.created', acs_access_group_id: GROUP },
+  },
+  {
+    command: 'access_groups/update',
+    params: { acs_access_group_id: GROUP, name: 'Staff', acs_entrance_ids: [] },
+    event: {
+      event_type: 'acs_access_group.updated',
+      acs_access_group_id: GROUP,
+      changed: ['name', 'acs_entrance_ids'],
+    },
+  },
+  {
+    command: 'entrances/grant_access',
+    params: { acs_entrance_id: LOBBY, acs_access_group_id: GROUP },
+    event: { event_type: 'acs_entrance.access_granted', acs_access_group_id: GROUP, acs_user_id: null },
+  },
+  {
+    command: 'entrances/revoke_access',
+    params: { acs_entrance_id: LOBBY, acs_access_group_id: GROUP },
+    event: { event_type: 'acs_entrance.access_revoked', acs_access_group_id: GROUP, acs_user_id: null },
+  },
+  {
+    command: 'access_groups/add_user',
+    params: { acs_access_group_id: GROUP, acs_user_id: USER, ends_at: '2031-01-01T00:00:00Z' },
+    event: {
+      event_type: 'acs_access_group.user_added',
+      acs_access_group_id: GROUP,
+      acs_user_id: USER,
+      ends_at: '2031-01-01T00:00:00.000Z',
+    },
+  },
+  {
+    command: 'access_groups/remove_user',
+    params: { acs_access_group_id: GROUP, acs_user_id: USER },
+    event: { event_type: 'acs_access_group.user_removed', acs_access_group_id: GROUP, acs_user_id: USER },
+  },
+  {
+    command: 'users/add_to_access_group',
+    params: { acs_access_group_id: GROUP, acs_user_id: USER },
+    event: { event_type: 'acs_access_group.user_added', acs_access_group_id: GROUP, acs_user_id: USER, ends_at: null },
+  },
+  {
+    command: 'users/remove_from_access_group',
+    params: { acs_access_group_id: GROUP, acs_user_id: USER },
+    event: { event_type: 'acs_access_group.user_removed', acs_access_group_id: GROUP, acs_user_id: USER },
+  },
+  {
+    command: 'entrances/grant_access',
+    params: { acs_entrance_id: LOBBY, acs_user_id: USER },
+    event: { event_type: 'acs_entrance.access_granted', acs_entrance_id: LOBBY, acs_user_id: USER },
+  },
+  {
+    command: 'users/revoke_access_to_all_entrances',
+    params: { acs_user_id: USER },
+    ahead: ['acs_entrance.access_revoked'],
+    event: { event_type: 'acs_user.access_revoked', acs_user_id: USER },
+  },
+  {
+    command: 'access_groups/delete',
+    params: { acs_access_group_id: GROUP },
+    event: { event_type: 'acs_access_group.deleted', acs_access_group_id: GROUP },
+  },
+  {
     command: 'credentials/delete',
     params: { acs_credential_id: ID },
     event: { event_type: 'acs_credential.deleted', acs_credential_id: ID, acs_user_id: null },
@@ -173,13 +245,14 @@ function setUp(): { caller: Caller; room: TestRoom } {
 describe('what a command changes', () => {
   it('leaves an event: what it was about, which fields, by which command, over which way, and who is said to have sent it', async () => {
     const { caller, room } = setUp();
-    for (const [i, { command, params, event }] of STORY.entries()) {
+    for (const [i, { command, params, ahead = [], event }] of STORY.entries()) {
       const commandId = `story-${i}`;
       const stream = command === 'users/suspend' ? { stream: { id: 'tower-1', seq: 7 } } : {};
       const reply = await caller.call(command, params, { command_id: commandId, sender: 'frontdesk', ...stream });
       expect(reply, command).toMatchObject({ ok: true });
       const found = eventsOf(room, commandId);
       expect(found, command).toEqual([
+        ...ahead.map((type) => expect.objectContaining({ event_type: type, command_id: commandId }) as unknown),
         expect.objectContaining({ ...event, command_id: commandId, source: 'mqtt', sender: 'frontdesk' }),
       ]);
     }

@@ -18,6 +18,10 @@ const OTHERS: Record<string, readonly string[]> = {
   holiday_days: [],
   tombstones: ['deleted_at'],
   phones: ['public_key', 'display_name', 'created_at'],
+  access_groups: ['name', 'metadata', 'user_count', 'entrance_count', 'parts_sum', 'created_at'],
+  access_group_users: [],
+  access_group_entrances: [],
+  user_entrances: [],
 }; // prettier-ignore
 
 const ROWS: Record<SealedTable, string> = {
@@ -27,6 +31,11 @@ const ROWS: Record<SealedTable, string> = {
   phones: `INSERT INTO phones (acs_credential_id, credential_key, key_hash, public_key, created_at) VALUES ('p', 1, x'01', x'04', 1)`,
   holiday_days: `INSERT INTO holidays (holiday_id, name, first_date, last_date, is_every_year, created_at) VALUES ('h', 'H', '2026-01-01', '2026-01-01', 0, 1);
     INSERT INTO holiday_days (day, holiday_key) VALUES ('2026-01-01', 1)`,
+  access_groups: `INSERT INTO access_groups (acs_access_group_id, name, created_at) VALUES ('g', 'G', 1)`,
+  access_group_users: `INSERT INTO access_group_users (user_key, group_key) VALUES (1, 1)`,
+  access_group_entrances: `INSERT INTO entrances (acs_entrance_id, name) VALUES ('e', 'E');
+    INSERT INTO access_group_entrances (group_key, entrance_key, acs_entrance_id) VALUES (1, 1, 'e')`,
+  user_entrances: `INSERT INTO user_entrances (user_key, entrance_key, grant_key, acs_entrance_id) VALUES (1, 1, 0, 'e')`,
   tombstones: `INSERT INTO tombstones VALUES ('user', 'eve', 1, NULL)`,
 };
 
@@ -34,7 +43,10 @@ function opened() {
   const { db, past } = openDatabase({ ...storeOptions(temporaryFolder()), nowMs: 0 });
   onTestFinished(() => void db.close());
   new Sealing(db, past.sealer);
-  for (const table of ['users', 'schedules', 'credentials', 'phones', 'holiday_days', 'tombstones'] as const)
+  const order = [
+    'users', 'schedules', 'credentials', 'phones', 'access_groups', 'access_group_users', 'access_group_entrances', 'user_entrances', 'holiday_days', 'tombstones',
+  ] as const; // prettier-ignore
+  for (const table of order)
     db.exec(ROWS[table].replace(`VALUES ('user', 'eve', 1, NULL)`, `(kind, id, deleted_at) VALUES ('user', 'eve', 1)`));
   db.pragma('foreign_keys = OFF');
   const fits = (table: SealedTable): boolean =>
@@ -85,8 +97,8 @@ describe('the seal over a row', () => {
       const row = db.prepare<[], { row_count: number }>(`SELECT row_count FROM ledger WHERE name = 'all'`).get();
       return row?.row_count ?? -1;
     };
-    expect(count()).toBe(7);
+    expect(count()).toBe(11);
     db.exec(`DELETE FROM holiday_days; DELETE FROM tombstones; DELETE FROM credentials`);
-    expect(count()).toBe(4);
+    expect(count()).toBe(8);
   });
 });

@@ -1,10 +1,20 @@
 // Entrances.
 
 import { z } from 'zod';
-import { paging, id, instant, text, code, cardNumber, cardFormat, system, CREDENTIAL, ENTRANCE } from './fields.ts';
+import {
+  paging, id, instant, text, code, cardNumber, cardFormat, system, scheduleId, userFields, ownWindow, isWindow, WINDOW_ORDER, CREDENTIAL, ENTRANCE, USER,
+} from './fields.ts'; // prettier-ignore
 import { command } from './spec.ts';
 
 const entranceId = z.strictObject({ acs_entrance_id: id('Which'), acs_system_id: system });
+
+const whom = {
+  acs_user_id: id('Who: exactly one of the three').optional(),
+  user_identity_id: userFields.user_identity_id
+    .describe('Instead of acs_user_id: the user with this identity')
+    .optional(),
+  acs_access_group_id: id('Instead of a person: which group').optional(),
+};
 
 export const ENTRANCES = {
   'entrances/get': command({
@@ -32,6 +42,25 @@ export const ENTRANCES = {
     result: '`acs_credentials`, `pagination`',
     kind: 'reads',
     example: { acs_entrance_id: ENTRANCE },
+  }),
+  'entrances/grant_access': command({
+    summary:
+      'Lets a person, or everybody in an access group, open an entrance, with every credential that has no list of its own. For a person within a window and a schedule, where they are given; said again, they are the new ones.',
+    params: z
+      .strictObject({ ...entranceId.shape, ...whom, ...ownWindow, schedule_id: scheduleId.nullable().optional() })
+      .refine(isWindow, WINDOW_ORDER),
+    result: '`{}`',
+    kind: 'stores',
+    example: { acs_entrance_id: ENTRANCE, acs_user_id: USER, ends_at: '2026-04-01T00:00:00Z' },
+  }),
+  'entrances/revoke_access': command({
+    summary:
+      'Takes back what grant_access gave, effective at once. What a person opens by a group or by the list of a credential stays.',
+    params: z.strictObject({ ...entranceId.shape, ...whom }),
+    result: '`{}`',
+    kind: 'stores',
+    revokes: true,
+    example: { acs_entrance_id: ENTRANCE, acs_user_id: USER },
   }),
   'entrances/unlock': command({
     summary: 'Opens an entrance once, for its strike time.',

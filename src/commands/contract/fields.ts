@@ -48,6 +48,7 @@ export const entranceIds = z
   .describe('The entrances it opens; [] opens none; left out, it follows its user');
 export const system = id('Optional; must be the facility’s own').optional();
 export const limit = z.int().min(1).max(500).default(100).describe('At most this many, up to 500');
+export const mostEntrances = z.int().min(1).max(500).default(500).describe('At most this many, up to 500');
 const pageCursor = z.string().max(200).optional().describe('`next_page_cursor` of the page before');
 const search = z.string().min(1).max(200).optional().describe('Part of the name, or an id');
 export const paging = { acs_system_id: system, limit, page_cursor: pageCursor, search };
@@ -129,9 +130,19 @@ export const eventType = z
     });
   });
 
+/** When somebody is in a group, or may open what was granted. */
+export const ownWindow = {
+  starts_at: startsAt.nullable().optional(),
+  ends_at: endsAt.nullable().optional(),
+};
+type Bounds = { starts_at?: number | null | undefined; ends_at?: number | null | undefined };
+export const isWindow = ({ starts_at: start, ends_at: end }: Bounds): boolean =>
+  start == null || end == null || end > start;
+
 /** Ids of the examples, the same in all of them. */
 export const USER = '33333333-3333-3333-3333-333333333333';
 export const CREDENTIAL = '66666666-6666-6666-6666-666666666666';
 export const ENTRANCE = '55555555-5555-5555-5555-555555555555';
+export const GROUP = '44444444-4444-4444-4444-444444444444';
 export const SCHEDULE = '99999999-9999-9999-9999-999999999999';
 export const HOLIDAY = 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa';

@@ -140,6 +140,30 @@ function catalogue() {
     })
     .meta({ id: 'holiday' });
 
+  const group = z
+    .strictObject({
+      acs_access_group_id: text('which'),
+      acs_system_id: system,
+      name: text('what people call it'),
+      display_name: text('the same as name'),
+      access_group_type: z.literal('lintel_access_group'),
+      schedule_id: text('the weekly schedule at which it opens; null: at all times').nullable(),
+      user_count: count('people in it'),
+      acs_entrance_count: count('entrances that it opens'),
+      is_managed: z.literal(true),
+      metadata: asGiven,
+      created_at: instant('since when it is known').nullable(),
+      errors,
+      warnings,
+    })
+    .meta({ id: 'acs_access_group' });
+  const membership = z.strictObject({
+    acs_user_id: text('who'),
+    acs_access_group_id: text('in which group'),
+    starts_at: instant('from when on; null: since ever').nullable(),
+    ends_at: instant('until when, excluded; null: for good').nullable(),
+  });
+
   const entrance = entranceObject().meta({ id: 'acs_entrance' });
   const controller = controllerObject().meta({ id: 'controller' });
   const foreignSlot = z.strictObject({
@@ -155,6 +179,7 @@ function catalogue() {
     credential: z.strictObject({ acs_credential: credential }),
     schedule: z.strictObject({ schedule }),
     holiday: z.strictObject({ holiday }),
+    group: z.strictObject({ acs_access_group: group }),
   };
   const phone = z
     .strictObject({
@@ -230,7 +255,10 @@ function catalogue() {
     'users/delete': done,
     'users/suspend': one.user,
     'users/unsuspend': one.user,
-    'users/list_accessible_entrances': z.strictObject({ acs_entrances: z.array(entrance) }),
+    'users/add_to_access_group': done,
+    'users/remove_from_access_group': done,
+    'users/revoke_access_to_all_entrances': done,
+    'users/list_accessible_entrances': z.strictObject({ acs_entrances: z.array(entrance), pagination }),
     'credentials/create': one.credential,
     'credentials/get': one.credential,
     'credentials/list': z.strictObject({ acs_credentials: z.array(credential), pagination }),
@@ -238,7 +266,7 @@ function catalogue() {
     'credentials/delete': done,
     'credentials/assign': one.credential,
     'credentials/unassign': one.credential,
-    'credentials/list_accessible_entrances': z.strictObject({ acs_entrances: z.array(entrance) }),
+    'credentials/list_accessible_entrances': z.strictObject({ acs_entrances: z.array(entrance), pagination }),
     'credentials/enroll_phone': z.strictObject({ phone }),
     'credentials/remove_phone': done,
     'credentials/list_phones': z.strictObject({ phones: z.array(phone) }),
@@ -249,6 +277,19 @@ function catalogue() {
         .describe('the reply would have been too large: credentials by their ids')
         .optional(),
     }),
+    'access_groups/create': one.group,
+    'access_groups/get': one.group,
+    'access_groups/list': z.strictObject({ acs_access_groups: z.array(group), pagination }),
+    'access_groups/update': one.group,
+    'access_groups/delete': done,
+    'access_groups/add_user': done,
+    'access_groups/remove_user': done,
+    'access_groups/list_users': z.strictObject({
+      acs_users: z.array(user),
+      memberships: z.array(membership).describe('of the same people, in the same order'),
+      pagination,
+    }),
+    'access_groups/list_accessible_entrances': z.strictObject({ acs_entrances: z.array(entrance), pagination }),
     'schedules/create': one.schedule,
     'schedules/get': one.schedule,
     'schedules/list': z.strictObject({ schedules: z.array(schedule), pagination }),
@@ -262,6 +303,8 @@ function catalogue() {
     'entrances/get': z.strictObject({ acs_entrance: entrance }),
     'entrances/list': z.strictObject({ acs_entrances: z.array(entrance), pagination }),
     'entrances/list_credentials_with_access': z.strictObject({ acs_credentials: z.array(credential), pagination }),
+    'entrances/grant_access': done,
+    'entrances/revoke_access': done,
     'entrances/unlock': attempt(
       'UNLOCK_DOOR',
       z.strictObject({ was_confirmed_by_device: flag('the relay was seen to move') }),
@@ -338,6 +381,7 @@ export const resultCatalogue = (): Catalogue => (made ??= catalogue());
 export type ResultOf<N extends CommandName> = Fixed<z.input<Catalogue[N]>>;
 export type AcsUser = ResultOf<'users/get'>['acs_user'];
 export type AcsCredential = ResultOf<'credentials/get'>['acs_credential'];
+export type AcsAccessGroup = ResultOf<'access_groups/get'>['acs_access_group'];
 export type AcsEntrance = ResultOf<'entrances/get'>['acs_entrance'];
 export type Controller = ResultOf<'controllers/list'>['controllers'][number];
 

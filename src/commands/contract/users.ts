@@ -1,10 +1,20 @@
 // People.
 
 import { z } from 'zod';
-import { paging, id, metadata, system, accessSchedule, userFields, USER } from './fields.ts';
+import {
+  paging, id, metadata, system, accessSchedule, userFields, ownWindow, isWindow, WINDOW_ORDER, USER, GROUP, mostEntrances,
+} from './fields.ts'; // prettier-ignore
 import { command } from './spec.ts';
 
 const userId = z.strictObject({ acs_user_id: id('Which'), acs_system_id: system });
+
+const whom = {
+  acs_user_id: id('Who').optional(),
+  acs_system_id: system,
+  user_identity_id: userFields.user_identity_id
+    .describe('Instead of acs_user_id: the user with this identity')
+    .optional(),
+};
 
 export const USERS = {
   'users/create': command({
@@ -18,6 +28,11 @@ export const USERS = {
       user_identity_id: userFields.user_identity_id.optional(),
       access_schedule: accessSchedule.nullable().optional(),
       is_extended_access: userFields.is_extended_access.optional(),
+      acs_access_group_ids: z
+        .array(id('A group'))
+        .max(128, 'at most 128 groups')
+        .optional()
+        .describe('The access groups that this person is in from the start'),
       metadata: metadata.optional(),
     }),
     result: '`acs_user`: the user',
@@ -81,10 +96,37 @@ export const USERS = {
     kind: 'stores',
     example: { acs_user_id: USER },
   }),
+  'users/add_to_access_group': command({
+    summary: 'Takes a person into a group, as access_groups/add_user does.',
+    params: z
+      .strictObject({ ...whom, acs_access_group_id: id('Which group'), ...ownWindow })
+      .refine(isWindow, WINDOW_ORDER),
+    result: '`{}`',
+    kind: 'stores',
+    example: { acs_user_id: USER, acs_access_group_id: GROUP },
+  }),
+  'users/remove_from_access_group': command({
+    summary: 'Takes a person out of a group; effective at once.',
+    params: z.strictObject({ ...whom, acs_access_group_id: id('Which group') }),
+    result: '`{}`',
+    kind: 'stores',
+    revokes: true,
+    example: { acs_user_id: USER, acs_access_group_id: GROUP },
+  }),
+  'users/revoke_access_to_all_entrances': command({
+    summary:
+      'Takes every entrance from a person at once: out of all groups, without anything granted, and the lists of all credentials emptied. The person and the credentials stay.',
+    params: z.strictObject(whom),
+    result: '`{}`',
+    kind: 'stores',
+    revokes: true,
+    example: { acs_user_id: USER },
+  }),
   'users/list_accessible_entrances': command({
-    summary: 'The entrances that a person’s credentials may open, whatever their windows and schedules.',
-    params: userId,
-    result: '`acs_entrances`',
+    summary:
+      'The entrances that a person may open, by groups, by what was granted, and by lists of credentials, whatever windows and schedules.',
+    params: z.strictObject({ ...userId.shape, limit: mostEntrances, page_cursor: paging.page_cursor }),
+    result: '`acs_entrances`, `pagination`',
     kind: 'reads',
     example: { acs_user_id: USER },
   }),

@@ -1,0 +1,32 @@
+// A part of the catalogue of events (events.ts): who may open what beside the lists of credentials.
+
+import type { eventParts } from './event-parts.ts';
+
+export function peopleEvents({ text, instant, changeOf, updateOf, user, group }: ReturnType<typeof eventParts>) {
+  return {
+    'acs_access_group.created': changeOf('An access group was added.', group),
+    'acs_access_group.updated': updateOf('An access group was changed.', group),
+    'acs_access_group.deleted': changeOf('An access group was deleted; nobody opens anything by it any more.', group),
+    'acs_access_group.user_added': changeOf('A person is in a group, from now on or within another window.', {
+      ...group,
+      ...user,
+      starts_at: instant('from when on; null: since ever').nullable(),
+      ends_at: instant('until when; null: for good').nullable(),
+    }),
+    'acs_access_group.user_removed': changeOf('A person is in a group no more.', { ...group, ...user }),
+    'acs_entrance.access_granted': changeOf('A person, or a group, may open an entrance.', {
+      acs_entrance_id: text('which entrance'),
+      acs_user_id: text('who; null: a group').nullable(),
+      acs_access_group_id: text('which group; null: a person').nullable(),
+    }),
+    'acs_entrance.access_revoked': changeOf(
+      'A person, or a group, may open an entrance no more, as far as it was granted.',
+      {
+        acs_entrance_id: text('which entrance'),
+        acs_user_id: text('who; null: a group').nullable(),
+        acs_access_group_id: text('which group; null: a person').nullable(),
+      },
+    ),
+    'acs_user.access_revoked': changeOf('Every entrance was taken from a person.', user),
+  } as const;
+}
