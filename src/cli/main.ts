@@ -1,13 +1,11 @@
 // The command line: `lintel COMMAND …`. Finds the command and loads it; what a command needs is loaded with it and not
 // before, so that `check` never waits for what only `run` uses.
 
-import type { HelpPage, Program } from './help.ts';
+import type { HelpPage } from './help.ts';
 import { stayAlive } from './signals.ts';
 import { complain, DONE, processTerminal, type Terminal, UsageError } from './terminal.ts';
 import { version } from './version.ts';
-
-/** `of`: what the contract calls it, which is understood as well. */
-type Command = { name: string; summary: string; of?: string; load: () => Promise<Program> };
+import type { Command } from './vocabulary.ts';
 
 /** `name` is what people type; `of` is what the contract calls it. */
 const resource = (name: string, summary: string, of = name): Command => ({
@@ -86,6 +84,16 @@ export const COMMAND_TABLE: readonly Command[] = [
     name: 'clock',
     summary: 'Whether the clock is trusted; `clock accept` says that it is right.',
     load: async () => (await import('./clock.ts')).clockProgram,
+  },
+  {
+    name: 'completion',
+    summary: 'A script by which bash, zsh or fish completes what is typed.',
+    load: async () => (await import('./completion.ts')).completionProgram(COMMAND_TABLE),
+  },
+  {
+    name: 'manual',
+    summary: 'The manual page of all commands.',
+    load: async () => (await import('./manual.ts')).manualProgram(COMMAND_TABLE),
   },
 ];
 
