@@ -16,6 +16,7 @@ export async function setup(): Promise<() => void> {
   const home = mkdtempSync(join(tmpdir(), 'lintel-program-'));
   await bundle(home);
   symlinkSync(join(HOME, 'node_modules'), join(home, 'node_modules'));
+  symlinkSync(join(HOME, `node_modules/node-linux-${process.arch}`), join(home, 'node'));
   process.env['LINTEL_TEST_HOME'] = home;
   return () => rmSync(home, { recursive: true, force: true });
 }

@@ -60,8 +60,11 @@ function cgroupMount(): string | null {
   return line?.split(' ')[1] ?? null;
 }
 
-/** Boots with nothing but the targets that units lean on, and `lintel@.service` as it is. */
-export async function bootMachine(): Promise<Machine> {
+/**
+ * Boots with nothing but the targets that units lean on. Lintel is there as the project has it, with its unit; without
+ * `project` there is none of it, and what stands in `scratch` is seen inside as /run/test.
+ */
+export async function bootMachine(project: string | null = PROJECT): Promise<Machine & { scratch: string }> {
   const scratch = mkdtempSync(join(tmpdir(), 'lintel-machine-'));
   chmodSync(scratch, 0o755);
   mkdirSync(join(scratch, 'units'));
@@ -84,11 +87,12 @@ export async function bootMachine(): Promise<Machine> {
     join(scratch, 'units', 'modprobe@.service'),
     '[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nExecStart=/bin/true\n',
   );
-  writeFileSync(join(scratch, 'units', 'lintel@.service'), readFileSync(join(PROJECT, 'systemd/lintel@.service')));
+  if (project !== null)
+    writeFileSync(join(scratch, 'units', 'lintel@.service'), readFileSync(join(project, 'systemd/lintel@.service')));
 
   const cgroup = join(cgroupMount() ?? '', `lintel-machine-${process.pid}`);
   mkdirSync(cgroup);
-  const enter = `echo $$ > '${cgroup}/cgroup.procs' && exec unshare ${NAMESPACES.join(' ')} sh '${join(import.meta.dirname, 'boot.sh')}' '${scratch}' '${PROJECT}'`;
+  const enter = `echo $$ > '${cgroup}/cgroup.procs' && exec unshare ${NAMESPACES.join(' ')} sh '${join(import.meta.dirname, 'boot.sh')}' '${scratch}' '${project ?? ''}'`;
   const outside = spawn('sh', ['-c', enter], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   for (const stream of [outside.stdout, outside.stderr]) stream.on('data', (text) => (said += String(text)));
@@ -107,9 +111,10 @@ export async function bootMachine(): Promise<Machine> {
       );
     });
   };
-  const machine: Machine = {
+  const machine = {
+    scratch,
     run,
-    async unit(name, text) {
+    async unit(name: string, text: string) {
       mkdirSync(join(scratch, 'units', name, '..'), { recursive: true });
       writeFileSync(join(scratch, 'units', name), text);
       await run('systemctl', 'daemon-reload');
