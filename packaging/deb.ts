@@ -6,7 +6,7 @@
 //
 // `--quick` compresses nothing: for trials. Made with Debian's own dpkg-deb.
 
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -17,6 +17,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -100,7 +101,7 @@ function stageDocs(root: string, arch: Arch, version: string, epoch: number): vo
 
   for (const name of ['README.md', 'SECURITY.md']) put(root, `${DOC}/${name}`, readFileSync(join(HOME, name)));
   cpSync(join(HOME, 'docs'), join(root, DOC, 'docs'), { recursive: true });
-  cpSync(join(HOME, 'config'), join(root, DOC, 'examples'), { recursive: true });
+  symlinkSync('../../../lib/lintel/config', join(root, DOC, 'examples'));
   put(root, `${DOC}/copyright`, readFileSync(join(HOME, 'LICENSE')));
   put(root, `${DOC}/third-party-licences.txt.gz`, gzipped(licenceText(HOME, nodeFor(HOME, arch))));
   put(root, `${DOC}/changelog.gz`, gzipped(changelog(version, epoch)));
@@ -172,12 +173,13 @@ function settle(root: string, epoch: number): void {
   walk('');
 }
 
-/** When these sources were committed, seconds: $SOURCE_DATE_EPOCH, else as git says. */
+/** When these sources were committed, seconds: $SOURCE_DATE_EPOCH, else as git says, else when they were unpacked. */
 function sourceEpoch(): number {
   const given = process.env['SOURCE_DATE_EPOCH'];
   if (given !== undefined && /^\d+$/.test(given)) return Number(given);
-  const said = execFileSync('git', ['log', '-1', '--format=%ct'], { cwd: HOME, encoding: 'utf8' });
-  return Number(said.trim());
+  const git = spawnSync('git', ['log', '-1', '--format=%ct'], { cwd: HOME, encoding: 'utf8' });
+  if (git.status === 0) return Number(git.stdout.trim());
+  return Math.floor(statSync(join(HOME, 'package.json')).mtimeMs / 1000);
 }
 
 if (import.meta.main) {

@@ -37,4 +37,5 @@ bin/lintel check config/demo.yaml
 sh bin/with-node node -e 'require("better-sqlite3")(":memory:"); require("@serialport/bindings-cpp")'
 sh bin/with-node vitest run test/domain/duration.test.ts test/install/lock.test.ts
 npm run --silent sbom >/dev/null
+sh test/install/gateway.sh
 echo 'The fresh machine does what the README says.'

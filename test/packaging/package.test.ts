@@ -62,10 +62,8 @@ describe('a package', { timeout: 300_000 }, () => {
     const run = (...words: string[]): { status: number | null; stdout: string; stderr: string } =>
       spawnSync(join(folder, 'usr/bin/lintel'), words, { encoding: 'utf8', env: { PATH: '/bin', NODE_PATH: '' } });
     expect(run('--version')).toMatchObject({ status: 0, stdout: 'lintel 0.9.0\n', stderr: '' });
-    for (const name of readdirSync(join(folder, 'usr/share/doc/lintel/examples')).filter((one) =>
-      one.endsWith('.yaml'),
-    ))
-      expect(run('check', join(folder, 'usr/share/doc/lintel/examples', name))).toMatchObject({ status: 0 });
+    for (const name of readdirSync(join(folder, 'usr/lib/lintel/config')).filter((one) => one.endsWith('.yaml')))
+      expect(run('check', join(folder, 'usr/lib/lintel/config', name))).toMatchObject({ status: 0 });
     expect(run('profile', 'test', 'plc-door-1')).toMatchObject({ status: 0 });
   });
 });
