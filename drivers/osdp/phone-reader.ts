@@ -26,12 +26,13 @@ export class PhoneReader {
       keys,
       // The same at every start, and another one at every reader.
       readerId: createHash('sha256').update(`lintel reader ${device}`).digest(),
-      proved: ({ key }, atMonotonicMs) =>
+      wantsToken: (key) => context.wantsToken?.(key) === true,
+      proved: ({ key }, token, atMonotonicMs) =>
         context.emit({
           type: 'presented',
           device,
           reader: 0,
-          presentation: { kind: 'mobile_key', key },
+          presentation: { kind: 'mobile_key', key, ...(token === null ? {} : { token }) },
           atMonotonicMs,
         }),
       failed: (failure, atMonotonicMs) => {

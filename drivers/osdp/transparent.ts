@@ -6,6 +6,7 @@ import type { Clock, Log, Random } from '../driver.ts';
 import { OperatingError } from '../../src/domain/errors.ts';
 import type { WireCommand } from './commands.ts';
 import type { JobResult } from './jobs.ts';
+import { HandedOver } from './pkoc/handed-over.ts';
 import { PkocCard, type CardFailure, type Proved } from './pkoc/card.ts';
 import type { ProofKeys } from './pkoc/proof.ts';
 import { Transactions } from './pkoc/transactions.ts';
@@ -29,7 +30,10 @@ export type TransparentOptions = {
   keys: ProofKeys;
   /** 32 bytes: of the site, and of the reader. */
   readerId: Buffer;
-  proved: (proved: Proved, atMonotonicMs: number) => void;
+  /** Whether a phone that has proved this key is asked for what an issuer has signed for it. */
+  wantsToken: (key: Buffer) => boolean;
+  /** `token`: what it handed over then; null: nothing. */
+  proved: (proved: Proved, token: Buffer | null, atMonotonicMs: number) => void;
   /** What kept a card of this kind from proving its key. */
   failed: (failure: CardFailure | 'card_gone', atMonotonicMs: number) => void;
 };
@@ -167,7 +171,7 @@ export class Transparent {
         ({ send } = step);
         continue;
       }
-      if ('proved' in step) this.#present(step.proved);
+      if ('proved' in step) await this.#present(step.proved, untilMs);
       else if (step.failed !== 'not_pkoc') failed(step.failed, clock.monotonicMs());
       break;
     }
@@ -175,10 +179,26 @@ export class Transparent {
   }
 
   /** One that stays in the field is presented once. */
-  #present(proved: Proved): void {
+  async #present(proved: Proved, untilMs: number): Promise<void> {
     const isSame = this.#lastProved?.equals(proved.key) === true;
     this.#lastProved = proved.key;
-    if (!isSame) this.#options.proved(proved, this.#options.clock.monotonicMs());
+    if (isSame) return;
+    const token = this.#options.wantsToken(proved.key) ? await this.#askForToken(untilMs) : null;
+    if (!this.#isOver) this.#options.proved(proved, token, this.#options.clock.monotonicMs());
+  }
+
+  /** Null: it carries none, or is gone. */
+  async #askForToken(untilMs: number): Promise<Buffer | null> {
+    const handedOver = new HandedOver();
+    let send = handedOver.begin();
+    while (this.#options.clock.monotonicMs() < untilMs) {
+      const answer = await this.#exchange(send);
+      if (answer === null) return null;
+      const step = handedOver.take(answer);
+      if ('token' in step) return step.token;
+      ({ send } = step);
+    }
+    return null;
   }
 
   /** One command and its answer, at once or with a later poll; null: the card is gone. Nothing is sent twice. */

@@ -44,6 +44,8 @@ export type AccessOptions = {
   problem: (reader: string, problem: string | null) => void;
   /** Controllers whose tables must be looked at. */
   wake: (controllers: readonly string[]) => void;
+  /** What an issuer has signed for a key that was proved; why it opens nothing, or null: it is taken. */
+  takeToken?: (token: Buffer, key: Buffer) => Detail | null;
 };
 
 /** `reader`: at which of the entrance's readers; null: it has none. `isNow`: `time` is this moment. */
@@ -212,13 +214,19 @@ export class Access {
       entrance,
       reader,
       asked: askedBy(presentation, cardFormats),
-      unproved: presentation.kind === 'unproved' ? presentation.failure : null,
+      unproved: this.#unproved(presentation),
       cardFormats,
       time: this.#options.time(),
       isNow: true,
       waiting: waiting?.credential ?? null,
       isExplained: false,
     });
+  }
+
+  #unproved(presentation: Presentation): Detail | null {
+    if (presentation.kind === 'unproved') return presentation.failure;
+    if (presentation.kind !== 'mobile_key' || presentation.token === undefined) return null;
+    return this.#options.takeToken?.(presentation.token, presentation.key) ?? null;
   }
 
   /** A card that is let in, where a code of the same person is asked for next. */

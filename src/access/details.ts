@@ -18,6 +18,9 @@ export type Detail =
   | 'record_tampered'
   | 'signature_invalid'
   | 'transaction_expired'
+  | 'issuer_unknown'
+  | 'token_refused'
+  | 'key_revoked'
   | 'store_unavailable';
 
 const REASON_CODES: Readonly<Partial<Record<Detail, string>>> = {

@@ -9,7 +9,7 @@ import type { Candidate } from '../store/reach.ts';
 import type { StoredPath } from '../store/stored-path.ts';
 import type { Detail } from './details.ts';
 import type { Gate } from './ladder.ts';
-import { keypadSays, offlineSays, scheduleSays, windowSays } from './says.ts';
+import { keypadSays, offlineSays, proofSays, scheduleSays, windowSays } from './says.ts';
 import { whyOutside, type Calendar, type Scheduled } from './schedule-check.ts';
 
 export type Method = 'card' | 'keycode';
@@ -64,8 +64,7 @@ export const DOOR_GATES: readonly Gate<Scene>[] = [
     step: 'proof',
     concerns: ({ unproved }) => unproved !== null,
     denies: ({ unproved }) => unproved,
-    says: ({ unproved }) =>
-      unproved === 'transaction_expired' ? 'its answer came too late' : 'it has not proved that it holds its key',
+    says: ({ unproved }) => proofSays(unproved),
     ends: () => true,
   },
   {

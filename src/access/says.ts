@@ -2,6 +2,7 @@
 
 import { clockText, rangesOn, rangesText, scheduleFrom, WEEKDAYS } from '../domain/schedule.ts';
 import type { TimeWitness, Window } from '../domain/window.ts';
+import type { Detail } from './details.ts';
 import type { Calendar, Scheduled } from './schedule-check.ts';
 
 const seconds = (ms: number): number => Math.round(ms / 1000);
@@ -36,3 +37,17 @@ export function scheduleSays({ name, content }: Scheduled, time: TimeWitness, ca
   const day = `${WEEKDAYS[moment.weekday] ?? ''} ${moment.date}${isHoliday ? ', a holiday' : ''}`;
   return `${name} on ${day}: ${ranges}; the wall clock says ${clockText(moment.minute)}`;
 }
+
+/** Why a key is no proof, or what its issuer has signed is worth nothing. */
+export const proofSays = (detail: Detail | null): string =>
+  (detail === null ? undefined : PROOF[detail]) ?? 'it has not proved that it holds its key';
+
+const PROOF: Readonly<Partial<Record<Detail, string>>> = {
+  transaction_expired: 'its answer came too late',
+  issuer_unknown: 'whoever has signed its key is not in the facility file',
+  token_refused: 'what was signed for its key is not good here; the log says why',
+  key_revoked: 'what was signed for its key was taken back',
+  expired: 'what was signed for its key has ended',
+  clock_untrusted: 'the clock is not trusted, so nobody can tell whether what was signed for its key is valid',
+  unknown_credential: 'what was signed for its key names a credential that is not known here',
+};

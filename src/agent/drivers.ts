@@ -16,7 +16,12 @@ export type DriverSetup = {
 };
 
 /** `store`: null where the database was refused; readers have no keys then. */
-export function buildDrivers(setup: DriverSetup, store: Store | null, emit: (event: DriverEvent) => void): Driver[] {
+export function buildDrivers(
+  setup: DriverSetup,
+  store: Store | null,
+  emit: (event: DriverEvent) => void,
+  wantsToken: (key: Buffer) => boolean,
+): Driver[] {
   const { facility, drivers, clock, random, log, openPort } = setup;
   if (store !== null) {
     store.readerKeys.onForgotten = (device) => {
@@ -46,6 +51,7 @@ export function buildDrivers(setup: DriverSetup, store: Store | null, emit: (eve
       log: log.child({ bus: bus.name }),
       openPort,
       emit,
+      wantsToken,
       ...(store === null ? {} : { readerKeys: store.readerKeys }),
     });
   });

@@ -22,6 +22,7 @@ import { Sync } from '../sync/sync.ts';
 import { DeviceEvents, Faults } from './device-events.ts';
 import { buildDrivers } from './drivers.ts';
 import { buildSite } from './site.ts';
+import { SignedKeys } from './signed-keys.ts';
 import { States } from './states.ts';
 import { StorageWatch } from './storage-watch.ts';
 import type { Survival } from './survival.ts';
@@ -77,10 +78,10 @@ export type Parts = {
 export type Setting = { options: AgentOptions; survival: Survival; health: Health; refusal: Refusal };
 
 /** Parts that are made after those who speak to them: until then there is nobody to hear it. */
-type Late = { sync: Sync | null; uplink: Uplink | null; keeper: TimeKeeper | null };
+type Late = { sync: Sync | null; uplink: Uplink | null; keeper: TimeKeeper | null; signedKeys: SignedKeys | null };
 
 export function compose(setting: Setting): Parts {
-  const late: Late = { sync: null, uplink: null, keeper: null };
+  const late: Late = { sync: null, uplink: null, keeper: null, signedKeys: null };
   const building = openBuilding(setting, () => late.keeper?.now().trusted === true);
   try {
     return assemble(setting, building, late);
@@ -133,12 +134,18 @@ function assemble(setting: Setting, { site, store }: Building, late: Late): Part
       touch();
     },
     wake: (controllers) => late.sync?.wake(controllers),
+    takeToken: (token, key) => (late.signedKeys === null ? 'store_unavailable' : late.signedKeys.take(token, key)),
   });
   const deviceEvents = new DeviceEvents(
     { acsSystemId: facility.acsSystemId, log, recorder, access, sync: () => late.sync, onChange: touch },
     faults,
   );
-  const drivers = buildDrivers(options, store, (event) => survival.try(() => deviceEvents.take(event)));
+  const drivers = buildDrivers(
+    options,
+    store,
+    (event) => survival.try(() => deviceEvents.take(event)),
+    (key) => late.signedKeys?.wants(key) ?? false,
+  );
   for (const driver of drivers) for (const [name, device] of driver.devices) devices.set(name, device);
 
   const { mqtt, name } = facility;
@@ -220,7 +227,10 @@ function serve(base: Base, store: Store, states: States): Served {
     eventBudgets: recorder.budgets,
     onChange: touch,
   });
-  const dispatcher = new Dispatcher(roomOf(base, store, sync, states), {
+  const room = roomOf(base, store, sync, states);
+  late.signedKeys = new SignedKeys(room);
+  late.signedKeys.forgetOthers();
+  const dispatcher = new Dispatcher(room, {
     replyTopicFor: (commandId) => topics.reply(commandId),
     mostReplyBytes: () => late.uplink?.mostReplyBytes() ?? Infinity,
   });
@@ -290,6 +300,7 @@ function roomOf(base: Base, store: Store, sync: Sync, states: States): Room {
     log,
     policy: facility.policy,
     acsSystemId: facility.acsSystemId,
+    credentialManagers: facility.credentialManagers,
     timeZone: facility.timeZone,
     time: () => keeper.now(),
     doors: access,

@@ -13,7 +13,15 @@ import type { ParamsOf } from './contract.ts';
 import { credentialObject } from './credential-object.ts';
 import { NO_SECRET, type CreateParams, type Factor, type UpdateParams } from './factors/factor.ts';
 import { factorOf } from './factors/factors.ts';
-import { credentialNotFound, entrancesAt, findCredential, findEntrances, findUser, ownerOf } from './found.ts';
+import {
+  credentialNotFound,
+  entrancesAt,
+  findCredential,
+  findEntrances,
+  findManager,
+  findUser,
+  ownerOf,
+} from './found.ts';
 import { accept, follow, recordIssued } from './issue.ts';
 import { buryPhones } from './phones.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
@@ -48,9 +56,12 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
   }
   const listed =
     params.allowed_acs_entrance_ids === undefined ? null : findEntrances(room, params.allowed_acs_entrance_ids);
-  if (store.phones.byId(acsCredentialId) !== undefined)
+  if (params.credential_manager_acs_system_id !== undefined && room.credentialManagers.length > 0)
+    findManager(room, params.credential_manager_acs_system_id);
+  if (store.phones.byId(acsCredentialId) !== undefined || store.issuedKeys.byId(acsCredentialId) !== undefined)
     throw refused('acs_credential_exists', 'acs_credential_id', 'a phone of a mobile key has this id');
   const existing = store.credentials.byId(acsCredentialId);
+  if (existing?.is_from_token === 1) return takeOver(room, existing, params, user, call);
   if (existing !== undefined) return repeatCreate(room, existing, params, factor, user, listed);
   const schedule = params.schedule_id == null ? null : findSchedule(room, params.schedule_id);
   if (params.ends_at != null && params.ends_at <= call.nowMs && room.time().trusted) {
@@ -89,7 +100,7 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
   const isForControllers = room.site.controllersOf(keysOf(entrances)).size > 0;
   // Where only the gateway decides it is issued with this very transaction.
   if (!isForControllers) Object.assign(row, { issued_at: call.nowMs, synced_at: call.nowMs });
-  const stored = { ...row, credential_key: store.credentials.insert(row) };
+  const stored: CredentialRow = { ...row, credential_key: store.credentials.insert(row), is_from_token: 0 };
   store.credentials.setEntrances(stored.credential_key, keysOf(listed ?? []), codeOf(row));
   const entranceIds = (listed ?? []).map((entrance) => entrance.acsEntranceId);
   store.digest.added(
@@ -140,6 +151,39 @@ function generated(
     isOneTimeUse: false,
     scheduleKey: null,
   });
+}
+
+/** It was made of what its credential manager signed: from now on it is what the command says. */
+function takeOver(
+  room: Room,
+  existing: CredentialRow,
+  params: CreateParams,
+  user: UserRow,
+  call: Call,
+): Outcome<'credentials/create'> {
+  const { acs_credential_id: id } = existing;
+  if (params.access_method !== 'mobile_key')
+    throw refused(
+      'acs_credential_exists',
+      'acs_credential_id',
+      'a credential manager has signed keys for it: it is a mobile_key',
+    );
+  room.store.credentials.setFromToken(existing.credential_key, 0);
+  reassign(room, existing, user.user_key, call);
+  return updateCredential(
+    room,
+    {
+      acs_credential_id: id,
+      starts_at: params.starts_at ?? null,
+      ends_at: params.ends_at ?? null,
+      allowed_acs_entrance_ids: params.allowed_acs_entrance_ids ?? null,
+      schedule_id: params.schedule_id ?? null,
+      display_name: params.display_name ?? null,
+      ...(params.metadata === undefined ? {} : { metadata: params.metadata }),
+      ...(params.secret_revision === undefined ? {} : { secret_revision: params.secret_revision }),
+    },
+    call,
+  );
 }
 
 /** The caller minted the id: the same again is the same object, anything else a conflict. */

@@ -1,7 +1,8 @@
 // What the ids of a command stand for: rows of the store and entrances of the facility file, or the error that says
 // which id stands for nothing.
 
-import { OperatingError } from '../domain/errors.ts';
+import type { CredentialManager } from '../domain/credential-manager.ts';
+import { OperatingError, refused } from '../domain/errors.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { CredentialRow } from '../store/credentials.ts';
 import type { GroupRow } from '../store/groups.ts';
@@ -90,3 +91,15 @@ export const credentialNotFound = (acsCredentialId: string): OperatingError =>
     'params',
     'acs_credential_id',
   ]);
+
+/** The one that the facility file names, or what it names. */
+export function findManager({ credentialManagers }: Room, acsSystemId: string): CredentialManager {
+  const manager = credentialManagers.find((one) => one.acsSystemId === acsSystemId);
+  if (manager !== undefined) return manager;
+  const known = credentialManagers.map((one) => `${one.acsSystemId} (${one.name})`).join(', ');
+  throw refused(
+    'acs_system_not_found',
+    'credential_manager_acs_system_id',
+    `no credential manager ${acsSystemId} in the facility file; ${known === '' ? 'it has no credential_managers' : `there are ${known}`}`,
+  );
+}

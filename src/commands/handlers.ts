@@ -25,6 +25,7 @@ import {
   addUser, createGroup, deleteGroup, getGroup, listGroups, listGroupUsers, removeUser, updateGroup,
 } from './groups.ts'; // prettier-ignore
 import { createHoliday, deleteHoliday, getHoliday, listHolidays, updateHoliday } from './holidays.ts';
+import { enrollIssuedKey, revokeIssuedKeys } from './issued-keys.ts';
 import { enrollPhone, listPhones, removePhone } from './phones.ts';
 import type { Call, Outcome, Room, Work } from './room.ts';
 import { createSchedule, deleteSchedule, getSchedule, listSchedules, updateSchedule } from './schedules.ts';
@@ -74,6 +75,8 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'credentials/list_accessible_entrances': checked('credentials/list_accessible_entrances', listEntrancesOfCredential),
   'credentials/enroll_phone': checked('credentials/enroll_phone', enrollPhone),
   'credentials/remove_phone': checked('credentials/remove_phone', removePhone),
+  'credentials/enroll_issued_key': checked('credentials/enroll_issued_key', enrollIssuedKey),
+  'credentials/revoke_issued_keys': checked('credentials/revoke_issued_keys', revokeIssuedKeys),
   'credentials/list_phones': checked('credentials/list_phones', listPhones),
   'access_groups/create': checked('access_groups/create', createGroup),
   'access_groups/get': checked('access_groups/get', getGroup),

@@ -37,7 +37,7 @@ const TAKES: Readonly<Partial<Record<CommandName, 'acs_credential_id' | 'acs_use
 
 /** Whether the command only takes access away: it may use the room that is kept for that. */
 export const takesAway = ({ name, envelope }: Parsed, store: Store): boolean =>
-  TAKES[name] !== undefined || isShortened(name, envelope.params, store);
+  TAKES[name] !== undefined || name === 'credentials/revoke_issued_keys' || isShortened(name, envelope.params, store);
 
 /**
  * An update that does nothing but bring the end of a credential or a person nearer. Without that room it is refused:

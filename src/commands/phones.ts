@@ -1,16 +1,14 @@
 // The phones of mobile keys: enrolled and removed one by one. Whoever removes the mobile key removes them all.
 
 import { assert, refused } from '../domain/errors.ts';
-import { iso } from '../domain/iso.ts';
 import type { CredentialRow } from '../store/credentials.ts';
+import type { IssuedKeyRow } from '../store/issued-keys.ts';
 import type { PhoneRow } from '../store/phones.ts';
 import type { ParamsOf } from './contract.ts';
-import type { ResultOf } from './contract/results.ts';
 import { findCredential } from './found.ts';
+import { issuedKeyObject, MOST_PHONES, phoneObject } from './phone-object.ts';
 import type { Call, Outcome, Room } from './room.ts';
 import { recordChange } from './trace.ts';
-
-const MOST_PHONES = 16;
 
 export function enrollPhone(
   room: Room,
@@ -30,9 +28,9 @@ export function enrollPhone(
   }
   if (store.tombstones.has('credential', id))
     throw refused('acs_credential_deleted', 'phone_acs_credential_id', 'it was removed, and is never used again');
-  if (store.phones.byId(id) !== undefined || store.credentials.byId(id) !== undefined)
+  if (isTaken(room, id))
     throw refused('acs_credential_exists', 'phone_acs_credential_id', 'something else has this id');
-  if (phones.length >= MOST_PHONES)
+  if (phones.length + store.issuedKeys.of(parent.credential_key).length >= MOST_PHONES)
     throw refused(
       'invalid_input',
       'acs_credential_id',
@@ -64,6 +62,8 @@ export function removePhone(
   const { store } = room;
   const { acs_credential_id: id } = params;
   const phone = store.phones.byId(id);
+  const issued = store.issuedKeys.byId(id);
+  if (issued !== undefined) return removeIssued(room, issued, call);
   if (phone === undefined) {
     if (store.tombstones.has('credential', id)) return { result: {} };
     throw refused('acs_credential_not_found', 'acs_credential_id', `no phone ${id} here`);
@@ -83,9 +83,29 @@ export function listPhones(
   params: ParamsOf<'credentials/list_phones'>,
 ): Outcome<'credentials/list_phones'> {
   const parent = findMobileKey(room, params.acs_credential_id);
-  return {
-    result: { phones: room.store.phones.of(parent.credential_key).map((one) => phoneObject(room, parent, one)) },
+  const enrolled = room.store.phones.of(parent.credential_key).map((one) => phoneObject(room, parent, one));
+  const issued = room.store.issuedKeys.of(parent.credential_key).map((one) => issuedKeyObject(room, parent, one));
+  return { result: { phones: [...enrolled, ...issued] } };
+}
+
+const isTaken = ({ store }: Room, id: string): boolean =>
+  store.phones.byId(id) !== undefined ||
+  store.issuedKeys.byId(id) !== undefined ||
+  store.credentials.byId(id) !== undefined;
+
+/** What its manager has signed is good for nothing from now on, whoever hands it over again. */
+function removeIssued(room: Room, issued: IssuedKeyRow, call: Call): Outcome<'credentials/remove_phone'> {
+  const { store } = room;
+  const parent = store.credentials.byKey(issued.credential_key);
+  store.tombstones.add('credential', issued.acs_credential_id, call.nowMs);
+  store.issuedKeys.revoke(issued.issuer, { tokenId: issued.token_id }, call.nowMs);
+  store.raiseRevision();
+  const ids = {
+    acs_credential_id: parent?.acs_credential_id ?? '',
+    phone_acs_credential_id: issued.acs_credential_id,
   };
+  recordChange(room, call, { eventType: 'acs_credential.phone_removed', ids });
+  return { result: {} };
 }
 
 /** Their ids are never used again. Call it before the row of a phone, or of its mobile key, is deleted. */
@@ -98,16 +118,3 @@ function findMobileKey(room: Room, acsCredentialId: string): CredentialRow {
   if (row.access_method === 'mobile_key') return row;
   throw refused('invalid_input', 'acs_credential_id', `it is a ${row.access_method}; phones are those of a mobile_key`);
 }
-
-const phoneObject = (
-  room: Room,
-  parent: CredentialRow,
-  phone: PhoneRow,
-): ResultOf<'credentials/enroll_phone'>['phone'] => ({
-  acs_credential_id: phone.acs_credential_id,
-  parent_acs_credential_id: parent.acs_credential_id,
-  acs_system_id: room.acsSystemId,
-  display_name: phone.display_name,
-  public_key: phone.public_key.toString('hex'),
-  created_at: iso(phone.created_at),
-});

@@ -3,6 +3,7 @@
 
 import type { Ground } from '../acceptance/ground.ts';
 import type { Clock, DeviceStatus, Log, Presentation, Random } from '../domain/ports.ts';
+import type { CredentialManager } from '../domain/credential-manager.ts';
 import type { Policy } from '../domain/facility.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
@@ -92,6 +93,8 @@ export type Room = {
   log: Log;
   policy: Policy;
   acsSystemId: string;
+  /** Issuers whose signature over somebody's key is accepted here. */
+  credentialManagers: readonly CredentialManager[];
   /** Where the building is, by IANA name. */
   timeZone: string;
   time: () => TimeWitness;

@@ -84,6 +84,7 @@ export function eventParts() {
     acs_credential_id: text('which mobile key'),
     phone_acs_credential_id: text('which phone, by its own id'),
   };
+  const signed = { credential_manager_acs_system_id: text('who has signed it') };
   /** Of somebody who enrols at a reader; after a restart the command is all that is known of it. */
   const scanning = {
     ...inSystem,
@@ -130,6 +131,7 @@ export function eventParts() {
     user,
     owned,
     phone,
+    signed,
     scanning,
     scanned,
     unscanned,

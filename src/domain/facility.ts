@@ -2,6 +2,7 @@
 // hold. Durations are milliseconds here.
 
 import type { DefaultCardFormat } from './card-formats.ts';
+import type { CredentialManager } from './credential-manager.ts';
 import type { Capabilities } from './ports.ts';
 
 export type ClockTrust = 'kernel' | 'rtc' | 'always';
@@ -153,6 +154,8 @@ export type Facility = {
   buses: readonly BusSetup[];
   controllers: readonly ControllerSetup[];
   entrances: readonly EntranceSetup[];
+  /** Issuers whose signature over somebody's key is accepted here. */
+  credentialManagers: readonly CredentialManager[];
   policy: Policy;
 };
 

@@ -396,7 +396,12 @@ export type Presentation =
   /** A PIN typed and ended by `#` or the time-out; digits only. */
   | { kind: 'digits'; digits: string }
   /** The key of a phone or card, whose possession was proved to the panel: the uncompressed point, 65 bytes. */
-  | { kind: 'mobile_key'; key: Buffer }
+  | {
+      kind: 'mobile_key';
+      key: Buffer;
+      /** What an issuer has signed for it, as the phone handed it over; left out: it handed over nothing. */
+      token?: Buffer;
+    }
   /** A phone or card that did not prove its key. */
   | { kind: 'unproved'; failure: 'signature_invalid' | 'transaction_expired' }
   /** A template or match that the reader vouches for. */
@@ -431,6 +436,8 @@ export type DriverContext = {
   emit(event: DriverEvent): void;
   /** For drivers whose devices have keys of their own; absent where nothing can be kept. */
   readerKeys?: ReaderKeys;
+  /** Whether a phone that has proved this key is asked for what an issuer has signed for it; left out: none is. */
+  wantsToken?: (key: Buffer) => boolean;
 };
 
 /**

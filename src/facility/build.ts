@@ -3,6 +3,7 @@
 
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
+import type { CredentialManager } from '../domain/credential-manager.ts';
 import type {
   BusSetup,
   ControllerSetup,
@@ -46,6 +47,7 @@ export function buildFacility(understood: Understood): Facility {
     buses,
     controllers,
     entrances: entrances.map((entrance) => entranceSetup(entrance, capabilities, controllers)),
+    credentialManagers: managersOf(understood),
     policy: policyOf(site),
   };
 }
@@ -107,6 +109,20 @@ function policyOf({ policy }: Site): Policy {
     preloadMs: policy.preload,
     explainBySecret: policy.explain_by_secret,
   };
+}
+
+function managersOf({ site, entrances }: Understood): CredentialManager[] {
+  const idOf = (entrance: string): string =>
+    entrances.find(({ name }) => name === entrance)?.value.acs_entrance_id ?? entrance;
+  return Object.entries(site.credential_managers).map(([name, manager]) => ({
+    name,
+    acsSystemId: manager.acs_system_id,
+    displayName: manager.display_name ?? name,
+    keys: manager.keys.map(({ key_id, public_key }) => ({ keyId: key_id, publicKey: public_key })),
+    maxLifetimeMs: manager.max_lifetime,
+    unknownCredentials: manager.unknown_credentials,
+    entranceIds: manager.entrances?.map(idOf) ?? null,
+  }));
 }
 
 const PULSE_MS = 5_000;

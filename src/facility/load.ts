@@ -12,6 +12,7 @@ import { checkBareNumbers, checkGuessing, checkSecrets, checkUse } from './doubt
 import { checkEntrances, kindOf, whichName, type KnownControllers } from './entrance-check.ts';
 import { entranceSchemas, type UnderstoodEntrance } from './entrance-schema.ts';
 import { checkMqtt } from './mqtt-check.ts';
+import { checkManagers } from './managers.ts';
 import { Report, type ShownProblem } from './report.ts';
 import { controllerShape, siteSchema } from './schema.ts';
 import { whyUnread } from './file-errors.ts';
@@ -80,6 +81,7 @@ class Reader {
     );
     const entrances = section(root, 'entrances');
     checkEntrances(entrances, known, this.#report);
+    checkManagers(root, entrances, this.#report);
     const understood = this.#entrances(entrances);
     this.#checkScheduleClocks(root, known);
     checkUse(root, this.#report);

@@ -7,6 +7,7 @@ import { WIEGAND_FORMATS } from '../domain/card-formats.ts';
 import type { DriverModule } from '../domain/driver-module.ts';
 import { assert } from '../domain/errors.ts';
 import { entranceSchemas } from './entrance-schema.ts';
+import { managersSchema } from './managers.ts';
 import {
   cardFormats,
   DEFAULT_CARD_FORMATS,
@@ -350,6 +351,7 @@ export const siteShape = {
   store: storeSchema
     .prefault({})
     .meta({ title: 'Store', description: 'The database on this gateway, and how long it remembers.' }),
+  credential_managers: managersSchema,
   policy: policySchema.prefault({}).meta({ title: 'Policy', description: 'Rules that hold at every entrance.' }),
 } as const;
 

@@ -32,8 +32,10 @@ export type CredentialRow = {
   created_at: number;
   /** The weekly schedule it follows; null: none. */
   schedule_key: number | null;
+  /** No command has brought it (yet): it was made of what its credential manager signed. */
+  is_from_token: 0 | 1;
 };
-export type NewCredential = Omit<CredentialRow, 'credential_key'>;
+export type NewCredential = Omit<CredentialRow, 'credential_key' | 'is_from_token'>;
 
 /** What decisions and controllers need of a credential and its user, wherever it opens. */
 export type CredentialWithUser = Pick<
@@ -123,6 +125,7 @@ export class CredentialTable {
   readonly #markInvalidated;
   readonly #count;
   readonly #setSynced;
+  readonly #setFromToken;
   /** The one inserted last, which has had no list yet. */
   #newestKey: number | null = null;
 
@@ -194,6 +197,9 @@ export class CredentialTable {
     this.#markInvalidated = db.prepare<[number, number]>(
       'UPDATE credentials SET invalidated_at = ? WHERE credential_key = ?',
     );
+    this.#setFromToken = db.prepare<[0 | 1, number]>(
+      'UPDATE credentials SET is_from_token = ? WHERE credential_key = ?',
+    );
     this.#setSynced = db.prepare<[number, number, number]>(
       'UPDATE credentials SET synced_at = ?, issued_at = coalesce(issued_at, ?) WHERE credential_key = ?',
     );
@@ -238,6 +244,10 @@ export class CredentialTable {
   }
 
   /** Everyone this card could stand for, whatever the window. */
+  setFromToken(credentialKey: number, is: 0 | 1): void {
+    this.#setFromToken.run(is, credentialKey);
+  }
+
   byCard(cardHash: Buffer, most: number): CredentialWithUser[] {
     // What an index says is compared with the row, which is sealed, and not the other way round.
     return this.#byCard.all(cardHash, most).filter((row) => row.card_hash?.equals(cardHash) === true);

@@ -2,6 +2,7 @@
 // milliseconds, ids are lower-case text, secrets are a keyed hash to look up (`*_hash`) and a sealed blob to write to
 // controllers (`*_sealed`).
 
+import { ISSUED_KEYS } from './issuer-steps.ts';
 import { GROUPS } from './people-steps.ts';
 
 export type Migration = { version: number; sql: string };
@@ -427,4 +428,5 @@ ALTER TABLE users ADD COLUMN is_extended_access INTEGER NOT NULL DEFAULT 0;
 `,
   },
   { version: 11, sql: GROUPS },
+  { version: 12, sql: ISSUED_KEYS },
 ];

@@ -3,10 +3,12 @@
 // what was granted. Each kind of path has a file of its own, and nobody who asks here knows how many there are. Each
 // answer is a few point look-ups, whatever the size of the building.
 
+import { intersect } from '../domain/window.ts';
 import type { CredentialRow, CredentialTable, CredentialWithUser } from './credentials.ts';
 import type { Db } from './db.ts';
+import { issuedLink, issuedWindow, type IssuedKeys } from './issued-keys.ts';
 import { pathOf, type ListOwner, type OwnLists } from './own-lists.ts';
-import { phoneLink, type PhoneRow, type Phones } from './phones.ts';
+import { phoneLink, type Phones } from './phones.ts';
 import { LIST } from './seal.ts';
 import type { PathTo, StoredPath, UserPaths } from './stored-path.ts';
 
@@ -15,7 +17,7 @@ export type Candidate = {
   credential: CredentialWithUser;
   paths: readonly StoredPath[];
   /** By which of its phones a mobile key was found; null: by none. */
-  phone: PhoneRow | null;
+  phone: { acs_credential_id: string } | null;
 };
 
 type Owner = ListOwner & Pick<CredentialRow, 'credential_key' | 'has_own_entrances' | 'user_key'>;
@@ -34,6 +36,7 @@ export class Reach {
   readonly #credentials: CredentialTable;
   readonly #ownLists: OwnLists;
   readonly #phones: Phones;
+  readonly #issuedKeys: IssuedKeys;
   readonly #kinds: readonly (UserPaths & { isOpenedByAny(entranceKey: number): boolean })[];
   readonly #followersAt;
 
@@ -43,11 +46,13 @@ export class Reach {
     credentials: CredentialTable,
     ownLists: OwnLists,
     phones: Phones,
+    issuedKeys: IssuedKeys,
     kinds: readonly (UserPaths & { isOpenedByAny(entranceKey: number): boolean })[],
   ) {
     this.#credentials = credentials;
     this.#ownLists = ownLists;
     this.#phones = phones;
+    this.#issuedKeys = issuedKeys;
     this.#kinds = kinds;
     this.#followersAt = db
       .prepare<[{ entrance: number; after: number; limit: number }], number>(
@@ -71,12 +76,28 @@ export class Reach {
 
   /** Everyone this key of a phone could stand for, whatever the window. The phone's row is a part of each path. */
   byPhone(keyHash: Buffer, entranceKey: number): Candidate[] {
-    return this.#phones.withKey(keyHash, MOST_PER_SECRET).flatMap((phone): Candidate[] => {
+    const enrolled = this.#phones.withKey(keyHash, MOST_PER_SECRET).flatMap((phone): Candidate[] => {
       const credential = this.#credentials.withUser(phone.credential_key);
       if (credential === undefined) return [];
       const link = phoneLink(phone);
       const paths = this.at(credential, entranceKey).map((path) => ({ ...path, links: [...path.links, link] }));
       return [{ credential, paths, phone }];
+    });
+    return [...enrolled, ...this.#byIssuedKey(keyHash, entranceKey)];
+  }
+
+  /** Where its mobile key opens, and the manager has signed it for: at no other door, and no other time. */
+  #byIssuedKey(keyHash: Buffer, entranceKey: number): Candidate[] {
+    return this.#issuedKeys.withKey(keyHash, MOST_PER_SECRET).flatMap((issued): Candidate[] => {
+      const credential = this.#credentials.withUser(issued.credential_key);
+      if (credential === undefined) return [];
+      const isOpen = this.#issuedKeys.isFor(issued, entranceKey);
+      const paths = (isOpen ? this.at(credential, entranceKey) : []).map((path) => ({
+        ...path,
+        window: intersect(path.window, issuedWindow(issued)),
+        links: [...path.links, issuedLink(issued)],
+      }));
+      return [{ credential, paths, phone: issued }];
     });
   }
 

@@ -12,6 +12,7 @@ import { ForeignSlots } from './foreign-slots.ts';
 import { GenerationKeeper } from './generation-keeper.ts';
 import { GroupChanges } from './group-changes.ts';
 import { AccessGroups } from './groups.ts';
+import { IssuedKeys } from './issued-keys.ts';
 import { Jobs } from './jobs.ts';
 import { Guesses } from './guesses.ts';
 import { Journal } from './journal.ts';
@@ -71,6 +72,7 @@ export class Store {
   readonly groups: AccessGroups;
   readonly groupChanges: GroupChanges;
   readonly userEntrances: UserEntrances;
+  readonly issuedKeys: IssuedKeys;
   /** Who opens which door, by which path. */
   readonly reach: Reach;
   readonly entrances: EntranceTable;
@@ -141,10 +143,15 @@ export class Store {
       this.ownLists = new OwnLists(db);
       this.credentials = new CredentialTable(db, this.ownLists);
       this.phones = new Phones(db);
+      this.tombstones = new Tombstones(db);
+      this.issuedKeys = new IssuedKeys(db, this.tombstones);
       this.groups = new AccessGroups(db, this.digest);
       this.groupChanges = new GroupChanges(db);
       this.userEntrances = new UserEntrances(db, this.digest);
-      this.reach = new Reach(db, this.credentials, this.ownLists, this.phones, [this.groups, this.userEntrances]);
+      this.reach = new Reach(db, this.credentials, this.ownLists, this.phones, this.issuedKeys, [
+        this.groups,
+        this.userEntrances,
+      ]);
       this.entrances = new EntranceTable(db);
       this.journal = new Journal(db, opened.secrets);
       this.events = new EventLog(db, this.meta, options.random, options.clockState, options.acsSystemId ?? null);
@@ -154,7 +161,6 @@ export class Store {
       this.holidays = new HolidayTable(db);
       this.zones = new ZoneTable(db);
       this.controllers = new ControllerTable(db);
-      this.tombstones = new Tombstones(db);
       this.jobs = new Jobs(db);
       this.guesses = new Guesses(db);
       this.readerKeys = new ReaderKeyTable(db, opened.secrets, (fn) => this.now(fn));

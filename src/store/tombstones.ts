@@ -2,12 +2,24 @@
 
 import type { Db } from './db.ts';
 
+/** The last three: keys that their manager took back (issued-keys.ts). */
 export type TombstoneKind =
-  'credential' | 'user' | 'schedule' | 'holiday' | 'access_group' | 'access_grant' | 'access_method' | 'space';
+  | 'credential'
+  | 'user'
+  | 'schedule'
+  | 'holiday'
+  | 'access_group'
+  | 'access_grant'
+  | 'access_method'
+  | 'space'
+  | 'token'
+  | 'token_key'
+  | 'tokens_before';
 
 export class Tombstones {
   readonly #has;
   readonly #add;
+  readonly #latest;
 
   constructor(db: Db) {
     this.#has = db.prepare<[string, string], { found: number }>(
@@ -16,6 +28,11 @@ export class Tombstones {
     this.#add = db.prepare<[string, string, number]>(
       'INSERT OR IGNORE INTO tombstones (kind, id, deleted_at) VALUES (?, ?, ?)',
     );
+    this.#latest = db
+      .prepare<[string, string, string], string | null>(
+        'SELECT max(id) FROM tombstones WHERE kind = ? AND id >= ? AND id < ?',
+      )
+      .pluck();
   }
 
   has(kind: TombstoneKind, id: string): boolean {
@@ -24,5 +41,10 @@ export class Tombstones {
 
   add(kind: TombstoneKind, id: string, nowMs: number): void {
     this.#add.run(kind, id, nowMs);
+  }
+
+  /** The last in order of those that begin so; null: there is none. */
+  latest(kind: TombstoneKind, prefix: string): string | null {
+    return this.#latest.get(kind, prefix, `${prefix}\uffff`) ?? null;
   }
 }

@@ -18,7 +18,20 @@ import { encodeWiegand } from '../../src/domain/card-formats.ts';
 import type { TimeWitness } from '../../src/domain/window.ts';
 import type { Store } from '../../src/store/store.ts';
 import { ManualClock } from '../support/manual-clock.ts';
-import { buildRoom, buildSite, Caller, ENTRANCES, LOBBY, POLICY, silentLog, SYSTEM, USER } from '../support/room.ts';
+import { SignedKeys } from '../../src/agent/signed-keys.ts';
+import type { CredentialManager } from '../../src/domain/credential-manager.ts';
+import {
+  buildRoom,
+  buildSite,
+  Caller,
+  ENTRANCES,
+  LOBBY,
+  POLICY,
+  silentLog,
+  SYSTEM,
+  USER,
+  type TestRoom,
+} from '../support/room.ts';
 import { openStore, temporaryFolder } from '../support/store.ts';
 import { newCounters } from '../../drivers/kit/counters.ts';
 
@@ -33,6 +46,7 @@ export type World = {
   clock: ManualClock;
   store: Store;
   caller: Caller;
+  room: TestRoom;
   /** The latest event, with what it says. */
   told: () => Record<string, unknown>;
   pulses: { output: number; ms: number }[];
@@ -58,6 +72,7 @@ export type Given = {
   policy?: Partial<Policy>;
   withoutStore?: boolean;
   takesPhones?: boolean;
+  managers?: readonly CredentialManager[];
   entrance?: Partial<EntranceSetup>;
   outputs?: readonly OutputCapabilities[];
 };
@@ -139,7 +154,14 @@ export function world(given: Given = {}): World {
     onChange: () => undefined,
     problem: () => undefined,
     wake: () => undefined,
+    takeToken: (token, key) => signedKeys.take(token, key),
   });
+  const room: TestRoom = Object.assign(buildRoom(store, clock, policy), {
+    site,
+    encoders: access.scans,
+    credentialManagers: given.managers ?? [],
+  });
+  const signedKeys = new SignedKeys(room);
   const present = (presentation: Presentation): void =>
     access.presented({
       type: 'presented',
@@ -152,7 +174,8 @@ export function world(given: Given = {}): World {
     access,
     clock,
     store,
-    caller: new Caller({ ...buildRoom(store, clock, policy), site, encoders: access.scans }),
+    room,
+    caller: new Caller(room),
     told: () => {
       const [event] = store.events.after(store.events.lastSequence() - 1, 1);
       return { event_type: event?.event_type, ...(JSON.parse(event?.body ?? '{}') as object) };

@@ -227,7 +227,12 @@ const STORY: readonly Step[] = [
 ];
 
 /** Told by tests of their own, which need a controller behind them. */
-const ELSEWHERE = new Set(['controllers/adopt_slot', 'controllers/resync']);
+const ELSEWHERE = new Set([
+  'controllers/adopt_slot',
+  'controllers/resync',
+  'credentials/enroll_issued_key',
+  'credentials/revoke_issued_keys',
+]);
 
 type Traced = Record<string, unknown> & { event_type: string };
 const eventsOf = (room: TestRoom, commandId: string): Traced[] =>

@@ -8,12 +8,13 @@ import { storeOptions, temporaryFolder } from '../support/store.ts';
 
 /** Columns that may say anything: nobody is let in or kept out by them. A new column is either here or sealed. */
 const OTHERS: Record<string, readonly string[]> = {
-  users: ['full_name', 'email_address', 'phone_number', 'user_identity_id', 'metadata', 'created_at', 'folded'],
+  users: ['full_name', 'email_address', 'phone_number', 'user_identity_id', 'metadata', 'created_at', 'folded', 'is_extended_access'],
   credentials: [
     // Opened only where their hash, which is sealed, fits what they hold.
     'card_sealed', 'code_sealed',
-    'code_length', 'secret_revision', 'display_name', 'metadata', 'opaque', 'schedule_modified', 'issued_at', 'synced_at', 'created_at',
+    'code_length', 'secret_revision', 'display_name', 'metadata', 'opaque', 'schedule_modified', 'issued_at', 'synced_at', 'created_at', 'is_from_token',
   ],
+  issued_keys: ['public_key', 'created_at'],
   schedules: ['name', 'created_at'],
   holiday_days: [],
   tombstones: ['deleted_at'],
@@ -29,6 +30,8 @@ const ROWS: Record<SealedTable, string> = {
   schedules: `INSERT INTO schedules (schedule_id, name, content, created_at) VALUES ('s', 'S', '{}', 1)`,
   credentials: `INSERT INTO credentials (acs_credential_id, user_key, access_method, has_own_entrances, created_at) VALUES ('c', 1, 'card', 1, 1)`,
   phones: `INSERT INTO phones (acs_credential_id, credential_key, key_hash, public_key, created_at) VALUES ('p', 1, x'01', x'04', 1)`,
+  issued_keys: `INSERT INTO issued_keys (acs_credential_id, credential_key, key_hash, public_key, issuer, token_id, starts_at, ends_at, issued_at, entrances, created_at)
+    VALUES ('i', 1, x'01', x'04', 'm', '01', 1, 2, 1, 'e', 1)`,
   holiday_days: `INSERT INTO holidays (holiday_id, name, first_date, last_date, is_every_year, created_at) VALUES ('h', 'H', '2026-01-01', '2026-01-01', 0, 1);
     INSERT INTO holiday_days (day, holiday_key) VALUES ('2026-01-01', 1)`,
   access_groups: `INSERT INTO access_groups (acs_access_group_id, name, created_at) VALUES ('g', 'G', 1)`,
@@ -44,7 +47,7 @@ function opened() {
   onTestFinished(() => void db.close());
   new Sealing(db, past.sealer);
   const order = [
-    'users', 'schedules', 'credentials', 'phones', 'access_groups', 'access_group_users', 'access_group_entrances', 'user_entrances', 'holiday_days', 'tombstones',
+    'users', 'schedules', 'credentials', 'phones', 'issued_keys', 'access_groups', 'access_group_users', 'access_group_entrances', 'user_entrances', 'holiday_days', 'tombstones',
   ] as const; // prettier-ignore
   for (const table of order)
     db.exec(ROWS[table].replace(`VALUES ('user', 'eve', 1, NULL)`, `(kind, id, deleted_at) VALUES ('user', 'eve', 1)`));
@@ -97,8 +100,8 @@ describe('the seal over a row', () => {
       const row = db.prepare<[], { row_count: number }>(`SELECT row_count FROM ledger WHERE name = 'all'`).get();
       return row?.row_count ?? -1;
     };
-    expect(count()).toBe(11);
+    expect(count()).toBe(12);
     db.exec(`DELETE FROM holiday_days; DELETE FROM tombstones; DELETE FROM credentials`);
-    expect(count()).toBe(8);
+    expect(count()).toBe(9);
   });
 });

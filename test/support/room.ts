@@ -151,6 +151,7 @@ export function buildRoom(store: Store, clock: Clock, policy: Partial<Policy> = 
     log: silentLog,
     policy: { ...POLICY, ...policy },
     acsSystemId: SYSTEM,
+    credentialManagers: [],
     timeZone: 'Europe/Oslo',
     isTrusted: true,
     time: () => ({ trusted: room.isTrusted, nowMs: clock.nowMs(), floorMs: null, isGraceLeft: true }),

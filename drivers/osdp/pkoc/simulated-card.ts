@@ -2,6 +2,7 @@
 // its own. For the simulator and for tests.
 
 import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { TOKEN_AID, TOKEN_OBJECT } from './handed-over.ts';
 import { readTlvs, onlyValue, writeTlv } from './tlv.ts';
 
 export type SimulatedCardSetup = {
@@ -11,6 +12,8 @@ export type SimulatedCardSetup = {
   versions?: readonly number[];
   /** A PKOC-CVC, for version 2. */
   certificate?: Buffer | null;
+  /** What an issuer has signed for its key; null: it carries nothing. */
+  token?: Buffer | null;
   /** So many bytes of an answer at a time; the rest by GET RESPONSE. */
   pieceBytes?: number;
 };
@@ -22,16 +25,25 @@ export class SimulatedCard {
   readonly #privateKey: KeyObject;
   readonly #versions: readonly number[];
   readonly #certificate: Buffer | null;
+  /** What an issuer has signed for its key; null: it carries nothing. */
+  token: Buffer | null;
   readonly #pieceBytes: number;
-  #isSelected = false;
+  #selected: 'pkoc' | 'token' | null = null;
   #rest = Buffer.alloc(0);
 
-  constructor({ privateKey, versions = [0x0100], certificate = null, pieceBytes = 255 }: SimulatedCardSetup = {}) {
+  constructor({
+    privateKey,
+    versions = [0x0100],
+    certificate = null,
+    token = null,
+    pieceBytes = 255,
+  }: SimulatedCardSetup = {}) {
     this.#privateKey = privateKey ?? generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
     const { x = '', y = '' } = createPublicKey(this.#privateKey).export({ format: 'jwk' });
     this.point = Buffer.concat([Buffer.from([4]), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]);
     this.#versions = versions;
     this.#certificate = certificate;
+    this.token = token;
     this.#pieceBytes = pieceBytes;
   }
 
@@ -41,7 +53,8 @@ export class SimulatedCard {
     const data = command.length > 5 ? command.subarray(5, 5 + length) : Buffer.alloc(0);
     if (cla === 0x00 && ins === 0xc0) return this.#give(this.#rest);
     if (cla === 0x00 && ins === 0xa4) return this.#select(data);
-    if (!this.#isSelected) return status(0x6985);
+    if (this.#selected === null) return status(0x6985);
+    if (this.#selected === 'token') return this.#tellToken(ins, (p1 << 8) | p2);
     if (cla === 0x80 && ins === 0x80) return p1 === 0 && p2 === 1 ? this.#authenticate(data) : status(0x6b00);
     if (cla === 0x00 && ins === 0xca) return this.#tell((p1 << 8) | p2);
     if (cla === 0x00 && ins === 0x88 && this.#isVersion2) return this.#give(this.#signed(data));
@@ -53,8 +66,11 @@ export class SimulatedCard {
   }
 
   #select(aid: Buffer): Buffer {
-    this.#isSelected = aid.toString('hex') === 'a000000898000001';
-    if (!this.#isSelected) return status(0x6a82);
+    const name = aid.toString('hex');
+    const hasToken = this.token !== null && name === TOKEN_AID.toString('hex');
+    this.#selected = hasToken ? 'token' : name === 'a000000898000001' ? 'pkoc' : null;
+    if (this.#selected === null) return status(0x6a82);
+    if (this.#selected === 'token') return status(0x9000);
     const told = this.#versions.filter((version) => version !== 0x0200);
     return this.#give(writeTlv(0x5c, Buffer.concat((told.length === 0 ? [0x0200] : told).map(status))));
   }
@@ -66,6 +82,10 @@ export class SimulatedCard {
     const id = onlyValue(tlvs, 0x4c);
     if (id === null || !this.#versions.includes(version)) return status(0x6985);
     return this.#give(Buffer.concat([writeTlv(0x5a, this.point), this.#signed(id)]));
+  }
+
+  #tellToken(ins: number, object: number): Buffer {
+    return ins === 0xca && object === TOKEN_OBJECT ? this.#give(this.token ?? Buffer.alloc(0)) : status(0x6a88);
   }
 
   #tell(object: number): Buffer {

@@ -25,6 +25,7 @@ import {
   ENTRANCE,
   read,
 } from './fields.ts';
+import { MOST_TOKEN_BYTES } from '../../domain/issued-token.ts';
 import { importPoint } from '../../domain/p256.ts';
 import { command } from './spec.ts';
 
@@ -68,7 +69,9 @@ const credentialCreateParams = z
       .boolean()
       .default(false)
       .describe('Must be true for `mobile_key`: each phone is enrolled for itself'),
-    credential_manager_acs_system_id: id('Kept as given').optional(),
+    credential_manager_acs_system_id: id(
+      'Who signs the keys of its phones: one of `credential_managers` of the facility file. Where that names none, it is kept as given',
+    ).optional(),
     display_name: text('What people call it', 200).optional(),
     secret_revision: secretRevision.optional(),
     metadata: metadata.optional(),
@@ -101,6 +104,16 @@ const publicKey = z
   .string(PUBLIC_KEY_WANTED)
   .transform(read(pointOf))
   .describe('Its public key, P-256: the uncompressed point, 130 hexadecimal digits that begin with 04');
+
+const MANAGER = '99999999-9999-9999-9999-999999999999';
+const TOKEN_WANTED = `a signed key (CWT), hexadecimal, at most ${MOST_TOKEN_BYTES} bytes`;
+const TOKEN_ID_WANTED = '2 to 64 hexadecimal digits, whole bytes';
+const tokenBytes = z
+  .string(TOKEN_WANTED)
+  .max(2 * MOST_TOKEN_BYTES, TOKEN_WANTED)
+  .regex(/^([0-9a-fA-F]{2})+$/, TOKEN_WANTED)
+  .transform((text) => Buffer.from(text, 'hex'))
+  .describe('The signed key: a CWT in COSE_Sign1, hexadecimal (docs/mobile-keys.md)');
 
 const credentialId = z.strictObject({ acs_credential_id: id('Which'), acs_system_id: system });
 
@@ -223,6 +236,35 @@ export const CREDENTIALS = {
     kind: 'stores',
     revokes: true,
     example: { acs_credential_id: PHONE },
+  }),
+  'credentials/enroll_issued_key': command({
+    summary:
+      'Takes a key that a credential manager has signed, ahead of the phone that could hand it over itself. The same again is the same phone.',
+    params: z.strictObject({ acs_system_id: system, token: tokenBytes }),
+    result: '`phone`: the phone, with its own `acs_credential_id`',
+    kind: 'stores',
+    example: { token: '844da201260448c0ffee0000000001a058b1a702' },
+  }),
+  'credentials/revoke_issued_keys': command({
+    summary:
+      'Takes back what a credential manager has signed, whether it is here already or is handed over later: one by its number, all for a phone, or all that were issued before an instant. For good.',
+    params: z.strictObject({
+      acs_system_id: system,
+      credential_manager_acs_system_id: id('Whose'),
+      token_id: z
+        .string(TOKEN_ID_WANTED)
+        .regex(/^([0-9a-fA-F]{2}){1,32}$/, TOKEN_ID_WANTED)
+        .optional()
+        .describe('One, by its number (`cti`), hexadecimal'),
+      public_key: publicKey.optional(),
+      issued_before: instant
+        .optional()
+        .describe('All that were issued earlier, by `iat`, or `nbf` where there is none'),
+    }),
+    result: '`revoked`: how many were here',
+    kind: 'stores',
+    revokes: true,
+    example: { credential_manager_acs_system_id: MANAGER, token_id: '0102030405060708' },
   }),
   'credentials/list_phones': command({
     summary: 'The phones of a mobile key, in order of enrolment.',

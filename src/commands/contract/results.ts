@@ -188,6 +188,14 @@ function catalogue() {
       acs_system_id: system,
       display_name: text('what people call it').nullable(),
       public_key: text('130 hexadecimal digits'),
+      credential_manager_acs_system_id: text('who has signed its key; null: it was enrolled for itself').nullable(),
+      token_id: text('the number that this has given, hexadecimal').nullable(),
+      starts_at: instant('from when on its signed key is valid').nullable(),
+      ends_at: instant('until when, excluded').nullable(),
+      allowed_acs_entrance_ids: z
+        .array(z.string())
+        .describe('where its signed key is good, within what its mobile key opens')
+        .nullable(),
       created_at: instant('since when it is enrolled').nullable(),
     })
     .meta({ id: 'phone' });
@@ -269,6 +277,8 @@ function catalogue() {
     'credentials/list_accessible_entrances': z.strictObject({ acs_entrances: z.array(entrance), pagination }),
     'credentials/enroll_phone': z.strictObject({ phone }),
     'credentials/remove_phone': done,
+    'credentials/enroll_issued_key': z.strictObject({ phone }),
+    'credentials/revoke_issued_keys': z.strictObject({ revoked: count('keys that were here, and are gone') }),
     'credentials/list_phones': z.strictObject({ phones: z.array(phone) }),
     'credentials/apply': z.strictObject({
       results: z.array(applied).describe('of each operation, by its position'),

@@ -157,6 +157,68 @@ describe('a reader in transparent mode', () => {
   });
 });
 
+describe('a phone whose key nobody knows', () => {
+  const token = Buffer.alloc(600, 0xa5);
+  const asked: Buffer[] = [];
+  const raiseAsking = async (isWanted: boolean): Promise<VirtualBus> => {
+    asked.length = 0;
+    const wantsToken = (key: Buffer): boolean => asked.push(key) > 0 && isWanted;
+    const bus = await raiseVirtualBus({
+      baud: 115_200,
+      readers: 1,
+      controller: () => ({ transparent: true }),
+      wantsToken,
+    });
+    firstOf(bus).field.isKnown = true;
+    return bus;
+  };
+  const tokensOf = (bus: VirtualBus): (Buffer | undefined)[] =>
+    bus.events.flatMap((event) =>
+      event.type === 'presented' && event.presentation.kind === 'mobile_key' ? [event.presentation.token] : [],
+    );
+
+  it('is asked for what an issuer has signed for it, however many pieces it comes in', async () => {
+    const bus = await raiseAsking(true);
+    const card = new SimulatedCard({ token, pieceBytes: 120 });
+    firstOf(bus).field.lay(card);
+    await bus.passUntil(() => keysOf(bus).length === 1, 5_000, 'the key is presented');
+    expect(tokensOf(bus)).toEqual([token]);
+    expect(asked).toEqual([card.point]);
+  });
+
+  it('that carries nothing, or need not be asked, is presented all the same', async () => {
+    for (const [isWanted, carried] of [
+      [true, null],
+      [false, token],
+    ] as const) {
+      const bus = await raiseAsking(isWanted);
+      firstOf(bus).field.lay(new SimulatedCard({ token: carried }));
+      await bus.passUntil(() => keysOf(bus).length === 1, 5_000, 'the key is presented');
+      expect(tokensOf(bus)).toEqual([undefined]);
+    }
+  });
+
+  it.each([2, 3, 4])(
+    'that is torn away at exchange %i is presented by its key, and the reader is brought back',
+    async (tornAt) => {
+      const bus = await raiseAsking(true);
+      const sim = firstOf(bus);
+      const card = new SimulatedCard({ token });
+      let exchanges = 0;
+      sim.field.lay({
+        answer: (command) => {
+          if (exchanges++ < tornAt) return card.answer(command);
+          sim.field.lay(null);
+          return null;
+        },
+      });
+      await bus.passUntil(() => keysOf(bus).length === 1, 5_000, 'the key is presented');
+      expect(tokensOf(bus)).toEqual([undefined]);
+      await bus.passUntil(() => sim.field.mode === 0, 3_000, 'it reads by itself');
+    },
+  );
+});
+
 it.each([
   ['normal or transparent', [0, 1, '0100'], { kind: 'mode', isTransparent: true }],
   ['a card, with its status', [1, 1, '0002'], { kind: 'present', status: 2 }],

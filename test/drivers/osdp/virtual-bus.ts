@@ -76,6 +76,8 @@ export type VirtualBus = {
 };
 
 export type VirtualOptions = {
+  /** Whether phones with this key are asked for what an issuer has signed. */
+  wantsToken?: (key: Buffer) => boolean;
   baud: number;
   readers: number;
   line?: LineKind;
@@ -126,6 +128,7 @@ export async function openVirtualBus(options: VirtualOptions): Promise<VirtualBu
       if (event.type === 'presented') void driver.devices.get(event.device)?.outputs?.pulse(0, 100, time.nowMs + 2_000);
     },
     readerKeys: keys,
+    ...(options.wantsToken === undefined ? {} : { wantsToken: options.wantsToken }),
   });
   if (!isOsdpDriver(driver)) throw new Error('not an OSDP driver');
   await simulated.start();

@@ -1,0 +1,72 @@
+// Keys that an issuer has signed, at the door: which phone is asked for what it carries, and what becomes of it, within a
+// transaction of its own and before anybody is judged by it.
+
+import type { Detail } from '../access/details.ts';
+import { takeToken } from '../commands/issued-keys.ts';
+import type { Room } from '../commands/room.ts';
+import { OperatingError } from '../domain/errors.ts';
+import { isStorageError } from '../store/disk-errors.ts';
+
+const MOST_PER_KEY = 64;
+
+export class SignedKeys {
+  readonly #room: Room;
+
+  constructor(room: Room) {
+    this.#room = room;
+  }
+
+  /** Of a key that is good already nothing is asked: whoever stands there need not wait for it. */
+  wants(key: Buffer): boolean {
+    const { store, credentialManagers, clock } = this.#room;
+    if (credentialManagers.length === 0) return false;
+    try {
+      const hash = store.secrets.keyHash(key);
+      if (store.phones.withKey(hash, 1).length > 0) return false;
+      return store.issuedKeys.withKey(hash, MOST_PER_KEY).every((row) => row.ends_at <= clock.nowMs());
+    } catch (error) {
+      if (!isStorageError(error)) throw error;
+      return false;
+    }
+  }
+
+  /** Why what was handed over opens nothing; null: it was taken, and decides as a phone that is enrolled. */
+  take(token: Buffer, key: Buffer): Detail | null {
+    const { store, log } = this.#room;
+    try {
+      return store.now(() =>
+        store.attempt(() => {
+          const taken = takeToken(this.#room, token, key, null);
+          if (!('detail' in taken)) return null;
+          throw new Untaken(taken.detail, taken.message);
+        }),
+      );
+    } catch (error) {
+      if (isStorageError(error)) return 'store_unavailable';
+      if (error instanceof Untaken || error instanceof OperatingError) {
+        log.warn(`a key that an issuer has signed was handed over and refused: ${error.message}`);
+        return error instanceof Untaken ? error.detail : 'token_refused';
+      }
+      throw error;
+    }
+  }
+
+  /** Whoever is in the facility file no more has signed nothing that is good here. */
+  forgetOthers(): void {
+    const { store, credentialManagers, log } = this.#room;
+    const accepted = credentialManagers.map(({ acsSystemId }) => acsSystemId);
+    const gone = store.now(() => store.issuedKeys.keepIssuers(accepted));
+    for (const issuer of gone)
+      log.warn('keys of a credential manager that is not in the facility file open nothing any more', { issuer });
+  }
+}
+
+/** Undoes what was written on the way to it. */
+class Untaken extends Error {
+  readonly detail: Detail;
+
+  constructor(detail: Detail, message: string) {
+    super(message);
+    this.detail = detail;
+  }
+}
