@@ -18,8 +18,11 @@ const LOST_SHARE = 0.2;
 const MANY_UNSENT = 3;
 const GOOD_WINDOWS = 2;
 
-/** What the devices of this bus are called, and the key of the facility file that gives them more time. */
-export type LineWords = { devices: string; patience: string };
+/**
+ * What the devices of this bus are called, and the key of the facility file that gives them more time. `frames`: what
+ * they send, where they are not asked for it.
+ */
+export type LineWords = { devices: string; patience: string; frames?: string };
 
 type Counts = { exchanges: number; lost: number; unsent: number; strange: number; late: number };
 const NOTHING: Counts = { exchanges: 0, lost: 0, unsent: 0, strange: 0, late: 0 };
@@ -81,6 +84,10 @@ export class LineHealth {
     this.#tell(null);
   }
 
+  get isDisturbed(): boolean {
+    return this.#problem !== null;
+  }
+
   /** `down`: why the line is not open; null: it is. */
   report(down: string | null): BusHealth {
     const count = (key: keyof Counts): number => this.#total[key] + this.#counts[key];
@@ -99,7 +106,7 @@ export class LineHealth {
 
   #reason(): string | null {
     const { exchanges, lost, unsent, strange, late } = this.#counts;
-    const { devices, patience } = this.#words;
+    const { devices, patience, frames = 'answers' } = this.#words;
     const seconds = WINDOW_MS / 1_000;
     const whose = [...this.#strangers]
       .sort((a, b) => a - b)
@@ -115,7 +122,7 @@ export class LineHealth {
     if (late >= MANY_LATE)
       return `answers come when they are no longer waited for (${late} in ${seconds} s): raise \`${patience}\` where the network or a device is slow`;
     if (lost >= MANY_LOST && lost / exchanges >= LOST_SHARE)
-      return `${Math.round((lost / exchanges) * 100)} % of the answers are lost or damaged: look at cable, termination and grounding, and who else is on the line`;
+      return `${Math.round((lost / exchanges) * 100)} % of the ${frames} are lost or damaged: look at cable, termination and grounding, and who else is on the line`;
     return null;
   }
 }

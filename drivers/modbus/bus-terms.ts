@@ -81,6 +81,8 @@ export type Line = {
   exchange(unit: LineUnit, request: Request, options: SendOptions): Promise<Attempt>;
   /** Sends to every unit at once and resolves when they have had time for it; false when the line was lost. */
   broadcast(request: Request): Promise<boolean>;
+  /** Since when bytes of somebody else have kept it from falling silent, monotonic ms; left out or null: they do not. */
+  heldUpSinceMs?(nowMs: number): number | null;
   /** Whether this unit is asked by a way of its own, which keeps nobody else waiting; left out: never. */
   isAside?(unit: LineUnit): boolean;
   /** Waits no longer for a unit that is not online: a strike elsewhere goes before the hope that it is back. */
@@ -89,7 +91,14 @@ export type Line = {
   renew(reason: string): void;
 };
 
-export type LineEvents = { up(): void; down(reason: string): void };
+export type LineEvents = {
+  up(): void;
+  down(reason: string): void;
+  /** An answer came that nobody waited for any more. */
+  late?(): void;
+  /** Somebody sent a frame that nobody here asked for. */
+  strange?(unit: number): void;
+};
 
 export type UnitWatch = {
   online(): void;

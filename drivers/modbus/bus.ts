@@ -17,9 +17,10 @@ import { describeException, isReadOnly, exceptionKind, type Request } from './co
 import { Unit } from './unit.ts';
 import { assert } from '../../src/domain/errors.ts';
 import { FineWait } from '../kit/fine-wait.ts';
+import { LineHealth } from '../kit/line-health.ts';
 import { SilenceShare } from '../kit/silence.ts';
 import { CALLED_BACK } from '../kit/strike.ts';
-import type { Clock, Random } from '../../src/domain/ports.ts';
+import type { BusHealth, Clock, Random } from '../../src/domain/ports.ts';
 
 const NOBODY_ANSWERS = 'none of the units answers';
 /** So many requests may wait on one bus; more means that somebody asks faster than the wire answers. */
@@ -46,6 +47,9 @@ const TRANSFERS: ReadonlySet<Lane> = new Set(['erase', 'write', 'read']);
 const DEAR_MS = 1_000;
 /** What units that do not answer may take of the bus while others do. */
 const SILENT_UNITS = { share: 1 / 6, leastPauseMs: 0 } as const;
+/** A line that others have kept from falling silent for so long has cost whoever waits an exchange. */
+const HELD_UP_MS = 500;
+const NEVER_SILENT = 'the line never falls silent: look for a second master, noise, a wrong baud, and A and B';
 /** Whoever was answered may want to ask on, before the bus is spent on somebody who does not answer. */
 const AFTER_ANSWER_MS = 5;
 
@@ -77,12 +81,17 @@ export class Bus {
   #state: 'new' | 'down' | 'up' | 'closed' = 'new';
   #downReason = 'the line has not been opened yet';
   readonly #wait: FineWait;
+  readonly #health: LineHealth;
+  /** When it was last counted that the line does not fall silent. */
+  #heldUpAtMs = Number.NEGATIVE_INFINITY;
   #isPumping = false;
   /** Units whose inputs were asked for ahead of the transfer that goes next. */
   readonly #asked = new Set<Unit>();
 
-  constructor(clock: Clock, random: Random, line: Line) {
+  /** `disturbed`: the line itself is, by what; null: it is well again. */
+  constructor(clock: Clock, random: Random, line: Line, disturbed: (problem: string | null) => void = () => undefined) {
     this.#clock = clock;
+    this.#health = new LineHealth({ devices: 'units', patience: 'turnaround_max' }, disturbed);
     this.#wait = new FineWait(clock, () => this.#pump());
     this.#random = random;
     this.#line = line;
@@ -95,6 +104,10 @@ export class Bus {
     const unit = new Unit(this, settings, watch);
     this.#units.set(settings.unit, unit);
     return unit;
+  }
+
+  health(): BusHealth {
+    return this.#health.report(this.#state === 'up' ? null : this.#downReason);
   }
 
   start(): void {
@@ -116,6 +129,8 @@ export class Bus {
         for (const unit of this.#units.values())
           this.#goOffline(unit, 'line', isRenewal ? (unit.fault ?? reason) : reason);
       },
+      late: () => this.#health.late(),
+      strange: (unit) => this.#health.strange(unit),
     });
   }
 
@@ -177,6 +192,7 @@ export class Bus {
     if (this.#isPumping) return;
     this.#isPumping = true;
     this.#wait.cancel();
+    this.#watchSilence(this.#clock.monotonicMs());
     while (this.#state === 'up' && this.#inFlight < this.#line.maxInFlight) {
       const { job, waitMs } = this.#next();
       if (job === null) {
@@ -186,6 +202,19 @@ export class Bus {
       void this.#carryOut(job);
     }
     this.#isPumping = false;
+  }
+
+  /** Exchanges that do not happen because others speak all the time are missed like any other. */
+  #watchSilence(nowMs: number): void {
+    this.#health.judge(nowMs);
+    const sinceMs = this.#state === 'up' && this.#inFlight === 0 ? (this.#line.heldUpSinceMs?.(nowMs) ?? null) : null;
+    if (sinceMs === null || nowMs - Math.max(sinceMs, this.#heldUpAtMs) < HELD_UP_MS) return;
+    this.#heldUpAtMs = nowMs;
+    const waiting = new Set(LANES.flatMap((lane) => this.#queues[lane].map(({ unit }) => unit)));
+    for (const unit of waiting) {
+      this.#health.unsent();
+      if (unit.online) this.#missed(unit, NEVER_SILENT);
+    }
   }
 
   #pumpIn(waitMs: number): void {
@@ -306,7 +335,10 @@ export class Bus {
 
   #judge(job: Job, attempt: Attempt): void {
     const { unit } = job;
-    if (attempt.result === 'reply' || attempt.result === 'exception') this.#heardAtMs = this.#clock.monotonicMs();
+    const wasAnswered = attempt.result === 'reply' || attempt.result === 'exception';
+    const wasLost = attempt.result === 'timed_out' || attempt.result === 'garbled';
+    if (wasAnswered || (wasLost && unit.online)) this.#health.exchanged(wasAnswered);
+    if (wasAnswered) this.#heardAtMs = this.#clock.monotonicMs();
     switch (attempt.result) {
       case 'reply':
         unit.counters.replies++;

@@ -19,7 +19,7 @@ import { RtuLine } from './line.ts';
 import { TcpLine } from './tcp.ts';
 import { withDeadline } from '../../src/domain/deadline.ts';
 import { parseDuration } from '../../src/domain/duration.ts';
-import type { Device, Driver, DriverContext, DriverModule, PreparedController } from '../driver.ts';
+import type { BusHealth, Device, Driver, DriverContext, DriverModule, PreparedController } from '../driver.ts';
 
 export const modbusDriver: DriverModule = {
   name: 'modbus',
@@ -53,7 +53,11 @@ class ModbusDriver implements Driver {
       settings.kind === 'rtu'
         ? new RtuLine(settings.line, this.#context)
         : new TcpLine(settings, settings.maxInFlight ?? leastInFlight(units), this.#context);
-    this.#bus = new Bus(context.clock, context.random, line);
+    const { log } = this.#context;
+    this.#bus = new Bus(context.clock, context.random, line, (problem) => {
+      if (problem !== null) log.warn('the line is disturbed', { problem });
+      context.emit({ type: 'bus_disturbed', bus: busName, problem });
+    });
     const perTransfer = transferRegisters(settings, parts);
     const lookMs = lookPeriodMs(settings, parts);
     this.#devices = parts.map(({ name, capabilities, config, profile }) => {
@@ -79,6 +83,10 @@ class ModbusDriver implements Driver {
 
   start(): void {
     this.#bus.start();
+  }
+
+  health(): BusHealth {
+    return this.#bus.health();
   }
 
   rest(timeoutMs: number): Promise<void> {

@@ -8,6 +8,7 @@ import { Lateness } from './lateness.ts';
 import {
   BROADCAST_UNIT,
   findReply,
+  framesIn,
   lineTimes,
   replyFrameLength,
   requestFrame,
@@ -76,6 +77,8 @@ export class RtuLine implements Line {
   /** When the wire last carried something, ours or not. */
   #activeUntilMs = 0;
   #quietUntilMs = 0;
+  /** Bytes that nobody asked for have come since then, and until then at least the line is not quiet. */
+  #held: { sinceMs: number; untilMs: number } | null = null;
   #stray = Buffer.alloc(0);
   #strayTimer: Timer | null = null;
   /** Whether the adapter hands our own bytes back; null until a read has shown it. */
@@ -132,6 +135,10 @@ export class RtuLine implements Line {
       this.#lateness.blockedUntilMs(unit),
     );
     return Math.max(0, freeAtMs - nowMs);
+  }
+
+  heldUpSinceMs(nowMs: number): number | null {
+    return this.#held !== null && nowMs < this.#held.untilMs ? this.#held.sinceMs : null;
   }
 
   async exchange(unit: LineUnit, request: Request, options: SendOptions): Promise<Attempt> {
@@ -353,13 +360,22 @@ export class RtuLine implements Line {
     this.#stray = Buffer.concat([this.#stray, bytes]).subarray(-BUFFER_BOUND);
     const nowMs = this.#clock.monotonicMs();
     this.#quietUntilMs = Math.max(this.#quietUntilMs, nowMs + this.#silenceMs);
+    this.#held = { sinceMs: this.heldUpSinceMs(nowMs) ?? nowMs, untilMs: nowMs + this.#silenceMs };
     this.#strayTimer ??= this.#clock.after(STRAY_LOOK_MS, () => this.#lookAtStray());
   }
 
   #lookAtStray(): void {
     this.#strayTimer?.cancel();
     this.#strayTimer = null;
-    if (this.#stray.length > 0 && this.#lateness.notice(this.#stray)) this.#stray = Buffer.alloc(0);
+    if (this.#stray.length === 0) return;
+    if (this.#lateness.notice(this.#stray)) this.#events?.late?.();
+    else {
+      // A frame that is not whole yet may be by the next look; what was told of is not told again.
+      const units = framesIn(this.#stray);
+      if (units.length === 0) return;
+      for (const unit of units) this.#events?.strange?.(unit);
+    }
+    this.#stray = Buffer.alloc(0);
   }
 }
 

@@ -38,6 +38,27 @@ const EXCEPTION_FRAME_LENGTH = 5;
 
 const hasGoodCrc = (bytes: Buffer): boolean => bytes.readUInt16LE(bytes.length - 2) === crc16(bytes.subarray(0, -2));
 
+/** The units of whole frames that stand in bytes nobody asked for, questions and answers alike. */
+export function framesIn(bytes: Buffer): number[] {
+  const units: number[] = [];
+  for (let at = 0; at + 4 <= bytes.length;) {
+    const rest = bytes.subarray(at);
+    const length = lengthsAt(rest).find((one) => one <= rest.length && hasGoodCrc(rest.subarray(0, one)));
+    if (length !== undefined) units.push(rest[0] ?? 0);
+    at += length ?? 1;
+  }
+  return units;
+}
+
+/** How long a frame may be that begins so: the fixed ones, an answer that counts its bytes, a write of many. */
+function lengthsAt(bytes: Buffer): number[] {
+  const fc = (bytes[1] ?? 0) & 0x7f;
+  if (!COMMON_FUNCTIONS.has(fc)) return [];
+  return bytes[1] === fc ? [8, 5 + (bytes[2] ?? 0), 9 + (bytes[6] ?? 0)] : [EXCEPTION_FRAME_LENGTH];
+}
+
+const COMMON_FUNCTIONS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 6, 15, 16]);
+
 export type Search =
   | { found: true; decoded: Decoded; /** Where the frame begins and ends. */ start: number; end: number }
   | {

@@ -7,6 +7,7 @@ import { DURATION_FORM, formatDuration, parseDuration } from '../../src/domain/d
 import { assert } from '../../src/domain/errors.ts';
 import { withDeadline } from '../../src/domain/deadline.ts';
 import type {
+  BusHealth,
   Capabilities,
   ConfigProblem,
   Device,
@@ -15,9 +16,11 @@ import type {
   DriverContext,
   DriverModule,
   PreparedController,
+  Timer,
 } from '../driver.ts';
 import { newCounters } from '../kit/counters.ts';
 import { DeviceLife } from '../kit/device-life.ts';
+import { LineHealth } from '../kit/line-health.ts';
 import { Presence } from '../kit/presence.ts';
 import { SteadyLine } from '../kit/steady-line.ts';
 import { lineKeys, lineProblems, lineSettings } from '../../src/domain/line.ts';
@@ -116,6 +119,8 @@ function countProblems(busName: string, controllers: readonly PreparedController
  */
 const UNREADABLE_FRAMES = 3;
 const UNREADABLE = 'unreadable_frames';
+/** Nothing comes over a quiet line that would have it judged. */
+const LOOK_MS = 5_000;
 
 type BusConfig = ReturnType<typeof readBus>;
 
@@ -130,13 +135,22 @@ class UartBus implements Driver {
   readonly #presence: Presence;
   readonly #counters = newCounters();
   readonly #life: DeviceLife;
+  readonly #health: LineHealth;
+  #look: Timer | null = null;
+  #down: string | null = 'the line is not open yet';
   #unreadableBytes = 0;
+  /** Bytes that were no frame and have not been counted as one yet. */
+  #waste = 0;
 
   constructor(bus: string, config: BusConfig, controller: PreparedController, context: DriverContext) {
     this.bus = bus;
     this.#name = controller.name;
     this.#context = context;
     this.#life = new DeviceLife(controller.name, context.clock, (event) => context.emit(event));
+    this.#health = new LineHealth({ devices: 'reader', patience: '', frames: 'frames' }, (problem) => {
+      if (problem !== null) context.log.warn('the line is disturbed', { bus, problem });
+      context.emit({ type: 'bus_disturbed', bus, problem });
+    });
     this.#frame = config.frame;
     this.#parser = new TagParser(config.frame);
     this.#presence = new Presence(parseDuration(readController(controller.config).debounce), REPEATS[config.frame]);
@@ -157,7 +171,12 @@ class UartBus implements Driver {
     await Promise.resolve();
   }
 
+  health(): BusHealth {
+    return this.#health.report(this.#down);
+  }
+
   async stop(timeoutMs: number): Promise<void> {
+    this.#look?.cancel();
     this.#life.stop();
     await withDeadline(this.#context.clock, timeoutMs, `closing bus ${this.bus}`, this.#line.stop());
   }
@@ -187,11 +206,13 @@ class UartBus implements Driver {
   #up(): void {
     this.#parser.reset();
     this.#unreadableBytes = 0;
+    this.#down = null;
     this.#context.log.info('line open', { bus: this.bus });
     this.#life.found();
   }
 
   #lost(reason: string): void {
+    this.#down = reason;
     this.#context.log.warn('line down', { bus: this.bus, reason });
     this.#life.lost(reason);
   }
@@ -208,6 +229,24 @@ class UartBus implements Driver {
       this.#context.emit({ type: 'presented', device: this.#name, reader: 0, presentation, atMonotonicMs });
     }
     this.#judgeWire(uids.length > 0, wrongChecksums * frameLength(this.#frame) + noiseBytes);
+    this.#judgeLine(uids.length, wrongChecksums, noiseBytes);
+  }
+
+  /** As much noise as a frame has bytes is a frame that was lost. */
+  #judgeLine(whole: number, damaged: number, noiseBytes: number): void {
+    this.#waste += noiseBytes;
+    const length = frameLength(this.#frame);
+    for (let i = 0; i < whole; i++) this.#health.exchanged(true);
+    for (let i = 0; i < damaged; i++) this.#health.exchanged(false);
+    for (; this.#waste >= length; this.#waste -= length) this.#health.exchanged(false);
+    this.#health.judge(this.#context.clock.monotonicMs());
+    this.#look ??= this.#context.clock.after(LOOK_MS, () => this.#lookAgain());
+  }
+
+  #lookAgain(): void {
+    this.#look = null;
+    this.#health.judge(this.#context.clock.monotonicMs());
+    if (this.#health.isDisturbed) this.#look = this.#context.clock.after(LOOK_MS, () => this.#lookAgain());
   }
 
   /**
