@@ -5,20 +5,24 @@
 import { candidates } from '../domain/card-formats.ts';
 import type { ApiError } from '../domain/errors.ts';
 import type { NewEvent } from '../domain/events.ts';
-import type { Policy } from '../domain/facility.ts';
+import type { ModeInput, Policy } from '../domain/facility.ts';
+import { localMoment } from '../domain/local-time.ts';
+import type { Mode } from '../domain/modes.ts';
 import type { Clock, Device, DriverEvent, InputEvent, Log, Presentation } from '../domain/ports.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
-import { Acting, type Presence, type Presented, type UnlockRequest } from './acting.ts';
+import { Acting, type Granted, type Presence, type Presented, type UnlockRequest } from './acting.ts';
 import { CodeGate } from './code-gate.ts';
 import type { Detail } from './details.ts';
-import { Door } from './door.ts';
+import { Door, type DoorState } from './door.ts';
 import { asReadThere, explained, type Explanation } from './explain.ts';
 import { Judging, type Asked, type Judgement } from './judging.ts';
 import { PresentationBudgets } from './presentation-budget.ts';
+import { Modes, type Standing } from './modes.ts';
 import type { Recorder } from './recorder.ts';
 import { Scans } from './scans.ts';
+import type { Calendar } from './schedule-check.ts';
 import { SecretQuestions, type Questioner } from './secret-questions.ts';
 import { WaitingCards, type WaitingCard } from './waiting-cards.ts';
 import { readAs, Words, type ReadAs } from './words.ts';
@@ -29,6 +33,7 @@ export type AccessOptions = {
   store: Store | null;
   recorder: Recorder;
   policy: Policy;
+  modeInputs: readonly ModeInput[];
   clock: Clock;
   log: Log;
   device: (name: string) => Device | undefined;
@@ -63,6 +68,8 @@ export class Access {
   readonly #waiting: WaitingCards;
   /** What is shown at a reader while somebody enrols there, which nobody decides about. */
   readonly scans: Scans;
+  /** Which mode each entrance has. */
+  readonly modes: Modes;
   #isResting = false;
 
   constructor(options: AccessOptions) {
@@ -75,7 +82,17 @@ export class Access {
     this.#byReader = new Map(doors.flatMap((door) => door.entrance.readers.map((reader) => [reader, door] as const)));
     const codeGate = store === null ? null : new CodeGate(store, clock, policy.lockout);
     this.#words = new Words(options);
-    this.#judging = new Judging({ ...options, codeGate });
+    const calendar: Calendar = {
+      moment: (epochMs) => localMoment(epochMs, options.timeZone),
+      isHoliday: (date) => store?.holidays.isHoliday(date) ?? false,
+    };
+    this.modes = new Modes({
+      ...options,
+      inputs: options.modeInputs,
+      calendar,
+      apply: (entrance, mode, isNew) => this.#follow(entrance, mode, isNew),
+    });
+    this.#judging = new Judging({ ...options, codeGate, calendar, modeOf: (...at) => this.modes.of(...at).mode });
     this.#acting = new Acting({ ...options, codeGate, words: this.#words });
     this.#waiting = new WaitingCards(clock);
     this.scans = new Scans(options);
@@ -94,6 +111,7 @@ export class Access {
   /** Before anything is served. */
   start(): void {
     for (const door of this.#doors.values()) door.start();
+    this.modes.start();
   }
 
   /** A device is there again: what it is to hold may be forgotten. */
@@ -113,6 +131,7 @@ export class Access {
   rest(): void {
     this.#isResting = true;
     this.scans.rest();
+    this.modes.stop();
     for (const door of this.#doors.values()) door.rest();
   }
 
@@ -126,6 +145,8 @@ export class Access {
 
   /** An input changed somewhere: every door looks whether it is its own. */
   input(event: InputEvent): void {
+    // Who stands at a door has time; whoever must get out has none.
+    this.modes.input(event);
     for (const door of this.#doors.values()) door.input(event);
   }
 
@@ -149,7 +170,7 @@ export class Access {
     const judged = this.#judge(door.entrance, event, waiting);
     const presence = { door, event, readAs: readAsOf(event.presentation, judged, waiting) };
     if (kind === 'digits' && judged.isLookedUp) this.#waiting.release(event.device);
-    if (judged.detail === null) this.#acting.grant(presence, judged);
+    if (judged.detail === null) this.#letIn(presence, judged);
     else if (judged.detail === 'code_required') this.#awaitCode(presence, judged);
     else this.#acting.deny(presence, { ...judged, detail: judged.detail });
   }
@@ -189,24 +210,30 @@ export class Access {
     return explanation;
   }
 
-  state(entrance: SiteEntrance): {
-    mode: string;
-    isLocked: boolean;
-    isOpen: boolean | null;
-    isHeld: boolean;
-    isForced: boolean;
-    isOnline: boolean;
-  } {
+  state(entrance: SiteEntrance): DoorState & { mode: Standing; lockProblem: string | null } {
     const door = this.#doors.get(entrance.acsEntranceId);
     const state = door?.state() ?? { isLocked: true, isOpen: null, isHeld: false, isForced: false, isOnline: false };
-    return { mode: 'normal', ...state };
+    return { mode: this.modes.of(entrance), lockProblem: door?.lockProblem ?? null, ...state };
   }
 
   entranceOfReader(reader: string): SiteEntrance | undefined {
     return this.#byReader.get(reader)?.entrance;
   }
 
+  /** The door follows its mode. */
+  #follow(entrance: SiteEntrance, mode: Mode, isNew: boolean): void {
+    const door = this.#doors.get(entrance.acsEntranceId);
+    door?.keep(mode === 'unlocked' ? 'free' : mode === 'evacuate' ? 'open' : 'locked');
+    if (isNew && (mode === 'locked' || mode === 'lockdown')) door?.callBack();
+  }
+
   // ---- at a reader ----
+
+  #letIn(presence: Presence, judged: Granted): void {
+    this.#acting.grant(presence, judged);
+    const { entrance } = presence.door;
+    if (!entrance.exitReaders.includes(presence.event.device)) this.modes.letIn(entrance);
+  }
 
   #judge(entrance: SiteEntrance, { device: reader, presentation }: Presented, waiting: WaitingCard | null): Judgement {
     const cardFormats = this.#options.cardFormatsOf(reader);

@@ -214,7 +214,8 @@ export class Acting {
   #drive(presence: Presence, credential: CredentialWithUser, onSent: () => void = () => undefined): void {
     const { recorder, words } = this.#options;
     const { door, event } = presence;
-    const passing = { isExtended: credential.user_is_extended === 1 };
+    const isExit = door.entrance.exitReaders.includes(event.device);
+    const passing = { isExtended: credential.user_is_extended === 1, isExit };
     void door.strike(event.atMonotonicMs, onSent, passing).then((outcome) => {
       onSent();
       if (outcome.outcome === 'done') return;

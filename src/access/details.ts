@@ -21,6 +21,8 @@ export type Detail =
   | 'issuer_unknown'
   | 'token_refused'
   | 'key_revoked'
+  | 'entrance_locked'
+  | 'entrance_locked_down'
   | 'store_unavailable';
 
 const REASON_CODES: Readonly<Partial<Record<Detail, string>>> = {
@@ -35,6 +37,8 @@ export const reasonCodeOf = (detail: Detail): string => REASON_CODES[detail] ?? 
 /** Nearest to being let in first: the reason given is that of the credential, or the path, that came furthest. */
 const FURTHEST: readonly Detail[] = [
   'record_tampered',
+  'entrance_locked_down',
+  'entrance_locked',
   'clock_untrusted',
   'outside_schedule',
   'not_yet_valid',

@@ -32,11 +32,19 @@ const REX_EVENT_EVERY_MS = 2000;
  */
 const REX_STRIKE_EVERY_MS = 250;
 /** What lets somebody through: their door may stay free, and open, for longer than others’. */
-export type Passing = { isExtended: boolean };
+export type Passing = { isExtended: boolean; isExit?: boolean };
 const USUAL: Passing = { isExtended: false };
 
 /** How the door is kept by its mode: `free` to walk through, or `open` so that everybody gets out. */
 export type Kept = 'locked' | 'free' | 'open';
+
+export type DoorState = {
+  isLocked: boolean;
+  isOpen: boolean | null;
+  isHeld: boolean;
+  isForced: boolean;
+  isOnline: boolean;
+};
 
 type Stand = { stand: OutputStand; isFree: boolean };
 
@@ -56,6 +64,8 @@ export class Door {
   #unlockedUntil = -Infinity;
   /** Whoever was let in last needs longer. */
   #passing = USUAL;
+  /** It is free for somebody who goes out. */
+  #isForExit = false;
   #isRexPressed = false;
   #lastRexEvent = -Infinity;
   #lastRexStrike = -Infinity;
@@ -89,7 +99,7 @@ export class Door {
     for (const lock of this.#locks) lock.start();
   }
 
-  state(): { isLocked: boolean; isOpen: boolean | null; isHeld: boolean; isForced: boolean; isOnline: boolean } {
+  state(): DoorState {
     return {
       isLocked:
         this.#ports.clock.monotonicMs() >= this.#unlockedUntil &&
@@ -126,6 +136,7 @@ export class Door {
       ...others.map((lock) => lock.pulse(durationMs, decidedAt + STRIKE_DEADLINE_MS)),
     ];
     this.#passing = passing;
+    this.#isForExit = passing.isExit === true;
     this.#expect(durationMs);
     return allOf(await Promise.all(pulses));
   }
@@ -145,9 +156,10 @@ export class Door {
     this.#ports.onChange();
   }
 
-  /** Nobody is on the way in any more: what was let in and has not gone through is called back. */
+  /** Nobody is let in any more: a strike for somebody on the way in is called back, one for the way out never is. */
   callBack(): void {
-    if (this.#ports.clock.monotonicMs() >= this.#unlockedUntil || this.#kept !== 'locked') return;
+    const isUnlocked = this.#ports.clock.monotonicMs() < this.#unlockedUntil;
+    if (!isUnlocked || this.#isForExit || this.#kept !== 'locked') return;
     this.#relock();
     this.#isAwaited = false;
     this.#awaitTimer?.cancel();
@@ -287,7 +299,7 @@ export class Door {
     this.#rexTimer?.cancel();
     this.#rexTimer = null;
     this.#lastRexStrike = clock.monotonicMs();
-    void this.strike(this.#lastRexStrike).then((outcome) => {
+    void this.strike(this.#lastRexStrike, undefined, { isExtended: false, isExit: true }).then((outcome) => {
       if (outcome.outcome === 'failed')
         log.warn('REX could not drive the strike', { entrance: this.entrance.name, error: outcome.message });
     });

@@ -1,6 +1,7 @@
 // The ladder, as data: every rule that stands between a card or code and an open door, in the order in which they are
 // asked. A gate whose passing changes the next decision says so.
 
+import type { Mode } from '../domain/modes.ts';
 import type { PathKind } from '../domain/path.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import { intersect, judgeWindow, type TimeWitness, type Window, type WindowVerdict } from '../domain/window.ts';
@@ -9,7 +10,7 @@ import type { Candidate } from '../store/reach.ts';
 import type { StoredPath } from '../store/stored-path.ts';
 import type { Detail } from './details.ts';
 import type { Gate } from './ladder.ts';
-import { keypadSays, offlineSays, proofSays, scheduleSays, windowSays } from './says.ts';
+import { keypadSays, modeSays, offlineSays, proofSays, scheduleSays, windowSays } from './says.ts';
 import { whyOutside, type Calendar, type Scheduled } from './schedule-check.ts';
 
 export type Method = 'card' | 'keycode';
@@ -34,6 +35,9 @@ export type Scene = {
   offlineGraceMs: number | null;
   /** How long no code is looked up here, ms; 0: it is. Null: it is not a matter of now. */
   codeLockedForMs: number | null;
+  mode: Mode;
+  /** It is shown at a reader that stands inside. */
+  isExit: boolean;
   time: TimeWitness;
   calendar: Calendar;
   witness: Witness;
@@ -152,6 +156,18 @@ export const CREDENTIAL_GATES: readonly Gate<Candidate>[] = [
     effect: ({ credential }) => (credential.is_one_time_use === 1 ? { kind: 'used_up', credential } : null),
   },
 ];
+
+/** Of an entrance that lets in at all whom it knows. Out goes everybody who may. */
+export const MODE_GATES: readonly Gate<Scene>[] = [
+  {
+    step: 'mode',
+    concerns: ({ mode }) => mode !== 'normal',
+    denies: ({ mode, isExit }) => (isExit ? null : (SHUT[mode] ?? null)),
+    says: ({ mode, isExit }) => modeSays(mode, isExit),
+  },
+];
+
+const SHUT: Readonly<Partial<Record<Mode, Detail>>> = { locked: 'entrance_locked', lockdown: 'entrance_locked_down' };
 
 /** Of a credential by one of its paths: one that is open is enough. */
 export type Way = Scene & { credential: CredentialWithUser; path: StoredPath };

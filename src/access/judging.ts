@@ -4,7 +4,7 @@
 import { candidates, readingOf } from '../domain/card-formats.ts';
 import { OperatingError } from '../domain/errors.ts';
 import type { Policy } from '../domain/facility.ts';
-import { localMoment } from '../domain/local-time.ts';
+import type { Mode } from '../domain/modes.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { CredentialRow, CredentialWithUser } from '../store/credentials.ts';
@@ -17,12 +17,14 @@ import {
   CREDENTIAL_GATES,
   DOOR_GATES,
   FOUND_GATES,
+  MODE_GATES,
   NEXT_GATES,
   PATH_GATES,
   type Found,
   type Method,
   type Scene,
 } from './gates.ts';
+import type { Calendar } from './schedule-check.ts';
 import { effectsOf, walk, type Effect, type Step } from './ladder.ts';
 
 export type Asked =
@@ -78,7 +80,9 @@ export type JudgingOptions = {
   store: Store | null;
   codeGate: CodeGate | null;
   policy: Pick<Policy, 'offlineGraceMs'>;
-  timeZone: string;
+  calendar: Calendar;
+  /** `time` null: now. */
+  modeOf: (entrance: SiteEntrance, time: TimeWitness | null) => Mode;
   offlineForMs: () => number | null;
 };
 
@@ -179,10 +183,9 @@ export class Judging {
       offlineGraceMs: policy.offlineGraceMs,
       codeLockedForMs: method === 'keycode' ? this.#codeLockedForMs(question, isCardWaiting ? waiting : null) : null,
       time,
-      calendar: {
-        moment: (epochMs) => localMoment(epochMs, this.#options.timeZone),
-        isHoliday: (date) => store?.holidays.isHoliday(date) ?? false,
-      },
+      calendar: this.#options.calendar,
+      mode: this.#options.modeOf(entrance, question.isNow ? null : time),
+      isExit: question.reader !== null && entrance.exitReaders.includes(question.reader),
       witness: store?.seals ?? { holds: () => false },
     };
   }
@@ -265,6 +268,9 @@ function judgeFound(asked: Found, scene: Scene, steps: Step[] | null): Verdict {
 function judgeCandidate(candidate: Candidate, scene: Scene, steps: Step[] | null): Effect[] | Detail {
   const own = walk(CREDENTIAL_GATES, candidate, steps);
   if (own.isOver) return own.detail ?? 'entrance_not_allowed';
+  const mode = walk(MODE_GATES, scene, steps);
+  const shut = own.detail ?? mode.detail;
+  if (mode.isOver) return shut ?? 'entrance_locked_down';
   let best: { detail: Detail; steps: Step[] } | null = null;
   for (const path of candidate.paths) {
     const way = { ...scene, credential: candidate.credential, path };
@@ -272,12 +278,12 @@ function judgeCandidate(candidate: Candidate, scene: Scene, steps: Step[] | null
     const { detail } = walk(PATH_GATES, way, steps === null ? null : along);
     if (detail === null) {
       steps?.push(...along);
-      return own.detail ?? [...effectsOf(CREDENTIAL_GATES, candidate), ...effectsOf(PATH_GATES, way)];
+      return shut ?? [...effectsOf(CREDENTIAL_GATES, candidate), ...effectsOf(PATH_GATES, way)];
     }
     if (best === null || isNearer(detail, best.detail)) best = { detail, steps: along };
   }
   steps?.push(...(best?.steps ?? []));
-  return own.detail ?? best?.detail ?? 'entrance_not_allowed';
+  return shut ?? best?.detail ?? 'entrance_not_allowed';
 }
 
 /** Whether a reader takes the card of a credential for what it is; one that cannot be opened is no matter of the reader. */

@@ -1,5 +1,6 @@
 // What an explanation says of a gate where a plain sentence does not do.
 
+import type { Mode } from '../domain/modes.ts';
 import { clockText, rangesOn, rangesText, scheduleFrom, WEEKDAYS } from '../domain/schedule.ts';
 import type { TimeWitness, Window } from '../domain/window.ts';
 import type { Detail } from './details.ts';
@@ -12,6 +13,16 @@ export const keypadSays = (lockedForMs: number): string =>
   lockedForMs === 0
     ? 'codes are taken here'
     : `too many wrong codes: none is taken for ${Math.ceil(lockedForMs / 1000)} s`;
+
+const MODES: Readonly<Record<Mode, string>> = {
+  normal: 'whoever may come in is let in',
+  unlocked: 'the door is free to walk through',
+  locked: 'nobody is let in while it is locked',
+  lockdown: 'nobody is let in during the lockdown',
+  evacuate: 'the door is open, so that everybody gets out',
+};
+export const modeSays = (mode: Mode, isExit: boolean): string =>
+  isExit && (mode === 'locked' || mode === 'lockdown') ? `${MODES[mode]}; out of it they go` : MODES[mode];
 
 export const offlineSays = (offlineForMs: number, graceMs: number): string =>
   `no broker for ${seconds(offlineForMs)} s of ${seconds(graceMs)} s allowed`;

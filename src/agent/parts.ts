@@ -120,6 +120,7 @@ function assemble(setting: Setting, { site, store }: Building, late: Late): Part
     store,
     recorder,
     policy: facility.policy,
+    modeInputs: facility.modeInputs,
     clock,
     log,
     device: (name) => devices.get(name),

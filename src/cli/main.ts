@@ -36,15 +36,25 @@ export const COMMAND_TABLE: readonly Command[] = [
   resource('groups', 'Access groups: create, update, delete, add-user, remove-user and more.', 'access_groups'),
   resource('schedules', 'Weekly schedules that credentials follow: create, get, list, update, delete.'),
   resource('holidays', 'Days on which schedules hold differently: create, get, list, update, delete.'),
-  resource('entrances', 'Doors: get, list, unlock, explain, grant-access, revoke-access.'),
+  resource('entrances', 'Doors: get, list, unlock, set-mode, explain, grant-access, revoke-access.'),
   resource('encoders', 'Readers to enrol cards and phones at: list, scan, scan to assign, cancel.'),
+  {
+    name: 'doors',
+    summary: 'Every door in a line: mode, lock, leaf, trouble; --watch renews it.',
+    load: async () => (await import('./doors.ts')).doorsProgram,
+  },
+  {
+    name: 'lockdown',
+    summary: 'Locks all doors down at once, or those that are named; over with `lintel facility all-clear`.',
+    load: async () => (await import('./resource.ts')).verbProgram('facility', 'lockdown'),
+  },
   resource('controllers', 'Devices: get, list, resync.'),
   {
     name: 'events',
     summary: 'What happened, and with --follow what happens.',
     load: async () => (await import('./events.ts')).eventsProgram,
   },
-  resource('facility', 'The facility as a whole: digest, reset-stream.'),
+  resource('facility', 'The facility as a whole: digest, lockdown, all-clear, reset-stream.'),
   {
     name: 'swipe',
     summary: 'What a card or code would do at a reader, step by step; --present does it at a simulated one.',

@@ -62,6 +62,18 @@ export function resourceProgram(resource: string, typed = resource): Program {
 /** Resources that people call otherwise than the contract. */
 const TYPED = new Map<string, string>();
 const typedResource = (resource: string): string => TYPED.get(resource) ?? resource;
+/** One verb under a word of its own. */
+export function verbProgram(resource: string, verb: string): Program {
+  const whole = resourceProgram(resource);
+  return {
+    help: () => {
+      const page = whole.help([verb]);
+      const short = (line: string): string => line.replace(`lintel ${resource} ${verb}`, `lintel ${verb}`);
+      return { ...page, usage: page.usage.map(short), ...(page.examples && { examples: page.examples.map(short) }) };
+    },
+    run: (argv, terminal) => whole.run([verb, ...argv], terminal),
+  };
+}
 
 async function run(resource: string, argv: readonly string[], terminal: Terminal): Promise<number> {
   const [verb, ...rest] = argv;

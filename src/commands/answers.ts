@@ -28,10 +28,13 @@ export const okJson = (commandId: string, name: CommandName, result: object): st
 export const errorJson = (commandId: string | null, error: ApiError): string =>
   JSON.stringify({ command_id: commandId, ok: false, error: bounded(error) });
 
+/** What a command came to. `wake` (controllers) and `after`: what is to be done once it is durable. */
+export type Done = { json: string; answer: Answer; wake: readonly string[]; after: () => void };
+
 /** The error as reply and as journal entry. */
-export const failure = (commandId: string, error: ApiError): { json: string; answer: Answer } => {
+export const failure = (commandId: string, error: ApiError): Done => {
   const json = errorJson(commandId, error);
-  return { json, answer: { json, isSecret: false, codeShownUntilMs: null } };
+  return { json, answer: { json, isSecret: false, codeShownUntilMs: null }, wake: [], after: () => undefined };
 };
 
 /**

@@ -39,9 +39,15 @@ export const mustExpire = (name: CommandName): boolean => {
   return spec.kind === 'moves' || spec.mustExpire === true;
 };
 
+/** Whether it is taken though nobody knows the time. */
+export const isUrgent = (name: CommandName): boolean => {
+  const spec: CommandSpec = COMMANDS[name];
+  return spec.isUrgent === true;
+};
+
 /** Verbs of the contract that this version does not have: answered `not_supported`, not `unknown_command`. */
 export const PLANNED_COMMANDS: ReadonlySet<string> = new Set(
-  ['entrances: set_mode', 'facility: begin_snapshot put_snapshot_page commit_snapshot'].flatMap((line) => {
+  ['facility: begin_snapshot put_snapshot_page commit_snapshot'].flatMap((line) => {
     const [resource = '', verbs = ''] = line.split(': ');
     return verbs.split(' ').map((verb) => `${resource}/${verb}`);
   }),

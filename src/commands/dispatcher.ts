@@ -8,9 +8,8 @@ import { assert } from '../domain/errors.ts';
 import { quoted } from '../domain/outside-text.ts';
 import { isFull, isStorageError } from '../store/disk-errors.ts';
 import { type GroupHooks } from '../store/transactions.ts';
-import type { Store } from '../store/store.ts';
-import type { Answer, JournalRow, NewEntry } from '../store/journal.ts';
-import { apiErrorOf, bounded, errorJson, failure, okJson } from './answers.ts';
+import type { JournalRow, NewEntry } from '../store/journal.ts';
+import { apiErrorOf, bounded, type Done, errorJson, failure, okJson } from './answers.ts';
 import { Apply } from './apply.ts';
 import { answerInterrupted, carryOut } from './carry-out.ts';
 import { COMMANDS, mustExpire, type CommandName } from './contract.ts';
@@ -19,10 +18,20 @@ import { timeRefusal } from './expiry.ts';
 import type { Answerer, Failure, Incoming, Reply } from './incoming.ts';
 import { LATER, NOW } from './handlers.ts';
 import { readCommand, type Parsed, type Rejected } from './intake.ts';
-import { DISK_FAILS, HeldCommands, NOT_DONE_YET, STORAGE_FULL, takesAway, type HeldCommand } from './no-room.ts';
+import {
+  DISK_FAILS,
+  flushWhatGoes,
+  HeldCommands,
+  isDoneUnstored,
+  NOT_DONE_YET,
+  STORAGE_FULL,
+  takesAway,
+  type HeldCommand,
+} from './no-room.ts';
 import { RejectionBudget } from './rejections.ts';
 import { Replies } from './replies.ts';
 import type { Asker, Outcome, Room, Work } from './room.ts';
+import { doneUnstored } from './unstored.ts';
 import { followStream, streamMayRefuse, streamRefusal } from './streams.ts';
 
 export type DispatcherOptions = {
@@ -142,12 +151,20 @@ export class Dispatcher {
       this.#read(incoming, parsed, null, this.#room.clock.nowMs(), answer, () => undefined);
       return null;
     }
+    if (isDoneUnstored(parsed)) return this.#doUnstored({ incoming, parsed, answer });
     const isLocal = incoming.source === 'local';
     const later: Answerer = isLocal ? () => undefined : answer;
     const isHeld = takesAway(parsed, this.#room.store) && this.#held.hold({ incoming, parsed, answer: later });
     if (isHeld && !isLocal) return 'held';
     const error = isHeld ? NOT_DONE_YET : STORAGE_FULL;
     answer(this.#replies.to(incoming, envelope.command_id, errorJson(envelope.command_id, error), false));
+    return null;
+  }
+
+  #doUnstored({ incoming, parsed, answer }: HeldCommand): null {
+    const refusal = this.#refusalOf(incoming, parsed, this.#room.clock.nowMs());
+    const json = doneUnstored(this.#room, parsed, askerOf(incoming, parsed.envelope), refusal);
+    answer(this.#replies.to(incoming, parsed.envelope.command_id, json, false));
     return null;
   }
 
@@ -159,6 +176,7 @@ export class Dispatcher {
     if (condition === 'ok' && isUpToDate) return undefined;
     if (condition !== 'failing' && takesAway(parsed, this.#room.store))
       return isUpToDate ? undefined : this.#noRoom({ incoming, parsed, answer });
+    if (condition === 'failing' && isDoneUnstored(parsed)) return this.#doUnstored({ incoming, parsed, answer });
     if (condition === 'failing' && incoming.source === 'mqtt' && !mustExpire(name)) return 'held';
     const error = condition === 'failing' ? DISK_FAILS : STORAGE_FULL;
     answer(this.#replies.to(incoming, envelope.command_id, errorJson(envelope.command_id, error), false));
@@ -292,10 +310,11 @@ export class Dispatcher {
   ): void {
     const { store, sync } = this.#room;
     const entry = this.#entry(incoming, parsed, nowMs);
-    let done: { json: string; answer: Answer; wake: readonly string[] } | null = null;
+    let done: Done | null = null;
     const hooks: GroupHooks = {
       committed: () => {
         assert(done !== null, 'a committed command has an answer');
+        done.after();
         answer(this.#replies.to(incoming, entry.commandId, done.json, true));
         if (done.wake.length > 0) sync.wake(done.wake);
       },
@@ -304,13 +323,13 @@ export class Dispatcher {
     store.group(() => {
       const stale = followStream(store, parsed.envelope.stream, streamMayRefuse(parsed.name), nowMs);
       const error = refusal ?? stale;
-      done = error === null ? this.#effect(incoming, parsed) : { ...failure(entry.commandId, error), wake: [] };
+      done = error === null ? this.#effect(incoming, parsed) : failure(entry.commandId, error);
       store.journal.addDone(entry, done.answer);
     }, hooks);
   }
 
   /** Validates and runs a handler; an operating error undoes what it wrote and becomes the answer. */
-  #effect(incoming: Incoming, { envelope, name }: Parsed): { json: string; answer: Answer; wake: readonly string[] } {
+  #effect(incoming: Incoming, { envelope, name }: Parsed): Done {
     const { store, clock } = this.#room;
     const commandId = envelope.command_id;
     const nowMs = clock.nowMs();
@@ -332,9 +351,10 @@ export class Dispatcher {
           codeShownUntilMs: outcome.hasCode === true ? nowMs + CODE_SHOWN_MS : null,
         },
         wake: outcome.wake ?? [],
+        after: outcome.after ?? (() => undefined),
       };
     } catch (error) {
-      return { ...failure(commandId, apiErrorOf(error, this.#room.log)), wake: [] };
+      return failure(commandId, apiErrorOf(error, this.#room.log));
     }
   }
 
@@ -455,15 +475,6 @@ export class Dispatcher {
   #entry(incoming: Incoming, parsed: Parsed, nowMs: number): NewEntry {
     const { envelope, digest, name: command } = parsed;
     return { ...this.#replies.entryOf(incoming, envelope.command_id, nowMs), digest, command };
-  }
-}
-
-/** Its members are told by their own hooks. */
-function flushWhatGoes(store: Store): void {
-  try {
-    store.flush();
-  } catch (error) {
-    if (!isStorageError(error)) throw error;
   }
 }
 

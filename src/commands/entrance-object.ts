@@ -1,8 +1,10 @@
 // The entrance as callers see it: Seam's fields and ours.
 
+import { iso } from '../domain/iso.ts';
+import { MODE_KINDS, type ModeSource } from '../domain/modes.ts';
 import { PIN_MAX_DIGITS, PIN_MIN_DIGITS } from '../domain/pin.ts';
 import type { SiteEntrance } from '../domain/site.ts';
-import type { Room } from './room.ts';
+import type { Room, Standing } from './room.ts';
 import type { AcsEntrance } from './contract/results.ts';
 
 /** Also the retained state of the entrance. */
@@ -22,14 +24,32 @@ export function entranceObject(
     can_unlock_with_mobile_key: entrance.takesMobileKeys,
     can_unlock_with_cloud_key: entrance.strike !== null,
     ...codeRules(room, entrance),
-    mode: state.mode,
+    ...modeOf(state.mode),
     is_locked: state.isLocked,
     is_open: state.isOpen,
     held: state.isHeld,
     forced: state.isForced,
     online: state.isOnline,
     errors: [],
-    warnings: [],
+    warnings:
+      state.lockProblem === null
+        ? []
+        : [{ warning_code: 'lock_not_as_kept', message: `A lock is not as it should be kept: ${state.lockProblem}` }],
+  };
+}
+
+type ModeObject = Pick<AcsEntrance, 'mode' | 'mode_source' | 'mode_until' | 'mode_sources'>;
+
+function modeOf({ mode, source, others }: Standing): ModeObject {
+  const all = source === null ? [] : [source, ...others];
+  const weight = ({ kind }: ModeSource): number => MODE_KINDS.indexOf(kind);
+  return {
+    mode,
+    mode_source: source?.kind ?? null,
+    mode_until: iso(source?.untilMs ?? null),
+    mode_sources: [...all]
+      .sort((a, b) => weight(a) - weight(b))
+      .map(({ mode: wanted, kind, origin, untilMs }) => ({ mode: wanted, source: kind, origin, until: iso(untilMs) })),
   };
 }
 

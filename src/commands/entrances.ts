@@ -90,6 +90,13 @@ export function prepareUnlock(room: Room, params: ParamsOf<'entrances/unlock'>, 
       'params',
       'acs_entrance_id',
     ]);
+  const { mode } = room.doors.state(entrance).mode;
+  if ((mode === 'locked' || mode === 'lockdown') && params.is_override !== true)
+    throw new OperatingError(
+      'not_permitted',
+      `entrance ${entrance.name} is ${mode === 'locked' ? 'locked' : 'in lockdown'}. Remedy: is_override, where it is to be opened all the same; else entrances/set_mode or facility/all_clear`,
+      ['params', 'acs_entrance_id'],
+    );
   const acsUserId = params.acs_user_id === undefined ? null : findUser(room, params.acs_user_id).acs_user_id;
   const acsCredentialId =
     params.acs_credential_id === undefined ? null : findCredential(room, params.acs_credential_id).acs_credential_id;

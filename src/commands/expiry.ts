@@ -2,7 +2,7 @@
 // later than anybody stands there.
 
 import type { ApiError } from '../domain/errors.ts';
-import { mustExpire, type CommandName } from './contract.ts';
+import { isUrgent, mustExpire, type CommandName } from './contract.ts';
 import { MOST_AHEAD_MS, type Envelope } from './contract/envelope.ts';
 import { takesAccess } from './streams.ts';
 
@@ -26,7 +26,7 @@ export function timeRefusal(envelope: Envelope, name: CommandName, judged: Judge
   const moves = mustExpire(name);
   if (moves && expiresAtMs === undefined)
     return invalid(`expires_at: required, for ${name} acts on the physical world: at most 60 s ahead`, 'expires_at');
-  if (moves && !isComparable) {
+  if (moves && !isComparable && !isUrgent(name)) {
     return {
       type: 'clock_untrusted',
       message:

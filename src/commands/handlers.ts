@@ -26,6 +26,7 @@ import {
 } from './groups.ts'; // prettier-ignore
 import { createHoliday, deleteHoliday, getHoliday, listHolidays, updateHoliday } from './holidays.ts';
 import { enrollIssuedKey, revokeIssuedKeys } from './issued-keys.ts';
+import { allClear, lockDown, lockDownUnstored, setMode, setModeUnstored } from './modes.ts';
 import { enrollPhone, listPhones, removePhone } from './phones.ts';
 import type { Call, Outcome, Room, Work } from './room.ts';
 import { createSchedule, deleteSchedule, getSchedule, listSchedules, updateSchedule } from './schedules.ts';
@@ -105,6 +106,7 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   ),
   'entrances/grant_access': checked('entrances/grant_access', grantAccess),
   'entrances/revoke_access': checked('entrances/revoke_access', revokeAccess),
+  'entrances/set_mode': checked('entrances/set_mode', setMode),
   'entrances/explain': checked('entrances/explain', explainEntrance),
   'encoders/list': checked('encoders/list', listEncoders),
   'controllers/get': checked('controllers/get', getController),
@@ -113,6 +115,14 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'events/list': checked('events/list', listEvents),
   'facility/digest': checked('facility/digest', digestFacility),
   'facility/reset_stream': checked('facility/reset_stream', resetStream),
+  'facility/lockdown': checked('facility/lockdown', lockDown),
+  'facility/all_clear': checked('facility/all_clear', allClear),
+};
+
+/** Done where the disk takes nothing: in force, told to whoever asks, and stored when it can be. */
+export const UNSTORED: Readonly<Partial<Record<CommandName, (room: Room, params: unknown, call: Call) => object>>> = {
+  'entrances/set_mode': checked('entrances/set_mode', setModeUnstored),
+  'facility/lockdown': checked('facility/lockdown', lockDownUnstored),
 };
 
 export const LATER: { readonly [N in CommandName]?: Later<N> } = {

@@ -3,6 +3,7 @@
 // is tried again until it is stored: before anything else that comes meanwhile.
 
 import type { ApiError } from '../domain/errors.ts';
+import { isStorageError } from '../store/disk-errors.ts';
 import type { Store } from '../store/store.ts';
 import type { CommandName } from './contract.ts';
 import type { Answerer, Incoming } from './incoming.ts';
@@ -35,9 +36,18 @@ const TAKES: Readonly<Partial<Record<CommandName, 'acs_credential_id' | 'acs_use
   'credentials/unassign': 'acs_credential_id',
 };
 
+/** Modes in which nobody is let in, or everybody gets out. */
+const URGENT_MODES: readonly unknown[] = ['locked', 'lockdown', 'evacuate'];
+/** Whether it is done also where nothing of it can be stored. */
+export const isDoneUnstored = ({ name, envelope }: Parsed): boolean =>
+  name === 'facility/lockdown' || (name === 'entrances/set_mode' && URGENT_MODES.includes(envelope.params['mode']));
+
 /** Whether the command only takes access away: it may use the room that is kept for that. */
-export const takesAway = ({ name, envelope }: Parsed, store: Store): boolean =>
-  TAKES[name] !== undefined || name === 'credentials/revoke_issued_keys' || isShortened(name, envelope.params, store);
+export const takesAway = (parsed: Parsed, store: Store): boolean =>
+  TAKES[parsed.name] !== undefined ||
+  parsed.name === 'credentials/revoke_issued_keys' ||
+  isDoneUnstored(parsed) ||
+  isShortened(parsed.name, parsed.envelope.params, store);
 
 /**
  * An update that does nothing but bring the end of a credential or a person nearer. Without that room it is refused:
@@ -106,4 +116,13 @@ function takenBy({ name, envelope }: Parsed): Taken | null {
   const id = key === undefined ? undefined : Object.entries(envelope.params).find(([param]) => param === key)?.[1];
   if (typeof id !== 'string') return null;
   return key === 'acs_user_id' ? { acsUserId: id.toLowerCase() } : { acsCredentialId: id.toLowerCase() };
+}
+
+/** Its members are told by their own hooks. */
+export function flushWhatGoes(store: Store): void {
+  try {
+    store.flush();
+  } catch (error) {
+    if (!isStorageError(error)) throw error;
+  }
 }

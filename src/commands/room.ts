@@ -4,6 +4,8 @@
 import type { Ground } from '../acceptance/ground.ts';
 import type { Clock, DeviceStatus, Log, Presentation, Random } from '../domain/ports.ts';
 import type { CredentialManager } from '../domain/credential-manager.ts';
+import type { NewEvent } from '../domain/events.ts';
+import type { Mode, ModeSource } from '../domain/modes.ts';
 import type { Policy } from '../domain/facility.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
@@ -25,8 +27,13 @@ export type Explanation = {
 /** `reader`: at which of the entrance's readers; null: it has none. `isNow`: `time` is this moment. */
 export type How = { time: TimeWitness; isNow: boolean; reader: string | null; asker: Asker };
 
+/** What wants the mode; null: nothing does. `others`: what comes back when that goes, in any order. */
+export type Standing = { mode: Mode; source: ModeSource | null; others: readonly ModeSource[] };
+
 export type EntranceState = {
-  mode: string;
+  mode: Standing;
+  /** Why its locks are not as the mode keeps them, for people; null: they are. */
+  lockProblem: string | null;
   isLocked: boolean;
   isOpen: boolean | null;
   isHeld: boolean;
@@ -51,6 +58,21 @@ export type Doors = {
   /** Throws `not_permitted` where it must not be asked by card or code. */
   explain(entrance: SiteEntrance, asked: Asked, how: How): Explanation;
   state(entrance: SiteEntrance): EntranceState;
+  modes: DoorModes;
+};
+
+/** What wants which mode; by the key of each (domain/modes.ts), null: taken back. */
+export type DoorModes = {
+  sources(): readonly ModeSource[];
+  /** In force, and not stored. */
+  unstored(): ReadonlyMap<string, ModeSource | null>;
+  /** How an entrance will be once these are stored. */
+  preview(entrance: SiteEntrance, changes: ReadonlyMap<string, ModeSource | null>): Standing;
+  isInputActive(name: string): boolean;
+  /** Behind the commit of whatever changed what is stored. */
+  changed(): void;
+  /** In force from now on, though the disk takes nothing; stored when it can be. */
+  holdUnstored(sources: readonly ModeSource[], events: readonly NewEvent[]): void;
 };
 
 /** What is shown at a reader where somebody enrols: a card, or a key that was proved. */
@@ -125,6 +147,8 @@ export type Outcome<N extends CommandName = CommandName> = {
   hasCode?: boolean;
   /** Controllers whose tables must be looked at. */
   wake?: readonly string[];
+  /** Once it is durable, before the reply leaves. */
+  after?: () => void;
 };
 
 export type Done<N extends CommandName = CommandName> = Outcome<N> | { error: ApiError };

@@ -7,6 +7,7 @@ import { assert } from './errors.ts';
 import { eventParts } from './event-parts.ts';
 import type { Fixed } from './fixed.ts';
 import { peopleEvents } from './people-events.ts';
+import { modeEvents } from './mode-events.ts';
 
 type Spec = { says: string; since: string; body: z.ZodObject };
 
@@ -141,6 +142,8 @@ function catalogue() {
         pause_ms: ms('each pause'),
       },
     ),
+
+    ...modeEvents(parts),
 
     'acs_user.created': changeOf('A person was added.', user),
     'acs_user.updated': updateOf('A person was changed.', user),

@@ -1,6 +1,7 @@
 // What a facility file says once it has been read, checked and filled with defaults: plain data that every room may
 // hold. Durations are milliseconds here.
 
+import type { Schedule } from './schedule.ts';
 import type { DefaultCardFormat } from './card-formats.ts';
 import type { CredentialManager } from './credential-manager.ts';
 import type { Capabilities } from './ports.ts';
@@ -74,6 +75,27 @@ export type StrikeSetup = LockSetup & {
 export type ContactSetup = { controller: string; input: number; heldAfterMs: number; extendedHeldAfterMs: number };
 export type RexSetup = { controller: string; input: number };
 
+/** A mode that an entrance has by the clock of the building. */
+export type ModeSchedule = {
+  mode: 'unlocked' | 'locked';
+  schedule: Schedule;
+  /** It begins only when somebody was let in within it. */
+  firstPerson: boolean;
+};
+
+/** An input that wants a mode while it is active; `isLatched`: until it is taken back. */
+export type ModeInput = {
+  name: string;
+  controller: string;
+  input: number;
+  /** At rest its contact is closed: it wants the mode while it reads inactive. */
+  isNormallyClosed: boolean;
+  mode: 'evacuate' | 'lockdown' | 'unlocked' | 'locked';
+  isLatched: boolean;
+  /** Ids; null: all entrances. */
+  entrances: readonly string[] | null;
+};
+
 export type EntranceSetup = {
   /** The key in the facility file; names the state topic. */
   name: string;
@@ -100,6 +122,8 @@ export type EntranceSetup = {
   /** Whether a phone can prove its key here: at one of its readers, to the gateway. */
   takesMobileKeys: boolean;
   encoder: { acsEncoderId: string; reader: string } | null;
+  /** The first that holds. */
+  modeSchedules: readonly ModeSchedule[];
   feedback: { granted: FeedbackSetting; denied: FeedbackSetting; held: FeedbackSetting };
 };
 /** What a key does not say is left to the reader's own settings. */
@@ -156,6 +180,7 @@ export type Facility = {
   entrances: readonly EntranceSetup[];
   /** Issuers whose signature over somebody's key is accepted here. */
   credentialManagers: readonly CredentialManager[];
+  modeInputs: readonly ModeInput[];
   policy: Policy;
 };
 

@@ -2,6 +2,7 @@
 // and a test holds a running agent to it.
 
 import { z } from 'zod';
+import { MODE_KINDS, MODES } from './modes.ts';
 
 const text = (says: string): z.ZodString => z.string().describe(says);
 const count = (says: string): z.ZodNumber => z.number().int().min(0).describe(says);
@@ -25,7 +26,19 @@ export const entranceObject = () =>
     can_unlock_with_cloud_key: flag('a command may open it'),
     supported_code_lengths: z.array(z.number().int()).describe('digits that a PIN may have here'),
     code_constraints: z.array(z.strictObject({ constraint_type: z.string() })).describe('rules for a PIN here'),
-    mode: text('`normal`'),
+    mode: z.enum(MODES).describe('how it stands to those who come'),
+    mode_source: z.enum(MODE_KINDS).describe('what wants this mode; null: nothing, it is `normal`').nullable(),
+    mode_until: instant('until when; null: until it is taken back, or as its schedule says').nullable(),
+    mode_sources: z
+      .array(
+        z.strictObject({
+          mode: z.enum(MODES),
+          source: z.enum(MODE_KINDS),
+          origin: text('`entrance`, `facility`, `input NAME` or `mode_schedules[N]`'),
+          until: instant('until when').nullable(),
+        }),
+      )
+      .describe('everything that wants a mode here, the strongest first'),
     is_locked: flag('nobody walks in without being let in'),
     is_open: flag('by its contact; null: it has none').nullable(),
     held: flag('open for too long'),

@@ -9,6 +9,7 @@ import type {
   ControllerSetup,
   EntranceSetup,
   Facility,
+  ModeInput,
   MqttSettings,
   Policy,
   SecretSource,
@@ -48,6 +49,7 @@ export function buildFacility(understood: Understood): Facility {
     controllers,
     entrances: entrances.map((entrance) => entranceSetup(entrance, capabilities, controllers)),
     credentialManagers: managersOf(understood),
+    modeInputs: modeInputsOf(understood),
     policy: policyOf(site),
   };
 }
@@ -125,6 +127,20 @@ function managersOf({ site, entrances }: Understood): CredentialManager[] {
   }));
 }
 
+function modeInputsOf({ site, entrances }: Understood): ModeInput[] {
+  const idOf = (name: string): string[] =>
+    entrances.flatMap((entrance) => (entrance.name === name ? [entrance.value.acs_entrance_id] : []));
+  return Object.entries(site.mode_inputs).map(([name, input]) => ({
+    name,
+    controller: input.controller,
+    input: input.input,
+    isNormallyClosed: input.normally === 'closed',
+    mode: input.mode,
+    isLatched: input.latched ?? (input.mode === 'evacuate' || input.mode === 'lockdown'),
+    entrances: input.entrances?.flatMap(idOf) ?? null,
+  }));
+}
+
 const PULSE_MS = 5_000;
 const HELD_AFTER_MS = 30_000;
 
@@ -163,6 +179,11 @@ function entranceSetup(
       extendedHeldAfterMs: value.contact?.extended_held_after ?? 2 * (value.contact?.held_after ?? HELD_AFTER_MS),
     },
     rex: rex && { controller: rex.controller, input: rex.channel },
+    modeSchedules: value.mode_schedules.map(({ mode, week, on_holidays: holidays, first_person: firstPerson }) => ({
+      mode,
+      schedule: { week, holidays },
+      firstPerson,
+    })),
     factors: value.factors,
     cardFormats:
       kind === 'controller'

@@ -14,6 +14,7 @@ type Root = Readonly<Record<string, unknown>>;
 export function checkUse(root: Root, report: Report): void {
   const mentioned = new Set<string>();
   collectTexts(root['entrances'], mentioned);
+  collectTexts(root['mode_inputs'], mentioned);
   const controllers = section(root, 'controllers');
   for (const name of Object.keys(controllers)) {
     if (mentioned.has(name)) continue;

@@ -74,7 +74,7 @@ export function checkEntrances(
   entrances: Readonly<Record<string, unknown>>,
   controllers: KnownControllers,
   report: Report,
-): void {
+): Claims {
   const context: Context = { controllers, report, claims: new Map() };
   for (const [name, entrance] of Object.entries(entrances)) {
     if (!isMapping(entrance)) continue;
@@ -90,7 +90,11 @@ export function checkEntrances(
     claimId(context, textAt(entrance, ['acs_entrance_id']), [...path, 'acs_entrance_id']);
     claimId(context, textAt(entrance, ['encoder', 'acs_encoder_id']), [...path, 'encoder', 'acs_encoder_id']);
   }
+  return (thing, path) => void claim(context, thing, path, thing);
 }
+
+/** Claims a thing for its place in the file, or says that it is used already. */
+export type Claims = (thing: string, path: KeyPath) => void;
 
 type Context = { controllers: KnownControllers; report: Report; claims: Map<string, KeyPath> };
 

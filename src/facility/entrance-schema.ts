@@ -3,6 +3,7 @@
 // strike, contact and button its door has.
 
 import { z } from 'zod';
+import { modeSchedules } from './mode-schema.ts';
 import { duration, uuid } from './values.ts';
 
 const SECOND_MS = 1_000;
@@ -149,6 +150,7 @@ const common = {
     description:
       'What a person must show: a card, a code, either of them, or a card and then a code of the same person.',
   }),
+  mode_schedules: modeSchedules,
   encoder: z
     .strictObject({
       acs_encoder_id: uuid({

@@ -11,6 +11,7 @@ import { buildFacility } from './build.ts';
 import { checkBareNumbers, checkGuessing, checkSecrets, checkUse } from './doubts.ts';
 import { checkEntrances, kindOf, whichName, type KnownControllers } from './entrance-check.ts';
 import { entranceSchemas, type UnderstoodEntrance } from './entrance-schema.ts';
+import { checkModes } from './mode-check.ts';
 import { checkMqtt } from './mqtt-check.ts';
 import { checkManagers } from './managers.ts';
 import { Report, type ShownProblem } from './report.ts';
@@ -80,7 +81,8 @@ class Reader {
       [...controllers].map(([name, setup]) => [name, setup?.capabilities ?? null]),
     );
     const entrances = section(root, 'entrances');
-    checkEntrances(entrances, known, this.#report);
+    const claim = checkEntrances(entrances, known, this.#report);
+    checkModes(root, known, claim, this.#report);
     checkManagers(root, entrances, this.#report);
     const understood = this.#entrances(entrances);
     this.#checkScheduleClocks(root, known);

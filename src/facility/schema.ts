@@ -8,6 +8,7 @@ import type { DriverModule } from '../domain/driver-module.ts';
 import { assert } from '../domain/errors.ts';
 import { entranceSchemas } from './entrance-schema.ts';
 import { managersSchema } from './managers.ts';
+import { modeInput } from './mode-schema.ts';
 import {
   cardFormats,
   DEFAULT_CARD_FORMATS,
@@ -352,6 +353,15 @@ export const siteShape = {
     .prefault({})
     .meta({ title: 'Store', description: 'The database on this gateway, and how long it remembers.' }),
   credential_managers: managersSchema,
+  mode_inputs: z
+    .record(z.string().regex(NAME_FORM), modeInput)
+    .prefault({})
+    .meta({
+      title: 'Mode inputs',
+      description:
+        'Inputs that want a mode, by name: a fire panel, a panic button, a key switch. They are read before any door is freed.',
+      examples: [{ fire: { controller: 'relay-board', input: 3, normally: 'closed', mode: 'evacuate' } }],
+    }),
   policy: policySchema.prefault({}).meta({ title: 'Policy', description: 'Rules that hold at every entrance.' }),
 } as const;
 

@@ -429,4 +429,21 @@ ALTER TABLE users ADD COLUMN is_extended_access INTEGER NOT NULL DEFAULT 0;
   },
   { version: 11, sql: GROUPS },
   { version: 12, sql: ISSUED_KEYS },
+  {
+    version: 13,
+    sql: `
+-- What wants which mode of an entrance ('*': of all), beside its schedule. The seal is over all but the command.
+CREATE TABLE mode_sources (
+  place TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  origin TEXT NOT NULL,
+  mode TEXT NOT NULL,
+  until INTEGER,
+  since INTEGER NOT NULL,
+  command TEXT,
+  seal BLOB NOT NULL,
+  PRIMARY KEY (place, kind, origin)
+) STRICT, WITHOUT ROWID;
+`,
+  },
 ];

@@ -49,7 +49,7 @@ export const sealedColumns = (table: SealedTable): string[] => [...SEALED[table]
  * no later one.
  */
 export const LIST = 'credential_entrances';
-export type SealedKind = SealedTable | typeof LIST | 'ledger' | 'generation';
+export type SealedKind = SealedTable | typeof LIST | 'ledger' | 'generation' | 'mode';
 
 export const SEAL_BYTES = 16;
 const SUM_MODULUS = 2n ** BigInt(8 * SEAL_BYTES);

@@ -17,6 +17,7 @@ import { Jobs } from './jobs.ts';
 import { Guesses } from './guesses.ts';
 import { Journal } from './journal.ts';
 import { Meta } from './meta.ts';
+import { ModeSources } from './mode-sources.ts';
 import type { Migration } from './migrations.ts';
 import { Guard, StorageRefused, type Damage } from './guard.ts';
 import { HeldFiles, renewCompanions } from './held-files.ts';
@@ -89,6 +90,7 @@ export class Store {
   readonly digest: Digest;
   readonly jobs: Jobs;
   readonly guesses: Guesses;
+  readonly modeSources: ModeSources;
   readonly readerKeys: ReaderKeyTable;
   /** Taken away by commands that are not stored yet. */
   readonly withdrawn = new Withdrawn();
@@ -163,6 +165,7 @@ export class Store {
       this.controllers = new ControllerTable(db);
       this.jobs = new Jobs(db);
       this.guesses = new Guesses(db);
+      this.modeSources = new ModeSources(db, opened.past.sealer);
       this.readerKeys = new ReaderKeyTable(db, opened.secrets, (fn) => this.now(fn));
       const { clock } = options;
       const { sealer, file } = opened.past;

@@ -62,6 +62,7 @@ async function house(): Promise<House> {
     store,
     recorder,
     policy: POLICY,
+    modeInputs: [],
     clock,
     log: silentLog,
     device: (name) => (name === 'relay-board' ? (board as Device) : undefined),

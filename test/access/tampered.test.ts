@@ -58,6 +58,7 @@ class House {
       store,
       recorder,
       policy: POLICY,
+      modeInputs: [],
       clock,
       log: silentLog,
       device: (name) => devices[name] as Device | undefined,

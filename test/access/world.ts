@@ -1,10 +1,11 @@
 // A lobby with a reader, a strike, a contact and an exit button that only note what they are told, for tests of what the
 // door does. Its database is real.
 
+import Database from 'better-sqlite3';
 import { expect } from 'vitest';
 import { Access, type How } from '../../src/access/access.ts';
 import { Recorder } from '../../src/access/recorder.ts';
-import type { EntranceSetup, Factors, Policy } from '../../src/domain/facility.ts';
+import type { EntranceSetup, Factors, ModeInput, Policy } from '../../src/domain/facility.ts';
 import type {
   Device,
   Feedback,
@@ -43,10 +44,18 @@ const NO_COUNTERS = newCounters();
 
 export type World = {
   access: Access;
+  /** The lobby, as this world has it. */
+  entrance: SiteEntrance;
   clock: ManualClock;
   store: Store;
-  caller: Caller;
   room: TestRoom;
+  caller: Caller & { isTrusted: (is: boolean) => void };
+  /** Another life of the doors, over the same database. */
+  restarted: () => Access;
+  /** The same, and from now on it is the one to which things are shown and commands go. */
+  restart: () => Access;
+  /** Changes the database behind the back of Lintel. */
+  tamper: (sql: string) => void;
   /** The latest event, with what it says. */
   told: () => Record<string, unknown>;
   pulses: { output: number; ms: number }[];
@@ -61,7 +70,7 @@ export type World = {
   time: { witness: Partial<TimeWitness> };
   offline: { forMs: number | null };
   present: (presentation: Presentation) => void;
-  card: (canonical?: string) => void;
+  card: (canonical?: string, reader?: string) => void;
   digits: (digits: string) => void;
   /** Events so far: type, and the finer reason of a denial. */
   events: () => string[];
@@ -75,6 +84,7 @@ export type Given = {
   managers?: readonly CredentialManager[];
   entrance?: Partial<EntranceSetup>;
   outputs?: readonly OutputCapabilities[];
+  modeInputs?: readonly ModeInput[];
 };
 
 export function world(given: Given = {}): World {
@@ -138,44 +148,59 @@ export function world(given: Given = {}): World {
       },
     },
   };
-  const access = new Access({
-    site,
-    store: given.withoutStore === true ? null : store,
-    recorder: new Recorder(given.withoutStore === true ? null : store, clock, silentLog),
-    policy,
-    clock,
-    log: silentLog,
-    device: (name) => devices[name] as Device | undefined,
-    cardFormatsOf: () => ['H10301', 'uid'],
-    time: () => ({ trusted: true, nowMs: clock.nowMs(), floorMs: null, isGraceLeft: true, ...time.witness }),
-    acsSystemId: SYSTEM,
-    timeZone: 'Europe/Oslo',
-    offlineForMs: () => offline.forMs,
-    onChange: () => undefined,
-    problem: () => undefined,
-    wake: () => undefined,
-    takeToken: (token, key) => signedKeys.take(token, key),
-  });
+  const make = (): Access =>
+    new Access({
+      site,
+      store: given.withoutStore === true ? null : store,
+      recorder: new Recorder(given.withoutStore === true ? null : store, clock, silentLog),
+      policy,
+      modeInputs: given.modeInputs ?? [],
+      clock,
+      log: silentLog,
+      device: (name) => devices[name] as Device | undefined,
+      cardFormatsOf: () => ['H10301', 'uid'],
+      time: () => ({ trusted: true, nowMs: clock.nowMs(), floorMs: null, isGraceLeft: true, ...time.witness }),
+      acsSystemId: SYSTEM,
+      timeZone: 'Europe/Oslo',
+      offlineForMs: () => offline.forMs,
+      onChange: () => undefined,
+      problem: () => undefined,
+      wake: () => undefined,
+      takeToken: (token, key) => signedKeys.take(token, key),
+    });
+  const access = make();
+  let current = access;
   const room: TestRoom = Object.assign(buildRoom(store, clock, policy), {
     site,
+    doors: access,
     encoders: access.scans,
     credentialManagers: given.managers ?? [],
   });
   const signedKeys = new SignedKeys(room);
-  const present = (presentation: Presentation): void =>
-    access.presented({
+  const present = (presentation: Presentation, device = 'lobby-reader'): void =>
+    current.presented({
       type: 'presented',
-      device: 'lobby-reader',
+      device,
       reader: 0,
       presentation,
       atMonotonicMs: clock.monotonicMs(),
     });
+  const [entrance] = site.entrances;
+  if (entrance === undefined) throw new Error('the lobby is there');
   return {
     access,
+    entrance,
     clock,
     store,
     room,
-    caller: new Caller(room),
+    caller: Object.assign(new Caller(room), { isTrusted: (is: boolean) => void (room.isTrusted = is) }),
+    restarted: make,
+    restart: () => (room.doors = current = make()),
+    tamper: (sql) => {
+      const db = new Database(store.path);
+      db.exec(sql);
+      db.close();
+    },
     told: () => {
       const [event] = store.events.after(store.events.lastSequence() - 1, 1);
       return { event_type: event?.event_type, ...(JSON.parse(event?.body ?? '{}') as object) };
@@ -189,10 +214,10 @@ export function world(given: Given = {}): World {
     time,
     offline,
     present,
-    card: (canonical = CARD) => {
+    card: (canonical = CARD, reader) => {
       const bits = encodeWiegand(canonical);
       if (bits === null) throw new Error('the tests show Wiegand cards');
-      present({ kind: 'card', reading: { kind: 'wiegand', ...bits } });
+      present({ kind: 'card', reading: { kind: 'wiegand', ...bits } }, reader);
     },
     digits: (digits) => present({ kind: 'digits', digits }),
     events: () =>

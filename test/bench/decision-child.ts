@@ -100,6 +100,7 @@ const access = new Access({
   store,
   recorder: new Recorder(store, systemClock, silentLog),
   policy: POLICY,
+  modeInputs: [],
   clock: systemClock,
   log: silentLog,
   device: (name) => devices.get(name),

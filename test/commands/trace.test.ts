@@ -232,6 +232,9 @@ const ELSEWHERE = new Set([
   'controllers/resync',
   'credentials/enroll_issued_key',
   'credentials/revoke_issued_keys',
+  'entrances/set_mode',
+  'facility/lockdown',
+  'facility/all_clear',
 ]);
 
 type Traced = Record<string, unknown> & { event_type: string };

@@ -115,6 +115,7 @@ export async function keypads(
       return within(source, events);
     };
     const access = new Access({
+      modeInputs: [],
       site,
       store,
       recorder,

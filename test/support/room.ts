@@ -85,6 +85,7 @@ const entrance = (name: string, acsEntranceId: string, more: Partial<EntranceSet
   secondLock: null,
   contact: null,
   rex: null,
+  modeSchedules: [],
   factors: 'card_or_code',
   takesMobileKeys: false,
   cardFormats: ['H10301', 'H10302', 'uid'],
@@ -141,6 +142,8 @@ export type TestRoom = Room & {
   isTrusted: boolean;
 };
 
+const NORMAL = { mode: 'normal', source: null, others: [] } as const;
+
 export function buildRoom(store: Store, clock: Clock, policy: Partial<Policy> = {}): TestRoom {
   const site = buildSite(store);
   const room: TestRoom = {
@@ -170,7 +173,23 @@ export function buildRoom(store: Store, clock: Clock, policy: Partial<Policy> = 
         acsUserId: null,
         steps: [],
       }),
-      state: () => ({ mode: 'normal', isLocked: true, isOpen: null, isHeld: false, isForced: false, isOnline: true }),
+      modes: {
+        sources: () => store.modeSources.all().sources,
+        unstored: () => new Map(),
+        preview: () => NORMAL,
+        isInputActive: () => false,
+        changed: () => undefined,
+        holdUnstored: () => undefined,
+      },
+      state: () => ({
+        mode: NORMAL,
+        lockProblem: null,
+        isLocked: true,
+        isOpen: null,
+        isHeld: false,
+        isForced: false,
+        isOnline: true,
+      }),
     },
     encoders: {
       scan: () => Promise.resolve({ error: { type: 'controller_offline', message: 'no reader is there' } }),

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import {
   paging, id, instant, text, code, cardNumber, cardFormat, system, scheduleId, userFields, ownWindow, isWindow, WINDOW_ORDER, CREDENTIAL, ENTRANCE, USER,
 } from './fields.ts'; // prettier-ignore
+import { MODES } from '../../domain/modes.ts';
 import { command } from './spec.ts';
 
 const entranceId = z.strictObject({ acs_entrance_id: id('Which'), acs_system_id: system });
@@ -70,10 +71,34 @@ export const ENTRANCES = {
       acs_user_id: id('For whom; recorded').optional(),
       acs_credential_id: id('By which credential; recorded').optional(),
       reason: text('Why; recorded', 200).optional(),
+      is_override: z
+        .boolean()
+        .optional()
+        .describe('Also while the entrance is `locked` or in `lockdown`, where it is refused otherwise'),
     }),
     result: '`action_attempt`: `{action_attempt_id, action_type, status, result: {was_confirmed_by_device}}`',
     kind: 'moves',
     example: { acs_entrance_id: ENTRANCE, reason: 'delivery' },
+  }),
+  'entrances/set_mode': command({
+    summary:
+      'Sets the mode of an entrance: `unlocked` is free to walk through, `locked` and `lockdown` let nobody in (everybody gets out), `evacuate` stays open. What wants a mode stands in a row: evacuation before lockdown before `unlocked`, `locked` and `normal` by command before the schedule of the facility file. `normal` without `until` takes back what was set here by this command, so that the next strongest holds; with `until` it is `normal` whatever the schedule says.',
+    params: z
+      .strictObject({
+        acs_entrance_id: id('Which'),
+        acs_system_id: system,
+        mode: z.enum(MODES).describe('Which'),
+        until: instant.optional().describe('Until when; required for `unlocked`, at most 31 days ahead'),
+        reason: text('Why; recorded', 200).optional(),
+      })
+      .refine((value) => value.mode !== 'unlocked' || value.until !== undefined, {
+        message: 'required for unlocked: a door that stays open for ever is a schedule of the facility file',
+        path: ['until'],
+      }),
+    result: '`acs_entrance_id`, `mode` and `mode_source` as they are now, `is_stored`',
+    kind: 'stores',
+    mustExpire: true,
+    example: { acs_entrance_id: ENTRANCE, mode: 'unlocked', until: '2026-03-01T18:00:00Z', reason: 'delivery' },
   }),
   'entrances/explain': command({
     summary:

@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { assert, ERROR_TYPES } from '../../domain/errors.ts';
 import type { Fixed } from '../../domain/fixed.ts';
+import { MODE_KINDS, MODES } from '../../domain/modes.ts';
 import { WEEKDAYS } from '../../domain/schedule.ts';
 import { controllerObject, entranceObject } from '../../domain/states.ts';
 import type { CommandName } from '../contract.ts';
@@ -15,6 +16,7 @@ function catalogue() {
   const count = (says: string) => z.int().min(0).describe(says);
   const flag = (says: string) => z.boolean().describe(says);
   const system = text('the facility');
+  const isStored = flag('false: the disk takes nothing; it is in force all the same, and stored when it can be');
   const asGiven = z.unknown().describe('as given; null: nothing was');
 
   const apiError = z
@@ -338,6 +340,12 @@ function catalogue() {
       }),
     ),
     'encoders/cancel_scan': z.strictObject({ was_scanning: flag('there was one') }),
+    'entrances/set_mode': z.strictObject({
+      acs_entrance_id: text('which'),
+      mode: z.enum(MODES).describe('how it is now: what was set, or what is stronger'),
+      mode_source: z.enum(MODE_KINDS).describe('what wants it; null: nothing').nullable(),
+      is_stored: isStored,
+    }),
     'entrances/explain': z.strictObject({
       outcome: z.enum(['granted', 'denied']),
       reason: text('as in `lock.access_denied`; null: granted').nullable(),
@@ -380,6 +388,22 @@ function catalogue() {
     'facility/reset_stream': z.strictObject({
       stream_id: text('which'),
       last_seq: count('where it stood; null: there was no such stream').nullable(),
+    }),
+    'facility/lockdown': z.strictObject({
+      acs_entrance_ids: z.array(z.string()).describe('locked down now'),
+      not_locked: z.array(z.strictObject({ acs_entrance_id: z.string(), message: z.string() })),
+      is_stored: isStored,
+    }),
+    'facility/all_clear': z.strictObject({
+      cleared: count('what was taken back'),
+      remaining: z.array(
+        z.strictObject({
+          acs_entrance_id: text('null: all entrances').nullable(),
+          mode: z.enum(MODES),
+          origin: z.string(),
+          message: text('why, and what to do'),
+        }),
+      ),
     }),
   } as const satisfies Record<CommandName, z.ZodObject>;
 }

@@ -18,6 +18,8 @@ export type CommandSpec = {
   takesMs?: number;
   /** It takes access away: a number in its stream or a clock that goes before ours is no reason to refuse it. */
   revokes?: true;
+  /** While nobody knows the time it is taken all the same: late is better than never. */
+  isUrgent?: true;
   example: Record<string, unknown>;
 };
 

@@ -1,0 +1,34 @@
+// A part of the catalogue of events (events.ts): which mode entrances have, and who said so.
+
+import { z } from 'zod';
+import type { eventParts } from './event-parts.ts';
+import { MODE_KINDS, MODES } from './modes.ts';
+
+export function modeEvents(parts: ReturnType<typeof eventParts>) {
+  const { text, instant, count, event, door, inSystem, byCommand, maybeByCommand } = parts;
+  return {
+    'acs_entrance.mode_changed': event('An entrance has another mode, whatever the reason.', {
+      ...door,
+      mode: z.enum(MODES).describe('which holds now'),
+      before: z.enum(MODES).describe('which held until now; null: Lintel has just started').nullable(),
+      mode_source: z.enum(MODE_KINDS).describe('what wants it; null: nothing does any more').nullable(),
+      origin: text('`entrance`, `facility`, `input NAME` or `mode_schedules[N]`').nullable(),
+      until: instant('until when; null: until it is taken back').nullable(),
+      ...maybeByCommand,
+    }),
+    'facility.locked_down': event('Somebody locked the facility down, or some of its entrances: an alarm.', {
+      ...inSystem,
+      acs_entrance_ids: z.array(z.string()).describe('which; null: all').nullable(),
+      acs_entrance_ids_not_locked: z.array(z.string()).describe('of them, those that their controllers decide for'),
+      until: instant('until when; null: until it is taken back').nullable(),
+      reason: text('as the command gives it').nullable(),
+      ...byCommand,
+    }),
+    'facility.cleared': event('Somebody said that lockdown and evacuation are over.', {
+      ...inSystem,
+      remaining: count('how many words of inputs hold all the same'),
+      reason: text('as the command gives it').nullable(),
+      ...byCommand,
+    }),
+  } as const;
+}
