@@ -33,6 +33,7 @@ const keySchema = z.strictObject({
     .meta({
       title: 'Public key',
       description: `Its ${KEY_WANTED.slice(2)}. It is no secret.`,
+      examples: ['d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a'],
       patternErrorMessage: KEY_WANTED,
     }),
 });
@@ -43,7 +44,12 @@ const managerSchema = z.strictObject({
     description: 'Its id towards the service above: `credential_manager_acs_system_id` of commands.',
     examples: ['99999999-9999-9999-9999-999999999999'],
   }),
-  display_name: z.string().min(1).max(120).optional().meta({ title: 'Display name', description: 'Name for people.' }),
+  display_name: z
+    .string()
+    .min(1)
+    .max(120)
+    .optional()
+    .meta({ title: 'Display name', description: 'Name for people.', examples: ['Tower'] }),
   keys: z.array(keySchema).min(1).max(8).meta({
     title: 'Keys',
     description: 'By which it signs. Two of them while one takes the place of the other.',
