@@ -105,6 +105,11 @@ export const controllerSchema = z.strictObject({
     description:
       'true: by turns the reader hands its cards to Lintel, so that a phone or card can prove its own key (`access_method: mobile_key`). Needs Secure Channel, and is best at 38400 baud or more.',
   }),
+  pkoc_messages: z.enum(['1.50', '1.63']).nullable().default(null).meta({
+    title: 'PKOC messages',
+    description:
+      'For a reader that speaks to phones and cards with a key itself, and hands over what they signed by messages of the PSIA: the text that it follows. In place of `transparent`. Needs Secure Channel.',
+  }),
   readers: z.int().min(1).max(8).default(1).meta({
     title: 'Readers',
     description: 'Heads behind this address, numbered from 0.',
@@ -161,7 +166,7 @@ export function capabilitiesOf(config: ControllerConfig): Capabilities {
     readers: Array.from({ length: config.readers }, () => ({
       keypad: config.keypad,
       card: true,
-      mobileKey: config.transparent,
+      mobileKey: config.transparent || config.pkoc_messages !== null,
       feedback: FEEDBACKS,
       showsLook: true,
     })),

@@ -44,7 +44,7 @@ function prepare(name: string, busConfig: unknown, controllerConfig: unknown): P
       remedy: 'set it to required and install a key with `lintel osdp install`, if the reader knows Secure Channel',
     });
   }
-  problems.push(...transparentProblems(name, busSchema.parse(busConfig), config));
+  problems.push(...phoneProblems(name, busSchema.parse(busConfig), config));
   for (const [index, input] of config.invert_inputs.entries()) {
     if (input < config.inputs) continue;
     problems.push({
@@ -64,18 +64,28 @@ function prepare(name: string, busConfig: unknown, controllerConfig: unknown): P
 /** Below it, one card's exchanges alone take a third of a second of the line. */
 const TRANSPARENT_BAUD = 38_400;
 
-function transparentProblems(name: string, { baud }: BusConfig, config: ControllerConfig): ConfigProblem[] {
-  if (!config.transparent) return [];
+function phoneProblems(name: string, { baud }: BusConfig, config: ControllerConfig): ConfigProblem[] {
+  const key = config.transparent ? 'transparent' : 'pkoc_messages';
+  if (!config.transparent && config.pkoc_messages === null) return [];
+  if (config.transparent && config.pkoc_messages !== null)
+    return [
+      {
+        severity: 'error',
+        path: ['pkoc_messages'],
+        message: `${name} hands its cards to Lintel, so that it cannot speak to them itself`,
+        remedy: 'leave out transparent or pkoc_messages, by what the reader can do',
+      },
+    ];
   if (config.secure_channel === 'none')
     return [
       {
         severity: 'error',
-        path: ['transparent'],
+        path: [key],
         message: `what a phone proves at ${name} could be made up by whoever reaches the cable`,
-        remedy: 'set secure_channel: required, or transparent: false',
+        remedy: `set secure_channel: required, or leave out ${key}`,
       },
     ];
-  if (baud >= TRANSPARENT_BAUD) return [];
+  if (!config.transparent || baud >= TRANSPARENT_BAUD) return [];
   return [
     {
       severity: 'warning',
@@ -142,7 +152,7 @@ class OsdpBusDriver implements OsdpDriver {
   readonly #readers: readonly OsdpReader[];
   readonly #context: DriverContext;
   readonly #proofs = new ProofKeys();
-  /** Of the readers in transparent mode. */
+  /** Of the readers at which phones prove their keys. */
   readonly #phones = new Map<string, PhoneReader>();
   #resting: Promise<void> | null = null;
 
@@ -172,8 +182,10 @@ class OsdpBusDriver implements OsdpDriver {
     );
     for (const { name, config: given } of controllers) {
       const reader = this.#readers.find((one) => one.name === name);
-      if (reader !== undefined && controllerSchema.parse(given).transparent)
-        this.#phones.set(name, new PhoneReader(reader, this.#proofs, context, log));
+      const { transparent, pkoc_messages: messages } = controllerSchema.parse(given);
+      const ports = { keys: this.#proofs, context, log };
+      if (reader !== undefined && (transparent || messages !== null))
+        this.#phones.set(name, new PhoneReader(reader, messages, ports));
     }
     for (const reader of this.#readers) this.#line.add(reader.station);
     this.devices = new Map(this.#readers.map((reader) => [reader.name, reader]));

@@ -3,57 +3,75 @@
 
 import { createHash } from 'node:crypto';
 import { candidates, isRandomUid, type CardReading } from '../../src/domain/card-formats.ts';
-import type { DriverContext, DriverEvent, Log } from '../driver.ts';
+import type { DriverContext, DriverEvent, Log, Presentation } from '../driver.ts';
+import type { WireCommand } from './commands.ts';
+import type { JobResult } from './jobs.ts';
+import { MessageReader } from './message-reader.ts';
 import type { ProofKeys } from './pkoc/proof.ts';
 import type { OsdpReader } from './reader.ts';
 import { Transparent } from './transparent.ts';
 
-export class PhoneReader {
-  readonly #transparent: Transparent;
+/** How a reader lets phones prove their keys: it gives its field to us, or speaks to them itself. */
+type Way = { start(): void; stop(): void; end(): Promise<void> };
 
-  constructor(reader: OsdpReader, keys: ProofKeys, context: DriverContext, log: Log) {
+export type PhonePorts = { keys: ProofKeys; context: DriverContext; log: Log };
+
+export class PhoneReader {
+  readonly #way: Way;
+
+  /** `messages`: the text by which it hands over what cards signed; null: it is in transparent mode. */
+  constructor(reader: OsdpReader, messages: '1.50' | '1.63' | null, { keys, context, log }: PhonePorts) {
     const { clock, random } = context;
     const device = reader.name;
-    this.#transparent = new Transparent({
-      line: {
-        ask: (wire) => reader.ask(wire),
-        await: (timeoutMs, pick) => reader.awaitReport('XRD', timeoutMs, pick),
-        isOnline: () => reader.online,
-      },
+    const present = (presentation: Presentation, atMonotonicMs: number): void =>
+      context.emit({ type: 'presented', device, reader: 0, presentation, atMonotonicMs });
+    const common = {
       clock,
       random,
       log: log.child({ device }),
       keys,
       // The same at every start, and another one at every reader.
       readerId: createHash('sha256').update(`lintel reader ${device}`).digest(),
-      wantsToken: (key) => context.wantsToken?.(key) === true,
-      proved: ({ key }, token, atMonotonicMs) =>
-        context.emit({
-          type: 'presented',
-          device,
-          reader: 0,
-          presentation: { kind: 'mobile_key', key, ...(token === null ? {} : { token }) },
-          atMonotonicMs,
-        }),
-      failed: (failure, atMonotonicMs) => {
-        if (failure !== 'signature_invalid' && failure !== 'transaction_expired') return;
-        const presentation = { kind: 'unproved', failure } as const;
-        context.emit({ type: 'presented', device, reader: 0, presentation, atMonotonicMs });
-      },
-    });
+    };
+    const ask = (wire: WireCommand): Promise<JobResult> => reader.ask(wire);
+    const isOnline = (): boolean => reader.online;
+    this.#way =
+      messages !== null
+        ? new MessageReader({
+            ...common,
+            line: {
+              ask,
+              isOnline,
+              await: (timeoutMs, pick, over) => reader.awaitReport('MFGREP', timeoutMs, pick, over),
+            },
+            version: messages,
+            proved: (key, atMonotonicMs) => present({ kind: 'mobile_key', key }, atMonotonicMs),
+            failed: (failure, atMonotonicMs) => present({ kind: 'unproved', failure }, atMonotonicMs),
+          })
+        : new Transparent({
+            ...common,
+            line: { ask, isOnline, await: (timeoutMs, pick) => reader.awaitReport('XRD', timeoutMs, pick) },
+            wantsToken: (key) => context.wantsToken?.(key) === true,
+            proved: ({ key }, token, atMonotonicMs) =>
+              present({ kind: 'mobile_key', key, ...(token === null ? {} : { token }) }, atMonotonicMs),
+            failed: (failure, atMonotonicMs) => {
+              if (failure === 'signature_invalid' || failure === 'transaction_expired')
+                present({ kind: 'unproved', failure }, atMonotonicMs);
+            },
+          });
   }
 
   /** Follows the reader's coming and going; true: nobody else needs to hear of this. */
   passesOver(event: DriverEvent): boolean {
-    if (event.type === 'online') this.#transparent.start();
-    if (event.type === 'offline') this.#transparent.stop();
+    if (event.type === 'online') this.#way.start();
+    if (event.type === 'offline') this.#way.stop();
     if (event.type !== 'presented' || event.presentation.kind !== 'card') return false;
     return isMadeUp(event.presentation.reading);
   }
 
   /** The bus ends: the reader reads by itself from now on. */
   async end(): Promise<void> {
-    await this.#transparent.end();
+    await this.#way.end();
   }
 }
 

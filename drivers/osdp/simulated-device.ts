@@ -11,6 +11,8 @@ import type { CapRecord, PdId, WireReply } from './replies.ts';
 import type { SimulatedCard } from './simulated-card.ts';
 import { WELL_BEHAVED } from './simulated-quirks.ts';
 import type { Quirks } from './simulated-quirks.ts';
+import { PSIA } from './pkoc/messages.ts';
+import { SimulatedMessages } from './simulated-messages.ts';
 import { SimulatedField } from './simulated-field.ts';
 import { SimulatedTerminals } from './simulated-terminals.ts';
 
@@ -69,6 +71,8 @@ export class SimulatedDevice {
   manufacturer: (oui: Buffer, data: Buffer) => Buffer | WireReply | 'ack' | null = () => null;
   /** What lies on it in transparent mode. */
   readonly field = new SimulatedField((report) => this.#report(report));
+  /** What it tells of cards that it speaks to itself. */
+  readonly messages = new SimulatedMessages((report) => this.#report(report));
   /** Commands that it answers with NAK 09, or as it says here. */
   readonly refuses = new Set<CommandName>();
   readonly naks = new Map<CommandName, number>();
@@ -356,6 +360,7 @@ export class SimulatedDevice {
   }
 
   #manufacturer({ oui, data }: CommandFields['MFG']): WireReply {
+    if (this.messages.isKnown && oui.equals(PSIA)) return this.messages.take(data);
     const answer = this.manufacturer(oui, data);
     if (answer === null) return nak(NAK.record);
     if (answer === 'ack') return ACK;

@@ -75,10 +75,28 @@ export const WIEGAND_FORMATS: Readonly<Record<string, WiegandFormat>> = {
 };
 
 /**
+ * The low bits of the X of a public key, which a PKOC reader that proves keys itself hands over as a card: how many.
+ * Written in hexadecimal digits; a command may give the key itself.
+ */
+const KEY_FORMATS: Readonly<Record<string, number>> = {
+  'PKOC-64': 64,
+  'PKOC-75': 75,
+  'PKOC-128': 128,
+  'PKOC-256': 256,
+};
+const digitsOf = (widthBits: number): number => Math.ceil(widthBits / 4);
+
+/**
  * Every format a reader or a command may name. `raw` is any Wiegand width as it is; `uid` a serial number;
  * `uid-reversed` one whose bytes come last first.
  */
-export const CARD_FORMATS = [...Object.keys(WIEGAND_FORMATS), 'uid', 'uid-reversed', 'raw'] as const;
+export const CARD_FORMATS = [
+  ...Object.keys(WIEGAND_FORMATS),
+  ...Object.keys(KEY_FORMATS),
+  'uid',
+  'uid-reversed',
+  'raw',
+] as const;
 
 const bitAt = (bytes: Buffer, bit: number): number => ((bytes[(bit - 1) >> 3] ?? 0) >> (7 - ((bit - 1) & 7))) & 1;
 
@@ -121,6 +139,8 @@ export function encodeWiegand(canonical: string): { widthBits: number; bytes: Bu
   const [name = '', ...fields] = parseCanonical(canonical).split(':');
   if (name === 'uid') return null;
   if (name === 'raw') return { widthBits: Number(fields[0]), bytes: Buffer.from(fields[1] ?? '', 'hex') };
+  const keyBits = memberOf(KEY_FORMATS, name);
+  if (keyBits !== undefined) return { widthBits: keyBits, bytes: leftJustified(fields[0] ?? '', keyBits) };
   const format = memberOf(WIEGAND_FORMATS, name);
   if (format === undefined) throw new OperatingError('invalid_input', `card format ${quoted(name)} is not known`);
   const bytes = Buffer.alloc(Math.ceil(format.widthBits / 8));
@@ -181,10 +201,25 @@ function candidate(reading: BitReading, name: string): string | null {
     return null;
   }
   if (name === 'raw') return `raw:${reading.widthBits}:${hex(reading.bytes)}`;
+  const keyBits = memberOf(KEY_FORMATS, name);
+  if (keyBits !== undefined)
+    return keyBits === reading.widthBits ? `${name}:${keyDigits(reading.bytes, keyBits)}` : null;
   const wholeBytes = reading.widthBits % 8 === 0;
   if (name === 'uid') return wholeBytes ? `uid:${hex(reading.bytes)}` : null;
   if (name === 'uid-reversed') return wholeBytes ? `uid:${hex(Buffer.from(reading.bytes).reverse())}` : null;
   return decodeWiegand(name, reading.widthBits, reading.bytes);
+}
+
+/** Bits that end with the last one, as the digits of a number. */
+function keyDigits(bytes: Buffer, widthBits: number): string {
+  const number = BigInt(`0x${bytes.toString('hex')}`) >> BigInt(bytes.length * 8 - widthBits);
+  return number.toString(16).toUpperCase().padStart(digitsOf(widthBits), '0');
+}
+
+function leftJustified(digits: string, widthBits: number): Buffer {
+  const bytes = Math.ceil(widthBits / 8);
+  const number = BigInt(`0x${digits}`) << BigInt(bytes * 8 - widthBits);
+  return Buffer.from(number.toString(16).padStart(2 * bytes, '0'), 'hex');
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex').toUpperCase();
@@ -209,7 +244,8 @@ export function canonicalCard(value: string, format: string | null, fallback: De
     return canonical;
   }
   const name = format ?? fallback.format;
-  if (name === 'uid' || name === 'raw') return parseCanonical(`${name}:${value}`);
+  if (name === 'uid' || name === 'raw' || memberOf(KEY_FORMATS, name) !== undefined)
+    return parseCanonical(`${name}:${value}`);
   const layout = memberOf(WIEGAND_FORMATS, name);
   if (layout === undefined)
     throw new OperatingError(
@@ -247,6 +283,8 @@ export function parseCanonical(value: string): string {
   const [name = '', ...fields] = value.split(':');
   if (name === 'uid') return parseUid(fields);
   if (name === 'raw') return parseRaw(fields);
+  const keyBits = memberOf(KEY_FORMATS, name);
+  if (keyBits !== undefined) return `${name}:${parseKey(name, keyBits, fields)}`;
   const format = memberOf(WIEGAND_FORMATS, name);
   if (format === undefined)
     throw new OperatingError(
@@ -272,6 +310,23 @@ export function parseCanonical(value: string): string {
     return BigInt(text).toString();
   });
   return `${name}:${numbers.join(':')}`;
+}
+
+/** The digits themselves, or the uncompressed point of which they are the low bits of X. */
+function parseKey(name: string, widthBits: number, fields: readonly string[]): string {
+  const text = (fields[0] ?? '').toUpperCase();
+  const digits = digitsOf(widthBits);
+  const isKey = /^04[0-9A-F]{128}$/.test(text);
+  if (fields.length === 1 && isKey) {
+    const x = BigInt(`0x${text.slice(2, 66)}`);
+    return BigInt.asUintN(widthBits, x).toString(16).toUpperCase().padStart(digits, '0');
+  }
+  const isNumber = fields.length === 1 && text.length === digits && /^[0-9A-F]+$/.test(text);
+  if (isNumber && BigInt(`0x${text}`) >> BigInt(widthBits) === 0n) return text;
+  throw new OperatingError(
+    'invalid_input',
+    `format ${name} is written ${name}: and ${digits} hexadecimal digits, the low ${widthBits} bits of X, or the public key whole, 130 digits that begin with 04`,
+  );
 }
 
 function parseUid(fields: readonly string[]): string {

@@ -50,10 +50,22 @@ const managerSchema = z.strictObject({
     .max(120)
     .optional()
     .meta({ title: 'Display name', description: 'Name for people.', examples: ['Tower'] }),
-  keys: z.array(keySchema).min(1).max(8).meta({
-    title: 'Keys',
-    description: 'By which it signs. Two of them while one takes the place of the other.',
-  }),
+  keys: z
+    .array(keySchema)
+    .min(1)
+    .max(8)
+    .meta({
+      title: 'Keys',
+      description: 'By which it signs. Two of them while one takes the place of the other.',
+      examples: [
+        [
+          {
+            key_id: 'c0ffee0000000001',
+            public_key: 'd75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a',
+          },
+        ],
+      ],
+    }),
   max_lifetime: duration(MINUTE_MS, 366 * DAY_MS)
     .prefault('7d')
     .meta({

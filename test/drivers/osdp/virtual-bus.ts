@@ -80,6 +80,8 @@ export type VirtualOptions = {
   wantsToken?: (key: Buffer) => boolean;
   baud: number;
   readers: number;
+  /** Before anybody speaks to it. */
+  prepare?: (sim: SimulatedReader) => void;
   line?: LineKind;
   turnaroundMs?: number;
   /** Of each reader, beyond address and key. */
@@ -103,6 +105,7 @@ export async function openVirtualBus(options: VirtualOptions): Promise<VirtualBu
     { length: count },
     (_, address) => new SimulatedReader(time.deviceClock(), systemRandom, { key: KEY, address, ...options.reader }),
   );
+  for (const sim of sims) options.prepare?.(sim);
   const simulated: SimulatedLine = new SimulatedLine(
     sims,
     { at: { path: FAR }, baud, paced: line.kind === 'wire', turnaroundMs },
