@@ -69,6 +69,7 @@ class Host {
 
 /** The tests of the folder of the same name, those of `also`, and those that import the file. */
 function testsOf(path: string, also: readonly string[]): string[] {
+  if (alone.length > 0) return alone.map((test) => join(HOME, test));
   const folder = join('test', dirname(path).replace(/^src\//, ''));
   const name = path.slice(path.lastIndexOf('/') + 1);
   const all = globSync('test/**/*.test.ts', { cwd: HOME });
@@ -210,12 +211,13 @@ const args = process.argv.slice(2);
 const also = args
   .filter((arg) => arg.startsWith('--tests='))
   .map((arg) => arg.slice('--tests='.length).replace(/\/$/, ''));
+const alone = args.filter((arg) => arg.startsWith('--only=')).map((arg) => arg.slice('--only='.length));
 const paths = args.filter((arg) => !arg.startsWith('--')).map((path) => relative(HOME, path));
 const share = Number(args.find((arg) => arg.startsWith('--one-in='))?.slice('--one-in='.length) ?? 1);
-const isKnown = (arg: string): boolean => !arg.startsWith('--') || /^--(tests|one-in)=/.test(arg);
+const isKnown = (arg: string): boolean => !arg.startsWith('--') || /^--(tests|only|one-in)=/.test(arg);
 if (paths.length === 0 || !args.every(isKnown) || !Number.isInteger(share) || share < 1) {
   console.error(
-    'npm run mutate -- PATH… [--tests=test/FOLDER…] [--one-in=N]: a file or folder of src/ or drivers/; one change in N of them',
+    'npm run mutate -- PATH… [--tests=test/FOLDER…] [--only=test/FILE…] [--one-in=N]: a file or folder of src/ or drivers/; --tests: those as well, --only: no others; one change in N of them',
   );
   process.exit(2);
 }
