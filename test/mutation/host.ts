@@ -1,4 +1,4 @@
-// The process that runs tests, again and again, with one file of the product as it is told to be. It is ended from
+// The process that runs tests, again and again, with files of the product as it is told to be. It is ended from
 // outside when a change makes it turn for ever.
 
 import { join } from 'node:path';
@@ -7,8 +7,8 @@ import { createVitest } from 'vitest/node';
 export type Reached = { id: string; module: string; name: string; ms: number; marks: number[] };
 /** `tests`: those to run, by file; null: all of these files, told with what each came by. */
 export type Asked = {
-  file: string;
-  source: string;
+  /** What files are to be, by path. */
+  sources: Readonly<Record<string, string>>;
   modules: readonly string[];
   tests: Readonly<Record<string, readonly string[]>> | null;
 };
@@ -17,7 +17,7 @@ export type Told = { failed: string | null; reached: Reached[] };
 const HOME = join(import.meta.dirname, '../..');
 
 export async function openHost(): Promise<(asked: Asked) => Promise<Told>> {
-  const now = { file: '', source: '' };
+  let now: Readonly<Record<string, string>> = {};
   const vitest = await createVitest(
     {
       watch: false,
@@ -36,18 +36,18 @@ export async function openHost(): Promise<(asked: Asked) => Promise<Told>> {
         {
           name: 'one-file-changed',
           enforce: 'pre',
-          load: (id) => (id.split('?')[0] === now.file ? now.source : undefined),
+          load: (id) => now[id.split('?')[0] ?? ''],
         },
       ],
     },
   );
   await vitest.standalone();
   const project = vitest.getRootProject();
-  return async ({ file, source, modules, tests }) => {
-    // The one before is whole again.
-    if (now.file !== '') vitest.invalidateFile(now.file);
-    Object.assign(now, { file, source });
-    vitest.invalidateFile(file);
+  return async ({ sources, modules, tests }) => {
+    // Those before are whole again.
+    for (const file of Object.keys(now)) vitest.invalidateFile(file);
+    now = sources;
+    for (const file of Object.keys(now)) vitest.invalidateFile(file);
     const specifications = modules.map((module) =>
       project.createSpecification(module, tests === null ? undefined : { testIds: [...(tests[module] ?? [])] }),
     );

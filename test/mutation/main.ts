@@ -107,37 +107,60 @@ function standing(kept: Kept | null, source: string, tests: string): Record<stri
   return Object.fromEntries(Object.entries(kept.results).filter(([, { result }]) => result === 'noticed'));
 }
 
-async function look(host: Host, path: string, also: readonly string[], share: number): Promise<Result[]> {
+type Looked = { path: string; file: string; source: string; mutants: Mutant[]; kept: Kept };
+
+const keyOf = ({ start, end, text }: Mutant): string => `${start}-${end} ${text}`;
+const isOpen = ({ mutants, kept }: Looked): boolean => mutants.some((one) => kept.results[keyOf(one)] === undefined);
+
+function lookedAt(path: string, modules: readonly string[], share: number): Looked {
   const file = join(HOME, path);
   const source = textOf(file);
-  const keyOf = ({ start, end, text }: Mutant): string => `${start}-${end} ${text}`;
   // By their hash: the same ones each time, all over the file.
   const mutants = mutantsOf(source).filter(
-    (mutant) => Number.parseInt(hashOf(keyOf(mutant)).slice(0, 8), 16) % share === 0,
+    (mutant) => Number.parseInt(hashOf(path, keyOf(mutant)).slice(0, 8), 16) % share === 0,
   );
-  const modules = testsOf(path, also);
   const hashes = { source: hashOf(source), tests: hashOf(...modules.map(textOf)) };
-  const results = { ...standing(keptOf(path), hashes.source, hashes.tests) };
-  if (mutants.some((mutant) => results[keyOf(mutant)] === undefined)) {
-    const { source: withMarks, marks } = marked(source, mutants);
-    const before = await host.run({ file, source: withMarks, modules, tests: null }, 900_000);
-    if (before === null || before.failed !== null)
-      throw new Error(`${path}: its tests fail by themselves: ${before?.failed ?? 'they take too long'}`);
-    for (const [i, mutant] of mutants.entries()) {
-      const key = keyOf(mutant);
-      if (results[key] !== undefined) continue;
-      const result = await tried(
-        host,
-        { file, source, mutant, modules },
-        comingBy(before.reached, marks[i] ?? ON_LOADING),
-      );
-      results[key] = { what: `${path}:${mutant.line}  ${described(source, mutant)}`, ...result };
-      process.stdout.write(result.result === 'noticed' ? '.' : `\n${results[key].what}  ${result.result}\n`);
-      keep(path, { ...hashes, results });
-    }
+  return {
+    path,
+    file,
+    source,
+    mutants,
+    kept: { ...hashes, results: { ...standing(keptOf(path), hashes.source, hashes.tests) } },
+  };
+}
+
+/** Files that the same tests are run for are marked together, so that what comes by where is found out once. */
+async function look(host: Host, paths: readonly string[], modules: readonly string[], share: number): Promise<void> {
+  const files = paths.map((path) => lookedAt(path, modules, share));
+  const open = files.filter(isOpen);
+  let next = 0;
+  const marks = new Map<Looked, number[]>();
+  const sources: Record<string, string> = {};
+  for (const one of open) {
+    const made = marked(one.source, one.mutants, next);
+    next = made.next;
+    marks.set(one, made.marks);
+    sources[one.file] = made.source;
   }
-  keep(path, { ...hashes, results });
-  return mutants.flatMap((mutant) => results[keyOf(mutant)] ?? []);
+  const before = open.length === 0 ? null : await host.run({ sources, modules, tests: null }, 3_600_000);
+  if (open.length > 0 && (before === null || before.failed !== null))
+    throw new Error(`${paths.join(', ')}: the tests fail by themselves: ${before?.failed ?? 'they take too long'}`);
+  for (const one of files) {
+    for (const [i, mutant] of one.mutants.entries()) {
+      const key = keyOf(mutant);
+      if (one.kept.results[key] !== undefined) continue;
+      const coming = comingBy(before?.reached ?? [], marks.get(one)?.[i] ?? ON_LOADING);
+      const result = await tried(host, { ...one, mutant }, coming);
+      one.kept.results[key] = { what: `${one.path}:${mutant.line}  ${described(one.source, mutant)}`, ...result };
+      process.stdout.write(result.result === 'noticed' ? '.' : `\n${one.kept.results[key].what}  ${result.result}\n`);
+      keep(one.path, one.kept);
+    }
+    keep(one.path, one.kept);
+    report(
+      one.path,
+      one.mutants.flatMap((mutant) => one.kept.results[keyOf(mutant)] ?? []),
+    );
+  }
 }
 
 /** The quick ones first. */
@@ -156,7 +179,7 @@ async function passBySelf(key: string, run: () => Promise<Told | null>): Promise
   return isGood;
 }
 
-type Trial = { file: string; source: string; mutant: Mutant; modules: readonly string[] };
+type Trial = { file: string; source: string; mutant: Mutant };
 
 async function tried(
   host: Host,
@@ -170,7 +193,7 @@ async function tried(
     const own = reached.filter((one) => one.module === module);
     const withinMs = PATIENCE_LEAST_MS + PATIENCE * own.reduce((sum, { ms }) => sum + ms, 0);
     const ask = (text: string, tests: Asked['tests']): Promise<Told | null> =>
-      host.run({ file, source: text, modules: [module], tests }, withinMs);
+      host.run({ sources: { [file]: text }, modules: [module], tests }, withinMs);
     const ids = own.map(({ id }) => id);
     const some = { [module]: ids };
     let told = await ask(changed, some);
@@ -194,12 +217,18 @@ function isHarmless(path: string, source: string, what: string): boolean {
   return HARMLESS.some((one) => one.file === path && one.line === line && one.change === change);
 }
 
+const sums = { noticed: 0, counted: 0 };
+const total = (): string =>
+  `${Math.round((100 * sums.noticed) / Math.max(1, sums.counted))} %  ${sums.noticed} of ${sums.counted} in all`;
+
 function report(path: string, results: readonly Result[]): void {
   const source = textOf(join(HOME, path));
   const noticed = results.filter(({ result }) => result === 'noticed').length;
   const rest = results.filter(({ result }) => result !== 'noticed');
   const harmful = rest.filter(({ what }) => !isHarmless(path, source, what));
   const counted = results.length - (rest.length - harmful.length);
+  sums.noticed += noticed;
+  sums.counted += counted;
   const share = counted === 0 ? 100 : Math.round((100 * noticed) / counted);
   console.log(
     `\n${String(share).padStart(3)} %  ${path}: ${noticed} of ${counted} noticed, ${rest.length - harmful.length} change nothing`,
@@ -226,7 +255,9 @@ const files = paths.flatMap((path) =>
 );
 const host = new Host();
 try {
-  for (const path of files) report(path, await look(host, path, also, share));
+  const tests = [...new Set(files.flatMap((path) => testsOf(path, also)))].sort();
+  await look(host, files, tests, share);
+  console.log(`\n${total()}`);
 } finally {
   host.end();
 }

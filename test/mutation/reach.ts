@@ -7,22 +7,29 @@ import { parse, type Mutant } from './mutants.ts';
 /** A place that every test comes by who loads the file. */
 export const ON_LOADING = -1;
 
-export type Marked = { source: string; /** By mutant: the mark that a run leaves on its way there. */ marks: number[] };
+export type Marked = {
+  source: string;
+  /** By mutant: the mark that a run leaves on its way there. */
+  marks: number[];
+  /** The number behind the last of them. */
+  next: number;
+};
 
 type Insertion = { at: number; text: string };
 
-export function marked(source: string, mutants: readonly Mutant[]): Marked {
+/** `first`: the number of the first mark, where several files are marked at once. */
+export function marked(source: string, mutants: readonly Mutant[], first = 0): Marked {
   const file = parse(source);
   const places = new Map<ts.Node, number>();
   const marks = mutants.map(({ start, end }) => {
     const place = placeOf(innermost(file, start, end), file);
     if (place === null) return ON_LOADING;
-    const mark = places.get(place) ?? places.size;
+    const mark = places.get(place) ?? first + places.size;
     places.set(place, mark);
     return mark;
   });
   const insertions = [...places].flatMap(([place, mark]) => insertionsAt(place, mark, file));
-  return { source: withInsertions(source, insertions), marks };
+  return { source: withInsertions(source, insertions), marks, next: first + places.size };
 }
 
 function innermost(file: ts.SourceFile, start: number, end: number): ts.Node {
