@@ -59,6 +59,14 @@ const FIELDS = {
     format: byte.default(0),
     quality: byte.default(0),
   }),
+  match: z.object({
+    reader,
+    head: byte.default(0),
+    type: byte.default(0),
+    format: byte.default(0),
+    threshold: byte.default(128),
+    template: z.base64(),
+  }),
   manufacturer: z.object({ reader, oui: hex, data: hex }),
   'keep-active': z.object({ reader, ms: z.int().min(0).max(0xffff) }),
   'piv-data': z.object({
@@ -121,6 +129,11 @@ export class OsdpOperations implements Operations {
     template: this.#toReader('template', async ({ reader: device, head, ...wanted }, { operator }) => {
       const { template, ...rest } = await operator.readBiometric(device, { reader: head, ...wanted }, PERSON_MS);
       return { reader: device, ...rest, template: template.toString('base64') };
+    }),
+    match: this.#toReader('match', async ({ reader: device, head, template, ...wanted }, { operator }) => {
+      const request = { reader: head, ...wanted, template: Buffer.from(template, 'base64') };
+      const { status, score } = await operator.matchBiometric(device, request, PERSON_MS);
+      return { reader: device, status, score, is_match: status === 0 && score >= wanted.threshold };
     }),
     manufacturer: this.#toReader('manufacturer', async ({ reader: device, oui, data }, { operator }) => {
       const answer = await operator.manufacturer(device, oui, data, MFG_WAIT_MS);

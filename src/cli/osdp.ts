@@ -2,12 +2,13 @@
 // standard input, never from the command line, which every user of the machine can read.
 
 import { BAUDS } from '../../drivers/osdp/commands.ts';
-import { OperatingError } from '../domain/errors.ts';
 import { openToOthers } from '../facility/secret.ts';
 import { CHANNEL_OPTIONS, readInput, readSecretInput, timeoutOf } from './channel.ts';
 import { optionRows, type HelpPage, type Program } from './help.ts';
 import { openLocalChannel, type LocalChannel } from './local-channel.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
+import { PERSON_MS, say, type Call } from './osdp-call.ts';
+import { match, template } from './osdp-fingers.ts';
 import { sendPieces, type Asking } from './osdp-upload.ts';
 import { tellVerified } from './osdp-verified.ts';
 import { progressBar } from './progress.ts';
@@ -17,7 +18,6 @@ import { untilSignal } from './signals.ts';
 import { DONE, FAILED, painter, type Terminal, UsageError } from './terminal.ts';
 import { memberOf } from '../domain/named.ts';
 
-type Call = { channel: Asking; given: Given; terminal: Terminal; words: readonly string[] };
 type Verb = {
   usage: string;
   about: string;
@@ -33,7 +33,6 @@ const WHERE: readonly Option[] = CHANNEL_OPTIONS.filter(({ name }) =>
 );
 const QUICK_MS = 10_000;
 const HANDSHAKE_MS = 40_000;
-const PERSON_MS = 45_000;
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
 const VERBS: Readonly<Record<string, Verb>> = {
@@ -155,6 +154,18 @@ const VERBS: Readonly<Record<string, Verb>> = {
     ],
     examples: ['lintel osdp template front-reader --out finger.bin'],
     run: template,
+  },
+  match: {
+    usage: 'lintel osdp match READER FILE [--type N] [--threshold 128]',
+    about:
+      'Asks for a finger at a biometric reader and has the reader compare it with the template in FILE. Exit code 1 when it is another.',
+    words: [2, 2],
+    options: [
+      { name: 'type', value: 'N', description: 'As with template; default 0: any' },
+      { name: 'threshold', value: 'N', description: 'How alike they must be, 0 to 255; default 128' },
+    ],
+    examples: ['lintel osdp match front-reader finger.bin'],
+    run: match,
   },
   manufacturer: {
     usage: 'lintel osdp manufacturer READER --oui HEX [--data HEX]',
@@ -430,26 +441,6 @@ async function transfer({ channel, given, terminal, words }: Call): Promise<numb
   return say(given, terminal, answer, `${reader} has taken ${file} (${content.length} bytes)`);
 }
 
-async function template({ channel, given, terminal, words }: Call): Promise<number> {
-  const { writeNewFile } = await import('./new-file.ts');
-  const out = given.text('out') ?? '';
-  const [reader] = words;
-  const fields = { action: 'template', reader, type: given.whole('type', 0, 255) ?? 0 };
-  const timeoutMs = timeoutOf(given, PERSON_MS);
-  const file = writeNewFile(out);
-  if (!given.has('json')) terminal.err(`${cell(reader)} waits for a finger now.\n`);
-  try {
-    const { template: data, ...rest } = await channel.request('osdp', fields, timeoutMs);
-    if (rest['status'] !== 0)
-      throw new OperatingError('not_supported', `${cell(reader)} could not read it (status ${cell(rest['status'])})`);
-    file.keep(Buffer.from(String(data), 'base64'));
-    return say(given, terminal, { ...rest, file: out }, `template of quality ${cell(rest['quality'])} in ${out}`);
-  } catch (error) {
-    file.discard();
-    throw error;
-  }
-}
-
 async function manufacturer({ channel, given, terminal, words }: Call): Promise<number> {
   const oui = given.text('oui') ?? '';
   const data = given.text('data') ?? '';
@@ -472,11 +463,6 @@ function hexOf(given: Given, name: string): string {
 }
 
 // ---- words ----------------------------------------------------------------------------------------------------------
-
-function say(given: Given, terminal: Terminal, answer: Fields, words: string): number {
-  terminal.out(given.has('json') ? `${JSON.stringify(answer)}\n` : `${words}\n`);
-  return DONE;
-}
 
 /** What takes as long as a person, a flash or 128 addresses take, unless somebody says otherwise. */
 const unhurried = (given: Given): number | null => (given.has('timeout') ? timeoutOf(given, QUICK_MS) : null);

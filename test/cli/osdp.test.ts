@@ -243,6 +243,7 @@ describe('a wrong command line', () => {
     ['install', 'front-reader', '--minutes', '0'],
     ['rotate', 'front-reader', '--timeout', '5'],
     ['template', 'front-reader', '--out', '/tmp/lintel-never-made', '--type', 'thumb'],
+    ['match', 'front-reader', import.meta.filename, '--threshold', '256'],
     ['template', 'front-reader', '--out', '/tmp/lintel-never-made', '--timeout', 'soon'],
     ['transfer', 'front-reader', import.meta.filename, '--type', '256'],
     ['transfer', 'front-reader', import.meta.filename, '--type', '1', '--timeout', '2h'],
@@ -344,6 +345,23 @@ describe('lintel osdp template and manufacturer', () => {
     const other = join(site.folder, 'other.bin');
     expect((await ask('template', 'front-reader', '--out', other)).code).toBe(1);
     expect(existsSync(other)).toBe(false);
+  });
+
+  it('compare a finger with such a file, by exit code', async () => {
+    const { site, ask } = await asked();
+    const reader = site.reader('front-reader');
+    const out = join(site.folder, 'finger.bin');
+    expect((await ask('template', 'front-reader', '--out', out)).code).toBe(0);
+    const same = await ask('match', 'front-reader', out);
+    expect(same).toMatchObject({ code: 0, stdout: 'it is the same, by 255 of 255\n' });
+    reader.template = Buffer.from('somebody else');
+    expect(await ask('match', 'front-reader', out)).toMatchObject({ code: 1, stdout: 'it is another, by 0 of 255\n' });
+    const { stdout } = await ask('match', 'front-reader', out, '--json');
+    expect(JSON.parse(stdout)).toEqual({ reader: 'front-reader', status: 0, score: 0, is_match: false });
+    writeFileSync(join(site.folder, 'large.bin'), Buffer.alloc(1_381));
+    const large = await ask('match', 'front-reader', join(site.folder, 'large.bin'));
+    expect(large.code).toBe(2);
+    expect(large.stderr).toContain('a template has 1 to 1380');
   });
 
   it('pass a vendor’s command through and show its answer', async () => {

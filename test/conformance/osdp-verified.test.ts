@@ -13,6 +13,7 @@ import { hex } from '../drivers/osdp/vectors.ts';
 import { isClear, type Wire } from '../drivers/osdp/wire.ts';
 import { CAPABILITIES } from './osdp-capabilities.ts';
 import { FILES } from './osdp-files.ts';
+import { FINGERS } from './osdp-fingers.ts';
 import { REFUSALS, VENDOR } from './osdp-refusals.ts';
 import {
   asked, atPoll, BAUD, CONTROLLER, during, failing, fromTheStart, hasTold, inStep, OUI, pass, READER, scene, sent, type Scene, type Trace,
@@ -110,6 +111,7 @@ const TRACES: Readonly<Record<string, Trace>> = {
   ...SESSIONS,
   ...SMART_CARDS,
   ...FILES,
+  ...FINGERS,
   ...VENDOR,
   '050-01-01': atBaud(9_600),
   '050-01-02': async () => {
