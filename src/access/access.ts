@@ -25,6 +25,7 @@ import { Scans } from './scans.ts';
 import type { Calendar } from './schedule-check.ts';
 import { SecretQuestions, type Questioner } from './secret-questions.ts';
 import { WaitingCards, type WaitingCard } from './waiting-cards.ts';
+import { unheardSays } from './unheard.ts';
 import { readAs, Words, type ReadAs } from './words.ts';
 
 export type AccessOptions = {
@@ -210,14 +211,29 @@ export class Access {
     return explanation;
   }
 
-  state(entrance: SiteEntrance): DoorState & { mode: Standing; lockProblem: string | null } {
+  state(
+    entrance: SiteEntrance,
+  ): DoorState & { mode: Standing; lockProblem: string | null; offlineProblem: string | null } {
     const door = this.#doors.get(entrance.acsEntranceId);
     const state = door?.state() ?? { isLocked: true, isOpen: null, isHeld: false, isForced: false, isOnline: false };
-    return { mode: this.modes.of(entrance), lockProblem: door?.lockProblem ?? null, ...state };
+    return {
+      mode: this.modes.of(entrance),
+      lockProblem: door?.lockProblem ?? null,
+      offlineProblem: this.#offlineProblem(entrance),
+      ...state,
+    };
   }
 
   entranceOfReader(reader: string): SiteEntrance | undefined {
     return this.#byReader.get(reader)?.entrance;
+  }
+
+  /** Before it bites, and once it does. */
+  #offlineProblem(entrance: SiteEntrance): string | null {
+    const { policy, offlineForMs, clock } = this.#options;
+    return entrance.decidedBy === 'gateway'
+      ? unheardSays(entrance.offline, policy, offlineForMs(), clock.nowMs())
+      : null;
   }
 
   /** The door follows its mode. */

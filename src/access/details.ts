@@ -37,6 +37,7 @@ export const reasonCodeOf = (detail: Detail): string => REASON_CODES[detail] ?? 
 /** Nearest to being let in first: the reason given is that of the credential, or the path, that came furthest. */
 const FURTHEST: readonly Detail[] = [
   'record_tampered',
+  'offline_too_long',
   'entrance_locked_down',
   'entrance_locked',
   'clock_untrusted',

@@ -2,6 +2,7 @@
 // asked. A gate whose passing changes the next decision says so.
 
 import type { Mode } from '../domain/modes.ts';
+import { classOf, graceOf, type OfflineRules } from '../domain/offline.ts';
 import type { PathKind } from '../domain/path.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import { intersect, judgeWindow, type TimeWitness, type Window, type WindowVerdict } from '../domain/window.ts';
@@ -29,10 +30,12 @@ export type Scene = {
   isCardWaiting: boolean;
   /** Why nobody is let in at all; null: decisions are made. */
   refusal: Detail | null;
-  /** How long the broker has been away, ms; null while it is there. */
+  /** How long nobody above was heard, ms; null: somebody is there. */
   offlineForMs: number | null;
-  /** How long decisions go on without it; null: without limit. */
+  /** How long anybody at all is let in without; null: without limit. */
   offlineGraceMs: number | null;
+  /** The same of the facility, by class. */
+  offline: OfflineRules;
   /** How long no code is looked up here, ms; 0: it is. Null: it is not a matter of now. */
   codeLockedForMs: number | null;
   mode: Mode;
@@ -57,7 +60,7 @@ export const DOOR_GATES: readonly Gate<Scene>[] = [
   },
   {
     step: 'offline_grace',
-    // A controller that decides by itself does not know the broker.
+    // A controller that decides by itself does not know who is heard.
     concerns: ({ entrance, offlineForMs, offlineGraceMs }) =>
       entrance.decidedBy === 'gateway' && offlineForMs !== null && offlineGraceMs !== null,
     denies: ({ offlineForMs, offlineGraceMs }) =>
@@ -168,6 +171,29 @@ export const MODE_GATES: readonly Gate<Scene>[] = [
 ];
 
 const SHUT: Readonly<Partial<Record<Mode, Detail>>> = { locked: 'entrance_locked', lockdown: 'entrance_locked_down' };
+
+/** Of a credential where it is judged without word from above. */
+export type Unheard = Scene & { credential: CredentialWithUser };
+
+export const UNHEARD_GATES: readonly Gate<Unheard>[] = [
+  {
+    // Where everybody is let in for as long, there is nothing more to say of it.
+    step: 'offline_class',
+    concerns: (unheard) =>
+      unheard.entrance.decidedBy === 'gateway' &&
+      unheard.offlineForMs !== null &&
+      graceAt(unheard) !== null &&
+      graceAt(unheard) !== unheard.offlineGraceMs,
+    denies: (unheard) => ((unheard.offlineForMs ?? 0) <= (graceAt(unheard) ?? Infinity) ? null : 'offline_too_long'),
+    says: (unheard) =>
+      `${CLASS_WORDS[classOf(unheard.credential)]}: ${offlineSays(unheard.offlineForMs ?? 0, graceAt(unheard) ?? 0)}`,
+  },
+];
+
+const CLASS_WORDS = { staff: 'staff', visitor: 'a visitor', one_time: 'good for one entry' } as const;
+
+const graceAt = ({ credential, entrance, offline }: Unheard): number | null =>
+  graceOf(classOf(credential), entrance.offline, offline);
 
 /** Of a credential by one of its paths: one that is open is enough. */
 export type Way = Scene & { credential: CredentialWithUser; path: StoredPath };

@@ -5,6 +5,7 @@ import { candidates, readingOf } from '../domain/card-formats.ts';
 import { OperatingError } from '../domain/errors.ts';
 import type { Policy } from '../domain/facility.ts';
 import type { Mode } from '../domain/modes.ts';
+import { longestGraceOf } from '../domain/offline.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { CredentialRow, CredentialWithUser } from '../store/credentials.ts';
@@ -20,6 +21,7 @@ import {
   MODE_GATES,
   NEXT_GATES,
   PATH_GATES,
+  UNHEARD_GATES,
   type Found,
   type Method,
   type Scene,
@@ -79,7 +81,7 @@ export type JudgingOptions = {
   /** Null when the database was refused. */
   store: Store | null;
   codeGate: CodeGate | null;
-  policy: Pick<Policy, 'offlineGraceMs'>;
+  policy: Pick<Policy, 'offline'>;
   calendar: Calendar;
   /** `time` null: now. */
   modeOf: (entrance: SiteEntrance, time: TimeWitness | null) => Mode;
@@ -180,7 +182,8 @@ export class Judging {
       isCardWaiting,
       refusal: this.#refusal,
       offlineForMs: offlineForMs(),
-      offlineGraceMs: policy.offlineGraceMs,
+      offlineGraceMs: longestGraceOf(entrance.offline, policy.offline),
+      offline: policy.offline,
       codeLockedForMs: method === 'keycode' ? this.#codeLockedForMs(question, isCardWaiting ? waiting : null) : null,
       time,
       calendar: this.#options.calendar,
@@ -269,8 +272,10 @@ function judgeCandidate(candidate: Candidate, scene: Scene, steps: Step[] | null
   const own = walk(CREDENTIAL_GATES, candidate, steps);
   if (own.isOver) return own.detail ?? 'entrance_not_allowed';
   const mode = walk(MODE_GATES, scene, steps);
-  const shut = own.detail ?? mode.detail;
-  if (mode.isOver) return shut ?? 'entrance_locked_down';
+  if (mode.isOver) return own.detail ?? mode.detail ?? 'entrance_locked_down';
+  const unheard = walk(UNHEARD_GATES, { ...scene, credential: candidate.credential }, steps);
+  const shut = own.detail ?? mode.detail ?? unheard.detail;
+  if (unheard.isOver) return shut ?? 'offline_too_long';
   let best: { detail: Detail; steps: Step[] } | null = null;
   for (const path of candidate.paths) {
     const way = { ...scene, credential: candidate.credential, path };

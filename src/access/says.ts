@@ -25,7 +25,7 @@ export const modeSays = (mode: Mode, isExit: boolean): string =>
   isExit && (mode === 'locked' || mode === 'lockdown') ? `${MODES[mode]}; out of it they go` : MODES[mode];
 
 export const offlineSays = (offlineForMs: number, graceMs: number): string =>
-  `no broker for ${seconds(offlineForMs)} s of ${seconds(graceMs)} s allowed`;
+  `nobody above was heard for ${seconds(offlineForMs)} s of ${seconds(graceMs)} s allowed`;
 
 export function windowSays(verdict: string, { startsAtMs, endsAtMs }: Window, time: TimeWitness): string {
   const starts = startsAtMs === null ? 'no start' : `from ${at(startsAtMs)}`;

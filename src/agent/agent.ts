@@ -50,6 +50,7 @@ export class Agent {
     this.#parts = parts;
     parts.keeper.start();
     for (const driver of parts.drivers) driver.start();
+    parts.word.start();
     parts.access.start();
     this.#startServed(parts);
     await parts.uplink.start();
@@ -96,8 +97,9 @@ export class Agent {
       this.health.stop();
       return;
     }
-    const { served, recorder, uplink, drivers, access, keeper } = parts;
+    const { served, recorder, uplink, drivers, access, keeper, word } = parts;
     const resting = this.rest();
+    word.stop();
     served?.tamperWatch.stop();
     served?.storageWatch.stop();
     recorder.record([newEvent('agent.stopped', {})]);

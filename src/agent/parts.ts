@@ -27,6 +27,8 @@ import { States } from './states.ts';
 import { StorageWatch } from './storage-watch.ts';
 import type { Survival } from './survival.ts';
 import { TamperWatch } from './tamper-watch.ts';
+import { wordFromAbove } from './word.ts';
+import type { WordFromAbove } from '../access/word-from-above.ts';
 import { TimeKeeper } from './time-keeper.ts';
 import { Upkeep } from './upkeep.ts';
 import { Uplink } from './uplink.ts';
@@ -65,6 +67,7 @@ export type Parts = {
   site: Site;
   keeper: TimeKeeper;
   recorder: Recorder;
+  word: WordFromAbove;
   access: Access;
   drivers: readonly Driver[];
   devices: ReadonlyMap<string, Device>;
@@ -114,7 +117,15 @@ function assemble(setting: Setting, { site, store }: Building, late: Late): Part
   const recorder = new Recorder(store, clock, log);
   const faults = new Faults();
   const devices = new Map<string, Device>();
-  const listening: Listening = { offlineSinceMs: clock.monotonicMs() };
+  const word = wordFromAbove({
+    facility,
+    store,
+    clock,
+    log,
+    time: () => keeper.now(),
+    record: (events) => void recorder.record(events),
+    onChange: touch,
+  });
   const access = new Access({
     site,
     store,
@@ -128,7 +139,7 @@ function assemble(setting: Setting, { site, store }: Building, late: Late): Part
     time: () => keeper.now(),
     acsSystemId: facility.acsSystemId,
     timeZone: facility.timeZone,
-    offlineForMs: () => (listening.offlineSinceMs === null ? null : clock.monotonicMs() - listening.offlineSinceMs),
+    offlineForMs: () => word.forMs(),
     onChange: touch,
     problem: (device, problem) => {
       faults.note({ device, code: 'presentations_dropped', message: problem ?? '', cleared: problem === null });
@@ -151,22 +162,20 @@ function assemble(setting: Setting, { site, store }: Building, late: Late): Part
 
   const { mqtt, name } = facility;
   const topics = new Topics(mqtt.topicPrefix, name, mqtt.eventTopics);
-  const base: Base = { ...setting, topics, site, keeper, recorder, access, drivers, devices, late, touch };
+  const base: Base = { ...setting, topics, word, site, keeper, recorder, access, drivers, devices, late, touch };
   const states = makeStates(base, store, faults, () => served);
   const served = store === null ? null : serve(base, store, states);
   late.sync = served?.sync ?? null;
-  const uplink = makeUplink(base, states, served, listening);
+  const uplink = makeUplink(base, states, served);
   late.uplink = uplink;
   const operations = offeredBy(options, drivers, deviceEvents);
-  return { site, keeper, recorder, access, drivers, devices, operations, states, uplink, served };
+  return { site, keeper, recorder, word, access, drivers, devices, operations, states, uplink, served };
 }
-
-/** Since when no command could reach us, ms of the monotonic clock; null: they can. */
-type Listening = { offlineSinceMs: number | null };
 
 type Base = Setting &
   Pick<Parts, 'site' | 'keeper' | 'recorder' | 'access' | 'drivers' | 'devices'> & {
     topics: Topics;
+    word: WordFromAbove;
     late: Late;
     touch: () => void;
   };
@@ -304,6 +313,7 @@ function roomOf(base: Base, store: Store, sync: Sync, states: States): Room {
     credentialManagers: facility.credentialManagers,
     timeZone: facility.timeZone,
     time: () => keeper.now(),
+    heard: (issuedAtMs) => base.word.commandCame(issuedAtMs),
     doors: access,
     encoders: access.scans,
     sync,
@@ -335,11 +345,13 @@ function makeStates(base: Base, store: Store | null, faults: Faults, served: () 
     ask: (question) => (store === null || refusal.now !== null ? null : (survival.try(() => question(store)) ?? null)),
     storage: () => ({ word: storageWord(), problem: refusal.now?.message ?? tampered()?.problem() ?? null }),
     refusal: () => refusal.now?.message ?? null,
+    withoutWordMs: () => base.word.forMs(),
+    nowMs: () => options.clock.nowMs(),
     syncProblemsOf: (controller) => late.sync?.problemsOf(controller) ?? [],
   });
 }
 
-function makeUplink(base: Base, states: States, served: Served | null, listening: Listening): Uplink {
+function makeUplink(base: Base, states: States, served: Served | null): Uplink {
   const { options, survival, refusal, site, access, topics } = base;
   const { facility, clock, random, log, env, brokerFolder } = options;
   return new Uplink({
@@ -355,7 +367,7 @@ function makeUplink(base: Base, states: States, served: Served | null, listening
     refusal: () => refusal.now,
     states: states.sources(site, access),
     identity: states.identity(),
-    onListening: (isListening) => (listening.offlineSinceMs = isListening ? null : clock.monotonicMs()),
+    onListening: (isListening) => base.word.listening(isListening),
   });
 }
 

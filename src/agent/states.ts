@@ -35,6 +35,9 @@ export type Told = {
   /** `ok`, or what is wrong with the database, and in words. */
   storage: () => { word: string; problem: string | null };
   refusal: () => string | null;
+  /** How long nobody above was heard; null: somebody is. */
+  withoutWordMs: () => number | null;
+  nowMs: () => number;
   /** What keeps its table from being brought up to date. */
   syncProblemsOf: (controller: string) => readonly string[];
 };
@@ -53,7 +56,7 @@ export class States {
       {
         topic: topics.state('agent'),
         read: () => this.#agent(),
-        restless: ['outbox_depth', 'sequence', 'revision', 'generation', 'broker_counts'],
+        restless: ['outbox_depth', 'without_word_since', 'sequence', 'revision', 'generation', 'broker_counts'],
       },
       { topic: topics.state('sync'), read: () => ask(syncState), restless: [] },
       ...site.entrances.map((entrance) => ({
@@ -109,12 +112,20 @@ export class States {
       outbox_blocked: outbox?.blocked ?? null,
       broker_problem: broker?.problem ?? broker?.warnings[0] ?? null,
       broker_counts: broker?.counts ?? {},
+      without_word_since: this.#withoutWordSince(),
       sequence: ask((store) => store.events.lastSequence()) ?? 0,
       revision: ask((store) => store.revision()) ?? 0,
       generation: ask((store) => store.generation.generation) ?? 0,
       storage: word,
       storage_problem: problem,
     };
+  }
+
+  /** To the minute: what is reckoned back from now is never twice the same. */
+  #withoutWordSince(): string | null {
+    const { withoutWordMs, nowMs } = this.#told;
+    const forMs = withoutWordMs();
+    return forMs === null ? null : new Date(Math.floor((nowMs() - forMs) / 60_000) * 60_000).toISOString();
   }
 
   #controller(setup: ControllerSetup): Record<string, unknown> {

@@ -190,6 +190,7 @@ export class Dispatcher {
     const known = store.journal.get(envelope.command_id);
     if (known !== undefined) return this.#repeat(incoming, parsed, known, answer, failed);
     const refusal = this.#refusalOf(incoming, parsed, nowMs);
+    if (incoming.source === 'mqtt' && refusal === null) this.#room.heard?.(envelope.issued_at ?? null);
     const { kind } = COMMANDS[name];
     if (kind === 'reads') {
       this.#read(incoming, parsed, refusal, nowMs, answer, failed);

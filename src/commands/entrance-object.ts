@@ -31,10 +31,12 @@ export function entranceObject(
     forced: state.isForced,
     online: state.isOnline,
     errors: [],
-    warnings:
-      state.lockProblem === null
+    warnings: [
+      ...(state.lockProblem === null
         ? []
-        : [{ warning_code: 'lock_not_as_kept', message: `A lock is not as it should be kept: ${state.lockProblem}` }],
+        : [{ warning_code: 'lock_not_as_kept', message: `A lock is not as it should be kept: ${state.lockProblem}` }]),
+      ...(state.offlineProblem === null ? [] : [{ warning_code: 'offline_policy', message: state.offlineProblem }]),
+    ],
   };
 }
 

@@ -34,6 +34,8 @@ export type EntranceState = {
   mode: Standing;
   /** Why its locks are not as the mode keeps them, for people; null: they are. */
   lockProblem: string | null;
+  /** Who is not let in, or soon will not be, because nobody above is heard, for people; null: nobody. */
+  offlineProblem: string | null;
   isLocked: boolean;
   isOpen: boolean | null;
   isHeld: boolean;
@@ -123,6 +125,8 @@ export type Room = {
   doors: Doors;
   encoders: Encoders;
   sync: Synchroniser;
+  /** A command came over the broker that is no repeat and has not expired; when it says that it was sent, epoch ms. */
+  heard?: (issuedAtMs: number | null) => void;
   controllers: Ground['controllers'] & { list(): ControllerView[] };
 };
 

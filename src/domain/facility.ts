@@ -1,6 +1,7 @@
 // What a facility file says once it has been read, checked and filled with defaults: plain data that every room may
 // hold. Durations are milliseconds here.
 
+import type { OfflineRules } from './offline.ts';
 import type { Schedule } from './schedule.ts';
 import type { DefaultCardFormat } from './card-formats.ts';
 import type { CredentialManager } from './credential-manager.ts';
@@ -122,6 +123,8 @@ export type EntranceSetup = {
   /** Whether a phone can prove its key here: at one of its readers, to the gateway. */
   takesMobileKeys: boolean;
   encoder: { acsEncoderId: string; reader: string } | null;
+  /** What it says otherwise than the facility. */
+  offline: OfflineRules;
   /** The first that holds. */
   modeSchedules: readonly ModeSchedule[];
   feedback: { granted: FeedbackSetting; denied: FeedbackSetting; held: FeedbackSetting };
@@ -151,8 +154,12 @@ export type Policy = {
   defaultCardFormat: DefaultCardFormat;
   clockUntrusted: 'judge_by_floor' | 'deny_windows';
   clockGraceMs: number;
-  /** How long decisions go on without the broker; null: without limit. */
-  offlineGraceMs: number | null;
+  /** How long decisions go on without word from above. */
+  offline: OfflineRules;
+  /** What is such word: that commands can reach us, or that one has come. */
+  word: 'connection' | 'command';
+  /** How long before the end it is told. */
+  offlineWarnMs: number;
   storeDamaged: 'refuse';
   lockout: LockoutPolicy;
   pinSpace: 'enforce' | 'warn';

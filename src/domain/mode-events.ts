@@ -1,12 +1,15 @@
-// A part of the catalogue of events (events.ts): which mode entrances have, and who said so.
+// A part of the catalogue of events (events.ts): which mode entrances have and who said so, and how
+// long nobody was heard.
 
 import { z } from 'zod';
 import type { eventParts } from './event-parts.ts';
 import { MODE_KINDS, MODES } from './modes.ts';
+import { offlineEvents } from './offline-events.ts';
 
 export function modeEvents(parts: ReturnType<typeof eventParts>) {
   const { text, instant, count, event, door, inSystem, byCommand, maybeByCommand } = parts;
   return {
+    ...offlineEvents(parts),
     'acs_entrance.mode_changed': event('An entrance has another mode, whatever the reason.', {
       ...door,
       mode: z.enum(MODES).describe('which holds now'),

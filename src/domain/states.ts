@@ -104,6 +104,9 @@ function catalogue() {
           outbox_blocked: text('what keeps the next event from being sent').nullable(),
           broker_problem: text('what is wrong with the link, with the remedy').nullable(),
           broker_counts: counts('what the broker set aside, refused or dropped, by kind'),
+          without_word_since: instant(
+            'since when nobody above is heard (`policy.offline`); null: somebody is',
+          ).nullable(),
           sequence: count('of the newest event'),
           revision: count('rises with each stored change'),
           generation: count(

@@ -16,6 +16,7 @@ import type {
   StoreSettings,
   StrikeSetup,
 } from '../domain/facility.ts';
+import type { CredentialClass, OfflineRules } from '../domain/offline.ts';
 import { channelsOf, doorOf, type KnownControllers } from './entrance-check.ts';
 import type { UnderstoodEntrance } from './entrance-schema.ts';
 import type { siteSchema } from './schema.ts';
@@ -95,7 +96,9 @@ function policyOf({ policy }: Site): Policy {
     defaultCardFormat: policy.default_card_format,
     clockUntrusted: policy.clock_untrusted,
     clockGraceMs: policy.clock_grace,
-    offlineGraceMs: offline.grace === 'unlimited' ? null : offline.grace,
+    offline: offlineRules(offline),
+    word: offline.word,
+    offlineWarnMs: offline.warn,
     storeDamaged: policy.store_damaged,
     lockout: {
       attempts: lockout.attempts,
@@ -141,6 +144,14 @@ function modeInputsOf({ site, entrances }: Understood): ModeInput[] {
   }));
 }
 
+type Grace = number | 'unlimited' | undefined;
+
+function offlineRules(stated: Readonly<Partial<Record<'grace' | CredentialClass, Grace>>>): OfflineRules {
+  const read = (grace: Grace): number | null | undefined => (grace === 'unlimited' ? null : grace);
+  const { grace, staff, visitor, one_time: once } = stated;
+  return { grace: read(grace), staff: read(staff), visitor: read(visitor), one_time: read(once) };
+}
+
 const PULSE_MS = 5_000;
 const HELD_AFTER_MS = 30_000;
 
@@ -179,6 +190,7 @@ function entranceSetup(
       extendedHeldAfterMs: value.contact?.extended_held_after ?? 2 * (value.contact?.held_after ?? HELD_AFTER_MS),
     },
     rex: rex && { controller: rex.controller, input: rex.channel },
+    offline: offlineRules(value.offline),
     modeSchedules: value.mode_schedules.map(({ mode, week, on_holidays: holidays, first_person: firstPerson }) => ({
       mode,
       schedule: { week, holidays },

@@ -4,6 +4,7 @@
 
 import { z } from 'zod';
 import { modeSchedules } from './mode-schema.ts';
+import { entranceOffline } from './offline-schema.ts';
 import { duration, uuid } from './values.ts';
 
 const SECOND_MS = 1_000;
@@ -151,6 +152,7 @@ const common = {
       'What a person must show: a card, a code, either of them, or a card and then a code of the same person.',
   }),
   mode_schedules: modeSchedules,
+  offline: entranceOffline,
   encoder: z
     .strictObject({
       acs_encoder_id: uuid({

@@ -9,6 +9,7 @@ import { assert } from '../domain/errors.ts';
 import { entranceSchemas } from './entrance-schema.ts';
 import { managersSchema } from './managers.ts';
 import { modeInput } from './mode-schema.ts';
+import { grace, offlineClasses } from './offline-schema.ts';
 import {
   cardFormats,
   DEFAULT_CARD_FORMATS,
@@ -225,19 +226,31 @@ const policySchema = z.strictObject({
     }),
   offline: z
     .strictObject({
-      grace: z
-        .union([z.literal('unlimited'), duration(MINUTE_MS, 365 * DAY_MS)], {
-          error: 'expected unlimited, or a duration from 1m to 365d such as 72h',
-        })
+      grace: grace
         .prefault('unlimited')
-        .meta({ title: 'Grace', description: 'How long doors go on deciding without the broker.' }),
+        .meta({ title: 'Grace', description: 'How long doors go on deciding without word from above.' }),
+      ...offlineClasses,
       then: z.literal('deny').default('deny').meta({
         title: 'And then',
-        description: 'What happens when the grace is over: everything is denied (egress never is).',
+        description: 'What happens when the grace is over: they are denied (egress never is).',
       }),
+      word: z.enum(['connection', 'command']).default('connection').meta({
+        title: 'Word',
+        description:
+          'What is word from above. `connection`: that commands can reach Lintel, which a broker on this machine always says; `command`: that one has come, of whatever kind, no repeat and no more than 5 minutes old.',
+      }),
+      warn: duration(0, 7 * DAY_MS)
+        .prefault('1h')
+        .meta({
+          title: 'Warn',
+          description: 'How long before the end of a grace `agent.offline_ending` tells it, and the states show it.',
+        }),
     })
     .prefault({})
-    .meta({ title: 'Without the broker', description: 'How long doors go on deciding without the broker.' }),
+    .meta({
+      title: 'Without word from above',
+      description: 'How long doors go on deciding when nobody above is heard, whose word might take access away.',
+    }),
   store_damaged: z
     .literal('refuse', {
       error: 'expected refuse: the only choice in this version',

@@ -1,6 +1,7 @@
 // What is explained of a door whose controller decides by its own table.
 
 import { describe, expect, it } from 'vitest';
+import type { Policy } from '../../src/domain/facility.ts';
 import type { Explanation } from '../../src/access/explain.ts';
 import type { SiteEntrance } from '../../src/domain/site.ts';
 import type { TargetState } from '../../src/store/target-row.ts';
@@ -11,7 +12,7 @@ const ID = '66666666-6666-6666-6666-666666666666';
 
 type Panel = { here: Keypads; explain: (change?: Partial<SiteEntrance>) => Explanation; hold: (controller: string, state: TargetState) => void }; // prettier-ignore
 
-async function panel(policy: { offlineGraceMs?: number } = {}): Promise<Panel> {
+async function panel(policy: Partial<Policy> = {}): Promise<Panel> {
   const here = await keypads([{ name: 'store', readers: ['store-in'] }], policy);
   await here.caller().call('credentials/create', {
     acs_credential_id: ID, acs_user_id: USER, access_method: 'card', card_number: 'H10301:1:1', allowed_acs_entrance_ids: [entranceId('store')],
@@ -70,7 +71,7 @@ describe('at a door whose controller decides', () => {
   });
 
   it('it asks for the code with the card by itself, and knows no broker', async () => {
-    const { here, explain, hold } = await panel({ offlineGraceMs: 1000 });
+    const { here, explain, hold } = await panel({ offline: { grace: 1000 } });
     hold('panel', 'set');
     here.witness.offlineForMs = 5000;
     expect(explain({ factors: 'card_and_code' })).toMatchObject({ outcome: 'granted' });

@@ -239,7 +239,7 @@ describe('the broker being away', () => {
   });
 
   it('ends access after the grace where the facility wants it so, but not leaving', async () => {
-    const here = await withCard({ policy: { offlineGraceMs: 1000 } });
+    const here = await withCard({ policy: { offline: { grace: 1000 } } });
     here.offline.forMs = 1001;
     here.card();
     expect(last(here)).toBe('lock.access_denied offline_too_long');

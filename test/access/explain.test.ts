@@ -59,6 +59,7 @@ describe('what is explained', () => {
     isRefused: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
     offlineForMs: fc.constantFrom(null, 1_000, 2 * HOUR_MS),
     offlineGraceMs: fc.constantFrom(null, null, HOUR_MS),
+    visitorGraceMs: fc.constantFrom(undefined, null, HOUR_MS / 2),
     behindItsBack: fc.constantFrom(
       null,
       null,
@@ -76,7 +77,10 @@ describe('what is explained', () => {
     const seen = new Set<string>();
     await fc.assert(
       fc.asyncProperty(world, async (given) => {
-        const policy: Partial<Policy> = { offlineGraceMs: given.offlineGraceMs, pinSpace: 'warn' };
+        const policy: Partial<Policy> = {
+          offline: { grace: given.offlineGraceMs, visitor: given.visitorGraceMs },
+          pinSpace: 'warn',
+        };
         const here = await keypads(
           [{ name: 'front', readers: [READER], factors: given.factors }],
           policy,

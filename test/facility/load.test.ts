@@ -54,7 +54,9 @@ describe('a facility file that says only what it must', () => {
       defaultCardFormat: { format: 'H10302' },
       clockUntrusted: 'judge_by_floor',
       clockGraceMs: 86_400_000,
-      offlineGraceMs: null,
+      offline: { grace: null },
+      word: 'connection',
+      offlineWarnMs: 3_600_000,
       storeDamaged: 'refuse',
       lockout: {
         attempts: 5,
@@ -87,6 +89,8 @@ describe('a facility file that says only what it must', () => {
       strike: strikeOf('relays'),
       secondLock: null,
       exitReaders: [],
+      offline: {},
+      modeSchedules: [],
       contact: null,
       rex: null,
       factors: 'card_or_code',
@@ -177,7 +181,7 @@ clock: {trust: rtc}
       policy: {
         defaultCardFormat: { format: 'H10301', facility_code: 123 },
         clockGraceMs: 0,
-        offlineGraceMs: 72 * 3_600_000,
+        offline: { grace: 72 * 3_600_000 },
         lockout: { attempts: 3, windowMs: 60_000, firstMs: 60_000, maxMs: 3_600_000, perDay: 30, perDayCard: 20 },
         pinSpace: 'warn',
         pinQuality: 'refuse',

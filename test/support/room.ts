@@ -29,7 +29,9 @@ export const POLICY: Policy = {
   defaultCardFormat: { format: 'H10302' },
   clockUntrusted: 'judge_by_floor',
   clockGraceMs: 86_400_000,
-  offlineGraceMs: null,
+  offline: {},
+  word: 'connection',
+  offlineWarnMs: 3_600_000,
   storeDamaged: 'refuse',
   lockout: {
     attempts: 5,
@@ -85,6 +87,7 @@ const entrance = (name: string, acsEntranceId: string, more: Partial<EntranceSet
   secondLock: null,
   contact: null,
   rex: null,
+  offline: {},
   modeSchedules: [],
   factors: 'card_or_code',
   takesMobileKeys: false,
@@ -184,6 +187,7 @@ export function buildRoom(store: Store, clock: Clock, policy: Partial<Policy> = 
       state: () => ({
         mode: NORMAL,
         lockProblem: null,
+        offlineProblem: null,
         isLocked: true,
         isOpen: null,
         isHeld: false,
