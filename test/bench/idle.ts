@@ -26,8 +26,12 @@ const PACE_MS = 3_000;
 const WINDOW_MS = 4_000;
 /** The median of so many windows: what else the machine does in one of them is nobody's figure. */
 const WINDOWS = 3;
-/** The agent's use against the bare loop's, and one reader at factory baud against a whole core. */
+/**
+ * The agent's use against the bare loop's, and one reader at factory baud against a whole core. A poll of a reader costs
+ * two wakings, a write and a read in both; what is beyond is the agent's own: the session's MACs, the turns, the rest.
+ */
 const MOST_AGAINST_BARE = 2;
+const MOST_OF_A_POLL = 1.75;
 const MOST_OF_A_CORE = 0.02;
 
 type Place = {
@@ -39,7 +43,13 @@ type Place = {
   warm: () => Promise<unknown>;
   end: () => Promise<void>;
 };
-type Row = { name: string; what: string; raise: () => Promise<Place>; mostOfACore?: number };
+type Row = {
+  name: string;
+  what: string;
+  raise: () => Promise<Place>;
+  mostOfACore?: number;
+  mostAgainstBare?: number;
+};
 
 const ROWS: readonly Row[] = [
   { name: 'nothing', what: 'nothing configured', raise: () => nothing() },
@@ -47,23 +57,27 @@ const ROWS: readonly Row[] = [
     name: `osdp-${baud}`,
     what: `one OSDP reader at ${baud} baud`,
     raise: () => osdp({ baud, readers: 1, paced: true }),
+    mostAgainstBare: MOST_OF_A_POLL,
     ...(baud === 9_600 ? { mostOfACore: MOST_OF_A_CORE } : {}),
   })),
   {
     name: 'osdp-8',
     what: 'eight OSDP readers at 115200 baud',
     raise: () => osdp({ baud: 115_200, readers: 8, paced: true }),
+    mostAgainstBare: MOST_OF_A_POLL,
   },
   {
     name: 'osdp-unpaced',
     what: 'one OSDP reader behind a converter that answers at once, 9600 baud',
     raise: () => osdp({ baud: 9_600, readers: 1, paced: false }),
+    mostAgainstBare: MOST_OF_A_POLL,
     mostOfACore: MOST_OF_A_CORE,
   },
   {
     name: 'osdp-pty',
     what: 'one OSDP reader on a pseudo terminal',
     raise: () => osdp({ baud: 115_200, readers: 1, paced: false, pty: true }),
+    mostAgainstBare: MOST_OF_A_POLL,
   },
   { name: 'relays', what: 'one relay board with inputs, RTU at 9600 baud', raise: () => modbus('rtu-over-tcp') },
   { name: 'plc', what: 'one PLC over Modbus TCP', raise: () => modbus('tcp') },
@@ -78,7 +92,8 @@ export async function run(report: Report, part: string | null): Promise<void> {
   }
 }
 
-async function measure(report: Report, { what, raise, mostOfACore }: Row, brokerUrl: string): Promise<void> {
+async function measure(report: Report, row: Row, brokerUrl: string): Promise<void> {
+  const { raise } = row;
   const place = await raise();
   const { folder, remove } = benchFolder();
   try {
@@ -101,7 +116,7 @@ async function measure(report: Report, { what, raise, mostOfACore }: Row, broker
     }
     agent.end();
     await bare.end();
-    tell(report, what, rounds, mostOfACore ?? null);
+    tell(report, row, rounds);
   } finally {
     await place.end();
     remove();
@@ -110,9 +125,8 @@ async function measure(report: Report, { what, raise, mostOfACore }: Row, broker
 
 function tell(
   report: Report,
-  what: string,
+  { what, mostOfACore, mostAgainstBare = MOST_AGAINST_BARE }: Row,
   rounds: readonly { agent: AgentIdle; bare: UsageOver }[],
-  mostOfACore: number | null,
 ): void {
   const middle = (of: (round: { agent: AgentIdle; bare: UsageOver }) => number): number => median(rounds.map(of));
   const share = middle(({ agent }) => agent.share);
@@ -146,9 +160,9 @@ function tell(
   if (perSecond > 0) {
     figure('exchanges', perSecond, '/s');
     figure('CPU for each exchange', (1e6 * share) / perSecond, 'µs');
-    report(against(BENCH, `${what}: CPU / the bare loop’s`, share / bareShare, 'x', '<=', MOST_AGAINST_BARE));
+    report(against(BENCH, `${what}: CPU / the bare loop’s`, share / bareShare, 'x', '<=', mostAgainstBare));
   }
-  if (mostOfACore !== null) report(against(BENCH, `${what}: share of a core`, share, '', '<=', mostOfACore));
+  if (mostOfACore !== undefined) report(against(BENCH, `${what}: share of a core`, share, '', '<=', mostOfACore));
 }
 
 // ---- what the agent serves ------------------------------------------------------------------------------------------
