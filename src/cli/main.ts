@@ -34,6 +34,9 @@ export const COMMAND_TABLE: readonly Command[] = [
   resource('users', 'People: create, get, list, update, delete, suspend, unsuspend.'),
   resource('credentials', 'PINs and cards: create, get, list, update, delete, assign, apply and more.'),
   resource('groups', 'Access groups: create, update, delete, add-user, remove-user and more.', 'access_groups'),
+  resource('grants', 'Access grants: create with codes and cards, update, delete and more.', 'access_grants'),
+  resource('methods', 'What was made for access grants: get, list, assign-card, delete.', 'access_methods'),
+  resource('spaces', 'Entrances with a name together, for grants: create, update, delete and more.'),
   resource('schedules', 'Weekly schedules that credentials follow: create, get, list, update, delete.'),
   resource('holidays', 'Days on which schedules hold differently: create, get, list, update, delete.'),
   resource('entrances', 'Doors: get, list, unlock, set-mode, explain, grant-access, revoke-access.'),
@@ -155,7 +158,7 @@ const overview = (): HelpPage => ({
     'Door access for one building: takes credentials over MQTT, keeps them, writes them to controllers, decides at its readers.',
   sections: [{ title: 'Commands', rows: COMMAND_TABLE.map(({ name, summary }) => [name, summary] as const) }],
   notes: [
-    'users, credentials, groups, entrances, controllers, events, facility, swipe and status speak to the agent that runs on this machine, or, with --url and --facility, to any agent over its broker.',
+    'users, credentials, groups, grants, entrances, controllers, events, facility, swipe and status speak to the agent that runs on this machine, or, with --url and --facility, to any agent over its broker.',
     'Exit codes: 0 done, 1 failed, 2 wrong use or wrong file.',
   ],
 });

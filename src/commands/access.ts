@@ -8,6 +8,7 @@ import type { ParamsOf } from './contract.ts';
 import { updateCredential } from './credentials.ts';
 import { findEntrance } from './entrances.ts';
 import { findGroup, personOf } from './found.ts';
+import { takeBack as takeBackGrant } from './grants.ts';
 import { openToGroup, shutToGroup, takeOut } from './groups.ts';
 import { acceptFollowers, retargetFollowers } from './issue.ts';
 import type { Call, Outcome, Room } from './room.ts';
@@ -97,6 +98,7 @@ export function revokeAll(
   const user = personOf(room, params);
   const before = store.revision();
   const wake = [
+    ...store.accessGrants.ofUser(user.user_key).flatMap((grant) => takeBackGrant(room, grant, call)),
     ...store.groups.ofUser(user.user_key).flatMap((key) => {
       const group = store.groups.byKey(key);
       return group === undefined ? [] : takeOut(room, group, user, call);

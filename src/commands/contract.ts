@@ -9,6 +9,7 @@ import { ENCODERS } from './contract/encoders.ts';
 import { ENTRANCES } from './contract/entrances.ts';
 import { EVENTS } from './contract/events.ts';
 import { FACILITY } from './contract/facility.ts';
+import { ACCESS_GRANTS, SPACES } from './contract/grants.ts';
 import { ACCESS_GROUPS } from './contract/groups.ts';
 import { HOLIDAYS } from './contract/holidays.ts';
 import { SCHEDULES } from './contract/schedules.ts';
@@ -19,6 +20,8 @@ export const COMMANDS = {
   ...USERS,
   ...CREDENTIALS,
   ...ACCESS_GROUPS,
+  ...ACCESS_GRANTS,
+  ...SPACES,
   ...SCHEDULES,
   ...HOLIDAYS,
   ...ENTRANCES,

@@ -8,19 +8,15 @@ import {
 import { readParams } from './answers.ts';
 import { COMMANDS, type CommandName, type ParamsOf } from './contract.ts';
 import { adoptSlot, getController, listControllers, prepareResync } from './controllers.ts';
-import {
-  assignCredential,
-  createCredential,
-  deleteCredential,
-  getCredential,
-  listCredentials,
-  unassignCredential,
-  updateCredential,
-} from './credentials.ts';
+import { createCredential, getCredential, listCredentials, unassignCredential } from './credentials.ts';
+import { assignAlone, deleteAlone, updateAlone } from './credentials-alone.ts';
 import { explainEntrance, getEntrance, listEntrances, prepareUnlock } from './entrances.ts';
 import { listEncoders, prepareAssign, prepareCancel, prepareScan } from './encoders.ts';
 import { listEvents } from './events.ts';
 import { digestFacility, resetStream } from './facility.ts';
+import {
+  assignCard, createGrant, deleteGrant, deleteMethod, getGrant, getMethod, listGrants, listMethods, requestMethods, updateGrant,
+} from './grants.ts'; // prettier-ignore
 import {
   addUser, createGroup, deleteGroup, getGroup, listGroups, listGroupUsers, removeUser, updateGroup,
 } from './groups.ts'; // prettier-ignore
@@ -30,6 +26,9 @@ import { allClear, lockDown, lockDownUnstored, setMode, setModeUnstored } from '
 import { enrollPhone, listPhones, removePhone } from './phones.ts';
 import type { Call, Outcome, Room, Work } from './room.ts';
 import { createSchedule, deleteSchedule, getSchedule, listSchedules, updateSchedule } from './schedules.ts';
+import {
+  addToSpace, createSpace, deleteSpace, getSpace, listSpaces, removeFromSpace, updateSpace,
+} from './spaces.ts'; // prettier-ignore
 import { createUser, deleteUser, getUser, listUsers, suspendUser, unsuspendUser, updateUser } from './users.ts';
 import { OperatingError } from '../domain/errors.ts';
 
@@ -69,9 +68,9 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'credentials/create': checked('credentials/create', createCredential),
   'credentials/get': checked('credentials/get', getCredential),
   'credentials/list': checked('credentials/list', listCredentials),
-  'credentials/update': checked('credentials/update', updateCredential),
-  'credentials/delete': checked('credentials/delete', deleteCredential),
-  'credentials/assign': checked('credentials/assign', assignCredential),
+  'credentials/update': checked('credentials/update', updateAlone),
+  'credentials/delete': checked('credentials/delete', deleteAlone),
+  'credentials/assign': checked('credentials/assign', assignAlone),
   'credentials/unassign': checked('credentials/unassign', unassignCredential),
   'credentials/list_accessible_entrances': checked('credentials/list_accessible_entrances', listEntrancesOfCredential),
   'credentials/enroll_phone': checked('credentials/enroll_phone', enrollPhone),
@@ -88,6 +87,23 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'access_groups/remove_user': checked('access_groups/remove_user', removeUser),
   'access_groups/list_users': checked('access_groups/list_users', listGroupUsers),
   'access_groups/list_accessible_entrances': checked('access_groups/list_accessible_entrances', listEntrancesOfGroup),
+  'access_grants/create': checked('access_grants/create', createGrant),
+  'access_grants/get': checked('access_grants/get', getGrant),
+  'access_grants/list': checked('access_grants/list', listGrants),
+  'access_grants/update': checked('access_grants/update', updateGrant),
+  'access_grants/delete': checked('access_grants/delete', deleteGrant),
+  'access_grants/request_access_methods': checked('access_grants/request_access_methods', requestMethods),
+  'access_methods/get': checked('access_methods/get', getMethod),
+  'access_methods/list': checked('access_methods/list', listMethods),
+  'access_methods/assign_card': checked('access_methods/assign_card', assignCard),
+  'access_methods/delete': checked('access_methods/delete', deleteMethod),
+  'spaces/create': checked('spaces/create', createSpace),
+  'spaces/get': checked('spaces/get', getSpace),
+  'spaces/list': checked('spaces/list', listSpaces),
+  'spaces/update': checked('spaces/update', updateSpace),
+  'spaces/add_acs_entrances': checked('spaces/add_acs_entrances', addToSpace),
+  'spaces/remove_acs_entrances': checked('spaces/remove_acs_entrances', removeFromSpace),
+  'spaces/delete': checked('spaces/delete', deleteSpace),
   'schedules/create': checked('schedules/create', createSchedule),
   'schedules/get': checked('schedules/get', getSchedule),
   'schedules/list': checked('schedules/list', listSchedules),

@@ -61,13 +61,15 @@ export class Replies {
   }
 }
 
-type WithCode = { acs_credential?: { code?: unknown } };
+type WithCode = { acs_credential?: Code; access_method?: Code };
+type Code = { code?: unknown };
 
 /** The reply as it may be shown again once the time of its generated codes is over. */
 function hideCodes(json: string): string {
-  const reply = JSON.parse(json) as { result?: WithCode & { results?: WithCode[] } };
-  for (const holder of [reply.result, ...(reply.result?.results ?? [])]) {
-    if (holder?.acs_credential?.code !== undefined) holder.acs_credential.code = null;
-  }
+  const reply = JSON.parse(json) as { result?: WithCode & { results?: WithCode[]; access_methods?: Code[] } };
+  const holders = [reply.result, ...(reply.result?.results ?? [])];
+  const shown = holders.flatMap((holder) => [holder?.acs_credential, holder?.access_method]);
+  for (const holder of [...shown, ...(reply.result?.access_methods ?? [])])
+    if (holder?.code !== undefined) holder.code = null;
   return JSON.stringify(reply);
 }

@@ -11,6 +11,7 @@ import { findGroup, findUser, userNotFound } from './found.ts';
 import { buryPhones } from './phones.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
 import type { Call, Outcome, Room } from './room.ts';
+import { buryGrants } from './grant-objects.ts';
 import { takeIn } from './groups.ts';
 import { userObject } from './user-object.ts';
 import { attribution, changedFields, recordChange } from './trace.ts';
@@ -175,6 +176,7 @@ export function deleteUser(room: Room, params: ParamsOf<'users/delete'>, call: C
     store.tombstones.add('credential', credential.acs_credential_id, call.nowMs);
     store.events.add(newEvent('acs_credential.deleted', identifying), call.nowMs);
   }
+  buryGrants(room, row, call);
   for (const key of store.groups.ofUser(row.user_key)) store.groups.removeMember(key, row);
   for (const entrance of store.userEntrances.said(row.user_key)) store.userEntrances.delete(row, entrance);
   store.digest.track('user', row.acs_user_id, () => store.users.delete(row.user_key));

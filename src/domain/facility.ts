@@ -122,6 +122,8 @@ export type EntranceSetup = {
   cardFormats: readonly string[];
   /** Whether a phone can prove its key here: at one of its readers, to the gateway. */
   takesMobileKeys: boolean;
+  /** It belongs to one reservation at a time. */
+  isGuestRoom: boolean;
   encoder: { acsEncoderId: string; reader: string } | null;
   /** What it says otherwise than the facility. */
   offline: OfflineRules;

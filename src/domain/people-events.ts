@@ -3,6 +3,13 @@
 import type { eventParts } from './event-parts.ts';
 
 export function peopleEvents({ text, instant, changeOf, updateOf, user, group }: ReturnType<typeof eventParts>) {
+  const grant = { access_grant_id: text('which grant'), acs_user_id: text('whose it is') };
+  const method = {
+    access_method_id: text('which; its credential has the same id'),
+    access_grant_id: text('of which grant'),
+  };
+  const space = { space_id: text('which space') };
+
   return {
     'acs_access_group.created': changeOf('An access group was added.', group),
     'acs_access_group.updated': updateOf('An access group was changed.', group),
@@ -28,5 +35,18 @@ export function peopleEvents({ text, instant, changeOf, updateOf, user, group }:
       },
     ),
     'acs_user.access_revoked': changeOf('Every entrance was taken from a person.', user),
+    'access_grant.created': changeOf('An access grant was made.', grant),
+    'access_grant.updated': updateOf('An access grant was changed, with all that was made for it.', grant),
+    'access_grant.ended': changeOf('An access grant ends because another reservation begins in its room.', {
+      ...grant,
+      ended_by_access_grant_id: text('the grant that ended it'),
+      ends_at: instant('when'),
+    }),
+    'access_grant.deleted': changeOf('An access grant was taken back.', grant),
+    'access_method.created': changeOf('An access method was asked for.', method),
+    'access_method.deleted': changeOf('An access method was taken back.', method),
+    'space.created': changeOf('A space was added.', space),
+    'space.updated': updateOf('A space was changed.', space),
+    'space.deleted': changeOf('A space was deleted.', space),
   } as const;
 }

@@ -205,6 +205,7 @@ function entranceSetup(
       kind === 'gateway' &&
       value.factors !== 'code' &&
       value.readers.some((reader) => capabilities.get(reader)?.readers.some((one) => one.mobileKey === true) === true),
+    isGuestRoom: value.guest_room,
     encoder: encoder === undefined ? null : { acsEncoderId: encoder.acs_encoder_id, reader: encoder.reader },
     feedback: value.feedback,
   };

@@ -153,6 +153,11 @@ const common = {
   }),
   mode_schedules: modeSchedules,
   offline: entranceOffline,
+  guest_room: z.boolean().default(false).meta({
+    title: 'Guest room',
+    description:
+      'A room that belongs to one reservation at a time: of access grants with different `reservation_key` the one that begins later ends the earlier one at that instant. Not for doors that all guests use.',
+  }),
   encoder: z
     .strictObject({
       acs_encoder_id: uuid({

@@ -63,6 +63,26 @@ export const groupUserLine = ({ acs_access_group_id: id, acs_user_id: userId, ..
 export const accessLine = ({ acs_user_id: id, acs_entrance_id: entranceId, ...terms }: AccessLine): string =>
   ['access', id, entranceId, iso(terms.starts_at), iso(terms.ends_at), terms.schedule_id ?? ''].join('|');
 
+export type GrantLine = Bounds & {
+  access_grant_id: string;
+  acs_user_id: string;
+  schedule_id: string | null;
+  entrances: string | null;
+};
+export const grantLine = ({ access_grant_id: id, acs_user_id: userId, ...terms }: GrantLine): string =>
+  [
+    'access_grant',
+    id,
+    userId,
+    iso(terms.starts_at),
+    iso(terms.ends_at),
+    terms.schedule_id ?? '',
+    (terms.entrances ?? '').split(',').sort().join(','),
+  ].join('|');
+const GRANT_LINES = `SELECT g.access_grant_id, u.acs_user_id, g.starts_at, g.ends_at, s.schedule_id,
+    (SELECT group_concat(ue.acs_entrance_id) FROM user_entrances ue WHERE ue.user_key = g.user_key AND ue.grant_key = g.grant_key) AS entrances
+  FROM access_grants g JOIN users u USING (user_key) LEFT JOIN schedules s USING (schedule_key)`;
+
 /** Of every row beside those of people and credentials, for whoever counts them all. `kind` says how a row reads. */
 export const FURTHER_LINES = [
   {
@@ -84,6 +104,7 @@ export const FURTHER_LINES = [
           FROM user_entrances ue JOIN users u USING (user_key) LEFT JOIN schedules s USING (schedule_key) WHERE ue.grant_key = 0`,
     line: (row: AccessLine) => accessLine(row),
   },
+  { sql: GRANT_LINES, line: (row: GrantLine) => grantLine(row) },
 ] as const;
 
 /** As it is kept: 64 hexadecimal digits. */
@@ -97,6 +118,7 @@ export class Digest {
   readonly #credential;
   readonly #user;
   readonly #group;
+  readonly #grant;
   readonly #counts;
   readonly #setSum;
   readonly #getSum;
@@ -112,6 +134,7 @@ export class Digest {
     this.#user = db.prepare<[string], UserLine>(
       'SELECT acs_user_id, starts_at, ends_at, is_suspended FROM users WHERE acs_user_id = ?',
     );
+    this.#grant = db.prepare<[string], GrantLine>(`${GRANT_LINES} WHERE g.access_grant_id = ?`);
     this.#group = db.prepare<[number], GroupLine>(
       `SELECT g.acs_access_group_id, (SELECT s.schedule_id FROM schedules s WHERE s.schedule_key = g.schedule_key) AS schedule_id
        FROM access_groups g WHERE g.group_key = ?`,
@@ -138,6 +161,10 @@ export class Digest {
   /** A new user or credential, whose line the caller has at hand. */
   added(kind: 'user' | 'credential', line: string): void {
     this.#move(kind, null, line);
+  }
+
+  grantLineOf(accessGrantId: string): GrantLine | undefined {
+    return this.#grant.get(accessGrantId);
   }
 
   groupLineOf(groupKey: number): GroupLine | undefined {

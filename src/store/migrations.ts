@@ -3,7 +3,7 @@
 // controllers (`*_sealed`).
 
 import { ISSUED_KEYS } from './issuer-steps.ts';
-import { GROUPS } from './people-steps.ts';
+import { GRANTS, GROUPS } from './people-steps.ts';
 
 export type Migration = { version: number; sql: string };
 
@@ -446,4 +446,5 @@ CREATE TABLE mode_sources (
 ) STRICT, WITHOUT ROWID;
 `,
   },
+  { version: 14, sql: GRANTS },
 ];

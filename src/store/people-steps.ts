@@ -82,3 +82,50 @@ CREATE TRIGGER following_counts_update AFTER UPDATE OF has_own_entrances, code_l
     ON CONFLICT DO UPDATE SET count = count + 1;
 END;
 `;
+
+export const GRANTS = `
+-- Access grants: what somebody is given as a whole, a stay in a hotel. The ways that it opens are rows of user_entrances, and the list of each credential that was made for it.
+CREATE TABLE access_grants (
+  grant_key INTEGER PRIMARY KEY AUTOINCREMENT,
+  access_grant_id TEXT NOT NULL UNIQUE,
+  user_key INTEGER NOT NULL REFERENCES users (user_key),
+  name TEXT,
+  access_grant_key TEXT UNIQUE,
+  reservation_key TEXT,
+  starts_at INTEGER,
+  ends_at INTEGER,
+  schedule_key INTEGER REFERENCES schedules (schedule_key),
+  -- Ids of the spaces that were named, as JSON: what they held then is in user_entrances.
+  space_ids TEXT NOT NULL,
+  -- The grant of another reservation that ended this one.
+  ended_by TEXT,
+  metadata TEXT,
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX access_grants_by_user ON access_grants (user_key);
+CREATE INDEX access_grants_by_schedule ON access_grants (schedule_key) WHERE schedule_key IS NOT NULL;
+
+-- What was asked for with a grant. Its credential has the same id; a card that has no number yet has none.
+CREATE TABLE access_methods (
+  method_key INTEGER PRIMARY KEY,
+  access_method_id TEXT NOT NULL UNIQUE,
+  grant_key INTEGER NOT NULL REFERENCES access_grants (grant_key) ON DELETE CASCADE,
+  mode TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX access_methods_by_grant ON access_methods (grant_key);
+
+-- Entrances that have a name together.
+CREATE TABLE spaces (
+  space_key INTEGER PRIMARY KEY,
+  space_id TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  metadata TEXT,
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE space_entrances (
+  space_key INTEGER NOT NULL REFERENCES spaces (space_key) ON DELETE CASCADE,
+  entrance_key INTEGER NOT NULL REFERENCES entrances (entrance_key),
+  PRIMARY KEY (space_key, entrance_key)
+) STRICT, WITHOUT ROWID;
+`;

@@ -57,7 +57,8 @@ export class ScheduleTable {
     this.#all = db.prepare<[], ScheduleRow>('SELECT * FROM schedules ORDER BY schedule_key');
     this.#pathsOf = db.prepare<[{ schedule: number }], { count: number }>(
       `SELECT (SELECT count(*) FROM access_groups WHERE schedule_key = :schedule)
-            + (SELECT count(*) FROM user_entrances WHERE schedule_key = :schedule) AS count`,
+            + (SELECT count(*) FROM user_entrances WHERE schedule_key = :schedule AND grant_key = 0)
+            + (SELECT count(*) FROM access_grants WHERE schedule_key = :schedule) AS count`,
     );
     this.#usesOf = db.prepare<[number], { count: number }>(
       'SELECT count(*) AS count FROM credentials WHERE schedule_key = ?',

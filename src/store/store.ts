@@ -3,6 +3,7 @@
 
 import type { Clock, Random } from '../domain/ports.ts';
 import type { SecretSource } from '../domain/facility.ts';
+import { AccessGrants } from './access-grants.ts';
 import { ControllerTable } from './controllers.ts';
 import { CredentialTable } from './credentials.ts';
 import { Digest } from './digest.ts';
@@ -34,6 +35,7 @@ import { Reach } from './reach.ts';
 import { Sealing } from './sealing.ts';
 import { Seals } from './seals.ts';
 import type { Secrets } from './secrets.ts';
+import { Spaces } from './spaces.ts';
 import { TargetTable } from './targets.ts';
 import { Tombstones } from './tombstones.ts';
 import type { Condition } from './disk-errors.ts';
@@ -74,6 +76,8 @@ export class Store {
   readonly groupChanges: GroupChanges;
   readonly userEntrances: UserEntrances;
   readonly issuedKeys: IssuedKeys;
+  readonly accessGrants: AccessGrants;
+  readonly spaces: Spaces;
   /** Who opens which door, by which path. */
   readonly reach: Reach;
   readonly entrances: EntranceTable;
@@ -150,6 +154,8 @@ export class Store {
       this.groups = new AccessGroups(db, this.digest);
       this.groupChanges = new GroupChanges(db);
       this.userEntrances = new UserEntrances(db, this.digest);
+      this.accessGrants = new AccessGrants(db, this.digest);
+      this.spaces = new Spaces(db);
       this.reach = new Reach(db, this.credentials, this.ownLists, this.phones, this.issuedKeys, [
         this.groups,
         this.userEntrances,

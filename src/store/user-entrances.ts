@@ -21,12 +21,14 @@ type PathRow = JoinedSchedule &
     acs_entrance_id: string | null;
     seal: Buffer | null;
     acs_user_id: string;
+    access_grant_id: string | null;
+    grant_name: string | null;
   };
 
-const PATHS = `SELECT ue.user_key, ue.entrance_key, ue.grant_key, ue.starts_at, ue.ends_at, ue.schedule_key, ue.seal, e.acs_entrance_id, u.acs_user_id,
+const PATHS = `SELECT ue.user_key, ue.entrance_key, ue.grant_key, ue.starts_at, ue.ends_at, ue.schedule_key, ue.seal, e.acs_entrance_id, u.acs_user_id, g.access_grant_id, g.name AS grant_name,
     s.schedule_id, s.name AS schedule_name, s.content AS schedule, s.seal AS schedule_seal
   FROM user_entrances ue JOIN users u ON u.user_key = ue.user_key LEFT JOIN entrances e ON e.entrance_key = ue.entrance_key
-    LEFT JOIN schedules s ON s.schedule_key = ue.schedule_key`;
+    LEFT JOIN schedules s ON s.schedule_key = ue.schedule_key LEFT JOIN access_grants g ON g.grant_key = ue.grant_key`;
 
 export class UserEntrances {
   readonly #digest: Digest;
@@ -98,10 +100,20 @@ export class UserEntrances {
     return true;
   }
 
-  /** What was said of a person and an entrance alone. */
-  said(userKey: number): Entrance[] {
+  /** As `set`, of a grant; its digest is that of the grant. */
+  setOfGrant(grantKey: number, userKey: number, { entranceKey, acsEntranceId }: Entrance, terms: Terms): void {
+    const key = { user_key: userKey, entrance_key: entranceKey, grant_key: grantKey };
+    this.#set.run({ ...terms, ...key, acs_entrance_id: acsEntranceId });
+  }
+
+  deleteOfGrant(grantKey: number, userKey: number, entranceKey: number): void {
+    this.#delete.run(userKey, entranceKey, grantKey);
+  }
+
+  /** What was said of a person and an entrance alone, or, of a grant, what it opens. */
+  said(userKey: number, grantKey = NO_GRANT): Entrance[] {
     return this.#ofUser
-      .all(userKey, NO_GRANT)
+      .all(userKey, grantKey)
       .map(({ entrance_key: entranceKey, acs_entrance_id: acsEntranceId }) => ({ entranceKey, acsEntranceId }));
   }
 
@@ -138,8 +150,8 @@ function pathOf(row: PathRow): StoredPath {
   const values = sealedColumns('user_entrances').map((name) => row[name as keyof PathRow]);
   return {
     kind: 'grant',
-    id: null,
-    name: null,
+    id: row.access_grant_id,
+    name: row.grant_name,
     window: { startsAtMs: row.starts_at, endsAtMs: row.ends_at },
     schedule,
     links: [{ table: 'user_entrances', id, values, seal: row.seal }, ...link],

@@ -7,6 +7,9 @@ import { openStore, temporaryFolder } from '../support/store.ts';
 const OTHER = '33333333-3333-3333-3333-000000000000';
 const ID = '66666666-6666-6666-6666-666666666666';
 const GROUP = '44444444-4444-4444-4444-444444444444';
+const GRANT = 'bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb';
+const METHOD = 'cccccccc-cccc-cccc-cccc-cccccccccccc';
+const SPACE = 'dddddddd-dddd-dddd-dddd-dddddddddddd';
 const OFFICE = '99999999-9999-9999-9999-999999999999';
 const XMAS = 'aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa';
 
@@ -172,6 +175,62 @@ const STORY: readonly Step[] = [
     command: 'entrances/grant_access',
     params: { acs_entrance_id: LOBBY, acs_user_id: USER },
     event: { event_type: 'acs_entrance.access_granted', acs_entrance_id: LOBBY, acs_user_id: USER },
+  },
+  {
+    command: 'spaces/create',
+    params: { space_id: SPACE, name: 'Ground floor' },
+    event: { event_type: 'space.created', space_id: SPACE },
+  },
+  {
+    command: 'spaces/add_acs_entrances',
+    params: { space_id: SPACE, acs_entrance_ids: [LOBBY, STORE_ROOM] },
+    event: { event_type: 'space.updated', space_id: SPACE, changed: ['acs_entrance_ids'] },
+  },
+  {
+    command: 'spaces/remove_acs_entrances',
+    params: { space_id: SPACE, acs_entrance_ids: [STORE_ROOM] },
+    event: { event_type: 'space.updated', space_id: SPACE, changed: ['acs_entrance_ids'] },
+  },
+  {
+    command: 'spaces/update',
+    params: { space_id: SPACE, name: 'Garden' },
+    event: { event_type: 'space.updated', space_id: SPACE, changed: ['name'] },
+  },
+  {
+    command: 'access_grants/create',
+    params: { access_grant_id: GRANT, acs_user_id: USER, space_ids: [SPACE] },
+    event: { event_type: 'access_grant.created', access_grant_id: GRANT, acs_user_id: USER },
+  },
+  {
+    command: 'access_grants/request_access_methods',
+    params: { access_grant_id: GRANT, requested_access_methods: [{ mode: 'card', access_method_id: METHOD }] },
+    event: { event_type: 'access_method.created', access_method_id: METHOD, access_grant_id: GRANT },
+  },
+  {
+    command: 'access_methods/assign_card',
+    params: { access_method_id: METHOD, card_number: 'H10301:9:9' },
+    event: { event_type: 'acs_credential.created', acs_credential_id: METHOD, acs_user_id: USER },
+  },
+  {
+    command: 'access_grants/update',
+    params: { access_grant_id: GRANT, name: 'Visit' },
+    event: { event_type: 'access_grant.updated', access_grant_id: GRANT, changed: ['name'] },
+  },
+  {
+    command: 'access_methods/delete',
+    params: { access_method_id: METHOD },
+    ahead: ['acs_credential.deleted'],
+    event: { event_type: 'access_method.deleted', access_method_id: METHOD, access_grant_id: GRANT },
+  },
+  {
+    command: 'access_grants/delete',
+    params: { access_grant_id: GRANT },
+    event: { event_type: 'access_grant.deleted', access_grant_id: GRANT, acs_user_id: USER },
+  },
+  {
+    command: 'spaces/delete',
+    params: { space_id: SPACE },
+    event: { event_type: 'space.deleted', space_id: SPACE },
   },
   {
     command: 'users/revoke_access_to_all_entrances',

@@ -95,6 +95,7 @@ describe('a facility file that says only what it must', () => {
       rex: null,
       factors: 'card_or_code',
       takesMobileKeys: false,
+      isGuestRoom: false,
       encoder: null,
       // Left to the reader's own settings.
       feedback: { granted: {}, denied: {}, held: {} },

@@ -39,7 +39,7 @@ export type Keypads = {
   woken: string[];
 };
 
-export type Door = { name: string; readers: readonly string[]; factors?: Factors };
+export type Door = { name: string; readers: readonly string[]; factors?: Factors; isGuestRoom?: boolean };
 
 export const entranceId = (name: string): string =>
   `55555555-5555-5555-5555-${Buffer.from(name.padEnd(6, '.').slice(0, 6)).toString('hex')}`;
@@ -96,9 +96,16 @@ export async function keypads(
     const site = store.now(
       () =>
         new Site(
-          doors.map(({ name, readers, factors }) => {
+          doors.map(({ name, readers, factors, isGuestRoom = false }) => {
             const acsEntranceId = entranceId(name);
-            const setup = { ...ENTRANCES.lobby, name, acsEntranceId, readers, factors: factors ?? 'card_or_code' };
+            const setup = {
+              ...ENTRANCES.lobby,
+              name,
+              acsEntranceId,
+              readers,
+              factors: factors ?? 'card_or_code',
+              isGuestRoom,
+            };
             return { ...setup, entranceKey: store.entrances.declare(acsEntranceId, name) };
           }),
           [],

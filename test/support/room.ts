@@ -91,6 +91,7 @@ const entrance = (name: string, acsEntranceId: string, more: Partial<EntranceSet
   modeSchedules: [],
   factors: 'card_or_code',
   takesMobileKeys: false,
+  isGuestRoom: false,
   cardFormats: ['H10301', 'H10302', 'uid'],
   encoder: null,
   feedback: { granted: { led: 'green', beep: 1 }, denied: { led: 'red', beep: 3 }, held: { led: 'amber', beep: 2 } },

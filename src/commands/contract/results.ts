@@ -8,6 +8,7 @@ import { MODE_KINDS, MODES } from '../../domain/modes.ts';
 import { WEEKDAYS } from '../../domain/schedule.ts';
 import { controllerObject, entranceObject } from '../../domain/states.ts';
 import type { CommandName } from '../contract.ts';
+import { peopleResults } from './people-results.ts';
 
 /** Made when it is first asked for: an agent answers without it. */
 function catalogue() {
@@ -142,29 +143,8 @@ function catalogue() {
     })
     .meta({ id: 'holiday' });
 
-  const group = z
-    .strictObject({
-      acs_access_group_id: text('which'),
-      acs_system_id: system,
-      name: text('what people call it'),
-      display_name: text('the same as name'),
-      access_group_type: z.literal('lintel_access_group'),
-      schedule_id: text('the weekly schedule at which it opens; null: at all times').nullable(),
-      user_count: count('people in it'),
-      acs_entrance_count: count('entrances that it opens'),
-      is_managed: z.literal(true),
-      metadata: asGiven,
-      created_at: instant('since when it is known').nullable(),
-      errors,
-      warnings,
-    })
-    .meta({ id: 'acs_access_group' });
-  const membership = z.strictObject({
-    acs_user_id: text('who'),
-    acs_access_group_id: text('in which group'),
-    starts_at: instant('from when on; null: since ever').nullable(),
-    ends_at: instant('until when, excluded; null: for good').nullable(),
-  });
+  const parts = { text, instant, count, flag, system, asGiven, errors, warnings, mutations };
+  const { group, membership, grant, method, space } = peopleResults(parts);
 
   const entrance = entranceObject().meta({ id: 'acs_entrance' });
   const controller = controllerObject().meta({ id: 'controller' });
@@ -182,6 +162,10 @@ function catalogue() {
     schedule: z.strictObject({ schedule }),
     holiday: z.strictObject({ holiday }),
     group: z.strictObject({ acs_access_group: group }),
+    grant: z.strictObject({ access_grant: grant }),
+    granted: z.strictObject({ access_grant: grant, access_methods: z.array(method) }),
+    method: z.strictObject({ access_method: method }),
+    space: z.strictObject({ space }),
   };
   const phone = z
     .strictObject({
@@ -302,6 +286,23 @@ function catalogue() {
       pagination,
     }),
     'access_groups/list_accessible_entrances': z.strictObject({ acs_entrances: z.array(entrance), pagination }),
+    'access_grants/create': one.granted,
+    'access_grants/get': one.grant,
+    'access_grants/list': z.strictObject({ access_grants: z.array(grant), pagination }),
+    'access_grants/update': one.grant,
+    'access_grants/delete': done,
+    'access_grants/request_access_methods': one.granted,
+    'access_methods/get': one.method,
+    'access_methods/list': z.strictObject({ access_methods: z.array(method), pagination }),
+    'access_methods/assign_card': one.method,
+    'access_methods/delete': done,
+    'spaces/create': one.space,
+    'spaces/get': one.space,
+    'spaces/list': z.strictObject({ spaces: z.array(space), pagination }),
+    'spaces/update': one.space,
+    'spaces/add_acs_entrances': one.space,
+    'spaces/remove_acs_entrances': one.space,
+    'spaces/delete': done,
     'schedules/create': one.schedule,
     'schedules/get': one.schedule,
     'schedules/list': z.strictObject({ schedules: z.array(schedule), pagination }),
@@ -416,6 +417,8 @@ export type ResultOf<N extends CommandName> = Fixed<z.input<Catalogue[N]>>;
 export type AcsUser = ResultOf<'users/get'>['acs_user'];
 export type AcsCredential = ResultOf<'credentials/get'>['acs_credential'];
 export type AcsAccessGroup = ResultOf<'access_groups/get'>['acs_access_group'];
+export type AccessGrant = ResultOf<'access_grants/get'>['access_grant'];
+export type AccessMethod = ResultOf<'access_methods/get'>['access_method'];
 export type AcsEntrance = ResultOf<'entrances/get'>['acs_entrance'];
 export type Controller = ResultOf<'controllers/list'>['controllers'][number];
 

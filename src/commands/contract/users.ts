@@ -115,7 +115,7 @@ export const USERS = {
   }),
   'users/revoke_access_to_all_entrances': command({
     summary:
-      'Takes every entrance from a person at once: out of all groups, without anything granted, and the lists of all credentials emptied. The person and the credentials stay.',
+      'Takes every entrance from a person at once: out of all groups, without anything granted, with access grants deleted and the lists of all credentials emptied. The person and the other credentials stay.',
     params: z.strictObject(whom),
     result: '`{}`',
     kind: 'stores',
