@@ -39,6 +39,8 @@ export type Scene = {
   /** How long no code is looked up here, ms; 0: it is. Null: it is not a matter of now. */
   codeLockedForMs: number | null;
   mode: Mode;
+  /** Access groups whose members come in whatever the mode. */
+  overrideGroups: readonly string[];
   /** It is shown at a reader that stands inside. */
   isExit: boolean;
   time: TimeWitness;
@@ -160,16 +162,6 @@ export const CREDENTIAL_GATES: readonly Gate<Candidate>[] = [
   },
 ];
 
-/** Of an entrance that lets in at all whom it knows. Out goes everybody who may. */
-export const MODE_GATES: readonly Gate<Scene>[] = [
-  {
-    step: 'mode',
-    concerns: ({ mode }) => mode !== 'normal',
-    denies: ({ mode, isExit }) => (isExit ? null : (SHUT[mode] ?? null)),
-    says: ({ mode, isExit }) => modeSays(mode, isExit),
-  },
-];
-
 const SHUT: Readonly<Partial<Record<Mode, Detail>>> = { locked: 'entrance_locked', lockdown: 'entrance_locked_down' };
 
 /** Of a credential where it is judged without word from above. */
@@ -200,6 +192,13 @@ export type Way = Scene & { credential: CredentialWithUser; path: StoredPath };
 
 export const PATH_GATES: readonly Gate<Way>[] = [
   {
+    // Out goes everybody who may.
+    step: 'mode',
+    concerns: ({ mode }) => mode !== 'normal',
+    denies: (way) => (way.isExit || isOverride(way) ? null : (SHUT[way.mode] ?? null)),
+    says: (way) => modeSays(way.mode, way.isExit, isOverride(way)),
+  },
+  {
     step: 'window',
     denies: (way) => whyShut(judgeWindow(windowOf(way), way.time)),
     // Of several paths, this is of the one that opens, or comes nearest.
@@ -227,6 +226,10 @@ export const PATH_GATES: readonly Gate<Way>[] = [
         .join('; '),
   },
 ];
+
+/** By a group whose members come in whatever the mode. */
+const isOverride = ({ path, overrideGroups }: Way): boolean =>
+  path.kind === 'access_group' && path.id !== null && overrideGroups.includes(path.id);
 
 /** What the credential, its user and the path have in common. */
 function windowOf({ credential, path }: Way): Window {

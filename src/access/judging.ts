@@ -18,7 +18,6 @@ import {
   CREDENTIAL_GATES,
   DOOR_GATES,
   FOUND_GATES,
-  MODE_GATES,
   NEXT_GATES,
   PATH_GATES,
   UNHEARD_GATES,
@@ -81,7 +80,7 @@ export type JudgingOptions = {
   /** Null when the database was refused. */
   store: Store | null;
   codeGate: CodeGate | null;
-  policy: Pick<Policy, 'offline'>;
+  policy: Pick<Policy, 'offline' | 'overrideGroups'>;
   calendar: Calendar;
   /** `time` null: now. */
   modeOf: (entrance: SiteEntrance, time: TimeWitness | null) => Mode;
@@ -184,6 +183,7 @@ export class Judging {
       offlineForMs: offlineForMs(),
       offlineGraceMs: longestGraceOf(entrance.offline, policy.offline),
       offline: policy.offline,
+      overrideGroups: policy.overrideGroups,
       codeLockedForMs: method === 'keycode' ? this.#codeLockedForMs(question, isCardWaiting ? waiting : null) : null,
       time,
       calendar: this.#options.calendar,
@@ -271,10 +271,8 @@ function judgeFound(asked: Found, scene: Scene, steps: Step[] | null): Verdict {
 function judgeCandidate(candidate: Candidate, scene: Scene, steps: Step[] | null): Effect[] | Detail {
   const own = walk(CREDENTIAL_GATES, candidate, steps);
   if (own.isOver) return own.detail ?? 'entrance_not_allowed';
-  const mode = walk(MODE_GATES, scene, steps);
-  if (mode.isOver) return own.detail ?? mode.detail ?? 'entrance_locked_down';
   const unheard = walk(UNHEARD_GATES, { ...scene, credential: candidate.credential }, steps);
-  const shut = own.detail ?? mode.detail ?? unheard.detail;
+  const shut = own.detail ?? unheard.detail;
   if (unheard.isOver) return shut ?? 'offline_too_long';
   let best: { detail: Detail; steps: Step[] } | null = null;
   for (const path of candidate.paths) {

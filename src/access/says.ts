@@ -21,8 +21,11 @@ const MODES: Readonly<Record<Mode, string>> = {
   lockdown: 'nobody is let in during the lockdown',
   evacuate: 'the door is open, so that everybody gets out',
 };
-export const modeSays = (mode: Mode, isExit: boolean): string =>
-  isExit && (mode === 'locked' || mode === 'lockdown') ? `${MODES[mode]}; out of it they go` : MODES[mode];
+export function modeSays(mode: Mode, isExit: boolean, isOverride: boolean): string {
+  if (mode !== 'locked' && mode !== 'lockdown') return MODES[mode];
+  if (isExit) return `${MODES[mode]}; out of it they go`;
+  return isOverride ? `${MODES[mode]} but by this group` : MODES[mode];
+}
 
 export const offlineSays = (offlineForMs: number, graceMs: number): string =>
   `nobody above was heard for ${seconds(offlineForMs)} s of ${seconds(graceMs)} s allowed`;

@@ -160,6 +160,8 @@ export type Policy = {
   offline: OfflineRules;
   /** What is such word: that commands can reach us, or that one has come. */
   word: 'connection' | 'command';
+  /** Access groups whose members come in also while an entrance is locked or in lockdown, where the group opens it. */
+  overrideGroups: readonly string[];
   /** How long before the end it is told. */
   offlineWarnMs: number;
   storeDamaged: 'refuse';

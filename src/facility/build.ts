@@ -98,6 +98,7 @@ function policyOf({ policy }: Site): Policy {
     clockGraceMs: policy.clock_grace,
     offline: offlineRules(offline),
     word: offline.word,
+    overrideGroups: policy.override_groups,
     offlineWarnMs: offline.warn,
     storeDamaged: policy.store_damaged,
     lockout: {

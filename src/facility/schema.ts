@@ -251,6 +251,22 @@ const policySchema = z.strictObject({
       title: 'Without word from above',
       description: 'How long doors go on deciding when nobody above is heard, whose word might take access away.',
     }),
+  override_groups: z
+    .array(
+      uuid({
+        title: 'Access group',
+        description: 'Its id.',
+        examples: ['77777777-7777-7777-7777-000000000000'],
+      }),
+    )
+    .max(32)
+    .default([])
+    .meta({
+      title: 'Override groups',
+      description:
+        'Access groups whose members come in also while an entrance is `locked` or in `lockdown`, where the group opens that entrance and within its window and schedule.',
+      examples: [['77777777-7777-7777-7777-000000000000']],
+    }),
   store_damaged: z
     .literal('refuse', {
       error: 'expected refuse: the only choice in this version',

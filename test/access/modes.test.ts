@@ -5,7 +5,7 @@ import type { ModeInput } from '../../src/domain/facility.ts';
 import { scheduleFrom, scheduleText } from '../../src/domain/schedule.ts';
 import { parseWeek } from '../../src/domain/schedule.ts';
 import { turn } from '../support/manual-clock.ts';
-import { LOBBY, type ParsedReply } from '../support/room.ts';
+import { LOBBY, USER, type ParsedReply } from '../support/room.ts';
 import { asked, contact, exit, ID, last, withCard, world, type Given, type World } from './world.ts';
 
 const FIRE: ModeInput = {
@@ -165,6 +165,24 @@ describe('an entrance that is locked, or in lockdown', () => {
     expect(here.pulses).toEqual([]);
     expect((await send(here, 'entrances/unlock', { ...params, is_override: true })).ok).toBe(true);
     expect(here.pulses.length).toBe(1);
+  });
+
+  it('lets in whom a group lets in that the facility file names for it, by that group alone and no longer than it does', async () => {
+    const group = '77777777-7777-7777-7777-000000000000';
+    const here = await served({ policy: { overrideGroups: [group] } });
+    const call = async (name: string, params: object) => expect(await here.caller.call(name, params)).toMatchObject({ ok: true }); // prettier-ignore
+    await call('access_groups/create', { acs_access_group_id: group, name: 'Guards', acs_entrance_ids: [LOBBY] });
+    await call('access_groups/add_user', { acs_access_group_id: group, acs_user_id: USER });
+    await call('credentials/create', { acs_user_id: USER, access_method: 'card', card_number: 'H10301:123:7' });
+    await send(here, 'facility/lockdown', {});
+    here.card('H10301:123:7');
+    expect(last(here)).toBe('lock.unlocked');
+    // Its own list is no group.
+    here.card();
+    expect(last(here)).toBe('lock.access_denied entrance_locked_down');
+    await call('access_groups/remove_user', { acs_access_group_id: group, acs_user_id: USER });
+    here.card('H10301:123:7');
+    expect(last(here)).toBe('lock.access_denied entrance_not_allowed');
   });
 
   it('is explained as it is, also for a moment at which it is over', async () => {

@@ -56,6 +56,7 @@ describe('a facility file that says only what it must', () => {
       clockGraceMs: 86_400_000,
       offline: { grace: null },
       word: 'connection',
+      overrideGroups: [],
       offlineWarnMs: 3_600_000,
       storeDamaged: 'refuse',
       lockout: {

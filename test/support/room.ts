@@ -31,6 +31,7 @@ export const POLICY: Policy = {
   clockGraceMs: 86_400_000,
   offline: {},
   word: 'connection',
+  overrideGroups: [],
   offlineWarnMs: 3_600_000,
   storeDamaged: 'refuse',
   lockout: {
