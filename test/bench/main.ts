@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   osdp: () => import('./osdp.ts'),
   sync: () => import('./sync.ts'),
   flood: () => import('./flood.ts'),
+  phones: () => import('./phones.ts'),
   idle: () => import('./idle.ts'),
 };
 
