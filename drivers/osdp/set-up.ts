@@ -13,6 +13,7 @@ import { decodeReply, REPLIES } from './replies.ts';
 import type { Fragment } from './multipart.ts';
 import type { PdId } from './replies.ts';
 import type { Reports } from './reports.ts';
+import { SMART_CARD } from './smart-card.ts';
 import type { ShownFeedback } from './shown-feedback.ts';
 import type { Station } from './station.ts';
 
@@ -33,6 +34,7 @@ export class SetUp {
   readonly #clock: Clock;
   readonly #ports: SetUpPorts;
   #hasExtendedId = false;
+  #hasTransparentMode = false;
 
   constructor(station: Station, clock: Clock, ports: SetUpPorts) {
     this.#station = station;
@@ -46,6 +48,8 @@ export class SetUp {
     // Soon: until then what is pressed cannot be told from what was pressed while nobody looked.
     if (hasInputs && !(await this.#askInputs())) return;
     if (!(await this.#tell(command('CAP', {})))) return;
+    // Whoever had its field before, and lost power over it, or was told of it no more: it reads by itself now.
+    if (this.#hasTransparentMode && !(await this.#tell(SMART_CARD.normal))) return;
     for (const wire of [
       ...feedback.resting(),
       command('ID', { extended: false }),
@@ -76,6 +80,7 @@ export class SetUp {
 
   #learn(pd: PdCapabilities): void {
     this.#hasExtendedId = pd.extendedId;
+    this.#hasTransparentMode = pd.transparentMode;
     this.#ports.learn(pd);
   }
 

@@ -172,17 +172,18 @@ it('a phone is followed by its strike in little more than the time of its exchan
   for (let i = 0; i < 8; i++) {
     await pass(bus, 2_000 + 37 * i);
     const card = new SimulatedCard();
-    let from: { atMs: number; counted: ReturnType<typeof counted> } | null = null;
+    const begun: { atMs: number; counted: ReturnType<typeof counted> }[] = [];
     sim.field.lay({
       answer: (command) => {
-        from ??= { atMs: bus.time.nowMs, counted: counted() };
+        begun.push({ atMs: bus.time.nowMs, counted: counted() });
         return card.answer(command);
       },
     });
     while (pulses.length === i) await bus.time.passUntil(bus.time.nowMs + 1);
     const until = counted();
-    if (from === null) throw new Error('it was spoken to');
-    const { atMs, counted: before }: { atMs: number; counted: ReturnType<typeof counted> } = from;
+    const [first] = begun;
+    if (first === undefined) throw new Error('it was spoken to');
+    const { atMs, counted: before } = first;
     const exchanges = until.exchanges - before.exchanges;
     const characters = until.bytes - before.bytes + exchanges * UNCOUNTED_CHARACTERS;
     sum.tookMs += (pulses[i]?.atMs ?? 0) - atMs;
@@ -194,6 +195,49 @@ it('a phone is followed by its strike in little more than the time of its exchan
 
 /** Marks of answers and the pauses before both, which no counter counts. */
 const UNCOUNTED_CHARACTERS = 5;
+
+it('a reader that was left in transparent mode reads by itself at the next start, whatever the facility file says of it then', async () => {
+  const prepare = (sim: SimulatedReader): void => void Object.assign(sim.field, { isKnown: true, mode: 1 });
+  const bus = await raiseVirtualBus({ baud: 38_400, readers: 2, controller: () => ({ transparent: false }), prepare });
+  await bus.passUntil(() => bus.sims.every(({ field }) => field.mode === 0), 3_000, 'they read by themselves');
+  firstOf(bus).presentCard(26, hex('BDD93740'));
+  await bus.passUntil(() => bus.count('presented') === 1, 3_000, 'the card is read');
+  expect(firstOf(bus).count('XWR')).toBe(1);
+});
+
+it('a reader that stays in transparent mode is told again until it has taken it, and no other reader waits for it', async () => {
+  const bus = await raise(2, (address) => address === 0);
+  const [stuck, other] = bus.sims;
+  if (stuck === undefined || other === undefined) throw new Error('there are two readers');
+  await bus.passUntil(() => stuck.field.mode === 1, 3_000, 'the field is handed over');
+  stuck.naks.set('XWR', 9);
+  const before = stuck.count('XWR');
+  other.presentCard(26, hex('BDD93740'));
+  await bus.passUntil(() => bus.count('presented') === 1, 1_000, 'the other reads on');
+  await pass(bus, 5_000);
+  expect(stuck.count('XWR') - before).toBeGreaterThan(8);
+  expect(bus.count('offline')).toBe(0);
+  stuck.naks.delete('XWR');
+  await bus.passUntil(() => stuck.field.mode === 0, 3_000, 'it reads by itself');
+});
+
+it('two phones that lie there at once are proved one at a time, or neither', async () => {
+  const bus = await oneReader();
+  const sim = firstOf(bus);
+  const [one, other] = [new SimulatedCard(), new SimulatedCard()];
+  let asked = 0;
+  // Two fields collide: now this one is heard, now that one.
+  sim.field.lay({ answer: (command) => ((asked++ & 1) === 0 ? one : other).answer(command) });
+  await pass(bus, 6_000);
+  for (const key of keysOf(bus)) expect([one.point, other.point]).toContainEqual(key);
+  expect(failuresOf(bus)).toEqual([]);
+  sim.field.lay(null);
+  await pass(bus, 3_000);
+  const before = keysOf(bus).length;
+  sim.field.lay(one);
+  await bus.passUntil(() => keysOf(bus).length === before + 1, 3_000, 'one alone is proved');
+  expect(keysOf(bus).at(-1)).toEqual(one.point);
+});
 
 describe('a phone whose key nobody knows', () => {
   const token = Buffer.alloc(600, 0xa5);
