@@ -51,6 +51,11 @@ export const COMMAND_TABLE: readonly Command[] = [
     summary: 'Locks all doors down at once, or those that are named; over with `lintel facility all-clear`.',
     load: async () => (await import('./resource.ts')).verbProgram('facility', 'lockdown'),
   },
+  {
+    name: 'phones',
+    summary: 'The phones of all mobile keys, with their windows and how they stand.',
+    load: async () => (await import('./phones.ts')).phonesProgram,
+  },
   resource('controllers', 'Devices: get, list, resync.'),
   {
     name: 'events',

@@ -23,6 +23,10 @@ const COLUMNS: Readonly<Record<string, readonly string[]>> = {
   access_grants: ['access_grant_id', 'display_name', 'reservation_key', 'starts_at', 'ends_at'],
   access_methods: ['access_method_id', 'mode', 'code', 'card_number', 'is_issued', 'warnings'],
   spaces: ['space_id', 'name'],
+  phones: [
+    ...['acs_credential_id', 'display_name', 'acs_user_id', 'opens', 'starts_at', 'ends_at'],
+    ...['state', 'credential_manager_acs_system_id'],
+  ],
   memberships: ['acs_user_id', 'starts_at', 'ends_at'],
   acs_entrances: ['name', 'display_name', 'acs_entrance_id', 'decided_by', 'locked', 'open', 'online'],
   buses: ['bus', 'state', 'problem'],
