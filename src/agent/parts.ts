@@ -233,6 +233,7 @@ function serve(base: Base, store: Store, states: States): Served {
     log,
     time: () => keeper.now(),
     preloadMs: facility.policy.preloadMs,
+    arrivalMs: facility.policy.arrivalMs,
     acsSystemId,
     eventBudgets: recorder.budgets,
     onChange: touch,

@@ -170,6 +170,8 @@ export type Policy = {
   /** What becomes of a chosen PIN that people try first (domain/pin.ts). */
   pinQuality: 'refuse' | 'warn' | 'off';
   preloadMs: number;
+  /** How long ahead of its start a credential must be where it opens, or it is told; 0: nobody asks. */
+  arrivalMs: number;
   explainBySecret: ExplainBySecret;
 };
 

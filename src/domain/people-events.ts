@@ -1,8 +1,19 @@
 // A part of the catalogue of events (events.ts): who may open what beside the lists of credentials.
 
+import { z } from 'zod';
 import type { eventParts } from './event-parts.ts';
 
-export function peopleEvents({ text, instant, changeOf, updateOf, user, group }: ReturnType<typeof eventParts>) {
+export function peopleEvents({
+  text,
+  instant,
+  changeOf,
+  updateOf,
+  user,
+  group,
+  event,
+  inSystem,
+  owned,
+}: ReturnType<typeof eventParts>) {
   const grant = { access_grant_id: text('which grant'), acs_user_id: text('whose it is') };
   const method = {
     access_method_id: text('which; its credential has the same id'),
@@ -48,5 +59,15 @@ export function peopleEvents({ text, instant, changeOf, updateOf, user, group }:
     'space.created': changeOf('A space was added.', space),
     'space.updated': updateOf('A space was changed.', space),
     'space.deleted': changeOf('A space was deleted.', space),
+    'acs_credential.not_ready': event(
+      'A credential begins soon, and a controller that needs it does not hold it yet: an alarm ahead.',
+      {
+        ...inSystem,
+        ...owned,
+        starts_at: instant('when it begins'),
+        acs_entrance_ids: z.array(z.string()).describe('the doors that would stay shut'),
+        controllers: z.array(z.string()).describe('those that do not hold it, by their names in the facility file'),
+      },
+    ),
   } as const;
 }

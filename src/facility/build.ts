@@ -113,6 +113,7 @@ function policyOf({ policy }: Site): Policy {
     pinSpace: policy.pin_space,
     pinQuality: policy.pin_quality,
     preloadMs: policy.preload,
+    arrivalMs: policy.arrival,
     explainBySecret: policy.explain_by_secret,
   };
 }

@@ -338,6 +338,13 @@ const policySchema = z.strictObject({
       title: 'Preload',
       description: 'How long before its start a credential is written to a controller that keeps windows itself.',
     }),
+  arrival: duration(0, 7 * DAY_MS)
+    .prefault('30m')
+    .meta({
+      title: 'Arrival',
+      description:
+        'How long before its start a credential must be at every controller that it needs, else it is an alarm that names the doors; `0s`: nobody asks.',
+    }),
   explain_by_secret: z.enum(['local', 'mqtt', 'never']).default('local').meta({
     title: 'Explain by card or code',
     description:

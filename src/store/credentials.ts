@@ -121,6 +121,7 @@ export class CredentialTable {
   readonly #following;
   readonly #markUsed;
   readonly #ended;
+  readonly #startingBehind;
   readonly #nextEnd;
   readonly #markInvalidated;
   readonly #count;
@@ -190,6 +191,13 @@ export class CredentialTable {
     );
     this.#ended = db.prepare<[number, number], CredentialRow>(
       'SELECT * FROM credentials WHERE ends_at IS NOT NULL AND invalidated_at IS NULL AND ends_at <= ? ORDER BY ends_at LIMIT ?',
+    );
+    this.#startingBehind = db.prepare<
+      [{ starts_at: number; credential_key: number; until: number; limit: number }],
+      CredentialRow
+    >(
+      `SELECT * FROM credentials WHERE starts_at IS NOT NULL AND (starts_at, credential_key) > (:starts_at, :credential_key) AND starts_at <= :until
+         AND invalidated_at IS NULL AND user_key IS NOT NULL ORDER BY starts_at, credential_key LIMIT :limit`,
     );
     this.#nextEnd = db.prepare<[], { next: number | null }>(
       'SELECT min(ends_at) AS next FROM credentials WHERE ends_at IS NOT NULL AND invalidated_at IS NULL',
@@ -291,6 +299,15 @@ export class CredentialTable {
   /** Credentials whose end has come and for which no acs_credential.invalidated has been recorded. */
   ended(nowMs: number, limit: number): CredentialRow[] {
     return this.#ended.all(nowMs, limit);
+  }
+
+  /** Of somebody, with a start behind this one and until then, in the order of their starts. */
+  startingBehind(
+    after: { starts_at: number; credential_key: number },
+    untilMs: number,
+    limit: number,
+  ): CredentialRow[] {
+    return this.#startingBehind.all({ ...after, until: untilMs, limit });
   }
 
   /** The next end that has not been recorded yet. */

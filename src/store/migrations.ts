@@ -3,7 +3,7 @@
 // controllers (`*_sealed`).
 
 import { ISSUED_KEYS } from './issuer-steps.ts';
-import { GRANTS, GROUPS } from './people-steps.ts';
+import { GRANTS, GROUPS, STARTS } from './people-steps.ts';
 
 export type Migration = { version: number; sql: string };
 
@@ -447,4 +447,5 @@ CREATE TABLE mode_sources (
 `,
   },
   { version: 14, sql: GRANTS },
+  { version: 15, sql: STARTS },
 ];

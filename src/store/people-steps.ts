@@ -129,3 +129,8 @@ CREATE TABLE space_entrances (
   PRIMARY KEY (space_key, entrance_key)
 ) STRICT, WITHOUT ROWID;
 `;
+
+export const STARTS = `
+-- Who comes soon, and whether the doors know it.
+CREATE INDEX credentials_by_start ON credentials (starts_at, credential_key) WHERE starts_at IS NOT NULL;
+`;

@@ -9,6 +9,7 @@ import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
 import { isStorageError } from '../store/disk-errors.ts';
 import { Announcer } from './announcer.ts';
+import { Arrival } from './arrival.ts';
 import { Collector } from './collector.ts';
 import type { CompareResult } from './comparison.ts';
 import { Expiry } from './expiry.ts';
@@ -26,6 +27,8 @@ export type SyncOptions = {
   log: Log;
   time: () => TimeWitness;
   preloadMs: number;
+  /** How long ahead of its start a credential must be where it opens; 0: nobody asks. */
+  arrivalMs: number;
   acsSystemId: string;
   /** How much of what controllers cause is told one by one. */
   eventBudgets: EventBudgets;
@@ -52,11 +55,13 @@ export class Sync {
   readonly #collectors = new Map<string, Collector>();
   readonly #expiry: Expiry;
   readonly #followers: Followers;
+  readonly #arrival: Arrival;
   #isStopping = false;
 
   constructor(options: SyncOptions) {
     this.#options = options;
     this.#expiry = new Expiry(options);
+    this.#arrival = new Arrival(options);
     this.#followers = new Followers({ ...options, wake: (controllers) => this.#wakeWorkers(controllers) });
     for (const device of options.devices.values()) this.#employ(device);
   }
@@ -90,6 +95,7 @@ export class Sync {
     for (const collector of this.#collectors.values()) collector.start();
     this.#expiry.start();
     this.#followers.start();
+    this.#arrival.start();
   }
 
   /** Resolves when nothing here touches the store any more. */
@@ -97,6 +103,7 @@ export class Sync {
     this.#isStopping = true;
     this.#expiry.stop();
     this.#followers.stop();
+    this.#arrival.stop();
     for (const collector of this.#collectors.values()) collector.stop();
     await Promise.all([...this.#workers.values()].map((worker) => worker.stop()));
   }

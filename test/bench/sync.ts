@@ -491,6 +491,7 @@ async function inHouse<T>(device: Device, work: (house: BenchHouse) => Promise<T
     log: silentLog,
     time: () => ({ trusted: true, nowMs: Date.now(), floorMs: null, isGraceLeft: true }),
     preloadMs: 72 * 3_600_000,
+    arrivalMs: 0,
     acsSystemId: SYSTEM,
     eventBudgets: new EventBudgets(systemClock, () => undefined),
     onChange: () => undefined,

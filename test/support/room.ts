@@ -46,6 +46,7 @@ export const POLICY: Policy = {
   pinSpace: 'enforce',
   pinQuality: 'warn',
   preloadMs: 72 * 3_600_000,
+  arrivalMs: 30 * 60_000,
   explainBySecret: 'local',
 };
 

@@ -31,6 +31,8 @@ export type HouseOptions = Omit<MemoryOptions, 'clock'> & {
   foreignSlots?: 'report' | 'erase';
   entrances?: readonly EntranceSetup[];
   devices?: MemoryDevice[];
+  /** 0 where it is left out: nobody asks ahead. */
+  arrivalMs?: number;
 };
 
 const OF_COMMANDS =
@@ -49,9 +51,11 @@ export class House {
   sync: Sync;
   readonly #dead: Store[] = [];
   readonly #foreignSlots: 'report' | 'erase';
+  readonly #arrivalMs: number;
 
   constructor(options: HouseOptions = {}) {
     this.#foreignSlots = options.foreignSlots ?? 'report';
+    this.#arrivalMs = options.arrivalMs ?? 0;
     this.devices = options.devices ?? [
       new MemoryDevice({ ...options, ...(options.withClock === true ? { clock: this.clock } : {}) }),
     ];
@@ -122,6 +126,7 @@ export class House {
       log: silentLog,
       time: () => this.time(),
       preloadMs: 72 * HOUR,
+      arrivalMs: this.#arrivalMs,
       acsSystemId: SYSTEM,
       eventBudgets: new EventBudgets(
         this.clock,

@@ -89,6 +89,7 @@ async function building(
     log: silentLog,
     time: room.time,
     preloadMs: 72 * 3_600_000,
+    arrivalMs: 0,
     acsSystemId: SYSTEM,
     eventBudgets: new EventBudgets(systemClock, () => undefined),
     onChange: () => undefined,
