@@ -19,6 +19,7 @@ import type { Health } from '../ops/health.ts';
 import { explainOpening } from '../store/open.ts';
 import { Store } from '../store/store.ts';
 import { Sync } from '../sync/sync.ts';
+import { Checkpoints } from './checkpoints.ts';
 import { DeviceEvents, Faults } from './device-events.ts';
 import { buildDrivers } from './drivers.ts';
 import { buildSite } from './site.ts';
@@ -343,6 +344,7 @@ function makeStates(base: Base, store: Store | null, faults: Faults, served: () 
     faults,
     keeper,
     uplink: () => late.uplink,
+    checkpoints: new Checkpoints(options.facility.name, options.clock),
     ask: (question) => (store === null || refusal.now !== null ? null : (survival.try(() => question(store)) ?? null)),
     storage: () => ({ word: storageWord(), problem: refusal.now?.message ?? tampered()?.problem() ?? null }),
     refusal: () => refusal.now?.message ?? null,

@@ -14,6 +14,7 @@ import type { Topics } from '../mqtt/topics.ts';
 import type { Health } from '../ops/health.ts';
 import type { Store } from '../store/store.ts';
 import { busObjects, busStates } from './bus-watch.ts';
+import type { Checkpoints } from './checkpoints.ts';
 import type { Faults } from './device-events.ts';
 import type { TimeKeeper } from './time-keeper.ts';
 import type { Uplink } from './uplink.ts';
@@ -32,6 +33,7 @@ export type Told = {
   uplink: () => Uplink | null;
   /** What the database says; null where there is none that could. */
   ask: <T>(question: (store: Store) => T) => T | null;
+  checkpoints: Checkpoints;
   /** `ok`, or what is wrong with the database, and in words. */
   storage: () => { word: string; problem: string | null };
   refusal: () => string | null;
@@ -50,7 +52,7 @@ export class States {
   }
 
   sources(site: Site, doors: Access): StateSource[] {
-    const { facility, topics, drivers, ask } = this.#told;
+    const { facility, topics, drivers, ask, checkpoints } = this.#told;
     const { acsSystemId } = facility;
     return [
       {
@@ -59,6 +61,11 @@ export class States {
         restless: ['outbox_depth', 'without_word_since', 'sequence', 'revision', 'generation', 'broker_counts'],
       },
       { topic: topics.state('sync'), read: () => ask(syncState), restless: [] },
+      {
+        topic: topics.state('audit'),
+        read: () => ask((store) => ({ facility: facility.name, ...checkpoints.read(store) })),
+        restless: ['sequence', 'hash', 'signed_at', 'signature'],
+      },
       ...site.entrances.map((entrance) => ({
         topic: topics.state(`entrances/${entrance.name}`),
         read: () => entranceObject({ site, doors, acsSystemId }, entrance),

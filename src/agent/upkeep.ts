@@ -190,23 +190,31 @@ export class Upkeep {
     const eventsMax = this.#mostEvents();
     const nowMs = clock.nowMs();
     let unsent = 0;
+    const gone: { first: number | null; last: { sequence: number; hash: string } | null } = { first: null, last: null };
     for (;;) {
-      if (this.#isStopped) return;
+      if (this.#isStopped) break;
       const slice = store.group(() => {
         const events = store.events.trim(nowMs - eventsKeepMs, eventsMax, SLICE_ROWS);
         return { ...events, journal: store.journal.trim(nowMs - JOURNAL_KEEP_MS, SLICE_ROWS) };
       });
       unsent += slice.unsent;
+      gone.first ??= slice.first;
+      gone.last = slice.last ?? gone.last;
       if (slice.removed === 0 && slice.journal === 0) break;
       await new Promise<void>((resolve) => clock.immediate(resolve));
     }
+    const { first, last } = gone;
+    if (first === null || last === null) return;
+    store.group(() => {
+      const body = { from_sequence: first, to_sequence: last.sequence, last_hash: last.hash };
+      store.events.add(newEvent('agent.events_forgotten', body), nowMs);
+      if (unsent > 0)
+        store.events.add(
+          newEvent('agent.events_dropped', { count: unsent, why: 'older or more than store.events keeps' }),
+          nowMs,
+        );
+    });
     if (unsent === 0) return;
-    store.group(() =>
-      store.events.add(
-        newEvent('agent.events_dropped', { count: unsent, why: 'older or more than store.events keeps' }),
-        nowMs,
-      ),
-    );
     onEventsTrimmed();
   }
 }

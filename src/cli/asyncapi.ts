@@ -141,6 +141,12 @@ const head = z.object({
   occurred_at: z.iso.datetime().describe('when it happened'),
   created_at: z.iso.datetime().describe('when it was recorded'),
   clock: z.enum(['trusted', 'untrusted']).describe('how good the gateway’s clock was then'),
+  previous_hash: z
+    .string()
+    .length(43)
+    .nullable()
+    .optional()
+    .describe('SHA-256, base64url, of the event before it, as that was published; null for the very first'),
 });
 
 function eventMessage(type: EventType): Json {
@@ -158,7 +164,16 @@ function eventMessage(type: EventType): Json {
 const DRAFT = { target: 'draft-7', io: 'output' } as const;
 const facility = z.string().describe('the facility');
 const cut = z.array(z.string()).describe('members that were cut, for an event has at most 4 KiB');
-const eventStub = withoutDialect(z.toJSONSchema(z.strictObject({ ...head.shape, is_stub: z.literal(true) }), DRAFT));
+const eventStub = withoutDialect(
+  z.toJSONSchema(
+    z.strictObject({
+      ...head.shape,
+      is_stub: z.literal(true),
+      hash: z.string().length(43).describe('that of the whole event, which the next one names'),
+    }),
+    DRAFT,
+  ),
+);
 const constType = (schema: Json, type: EventType): Json => ({
   ...schema,
   properties: { ...(schema['properties'] as Json), event_type: { const: type } },

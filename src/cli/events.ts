@@ -1,17 +1,16 @@
 // `lintel events`: the last events, those from a number on, or with `--follow` each as it happens. `lintel events list`
 // is the plain command of the contract.
 
-import { isFields, eventLine, type Fields } from './show.ts';
+import { eventLine, type Fields } from './show.ts';
 import { CHANNEL_OPTIONS, timeoutOf, type Channel } from './channel.ts';
 import { openChannel } from './open-channel.ts';
 import { optionRows, type Program } from './help.ts';
-import { mintCommandId } from './local-channel.ts';
+import { eachEvent, newestSequence } from './event-pages.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import { entrancesOf } from './names.ts';
 import { resourceProgram } from './resource.ts';
 import { untilSignal } from './signals.ts';
 import { DONE, type Terminal, UsageError } from './terminal.ts';
-import { OperatingError } from '../domain/errors.ts';
 import { eventTypes, isEventType } from '../domain/events.ts';
 import { didYouMean, printable } from '../domain/words.ts';
 
@@ -23,7 +22,6 @@ const OPTIONS: readonly Option[] = [
   { name: 'type', value: 'TYPE,…', many: true, description: 'Only these; `lock.` means all that begin so' },
 ];
 const STANDARD_LAST = 20;
-const PAGE = 200;
 const REPLY_MS = 10_000;
 
 export const eventsProgram: Program = {
@@ -60,16 +58,17 @@ async function show(channel: Channel, given: Given, terminal: Terminal): Promise
   const last = given.whole('last', 0, 1_000_000);
   const print = await printer(channel, given, terminal, timeoutMs);
   if (!given.has('follow')) {
-    await listFrom(
+    await eachEvent(
       channel,
-      from ?? (await lastSequence(channel, timeoutMs)) - (last ?? STANDARD_LAST) + 1,
+      from ?? (await newestSequence(channel, timeoutMs)) - (last ?? STANDARD_LAST) + 1,
+      Number.MAX_SAFE_INTEGER,
       timeoutMs,
       print,
     );
     return DONE;
   }
   // A number from the start: what happens from now on is shown, even while the stream is still being set up.
-  const start = from ?? Math.max(1, (await lastSequence(channel, timeoutMs)) - (last ?? 0) + 1);
+  const start = from ?? Math.max(1, (await newestSequence(channel, timeoutMs)) - (last ?? 0) + 1);
   if (!given.has('json')) terminal.err(`events from ${start} on; Ctrl-C ends it\n`);
   const ended = new AbortController();
   void untilSignal().then(() => ended.abort());
@@ -111,32 +110,4 @@ function checkType(type: string): void {
   const word = type.slice(0, 64);
   const meant = didYouMean(word, [...eventTypes(), ...families], `all of a kind are ${families.join(', ')}`);
   throw new UsageError(`--type: no event is called ${printable(word)}: ${meant}`);
-}
-
-async function lastSequence(channel: Channel, timeoutMs: number): Promise<number> {
-  const { last_sequence: last } = await page(channel, Number.MAX_SAFE_INTEGER, 1, timeoutMs);
-  return typeof last === 'number' ? last : 0;
-}
-
-async function listFrom(
-  channel: Channel,
-  fromSequence: number,
-  timeoutMs: number,
-  print: (event: Fields) => void,
-): Promise<void> {
-  let next = Math.max(1, fromSequence);
-  for (;;) {
-    const result = await page(channel, next, PAGE, timeoutMs);
-    const { events, next_sequence: following, last_sequence: last } = result;
-    for (const event of Array.isArray(events) ? events.filter(isFields) : []) print(event);
-    if (typeof following !== 'number' || typeof last !== 'number' || following > last || following === next) return;
-    next = following;
-  }
-}
-
-async function page(channel: Channel, fromSequence: number, limit: number, timeoutMs: number): Promise<Fields> {
-  const params = { from_sequence: fromSequence, limit };
-  const reply = await channel.command('events/list', { command_id: mintCommandId(), params }, timeoutMs);
-  if (!reply.ok) throw new OperatingError(reply.error.type, reply.error.message);
-  return reply.result;
 }

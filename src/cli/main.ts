@@ -62,6 +62,11 @@ export const COMMAND_TABLE: readonly Command[] = [
     summary: 'What happened, and with --follow what happens.',
     load: async () => (await import('./events.ts')).eventsProgram,
   },
+  {
+    name: 'audit',
+    summary: 'Whether the event log is whole and unchanged; the log as a file.',
+    load: async () => (await import('./audit.ts')).auditProgram,
+  },
   resource('facility', 'The facility as a whole: digest, lockdown, all-clear, reset-stream.'),
   {
     name: 'swipe',

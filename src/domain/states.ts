@@ -134,6 +134,21 @@ function catalogue() {
         stub,
       ]),
     },
+    audit: {
+      topic: 'audit',
+      says: 'Where the event log stands, signed by the gateway. Whoever keeps one finds out whether the log before it was changed (docs/audit.md).',
+      body: z.union([
+        z.strictObject({
+          facility: text('which'),
+          sequence: count('the newest event; 0: there is none'),
+          hash: text('SHA-256 of it as it is published, base64url').nullable(),
+          signed_at: instant('when'),
+          public_key: text('Ed25519, base64url'),
+          signature: text('by that key, base64url'),
+        }),
+        stub,
+      ]),
+    },
     entrances: {
       topic: 'entrances/{entrance}',
       says: 'A door, by the name in the facility file.',

@@ -4,6 +4,7 @@
 import type { Random } from '../domain/ports.ts';
 import { boundedBody } from './event-body.ts';
 import type { Db } from './db.ts';
+import { eventHash } from './event-chain.ts';
 import type { Meta } from './meta.ts';
 import { storedObject } from './stored-json.ts';
 
@@ -18,6 +19,15 @@ export type Recorded = {
 };
 export type StoredEvent = { sequence: number; event_type: string; created_at: number; body: string };
 
+export type Trimmed = {
+  removed: number;
+  unsent: number;
+  /** The first that went; null: none did. */
+  first: number | null;
+  last: { sequence: number; hash: string } | null;
+};
+const NONE_TRIMMED: Trimmed = { removed: 0, unsent: 0, first: null, last: null };
+
 /** Rows looked at for what an event weighs, and what a row costs beside its text. */
 const SAMPLES = 256;
 const ROW_BYTES = 24;
@@ -31,6 +41,7 @@ export class EventLog {
   readonly #system: Readonly<Record<string, string>>;
   readonly #insert;
   readonly #last;
+  readonly #newest;
   readonly #after;
   readonly #expired;
   readonly #deleteUpTo;
@@ -56,6 +67,9 @@ export class EventLog {
       'INSERT INTO events (sequence, event_type, created_at, body) VALUES (?, ?, ?, ?)',
     );
     this.#last = db.prepare<[], { last: number | null }>('SELECT max(sequence) AS last FROM events');
+    this.#newest = db.prepare<[], StoredEvent>(
+      'SELECT sequence, event_type, created_at, body FROM events ORDER BY sequence DESC LIMIT 1',
+    );
     this.#after = db.prepare<[number, number], StoredEvent>(
       'SELECT sequence, event_type, created_at, body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?',
     );
@@ -107,6 +121,7 @@ export class EventLog {
       created_at: this.#iso(nowMs),
       clock: this.#clockState(),
       ...this.#system,
+      previous_hash: this.newest().hash,
     };
     const body = boundedBody(head, event.body);
     this.#wasAdded = true;
@@ -117,6 +132,14 @@ export class EventLog {
   #iso(atMs: number): string {
     if (atMs !== this.#instant.atMs) this.#instant = { atMs, text: new Date(atMs).toISOString() };
     return this.#instant.text;
+  }
+
+  /** The newest event and its hash (event-chain.ts), of an open transaction as well; 0 and null while there is none. */
+  newest(): { sequence: number; hash: string | null } {
+    const last = this.#newest.get();
+    return last === undefined
+      ? { sequence: 0, hash: null }
+      : { sequence: last.sequence, hash: eventHash(eventJson(last)) };
   }
 
   lastSequence(): number {
@@ -159,20 +182,22 @@ export class EventLog {
 
   /**
    * One slice of retention: removes at most `limit` events that are older than `beforeMs` or beyond `max`. Never the
-   * newest, whose number the next one follows. Returns how many went, and how many of those the broker had not
-   * acknowledged.
+   * newest, whose number the next one follows. Returns how many went, how many of those the broker had not
+   * acknowledged, and the last of them.
    */
-  trim(beforeMs: number, max: number, limit: number): { removed: number; unsent: number } {
+  trim(beforeMs: number, max: number, limit: number): Trimmed {
     const { first, last } = this.span();
-    if (first === null || last === null) return { removed: 0, unsent: 0 };
+    if (first === null || last === null) return NONE_TRIMMED;
     const byAge = this.#expired.get({ before: beforeMs, limit })?.last ?? 0;
     const byCount = Math.min(last - max, first + limit - 1);
     const upTo = Math.min(Math.max(byAge, byCount), last - 1);
-    if (upTo < first) return { removed: 0, unsent: 0 };
+    if (upTo < first) return NONE_TRIMMED;
     const unsent = Math.max(0, upTo - Math.max(this.acknowledged(), first - 1));
+    const gone = this.after(upTo - 1, 1)[0];
+    const lastGone = gone?.sequence === upTo ? { sequence: upTo, hash: eventHash(eventJson(gone)) } : null;
     const removed = this.#deleteUpTo.run(upTo).changes;
     if (unsent > 0) this.acknowledge(upTo);
-    return { removed, unsent };
+    return { removed, unsent, first, last: lastGone };
   }
 }
 
@@ -181,9 +206,17 @@ export function eventJson(event: StoredEvent): string {
   return `{"sequence":${event.sequence},${event.body.slice(1)}`;
 }
 
-/** Stands for an event where it does not fit whole: its number and what it is, so that there is no gap. */
+/**
+ * Stands for an event where it does not fit whole: its number, what it is, and its hash, so that there is no gap and
+ * the chain goes on.
+ */
 export function eventStub(event: StoredEvent): string {
-  const { event_id, occurred_at, created_at, clock } = storedObject(event.body);
+  const { event_id, occurred_at, created_at, clock, previous_hash } = storedObject(event.body);
   const { sequence, event_type } = event;
-  return JSON.stringify({ sequence, event_id, event_type, occurred_at, created_at, clock, is_stub: true });
+  const hash = eventHash(eventJson(event));
+  return JSON.stringify({
+    ...{ sequence, event_id, event_type, occurred_at, created_at, clock, is_stub: true },
+    ...(previous_hash === undefined ? {} : { previous_hash }),
+    hash,
+  });
 }

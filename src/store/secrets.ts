@@ -21,6 +21,7 @@ export class Secrets {
   readonly #journal: KeyedHash;
   readonly #image: KeyedHash;
   readonly #row: KeyedHash;
+  readonly #checkpoint: Buffer;
   #nonces: Buffer = Buffer.alloc(0);
   /** Tells whether a database was written under this key, without telling the key. */
   readonly fingerprint: Buffer;
@@ -34,6 +35,7 @@ export class Secrets {
     this.#journal = new KeyedHash(derive('journal'));
     this.#image = new KeyedHash(derive('image'));
     this.#row = new KeyedHash(derive('row'));
+    this.#checkpoint = derive('checkpoint');
     this.fingerprint = derive('fingerprint').subarray(0, HASH_BYTES);
   }
 
@@ -58,6 +60,11 @@ export class Secrets {
   /** The key under which the rows of one database are sealed (seal.ts). */
   rowKey(storeId: Uint8Array): Buffer {
     return this.#row.over(storeId);
+  }
+
+  /** The seed of the key that signs where the event log stands. */
+  checkpointSeed(): Buffer {
+    return this.#checkpoint;
   }
 
   /** Of a controller's record, or of a content in words, which holds a PIN and so must not be kept as it is. */

@@ -494,8 +494,18 @@ describe('retention', () => {
       for (let i = 1; i <= 20; i++) store.events.add(event, i * 1000);
       store.events.acknowledge(3);
     });
-    expect(store.now(() => store.events.trim(5001, 1000, 100))).toEqual({ removed: 5, unsent: 2 });
-    expect(store.now(() => store.events.trim(0, 10, 100))).toEqual({ removed: 5, unsent: 5 });
+    expect(store.now(() => store.events.trim(5001, 1000, 100))).toMatchObject({
+      removed: 5,
+      unsent: 2,
+      first: 1,
+      last: { sequence: 5 },
+    });
+    expect(store.now(() => store.events.trim(0, 10, 100))).toMatchObject({
+      removed: 5,
+      unsent: 5,
+      first: 6,
+      last: { sequence: 10 },
+    });
     expect(store.events.span()).toEqual({ first: 11, last: 20 });
     expect(store.events.acknowledged()).toBe(10);
     store.now(() => store.events.trim(10 ** 9, 0, 100));

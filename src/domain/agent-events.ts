@@ -1,0 +1,101 @@
+// A part of the catalogue of events (events.ts): what befalls the agent itself, its clock, its commands and its storage.
+
+import { z } from 'zod';
+import type { eventParts } from './event-parts.ts';
+
+export function agentEvents(parts: ReturnType<typeof eventParts>) {
+  const { text, count, system, onController, apiError, byCommand, event, inSystem, span } = parts;
+  return {
+    'agent.started': event('Lintel serves the doors.', {
+      ...system,
+      version: text('of Lintel'),
+      was_unclean: z.boolean().describe('the last run ended without a word'),
+    }),
+    'agent.stopped': event('Lintel stopped in good order.', { ...system }),
+    'agent.clock_trusted': event('Windows can be judged by the clock.', {
+      ...system,
+      reason: text('who vouched for it'),
+    }),
+    'agent.clock_untrusted': event('Windows cannot be judged by the clock.', { ...system, reason: text('why') }),
+    'agent.events_forgotten': event(
+      'Events were as old, or as many, as `store.events` keeps, and are no longer here.',
+      {
+        ...system,
+        from_sequence: count('the first of them'),
+        to_sequence: count('the last of them'),
+        last_hash: text('its hash, which the event behind it names as `previous_hash`'),
+      },
+    ),
+    'agent.command_rejected': event('Something came that was no command.', {
+      ...system,
+      command: text('resource and verb as they came, cut'),
+      command_id: text('where it had one').nullable(),
+      error: apiError,
+      source: byCommand.source,
+      suppressed: count('how many before it were not told, for there were too many'),
+    }),
+    'agent.commands_missing': event('Numbers of a stream are missing, or one came that is too far ahead.', {
+      ...system,
+      stream_id: text('which stream'),
+      from_seq: count('the first that is missing'),
+      to_seq: count('the last that is missing'),
+      is_believed: z.boolean().describe('false: the number was too far ahead, and is not followed'),
+    }),
+    'agent.stream_reset': event('The numbers of a sender were forgotten, and begin anew.', {
+      ...inSystem,
+      stream_id: text('which stream'),
+      last_seq: count('where it stood'),
+      ...byCommand,
+    }),
+    'agent.explained_by_secret': event(
+      'Somebody asked `entrances/explain` or `lintel swipe` by card or code; one event a burst.',
+      {
+        ...inSystem,
+        source: byCommand.source,
+        sender: byCommand.sender,
+        count: count('questions'),
+        granted: count('of them'),
+        denied: count('of them'),
+        refused: count('of them'),
+        ...span,
+      },
+    ),
+    'agent.events_dropped': event('Events were lost before they could be sent, or at a controller.', {
+      ...system,
+      controller: onController.controller.optional(),
+      count: count('how many; without it nobody knows').optional(),
+      why: text('to age or number, to a disk that failed, or at the controller'),
+    }),
+    'agent.events_missing': event('Events were deleted from the log behind the back of Lintel: an alarm.', {
+      ...system,
+      first_sequence: count('the first that is gone'),
+      last_sequence: count('the last that is gone'),
+    }),
+    'agent.storage_damaged': event('The database is damaged: nobody is let in, everybody gets out.', {
+      ...inSystem,
+      how: z.enum(['damaged', 'lost']).describe('`lost`: taken away while it was in use'),
+      problems: z.array(z.string()).describe('what was found'),
+    }),
+    'agent.storage_low': event('The disk is nearly full.', { ...system, free_bytes: count('what is left') }),
+    'agent.storage_files_renewed': event(
+      'Files of the database were deleted while it was in use; they were made anew, and nothing is lost.',
+      { ...inSystem, files: z.array(z.string()).describe('which') },
+    ),
+    'agent.storage_tampered': event('Something was changed behind the back of Lintel: an alarm.', {
+      ...system,
+      what: z.enum(['row', 'rows_exchanged', 'digest']).describe('what was found'),
+      table: text('where').nullable(),
+      id: text('of what').nullable(),
+    }),
+    'agent.storage_sealed': event('Rows of an older version were sealed as they stood.', {
+      ...system,
+      rows: count('how many'),
+    }),
+    'agent.storage_accepted': event('An operator accepted the database as it stands.', {
+      ...system,
+      how: z.enum(['rows', 'copy']).describe('changed rows, or an older copy'),
+      generation: count('the number it goes on with'),
+      rows_sealed: count('rows that were sealed anew').nullable(),
+    }),
+  };
+}
