@@ -71,6 +71,7 @@ describe('a facility file that says only what it must', () => {
       pinSpace: 'enforce',
       pinQuality: 'warn',
       preloadMs: 72 * 3_600_000,
+      arrivalMs: 30 * 60_000,
       explainBySecret: 'local',
     });
     expect(facility.buses).toEqual([{ name: 'north', driver: 'fake', config: { port: '/dev/ttyUSB0', baud: 9600 } }]);
