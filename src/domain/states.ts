@@ -156,7 +156,7 @@ function catalogue() {
     },
     buses: {
       topic: 'buses/{bus}',
-      says: 'A line by itself, whoever of its devices answers, by the name in the facility file; of OSDP only.',
+      says: 'A line by itself, whoever of its devices answers, by the name in the facility file.',
       body: z.union([
         z.strictObject({
           bus: text('which'),

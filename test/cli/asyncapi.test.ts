@@ -113,6 +113,8 @@ it('is kept by a running agent: each message that it sends is one that the docum
   expect([...seen].filter((name) => name.startsWith('event/')).length).toBeGreaterThan(10);
   expect([...seen].filter((name) => name.startsWith('state/')).sort()).toEqual([
     'state/agent',
+    'state/audit',
+    'state/buses',
     'state/controllers',
     'state/entrances',
     'state/sync',

@@ -203,8 +203,8 @@ async function tried(
     if (!(await passBySelf(`${file} ${module} ${ids.join()}`, () => ask(source, some)))) {
       told = await ask(changed, null);
       if (told !== null && told.failed === null) continue;
-      if (!(await passBySelf(`${file} ${module}`, () => ask(source, null))))
-        throw new Error(`${relative(HOME, module)} fails by itself`);
+      // Tests that fail by themselves say nothing of a change.
+      if (!(await passBySelf(`${file} ${module}`, () => ask(source, null)))) continue;
     }
     return { result: 'noticed', by: told === null ? `it never ended: ${relative(HOME, module)}` : told.failed };
   }

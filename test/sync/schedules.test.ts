@@ -87,7 +87,7 @@ describe('a credential with a schedule', () => {
     await house.settle();
     expect(house.device.held().size).toBe(0);
     expect(house.target(id)).toMatchObject({ state: 'failed', error_type: 'not_supported' });
-    expect(house.target(id)?.error_message).toContain('follow two schedules');
+    expect(house.target(id)?.error_message).toContain('It follows two schedules at once');
     for (const schedule of [A, null]) {
       house.update(code, { schedule_id: schedule });
       await house.settle();

@@ -363,7 +363,9 @@ describe('bad days of an OSDP line', () => {
     });
     reader.setInput(0, 0);
     expect(await site.event('device.fault', 2)).toMatchObject({ code: 'input_0', cleared: true });
-    expect(serving.agent.status()).toMatchObject({ buses: [{ bus: 'north', state: 'good', problem: null }] });
+    expect(serving.agent.status()['buses']).toContainEqual(
+      expect.objectContaining({ bus: 'north', state: 'good', problem: null }),
+    );
     const stranger = {
       address: 70,
       reply: false,
