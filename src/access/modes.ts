@@ -131,6 +131,7 @@ export class Modes {
   changed(): void {
     this.#load(false);
     this.#follow();
+    this.#arm();
   }
 
   /** The disk takes nothing: it holds from now on all the same. */
@@ -190,6 +191,7 @@ export class Modes {
       if (source !== null) this.#begin(source);
     }
     this.#follow(events);
+    this.#arm();
   }
 
   // ---- following ----------------------------------------------------------------------------------------------------
@@ -303,7 +305,6 @@ export class Modes {
   }
 
   #look(): void {
-    const { clock } = this.#options;
     if (this.#isStopped) return;
     const ended = this.#sources().filter((source) => this.#isEnded(source));
     for (const source of this.#sources())
@@ -312,7 +313,12 @@ export class Modes {
     if (ended.length > 0)
       this.#change(ended.map((source) => [keyOf(source), null]), []); // prettier-ignore
     else this.#follow();
-    this.#timer = clock.after(this.#nextLookMs(), () => this.#look());
+    this.#arm();
+  }
+
+  #arm(): void {
+    this.#timer?.cancel();
+    if (!this.#isStopped) this.#timer = this.#options.clock.after(this.#nextLookMs(), () => this.#look());
   }
 
   /** For good, and not only for as long as nobody knows the time. */
@@ -326,7 +332,13 @@ export class Modes {
     const { clock } = this.#options;
     const now = clock.monotonicMs();
     const ends = [...this.#deadlines.values()].filter((deadline) => deadline > now).map((deadline) => deadline - now);
-    return Math.min(LOOK_EVERY_MS, 60_000 - (clock.nowMs() % 60_000), ...ends);
+    return Math.min(this.#isTimed() ? LOOK_EVERY_MS : 60_000, 60_000 - (clock.nowMs() % 60_000), ...ends);
+  }
+
+  /** Something begins or ends by the clock, which may be set at any moment. */
+  #isTimed(): boolean {
+    const isScheduled = this.#options.site.entrances.some(({ modeSchedules }) => modeSchedules.length > 0);
+    return isScheduled || this.#sources().some(({ untilMs }) => untilMs !== null);
   }
 
   #sources(): ModeSource[] {

@@ -9,10 +9,15 @@ import { attribution } from './trace.ts';
 
 /** The two commands that scan, with the names that Seam gives their attempts. */
 export const SCANS = {
-  'encoders/scan_credential': { type: 'SCAN_CREDENTIAL', event: 'action_attempt.scan_credential' },
+  'encoders/scan_credential': {
+    type: 'SCAN_CREDENTIAL',
+    succeeded: 'action_attempt.scan_credential.succeeded',
+    failed: 'action_attempt.scan_credential.failed',
+  },
   'encoders/scan_to_assign_credential': {
     type: 'SCAN_TO_ASSIGN_CREDENTIAL',
-    event: 'action_attempt.scan_to_assign_credential',
+    succeeded: 'action_attempt.scan_to_assign_credential.succeeded',
+    failed: 'action_attempt.scan_to_assign_credential.failed',
   },
 } as const;
 type ScanCommand = keyof typeof SCANS;
@@ -34,10 +39,10 @@ export const scanStarted = (room: Room, attempt: Attempt, untilMs: number): NewE
   newEventAt('acs_encoder.scan_started', base(room, attempt), { until: new Date(untilMs).toISOString() });
 
 export const scanSucceeded = (room: Room, attempt: Attempt, found: Found): NewEvent =>
-  newEventAt(`${SCANS[attempt.command].event}.succeeded`, base(room, attempt), found);
+  newEventAt(SCANS[attempt.command].succeeded, base(room, attempt), found);
 
 export const scanFailed = (room: Room, attempt: Attempt, error: ApiError): NewEvent =>
-  newEventAt(`${SCANS[attempt.command].event}.failed`, base(room, attempt), { error });
+  newEventAt(SCANS[attempt.command].failed, base(room, attempt), { error });
 
 /** Null: the command is no scan. */
 export function interruptedScan(

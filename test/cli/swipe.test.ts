@@ -122,6 +122,13 @@ describe('a code of a credential', () => {
     const piped = await lintel(create, { input: '824759\n' });
     expect(piped).toMatchObject({ code: 0, stderr: '' });
     expect(piped.stdout).not.toContain('824759');
+    // There the controller decides: it is asked once the code is in its table.
+    const { tower } = served.building;
+    await until(
+      () => tower.heard.some(({ topic }) => topic.endsWith('/event/access_code.set_on_device')),
+      'it to be set',
+      30_000,
+    );
     expect((await ask('swipe', '--entrance', 'store-room', '--code', '824759')).code).toBe(0);
     const asked = launch(create, { isAtTerminal: true });
     await asked.says(/Code: /);

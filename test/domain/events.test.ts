@@ -7,7 +7,7 @@ const HOME = new URL('../..', import.meta.url).pathname;
 
 const sources = ['src', 'drivers'].flatMap((folder) =>
   readdirSync(`${HOME}/${folder}`, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts') && !(folder === 'src' && file === 'domain/events.ts'))
+    .filter((file) => file.endsWith('.ts') && !(folder === 'src' && /^domain\/[a-z]*-?events\.ts$/.test(file)))
     .map((file) => ({ file: `${folder}/${file}`, text: readFileSync(`${HOME}/${folder}/${file}`, 'utf8') })),
 );
 
