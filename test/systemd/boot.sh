@@ -16,11 +16,14 @@ mkdir -p /run/systemd /run/test /run/over/etc /run/over/usr /run/over/work-etc /
 mount --bind "$scratch" /run/test
 mount -t overlay -o "lowerdir=/etc,upperdir=/run/over/etc,workdir=/run/over/work-etc" overlay /etc
 mount -t overlay -o "lowerdir=/usr,upperdir=/run/over/usr,workdir=/run/over/work-usr" overlay /usr
-for folder in /tmp /var/tmp /var/lib; do mount -t tmpfs tmpfs "$folder"; done
-
+# Before /tmp is covered: the project may lie there.
 if [ -n "$project" ]; then
   mkdir -p /usr/lib/lintel
   mount --bind "$project" /usr/lib/lintel
+fi
+for folder in /tmp /var/tmp /var/lib; do mount -t tmpfs tmpfs "$folder"; done
+
+if [ -n "$project" ]; then
   systemd-sysusers /usr/lib/lintel/systemd/sysusers.d/lintel.conf
   systemd-tmpfiles --create /usr/lib/lintel/systemd/tmpfiles.d/lintel.conf
 fi
