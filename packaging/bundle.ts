@@ -31,6 +31,10 @@ export async function bundle(folder: string): Promise<void> {
     input: PROGRAMS,
     platform: 'node',
     external: [...NATIVE],
+    // What the bundler only warns of, such as a package that is not there, would be missed on the gateway.
+    onLog: (level, { message }) => {
+      if (level === 'warn') throw new Error(message);
+    },
     preserveEntrySignatures: 'allow-extension',
     plugins: [
       {

@@ -156,14 +156,14 @@ async function walk(
   terminal: Terminal,
   from: number,
   to: number,
-  use: (event: Fields) => void,
+  use: (event: Fields) => void | Promise<void>,
 ): Promise<void> {
   const timeoutMs = timeoutOf(given, REPLY_MS);
   const last = Math.min(to, await newestSequence(channel, timeoutMs));
   const bar = progressBar(terminal, given.has('json') || given.text('out') === '-');
   try {
-    await eachEvent(channel, from, last, timeoutMs, (event) => {
-      use(event);
+    await eachEvent(channel, from, last, timeoutMs, async (event) => {
+      await use(event);
       const { sequence } = event;
       if (typeof sequence === 'number' && sequence % 200 === 0)
         bar.show(sequence - from, last - from + 1, `event ${sequence} of ${last}`);
@@ -207,15 +207,16 @@ async function exportLog(given: Given, terminal: Terminal): Promise<number> {
   let count = 0;
   await withChannel(given, terminal, async (channel) => {
     const file = out === '-' ? null : newFile(out);
-    const write = (text: string): void => {
-      if (file === null) terminal.out(text);
-      else writeSync(file, text);
+    const write = async (text: string): Promise<void> => {
+      if (file !== null) return void writeSync(file, text);
+      terminal.out(text);
+      await terminal.taken();
     };
     try {
-      if (format === 'csv') write(`${COLUMNS.join(',')},event\n`);
-      await walk(channel, given, terminal, from, to, (event) => {
+      if (format === 'csv') await write(`${COLUMNS.join(',')},event\n`);
+      await walk(channel, given, terminal, from, to, async (event) => {
         count += 1;
-        write(format === 'csv' ? csvLine(event) : `${JSON.stringify(event)}\n`);
+        await write(format === 'csv' ? csvLine(event) : `${JSON.stringify(event)}\n`);
       });
       if (file !== null) fsyncSync(file);
     } finally {

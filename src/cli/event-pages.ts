@@ -12,20 +12,20 @@ export async function newestSequence(channel: Channel, timeoutMs: number): Promi
   return typeof last === 'number' ? last : 0;
 }
 
-/** Those from `from` to `to`, in order. */
+/** Those from `from` to `to`, in order, as fast as they are used. */
 export async function eachEvent(
   channel: Channel,
   from: number,
   to: number,
   timeoutMs: number,
-  use: (event: Fields) => void,
+  use: (event: Fields) => void | Promise<void>,
 ): Promise<void> {
   let next = Math.max(1, from);
   while (next <= to) {
     const { events, next_sequence: following } = await page(channel, next, PAGE, timeoutMs);
     for (const event of Array.isArray(events) ? events.filter(isFields) : []) {
       if (typeof event['sequence'] === 'number' && event['sequence'] > to) return;
-      use(event);
+      await use(event);
     }
     if (typeof following !== 'number' || following === next) return;
     next = following;

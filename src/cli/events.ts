@@ -63,7 +63,10 @@ async function show(channel: Channel, given: Given, terminal: Terminal): Promise
       from ?? (await newestSequence(channel, timeoutMs)) - (last ?? STANDARD_LAST) + 1,
       Number.MAX_SAFE_INTEGER,
       timeoutMs,
-      print,
+      async (event) => {
+        print(event);
+        await terminal.taken();
+      },
     );
     return DONE;
   }

@@ -175,5 +175,8 @@ const overview = (): HelpPage => ({
 
 if (import.meta.main) {
   stayAlive();
-  process.exit(await main(process.argv.slice(2), processTerminal()));
+  const terminal = processTerminal();
+  const code = await main(process.argv.slice(2), terminal);
+  await terminal.taken();
+  process.exit(code);
 }

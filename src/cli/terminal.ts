@@ -8,6 +8,11 @@ export type Terminal = {
   out(text: string): void;
   /** Standard error: what people must know besides. */
   err(text: string): void;
+  /**
+   * Resolves once whoever reads has taken all that was said: a pipe takes 64 KiB at a time, and the rest waits in this
+   * process. Awaited before the process ends, and between the pages of what may be long.
+   */
+  taken(): Promise<void>;
   /** A person reads standard output. */
   isTty: boolean;
   /** It understands colour, and colour is wanted. */
@@ -48,12 +53,18 @@ export function processTerminal(): Terminal {
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
+    taken: async () => void (await Promise.all([stdout, stderr].map(emptied))),
     isTty: stdout.isTTY,
     colour: stdout.isTTY && (env['NO_COLOR'] ?? '') === '',
     width: Math.max(60, Math.min(stdout.isTTY ? stdout.columns : 100, 120)),
     env,
     whenUnread: (then) => (unread = then),
   };
+}
+
+function emptied(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.writableLength === 0) return Promise.resolve();
+  return new Promise((resolve) => stream.write('', () => resolve()));
 }
 
 export type Paint = (style: 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan', text: string) => string;

@@ -92,6 +92,7 @@ export async function say(...args: readonly string[]): Promise<Ended> {
   const terminal: Terminal = {
     out: (text) => void (stdout += text),
     err: (text) => void (stderr += text),
+    taken: () => Promise.resolve(),
     isTty: false,
     colour: false,
     width: 100,

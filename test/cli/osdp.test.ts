@@ -276,6 +276,7 @@ describe('lintel osdp address and scan', () => {
     const code = await main(['osdp', 'scan', 'north', '--alone', '--to', '0', '--socket', site.socket], {
       out: (text) => void (found += text),
       err: (text) => void (bar += text),
+      taken: () => Promise.resolve(),
       whenUnread: () => undefined,
       isTty: true,
       colour: false,

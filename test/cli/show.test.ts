@@ -12,6 +12,7 @@ const terminal = (more: Partial<Terminal> = {}): Terminal => ({
   colour: false,
   width: 80,
   env: {},
+  taken: () => Promise.resolve(),
   whenUnread: () => undefined,
   ...more,
 });

@@ -112,6 +112,7 @@ describe('what an answer says to people', () => {
         colour: false,
         width: 80,
         env: {},
+        taken: () => Promise.resolve(),
         whenUnread: () => undefined,
       },
       null,
