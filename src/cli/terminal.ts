@@ -53,7 +53,9 @@ export function processTerminal(): Terminal {
   return {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
-    taken: async () => void (await Promise.all([stdout, stderr].map(emptied))),
+    taken: async () => {
+      await Promise.all([stdout, stderr].map(emptied));
+    },
     isTty: stdout.isTTY,
     colour: stdout.isTTY && (env['NO_COLOR'] ?? '') === '',
     width: Math.max(60, Math.min(stdout.isTTY ? stdout.columns : 100, 120)),
