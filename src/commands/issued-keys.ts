@@ -12,6 +12,7 @@ import { createCredential, updateCredential } from './credentials.ts';
 import { findEntrances, findManager } from './found.ts';
 import { issuedKeyObject, MOST_PHONES } from './phone-object.ts';
 import type { Call, Outcome, Room } from './room.ts';
+import { takeBack } from './taken-back.ts';
 import { attribution, recordChange } from './trace.ts';
 
 /** Why it opens nothing, beyond what its signature and its terms are refused for. */
@@ -228,7 +229,8 @@ export function revokeIssuedKeys(
 ): Outcome<'credentials/revoke_issued_keys'> {
   const manager = findManager(room, params.credential_manager_acs_system_id);
   const what = whatIsRevoked(params);
-  const revoked = room.store.issuedKeys.revoke(manager.acsSystemId, what, call.nowMs);
+  refuseFuture(room, what, call);
+  const revoked = takeBack(room, manager, what, { endsAtMs: params.ends_at ?? null, isRemoval: false }, call);
   room.store.raiseRevision();
   recordChange(room, call, {
     eventType: 'acs_credential.issued_keys_revoked',
@@ -242,6 +244,15 @@ export function revokeIssuedKeys(
   });
   return { result: { revoked } };
 }
+
+/** There is no way back, and what is signed tomorrow would be refused as well. */
+function refuseFuture(room: Room, what: Revocation, { nowMs }: Call): void {
+  if (!('issuedBeforeMs' in what) || !room.time().trusted || what.issuedBeforeMs <= nowMs + MOST_AHEAD_MS) return;
+  throw refused('invalid_input', 'issued_before', 'it lies in the future: nothing that is signed until then would ever be good. Remedy: give the present instant'); // prettier-ignore
+}
+
+/** The clock of whoever commands may go before ours. */
+const MOST_AHEAD_MS = 60_000;
 
 function whatIsRevoked(params: ParamsOf<'credentials/revoke_issued_keys'>): Revocation {
   const { token_id: tokenId, public_key: publicKey, issued_before: issuedBeforeMs } = params;

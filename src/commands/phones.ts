@@ -8,6 +8,7 @@ import type { ParamsOf } from './contract.ts';
 import { findCredential } from './found.ts';
 import { issuedKeyObject, MOST_PHONES, phoneObject } from './phone-object.ts';
 import type { Call, Outcome, Room } from './room.ts';
+import { takeBack } from './taken-back.ts';
 import { recordChange } from './trace.ts';
 
 export function enrollPhone(
@@ -98,7 +99,10 @@ function removeIssued(room: Room, issued: IssuedKeyRow, call: Call): Outcome<'cr
   const { store } = room;
   const parent = store.credentials.byKey(issued.credential_key);
   store.tombstones.add('credential', issued.acs_credential_id, call.nowMs);
-  store.issuedKeys.revoke(issued.issuer, { tokenId: issued.token_id }, call.nowMs);
+  const manager = room.credentialManagers.find(({ acsSystemId }) => acsSystemId === issued.issuer);
+  const { displayName } = manager ?? { displayName: issued.issuer };
+  const what = { tokenId: issued.token_id };
+  takeBack(room, { acsSystemId: issued.issuer, displayName }, what, { endsAtMs: null, isRemoval: true }, call);
   store.raiseRevision();
   const ids = {
     acs_credential_id: parent?.acs_credential_id ?? '',

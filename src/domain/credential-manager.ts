@@ -4,6 +4,9 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { importPoint } from './p256.ts';
 
+/** What a facility file may allow at most: all that a manager signs today has ended so long after its start. */
+export const LONGEST_LIFETIME_MS = 366 * 86_400_000;
+
 export type CredentialManager = {
   /** As the facility file calls it. */
   name: string;

@@ -1,7 +1,7 @@
 // The section `credential_managers`: issuers whose signature over somebody's key is accepted, and what each may do.
 
 import { z } from 'zod';
-import { signingKey } from '../domain/credential-manager.ts';
+import { LONGEST_LIFETIME_MS, signingKey } from '../domain/credential-manager.ts';
 import { memberOf } from '../domain/named.ts';
 import { meantWord } from '../domain/words.ts';
 import type { Report } from './report.ts';
@@ -9,7 +9,6 @@ import { isMapping, valueAt } from './shape.ts';
 import { duration, NAME_FORM, uuid } from './values.ts';
 
 const MINUTE_MS = 60_000;
-const DAY_MS = 86_400_000;
 const KEY_WANTED =
   'a public key in hexadecimal: of P-256 the uncompressed point, 130 digits that begin with 04; of Ed25519 64 digits';
 const KEY_ID_WANTED = '2 to 64 hexadecimal digits, whole bytes';
@@ -66,13 +65,11 @@ const managerSchema = z.strictObject({
         ],
       ],
     }),
-  max_lifetime: duration(MINUTE_MS, 366 * DAY_MS)
-    .prefault('7d')
-    .meta({
-      title: 'Longest lifetime',
-      description:
-        'What it signs may be good for so long, from its issue or its start, whichever is earlier, to its end. Short ones need no revocation.',
-    }),
+  max_lifetime: duration(MINUTE_MS, LONGEST_LIFETIME_MS).prefault('7d').meta({
+    title: 'Longest lifetime',
+    description:
+      'What it signs may be good for so long, from its issue or its start, whichever is earlier, to its end. Short ones need no revocation.',
+  }),
   unknown_credentials: z.enum(['refuse', 'take']).default('refuse').meta({
     title: 'Unknown credentials',
     description:

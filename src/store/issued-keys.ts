@@ -1,10 +1,11 @@
 // Keys that a credential manager has signed for a mobile key. As a phone, each is known by its public key; unlike one it
 // has a window and entrances of its own, within those of its mobile key, and goes with its end.
 
+import { LONGEST_LIFETIME_MS } from '../domain/credential-manager.ts';
 import type { Db } from './db.ts';
 import { sealedColumns } from './seal.ts';
 import type { Link } from './stored-path.ts';
-import type { Tombstones } from './tombstones.ts';
+import type { TombstoneKind, Tombstones } from './tombstones.ts';
 
 export type IssuedKeyRow = {
   issued_key: number;
@@ -29,6 +30,18 @@ export type NewIssuedKey = Omit<IssuedKeyRow, 'issued_key' | 'seal'>;
 
 /** What a manager takes back: one key that it signed, all that it signed for a phone, or all before an instant. */
 export type Revocation = { tokenId: string } | { publicKey: Buffer } | { issuedBeforeMs: number };
+
+/** When it was taken back; until when it would have been good, null: nobody knows. */
+export type RevokedAt = { nowMs: number; isTrusted: boolean; endsAtMs: number | null };
+
+/** So many single revocations of one manager are kept; the other half is for phones that are removed here. */
+export const MOST_REVOCATIONS = 10_000;
+const MOST_REMOVALS = 2 * MOST_REVOCATIONS;
+/**
+ * What was signed before that moment ends at the latest so long after it, whatever the facility file comes to say: the
+ * longest life that it may allow, for what begins at the latest that long after it was signed.
+ */
+const LONGEST_GOOD_MS = 2 * LONGEST_LIFETIME_MS;
 
 /** Long enough for every clock and log; as many as one statement may take. */
 const KEPT_BEHIND_END_MS = 86_400_000;
@@ -121,27 +134,88 @@ export class IssuedKeys {
 
   // ---- what was taken back ------------------------------------------------------------------------------------------
 
-  /** From now on, for good; those that are here already are gone. Returns how many. */
-  revoke(issuer: string, what: Revocation, nowMs: number): number {
+  /**
+   * From now on; those that are here already are gone. Returns how many. It is forgotten when nothing that it names can
+   * be good any more; by a clock that nobody trusts, never.
+   */
+  revoke(issuer: string, what: Revocation, at: RevokedAt): number {
     const tokenId = 'tokenId' in what ? what.tokenId : '';
-    const publicKey = 'publicKey' in what ? what.publicKey.toString('hex').toUpperCase() : '';
+    const publicKey = 'publicKey' in what ? hexOf(what.publicKey) : '';
     const beforeMs = 'issuedBeforeMs' in what ? what.issuedBeforeMs : Number.MIN_SAFE_INTEGER;
-    if ('tokenId' in what) this.#tombstones.add('token', `${issuer} ${tokenId}`, nowMs);
-    else if ('publicKey' in what) this.#tombstones.add('token_key', `${issuer} ${publicKey}`, nowMs);
-    else this.#tombstones.add('tokens_before', `${issuer} ${ordered(beforeMs)}`, nowMs);
     const found = this.#revoked.all(issuer, tokenId, publicKey, beforeMs);
+    if ('issuedBeforeMs' in what) this.#keepLatest(`${issuer} `, ordered(beforeMs), at.nowMs);
+    else {
+      const kind = tokenId === '' ? 'token_key' : 'token';
+      this.#keepLatest(`${issuer} ${tokenId}${publicKey} `, ordered(keptUntil(kind, found, at)), at.nowMs, kind);
+    }
     for (const row of found) this.#delete.run(row.issued_key);
     return found.length;
+  }
+
+  #keepLatest(prefix: string, instant: string, nowMs: number, kind: TombstoneKind = 'tokens_before'): void {
+    const before = this.#tombstones.latest(kind, prefix);
+    if (before !== null && before.slice(prefix.length) >= instant) return;
+    if (before !== null) this.#tombstones.forget(kind, before);
+    this.#tombstones.add(kind, `${prefix}${instant}`, nowMs);
+  }
+
+  /**
+   * Null: there is room for one more revocation, now that what can be forgotten is forgotten. Otherwise from when on
+   * there is.
+   */
+  roomAtMs(
+    issuer: string,
+    { nowMs, isTrusted }: Pick<RevokedAt, 'nowMs' | 'isTrusted'>,
+    isRemoval: boolean,
+  ): number | null {
+    let count = 0;
+    let firstMs = NEVER_MS;
+    for (const kind of ['token', 'token_key'] as const)
+      for (const { id, deleted_at } of this.#tombstones.startingWith(kind, `${issuer} `)) {
+        const untilMs = forgettableAtMs(id, deleted_at);
+        if (isTrusted && untilMs <= nowMs) this.#tombstones.forget(kind, id);
+        else count++;
+        if (untilMs > nowMs) firstMs = Math.min(firstMs, untilMs);
+      }
+    return count < (isRemoval ? MOST_REMOVALS : MOST_REVOCATIONS) ? null : firstMs;
+  }
+
+  /** Whether it was taken back before: it needs no more room. */
+  isKnown(issuer: string, what: Revocation): boolean {
+    if ('tokenId' in what) return this.#isNamed('token', `${issuer} ${what.tokenId}`);
+    return 'issuedBeforeMs' in what || this.#isNamed('token_key', `${issuer} ${hexOf(what.publicKey)}`);
   }
 
   isRevoked(issuer: string, token: { tokenId: string; key: Buffer; issuedAtMs: number }): boolean {
     const before = this.#tombstones.latest('tokens_before', `${issuer} `);
     return (
-      this.#tombstones.has('token', `${issuer} ${token.tokenId}`) ||
-      this.#tombstones.has('token_key', `${issuer} ${token.key.toString('hex').toUpperCase()}`) ||
+      this.#isNamed('token', `${issuer} ${token.tokenId}`) ||
+      this.#isNamed('token_key', `${issuer} ${hexOf(token.key)}`) ||
       (before !== null && ordered(token.issuedAtMs) < before.slice(issuer.length + 1))
     );
   }
+
+  /** Those of before stand without an instant. */
+  #isNamed(kind: TombstoneKind, name: string): boolean {
+    return this.#tombstones.has(kind, name) || this.#tombstones.latest(kind, `${name} `) !== null;
+  }
+}
+
+const NEVER_MS = 999_999_999_999_999;
+const hexOf = (key: Buffer): string => key.toString('hex').toUpperCase();
+
+/** A number is given once, and where it is here its end is known; a phone may be handed another one tomorrow. */
+function keptUntil(kind: TombstoneKind, found: readonly IssuedKeyRow[], at: RevokedAt): number {
+  if (!at.isTrusted) return NEVER_MS;
+  const ends = found.map((row) => row.ends_at);
+  if (at.endsAtMs !== null) ends.push(at.endsAtMs);
+  const isEndKnown = at.endsAtMs !== null || (kind === 'token' && found.length > 0);
+  return (isEndKnown ? Math.max(...ends) : at.nowMs + LONGEST_GOOD_MS) + KEPT_BEHIND_END_MS;
+}
+
+function forgettableAtMs(id: string, deletedAtMs: number): number {
+  const [, , instant] = id.split(' ');
+  return instant === undefined ? deletedAtMs + LONGEST_GOOD_MS + KEPT_BEHIND_END_MS : Number(instant);
 }
 
 /** As a text that sorts as the instant does. */

@@ -20,6 +20,8 @@ export class Tombstones {
   readonly #has;
   readonly #add;
   readonly #latest;
+  readonly #startingWith;
+  readonly #forget;
 
   constructor(db: Db) {
     this.#has = db.prepare<[string, string], { found: number }>(
@@ -33,6 +35,10 @@ export class Tombstones {
         'SELECT max(id) FROM tombstones WHERE kind = ? AND id >= ? AND id < ?',
       )
       .pluck();
+    this.#startingWith = db.prepare<[string, string, string], { id: string; deleted_at: number }>(
+      'SELECT id, deleted_at FROM tombstones WHERE kind = ? AND id >= ? AND id < ?',
+    );
+    this.#forget = db.prepare<[string, string]>('DELETE FROM tombstones WHERE kind = ? AND id = ?');
   }
 
   has(kind: TombstoneKind, id: string): boolean {
@@ -46,5 +52,14 @@ export class Tombstones {
   /** The last in order of those that begin so; null: there is none. */
   latest(kind: TombstoneKind, prefix: string): string | null {
     return this.#latest.get(kind, prefix, `${prefix}\uffff`) ?? null;
+  }
+
+  startingWith(kind: TombstoneKind, prefix: string): { id: string; deleted_at: number }[] {
+    return this.#startingWith.all(kind, prefix, `${prefix}\uffff`);
+  }
+
+  /** Only where nothing that it names can come any more. */
+  forget(kind: TombstoneKind, id: string): void {
+    this.#forget.run(kind, id);
   }
 }

@@ -247,7 +247,7 @@ export const CREDENTIALS = {
   }),
   'credentials/revoke_issued_keys': command({
     summary:
-      'Takes back what a credential manager has signed, whether it is here already or is handed over later: one by its number, all for a phone, or all that were issued before an instant. For good.',
+      'Takes back what a credential manager has signed, whether it is here already or is handed over later: one by its number, all for a phone, or all that were issued before an instant. For good: it is remembered until nothing that it names can be valid, two years at most where `ends_at` is not given and the key is not here; 10,000 single ones for each manager.',
     params: z.strictObject({
       acs_system_id: system,
       credential_manager_acs_system_id: id('Whose'),
@@ -260,6 +260,11 @@ export const CREDENTIALS = {
       issued_before: instant
         .optional()
         .describe('All that were issued earlier, by `iat`, or `nbf` where there is none'),
+      ends_at: instant
+        .optional()
+        .describe(
+          'Until when what is taken back would have been good, where that is known: from then on it need not be remembered. With `token_id` or `public_key`',
+        ),
     }),
     result: '`revoked`: how many were here',
     kind: 'stores',
