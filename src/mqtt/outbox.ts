@@ -31,9 +31,11 @@ export class Outbox {
   #publish: PublishEvent | null = null;
   /** Up to where the broker has acknowledged. */
   #acknowledged: number;
-  /** Up to where something was handed to the current connection. */
-  #sent: number;
-  readonly #answered = new Set<number>();
+  /**
+   * What was handed to the current connection and is not behind the cursor yet, in order: numbers that were left out,
+   * or deleted, hold nobody up.
+   */
+  #flying: { sequence: number; isAnswered: boolean }[] = [];
   #saved: number;
   #saveTimer: Timer | null = null;
   #retryTimer: Timer | null = null;
@@ -53,7 +55,6 @@ export class Outbox {
     this.#pace = new Pace(random, RETRY_FIRST_MS, RETRY_MOST_MS);
     this.#acknowledged = store.events.acknowledged();
     this.#saved = this.#acknowledged;
-    this.#sent = this.#acknowledged;
     store.onEvents(() => this.#pump());
   }
 
@@ -76,16 +77,14 @@ export class Outbox {
 
   #restart(): void {
     this.#generation += 1;
-    this.#sent = this.#acknowledged;
-    this.#answered.clear();
+    this.#flying = [];
     this.#pump();
   }
 
   disconnected(): void {
     this.#generation += 1;
     this.#publish = null;
-    this.#answered.clear();
-    this.#sent = this.#acknowledged;
+    this.#flying = [];
     this.#save();
   }
 
@@ -99,7 +98,7 @@ export class Outbox {
 
   state(): { depth: number; acknowledged: number; blocked: string | null } {
     return {
-      depth: Math.max(0, this.#store.events.lastSequence() - this.#acknowledged),
+      depth: this.#store.events.countAfter(this.#acknowledged),
       acknowledged: this.#acknowledged,
       blocked: this.#isProbing ? this.#said : null,
     };
@@ -109,17 +108,17 @@ export class Outbox {
   skipTo(sequence: number): void {
     if (sequence <= this.#acknowledged) return;
     this.#acknowledged = sequence;
-    this.#sent = Math.max(this.#sent, sequence);
+    this.#flying = this.#flying.filter((event) => event.sequence > sequence);
   }
 
   #pump(): void {
     const publish = this.#publish;
     if (publish === null || this.#blocked !== null) return;
-    const room = (this.#isProbing ? 1 : WINDOW) - (this.#sent - this.#acknowledged);
+    const room = (this.#isProbing ? 1 : WINDOW) - this.#flying.length;
     if (room <= 0) return;
     const generation = this.#generation;
     for (const event of this.#read(room)) {
-      this.#sent = event.sequence;
+      this.#flying.push({ sequence: event.sequence, isAnswered: false });
       publish(
         event,
         eventJson(event),
@@ -135,7 +134,7 @@ export class Outbox {
   /** What the disk does not give now is offered at the next event or connection. */
   #read(room: number): StoredEvent[] {
     try {
-      return this.#store.events.durableAfter(this.#sent, room);
+      return this.#store.events.durableAfter(this.#flying.at(-1)?.sequence ?? this.#acknowledged, room);
     } catch (error) {
       if (!isStorageError(error)) throw error;
       return [];
@@ -149,10 +148,13 @@ export class Outbox {
       this.#block(sequence, outcome.reason);
       return;
     }
-    this.#answered.add(sequence);
-    const before = this.#acknowledged;
-    while (this.#answered.delete(this.#acknowledged + 1)) this.#acknowledged += 1;
-    if (this.#acknowledged === before) return;
+    const answered = this.#flying.find((event) => event.sequence === sequence);
+    if (answered === undefined) return;
+    answered.isAnswered = true;
+    const waiting = this.#flying.findIndex((event) => !event.isAnswered);
+    const done = this.#flying.splice(0, waiting === -1 ? this.#flying.length : waiting).at(-1);
+    if (done === undefined) return;
+    this.#acknowledged = done.sequence;
     if (this.#isProbing) this.#unblocked();
     this.#saveTimer ??= this.#clock.after(SAVE_EVERY_MS, () => {
       this.#saveTimer = null;

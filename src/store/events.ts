@@ -1,5 +1,5 @@
-// The event log, which is the outbox as well: sequence numbers without gaps, and one cursor up to which the broker has
-// acknowledged.
+// The event log, which is the outbox as well: numbers that rise by one and are never given twice, and one cursor up to
+// which the broker has acknowledged. Where an older log was put back its numbers go on behind those that were given.
 
 import type { Random } from '../domain/ports.ts';
 import { boundedBody } from './event-body.ts';
@@ -33,6 +33,8 @@ const SAMPLES = 256;
 const ROW_BYTES = 24;
 
 const ACKNOWLEDGED = 'outbox_acknowledged';
+/** Numbers that were left out on purpose: `first-last`, oldest first, a space between. */
+const LEFT_OUT = 'events_left_out';
 
 export class EventLog {
   readonly #meta: Meta;
@@ -42,6 +44,7 @@ export class EventLog {
   readonly #insert;
   readonly #last;
   readonly #newest;
+  readonly #newestUpTo;
   readonly #after;
   readonly #expired;
   readonly #deleteUpTo;
@@ -70,6 +73,9 @@ export class EventLog {
     this.#newest = db.prepare<[], StoredEvent>(
       'SELECT sequence, event_type, created_at, body FROM events ORDER BY sequence DESC LIMIT 1',
     );
+    this.#newestUpTo = db.prepare<[number], StoredEvent>(
+      'SELECT sequence, event_type, created_at, body FROM events WHERE sequence <= ? ORDER BY sequence DESC LIMIT 1',
+    );
     this.#after = db.prepare<[number, number], StoredEvent>(
       'SELECT sequence, event_type, created_at, body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?',
     );
@@ -89,10 +95,30 @@ export class EventLog {
     this.#durable = this.lastSequence();
   }
 
-  /** How many are kept: their numbers have no gaps. */
+  /** How many are kept. */
   count(): number {
+    return this.countAfter(0);
+  }
+
+  /** How many are kept behind `sequence`. */
+  countAfter(sequence: number): number {
     const { first, last } = this.span();
-    return first === null || last === null ? 0 : last - first + 1;
+    return first === null || last === null ? 0 : this.#numbersGiven(Math.max(first - 1, sequence), last);
+  }
+
+  /** How many numbers behind `after` and up to `last` were given. */
+  #numbersGiven(after: number, last: number): number {
+    if (last <= after) return 0;
+    const leftOut = this.#leftOut().map((gap) => Math.min(gap.last, last) - Math.max(gap.first, after + 1) + 1);
+    return last - after - leftOut.reduce((sum, numbers) => sum + Math.max(0, numbers), 0);
+  }
+
+  #leftOut(): { first: number; last: number }[] {
+    const text = this.#meta.text(LEFT_OUT) ?? '';
+    return text.split(' ').flatMap((gap) => {
+      const [, first, last] = /^(\d+)-(\d+)$/.exec(gap) ?? [];
+      return first === undefined || last === undefined ? [] : [{ first: Number(first), last: Number(last) }];
+    });
   }
 
   /** What an event weighs in the file, by a sample over all that are kept; 0 while there is none. */
@@ -101,15 +127,16 @@ export class EventLog {
     const count = this.count();
     if (first === null || count === 0) return 0;
     const samples = Math.min(count, SAMPLES);
-    let bytes = 0;
-    for (let i = 0; i < samples; i++)
-      bytes += (this.#weight.get(first + Math.floor((i * count) / samples))?.bytes ?? 0) + ROW_BYTES;
-    return bytes / samples;
+    const numbers = this.lastSequence() - first + 1;
+    const found = Array.from({ length: samples }, (_, i) =>
+      this.#weight.get(first + Math.floor((i * numbers) / samples)),
+    ).filter((row) => row !== undefined);
+    return found.reduce((sum, { bytes }) => sum + bytes + ROW_BYTES, 0) / Math.max(1, found.length);
   }
 
   /**
    * Inside a transaction. Returns the sequence number, which is final once that transaction is: the next one, where no
-   * later one is asked for.
+   * later one is asked for. What is left out by that counts as given elsewhere.
    */
   add(event: Recorded, nowMs: number, sequence: number | null = null): number {
     // event_id and the rest of the envelope are written now, so that a repeat is the same to the letter; sequence is
@@ -124,8 +151,16 @@ export class EventLog {
       previous_hash: this.newest().hash,
     };
     const body = boundedBody(head, event.body);
+    if (sequence !== null) this.#leaveOut(sequence);
     this.#wasAdded = true;
     return Number(this.#insert.run(sequence, event.event_type, nowMs, body).lastInsertRowid);
+  }
+
+  #leaveOut(next: number): void {
+    const last = this.lastSequence();
+    if (next <= last + 1) return;
+    const known = this.#meta.text(LEFT_OUT);
+    this.#meta.set(LEFT_OUT, `${known === null ? '' : `${known} `}${last + 1}-${next - 1}`);
   }
 
   /** Many events are of the same millisecond. */
@@ -189,12 +224,12 @@ export class EventLog {
     const { first, last } = this.span();
     if (first === null || last === null) return NONE_TRIMMED;
     const byAge = this.#expired.get({ before: beforeMs, limit })?.last ?? 0;
-    const byCount = Math.min(last - max, first + limit - 1);
+    const byCount = first + Math.min(this.count() - max, limit) - 1;
     const upTo = Math.min(Math.max(byAge, byCount), last - 1);
     if (upTo < first) return NONE_TRIMMED;
-    const unsent = Math.max(0, upTo - Math.max(this.acknowledged(), first - 1));
-    const gone = this.after(upTo - 1, 1)[0];
-    const lastGone = gone?.sequence === upTo ? { sequence: upTo, hash: eventHash(eventJson(gone)) } : null;
+    const unsent = this.#numbersGiven(Math.max(this.acknowledged(), first - 1), upTo);
+    const gone = this.#newestUpTo.get(upTo);
+    const lastGone = gone === undefined ? null : { sequence: gone.sequence, hash: eventHash(eventJson(gone)) };
     const removed = this.#deleteUpTo.run(upTo).changes;
     if (unsent > 0) this.acknowledge(upTo);
     return { removed, unsent, first, last: lastGone };
