@@ -273,12 +273,13 @@ export class Access {
   }
 
   /** A card that is let in, where a code of the same person is asked for next. */
-  #awaitCode(presence: Presence, { credential }: Judgement): void {
+  #awaitCode(presence: Presence, judged: Judgement): void {
+    const { credential } = judged;
     const { entrance } = presence.door;
     const { device: reader } = presence.event;
     if (credential !== null)
       this.#waiting.hold(reader, { credential, readAs: presence.readAs }, (card) =>
-        this.#acting.codeNeverCame(entrance, reader, card.credential, card.readAs),
+        this.#acting.codeNeverCame({ entrance, reader }, judged, card.readAs),
       );
     this.#acting.show(presence, 'prompt_pin');
   }

@@ -67,10 +67,9 @@ export class Acting {
   grant(presence: Presence, judged: Granted): void {
     const { recorder, words } = this.#options;
     const spot = spotOf(presence);
-    const { method, credential, second } = judged;
-    const unlocked = words.unlocked(spot, { method, credential, readAs: presence.readAs, phone: judged.phone }, second);
+    const unlocked = (): NewEvent => words.unlocked(spot, { ...judged, readAs: presence.readAs }, judged.second);
     if (judged.effects.length > 0) {
-      if (!this.#carryOut(judged, unlocked)) {
+      if (!this.#carryOut(judged, unlocked())) {
         this.deny(presence, { ...judged, detail: 'store_unavailable' });
         return;
       }
@@ -79,15 +78,16 @@ export class Acting {
       return;
     }
     this.#rightCode(judged);
-    const told = recorder.within(words.source(spot), [unlocked]);
+    const told: NewEvent[] = [];
     const record = this.#onceSoon(() => void this.#record(told));
-    // Relay, then light, then disk: on an idle bus all in this very turn.
+    // Relay, then light, then words and disk: on an idle bus all in this very turn.
     const progress = { isSent: false, isShown: false };
     this.#drive(presence, judged.credential, () => {
       progress.isSent = true;
       if (progress.isShown) record();
     });
     this.show(presence, 'granted');
+    told.push(...recorder.within(words.source(spot), [unlocked()]));
     progress.isShown = true;
     if (progress.isSent) record();
   }
@@ -110,10 +110,10 @@ export class Acting {
   }
 
   /** The card that waited for its code is denied. */
-  codeNeverCame(entrance: SiteEntrance, reader: string, credential: CredentialWithUser, readAs: ReadAs | null): void {
+  codeNeverCame({ entrance, reader }: Spot, judged: Judgement, readAs: ReadAs | null): void {
     const { recorder, words, device } = this.#options;
     const spot = { entrance, reader };
-    const denied = words.denied(spot, { method: 'card', credential, readAs, phone: null }, 'code_required');
+    const denied = words.denied(spot, { ...judged, readAs, phone: null }, 'code_required');
     recorder.note(words.source(spot), [denied]);
     device(reader)?.readers?.feedback(0, 'denied', entrance.feedback.denied);
   }

@@ -2,11 +2,12 @@
 // how every gate stands, and what the controller that decides there has of it.
 
 import { candidates, readingOf } from '../domain/card-formats.ts';
+import type { Step } from '../domain/kept-steps.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { CredentialWithUser } from '../store/credentials.ts';
 import type { Store } from '../store/store.ts';
 import type { Asked, Judgement } from './judging.ts';
-import type { Step } from './ladder.ts';
+import { stepsOf } from './ladder.ts';
 
 export type Explanation = {
   outcome: 'granted' | 'denied';
@@ -25,7 +26,7 @@ export function explained(judged: Judgement, store: Store | null, entrance: Site
     reason,
     acsCredentialId: credential?.acs_credential_id ?? null,
     acsUserId: credential?.acs_user_id ?? null,
-    steps: [...judged.steps, ...controller],
+    steps: [...stepsOf(judged.trail), ...controller],
   };
 }
 

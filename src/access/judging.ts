@@ -26,7 +26,7 @@ import {
   type Scene,
 } from './gates.ts';
 import type { Calendar } from './schedule-check.ts';
-import { effectsOf, walk, type Effect, type Step } from './ladder.ts';
+import { effectsOf, newTrail, walk, type Effect, type Trail } from './ladder.ts';
 
 export type Asked =
   | { acsCredentialId: string }
@@ -68,8 +68,10 @@ export type Judgement = {
   isLookedUp: boolean;
   /** What is made durable before anything moves. */
   effects: Effect[];
-  /** Empty where nobody asked for them. */
-  steps: Step[];
+  /** What was asked, and how it stood. */
+  trail: Trail;
+  /** Of what is stored, as it was judged by; null: nothing of it was read. */
+  revision: number | null;
 } & (
   | { detail: null; credential: CredentialWithUser }
   /** `code_required`: a card that is let in, whose code is asked for next. */
@@ -112,7 +114,7 @@ export class Judging {
       return this.#judge(question);
     } catch (error) {
       if (!isStorageError(error)) throw error;
-      return notJudged(methodOf(question), 'store_unavailable', [], question);
+      return notJudged(methodOf(question), 'store_unavailable', newTrail(question.isExplained), question);
     }
   }
 
@@ -121,15 +123,15 @@ export class Judging {
     const named = store === null ? null : this.#named(store, question);
     const method = named?.method ?? methodOf(question);
     const scene = this.#scene(question, method);
-    const steps: Step[] | null = question.isExplained ? [] : null;
-    const { detail, isOver } = walk(DOOR_GATES, scene, steps);
+    const trail = newTrail(question.isExplained);
+    const { detail, isOver } = walk(DOOR_GATES, scene, trail);
     if (store === null || isOver || question.asked === null)
-      return notJudged(method, detail ?? 'store_unavailable', steps ?? [], question);
+      return notJudged(method, detail ?? 'store_unavailable', trail, question);
     const shown = named ?? this.#shown(store, question);
     const judged =
       method === 'card'
-        ? this.#judgeCard(question, scene, shown, steps)
-        : this.#judgeCode(store, question, scene, shown, steps);
+        ? this.#judgeCard(store, question, scene, shown, trail)
+        : this.#judgeCode(store, question, scene, shown, trail);
     // What was shut before anybody was looked up is the reason, whatever became of the rest of an explanation.
     if (detail !== null) return { ...judged, detail, effects: [] };
     return judged.detail === null
@@ -137,30 +139,41 @@ export class Judging {
       : judged;
   }
 
-  #judgeCard(question: Question, scene: Scene, shown: Shown, steps: Step[] | null): Judgement {
-    const verdict = judgeFound({ ...shown, others: 0 }, scene, steps);
+  #judgeCard(store: Store, question: Question, scene: Scene, shown: Shown, trail: Trail): Judgement {
+    const verdict = judgeFound({ ...shown, others: 0 }, scene, trail);
+    const revision = store.revision();
     const card = shown.cards.get(verdict.credential?.credential_key ?? NOBODY) ?? firstCard(question);
     const phone = phoneOf(question, shown, verdict.credential);
-    const judged = { method: 'card', second: null, card, phone, code: null, isLookedUp: true } as const;
-    if (verdict.detail !== null) return { ...judged, ...verdict, effects: [], steps: steps ?? [] };
+    const judged = {
+      method: 'card',
+      second: null,
+      card,
+      phone,
+      code: null,
+      isLookedUp: true,
+      trail,
+      revision,
+    } as const;
+    if (verdict.detail !== null) return { ...judged, ...verdict, effects: [] };
     const lockedForMs = this.#codeLockedForMs(question, verdict.credential);
-    const next = walk(NEXT_GATES, { ...scene, lockedForMs }, steps).detail;
-    if (next !== null) return { ...judged, ...verdict, detail: next, effects: [], steps: steps ?? [] };
-    return { ...judged, ...verdict, steps: steps ?? [] };
+    const next = walk(NEXT_GATES, { ...scene, lockedForMs }, trail).detail;
+    if (next !== null) return { ...judged, ...verdict, detail: next, effects: [] };
+    return { ...judged, ...verdict };
   }
 
-  #judgeCode(store: Store, question: Question, scene: Scene, shown: Shown, steps: Step[] | null): Judgement {
+  #judgeCode(store: Store, question: Question, scene: Scene, shown: Shown, trail: Trail): Judgement {
     const waiting = scene.isCardWaiting ? question.waiting : null;
     const code = codeOf(question, waiting);
     const found = shown.found.filter(({ credential }) => waiting === null || credential.user_key === waiting.user_key);
-    const verdict = judgeFound({ ...shown, found, others: shown.found.length - found.length }, scene, steps);
-    const judged = { method: 'keycode', second: null, card: null, phone: null, code, isLookedUp: true } as const;
-    if (verdict.detail !== null) return { ...judged, ...verdict, effects: [], steps: steps ?? [] };
-    if (waiting === null) return { ...judged, ...verdict, steps: steps ?? [] };
+    const verdict = judgeFound({ ...shown, found, others: shown.found.length - found.length }, scene, trail);
+    const revision = store.revision();
+    const judged = { method: 'keycode', second: null, card: null, phone: null, code, isLookedUp: true, trail, revision } as const; // prettier-ignore
+    if (verdict.detail !== null) return { ...judged, ...verdict, effects: [] };
+    if (waiting === null) return { ...judged, ...verdict };
     // The card is judged again: seconds have passed, and a revocation may have come.
     const card = this.#one(store, question, waiting.credential_key);
-    const again = judgeFound({ found: card, others: 0, notReadBy: null }, scene, steps);
-    const both = { ...judged, method: 'card', second: verdict.credential, steps: steps ?? [] } as const;
+    const again = judgeFound({ found: card, others: 0, notReadBy: null }, scene, trail);
+    const both = { ...judged, method: 'card', second: verdict.credential } as const;
     // The code was right: what became of the card is no guess.
     if (again.detail !== null) return { ...both, ...again, code: null, effects: [] };
     return { ...both, ...again, effects: [...again.effects, ...verdict.effects] };
@@ -248,44 +261,44 @@ const NO_CARDS: ReadonlyMap<number, string> = new Map();
 const NOBODY = -1;
 
 /** Judges everyone the card or code could stand for; the first that is let in opens. */
-function judgeFound(asked: Found, scene: Scene, steps: Step[] | null): Verdict {
-  const known = walk(FOUND_GATES, asked, steps).detail;
+function judgeFound(asked: Found, scene: Scene, trail: Trail): Verdict {
+  const known = walk(FOUND_GATES, asked, trail).detail;
   const { found } = asked;
-  if (known !== null && (steps === null || found.length === 0)) return { detail: known, credential: null };
-  let best: { detail: Detail; credential: CredentialWithUser; steps: Step[] } | null = null;
+  if (known !== null && (!trail.isWhole || found.length === 0)) return { detail: known, credential: null };
+  let best: { detail: Detail; credential: CredentialWithUser; trail: Trail } | null = null;
   for (const candidate of found) {
     const { credential } = candidate;
-    const own: Step[] = [];
-    const verdict = judgeCandidate(candidate, scene, steps === null ? null : own);
+    const own = newTrail(trail.isWhole);
+    const verdict = judgeCandidate(candidate, scene, own);
     if (typeof verdict !== 'string') {
-      steps?.push(...own);
+      trail.answered.push(...own.answered);
       return known === null ? { detail: null, credential, effects: verdict } : { detail: known, credential };
     }
-    if (best === null || isNearer(verdict, best.detail)) best = { detail: verdict, credential, steps: own };
+    if (best === null || isNearer(verdict, best.detail)) best = { detail: verdict, credential, trail: own };
   }
-  steps?.push(...(best?.steps ?? []));
+  trail.answered.push(...(best?.trail.answered ?? []));
   return { detail: known ?? best?.detail ?? 'unknown_credential', credential: best?.credential ?? null };
 }
 
 /** What becomes durable when it is let in, or why it is not: by no path, with the reason of the one that comes nearest. */
-function judgeCandidate(candidate: Candidate, scene: Scene, steps: Step[] | null): Effect[] | Detail {
-  const own = walk(CREDENTIAL_GATES, candidate, steps);
+function judgeCandidate(candidate: Candidate, scene: Scene, trail: Trail): Effect[] | Detail {
+  const own = walk(CREDENTIAL_GATES, candidate, trail);
   if (own.isOver) return own.detail ?? 'entrance_not_allowed';
-  const unheard = walk(UNHEARD_GATES, { ...scene, credential: candidate.credential }, steps);
+  const unheard = walk(UNHEARD_GATES, { ...scene, credential: candidate.credential }, trail);
   const shut = own.detail ?? unheard.detail;
   if (unheard.isOver) return shut ?? 'offline_too_long';
-  let best: { detail: Detail; steps: Step[] } | null = null;
+  let best: { detail: Detail; trail: Trail } | null = null;
   for (const path of candidate.paths) {
     const way = { ...scene, credential: candidate.credential, path };
-    const along: Step[] = [];
-    const { detail } = walk(PATH_GATES, way, steps === null ? null : along);
+    const along = newTrail(trail.isWhole);
+    const { detail } = walk(PATH_GATES, way, along);
     if (detail === null) {
-      steps?.push(...along);
+      trail.answered.push(...along.answered);
       return shut ?? [...effectsOf(CREDENTIAL_GATES, candidate), ...effectsOf(PATH_GATES, way)];
     }
-    if (best === null || isNearer(detail, best.detail)) best = { detail, steps: along };
+    if (best === null || isNearer(detail, best.detail)) best = { detail, trail: along };
   }
-  steps?.push(...(best?.steps ?? []));
+  trail.answered.push(...(best?.trail.answered ?? []));
   return shut ?? best?.detail ?? 'entrance_not_allowed';
 }
 
@@ -301,7 +314,7 @@ function isReadThere({ secrets }: Store, row: CredentialRow, cardFormats: readon
   }
 }
 
-const notJudged = (method: Method, detail: Detail, steps: Step[], { asked, unproved }: Question): Judgement => ({
+const notJudged = (method: Method, detail: Detail, trail: Trail, { asked, unproved }: Question): Judgement => ({
   method,
   detail,
   credential: null,
@@ -311,7 +324,8 @@ const notJudged = (method: Method, detail: Detail, steps: Step[], { asked, unpro
   code: null,
   isLookedUp: false,
   effects: [],
-  steps,
+  trail,
+  revision: null,
 });
 
 const methodOf = ({ asked }: Question): Method => (asked !== null && 'code' in asked ? 'keycode' : 'card');

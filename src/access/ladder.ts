@@ -1,10 +1,23 @@
 // How a ladder of gates is walked. The door stops at the first gate that is shut; an explanation walks the same gates
 // to their end and says of each how it stands. So what is explained and what is done cannot differ.
 
+import type { Step } from '../domain/kept-steps.ts';
 import type { CredentialWithUser } from '../store/credentials.ts';
 import type { Detail } from './details.ts';
 
-export type Step = { step: string; passed: boolean; detail: string };
+/** A gate that was asked; what it says is put into words only where somebody wants to know. */
+type Answered = { step: string; passed: boolean; says: () => string };
+
+/**
+ * What was asked on the way, in order. Without `isWhole` the first gate that is shut is the last that is asked: so
+ * walks the door.
+ */
+export type Trail = { isWhole: boolean; answered: Answered[] };
+
+export const newTrail = (isWhole: boolean): Trail => ({ isWhole, answered: [] });
+
+export const stepsOf = ({ answered }: Trail): Step[] =>
+  answered.map(({ step, passed, says }) => ({ step, passed, detail: says() }));
 
 /** What passing a gate changes for the next decision. */
 export type Effect = { kind: 'used_up'; credential: CredentialWithUser };
@@ -26,15 +39,14 @@ export type Gate<Subject> = {
 /** `detail`: of the first gate that is shut; null: all are open. `isOver`: nothing behind them is to be asked. */
 export type Walked = { detail: Detail | null; isOver: boolean };
 
-/** Without `steps` the first gate that is shut is the last that is asked. */
-export function walk<Subject>(gates: readonly Gate<Subject>[], subject: Subject, steps: Step[] | null): Walked {
+export function walk<Subject>(gates: readonly Gate<Subject>[], subject: Subject, trail: Trail): Walked {
   let first: Detail | null = null;
   for (const gate of gates) {
     if (gate.concerns?.(subject) === false) continue;
     const detail = gate.denies(subject);
-    steps?.push({ step: gate.step, passed: detail === null, detail: gate.says(subject, detail) });
+    trail.answered.push({ step: gate.step, passed: detail === null, says: () => gate.says(subject, detail) });
     first ??= detail;
-    if (detail !== null && (steps === null || gate.ends?.(subject) === true)) return { detail: first, isOver: true };
+    if (detail !== null && (!trail.isWhole || gate.ends?.(subject) === true)) return { detail: first, isOver: true };
   }
   return { detail: first, isOver: false };
 }

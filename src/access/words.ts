@@ -3,6 +3,7 @@
 import type { CardReading } from '../domain/card-formats.ts';
 import type { EventSource } from '../domain/event-budget.ts';
 import { newEvent, type NewEvent } from '../domain/events.ts';
+import { keptSteps } from '../domain/kept-steps.ts';
 import type { Policy } from '../domain/facility.ts';
 import type { Clock } from '../domain/ports.ts';
 import type { SiteEntrance } from '../domain/site.ts';
@@ -10,6 +11,7 @@ import type { CredentialWithUser } from '../store/credentials.ts';
 import type { CodePlace, Lock } from './code-gate.ts';
 import { reasonCodeOf, type Detail } from './details.ts';
 import type { Method } from './gates.ts';
+import { stepsOf, type Trail } from './ladder.ts';
 
 /** How a card was read: which format took it and how many bits it has. */
 export type ReadAs = { card_format: string | null; card_width_bits: number };
@@ -27,15 +29,26 @@ const shownBy = ({ method, phone }: Told): { method: Method | null; phone_acs_cr
   ...(phone === null || phone.acsCredentialId === null ? {} : { phone_acs_credential_id: phone.acsCredentialId }),
 });
 
+/** What is told of it later (domain/kept-steps.ts). */
+const held = ({ trail, revision }: Told, acsUserId: string | null): { revision?: number; gates: string[] } => ({
+  ...(revision === null ? {} : { revision }),
+  gates: keptSteps(stepsOf(trail), acsUserId),
+});
+
 /** Where something was presented. */
 export type Spot = { entrance: SiteEntrance; reader: string };
 
-/** `phone`: a phone was shown, by its own id where it is known. */
+/**
+ * `phone`: a phone was shown, by its own id where it is known. `trail`, `revision`: what was asked, and of what is
+ * stored.
+ */
 export type Told = {
   method: Method;
   credential: CredentialWithUser | null;
   readAs: ReadAs | null;
   phone: { acsCredentialId: string | null } | null;
+  trail: Trail;
+  revision: number | null;
 };
 
 export type WordsOptions = { acsSystemId: string; clock: Clock; policy: Pick<Policy, 'lockout'> };
@@ -74,6 +87,7 @@ export class Words {
       // The relay was commanded in this same turn; its answer is not waited for, and a failure follows as
       // acs_entrance.unlock_failed.
       was_confirmed_by_device: null,
+      ...held(told, credential.acs_user_id),
     });
   }
 
@@ -89,6 +103,7 @@ export class Words {
       decided_by: 'gateway',
       reader,
       reason: { reason_code: reasonCodeOf(detail), detail },
+      ...held(told, credential?.acs_user_id ?? null),
     });
   }
 

@@ -88,5 +88,27 @@ export function explanation(result: Fields, terminal: Terminal): string {
   const isGranted = result['outcome'] === 'granted';
   const because = isGranted ? '' : `: ${cell(result['reason']).replaceAll('_', ' ')}`;
   const verdict = paint(isGranted ? 'green' : 'red', `${isGranted ? 'granted' : 'denied'}${because}`);
-  return `${[...lines, verdict].join('\n')}\n`;
+  return `${[...decisionText(result), ...lines, verdict, ...noteText(result)].join('\n')}\n`;
 }
+
+/** Of a decision of the past: when it was, and by whom. */
+function decisionText({
+  sequence,
+  occurred_at: at,
+  clock,
+  decided_by: by,
+  revision,
+  revision_now: now,
+}: Fields): string[] {
+  if (sequence === undefined) return [];
+  const since =
+    typeof revision !== 'number'
+      ? ''
+      : revision === now
+        ? ', as everything is now'
+        : `, at revision ${revision} (now ${cell(now)})`;
+  const doubt = clock === 'trusted' ? '' : ', by a clock that was not trusted';
+  return [`event ${cell(sequence)}, ${cell(at)}${doubt}, decided by the ${cell(by)}${since}`];
+}
+
+const noteText = ({ note }: Fields): string[] => (typeof note === 'string' ? [`Note: ${note}`] : []);

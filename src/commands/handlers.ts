@@ -23,6 +23,7 @@ import {
 import { createHoliday, deleteHoliday, getHoliday, listHolidays, updateHoliday } from './holidays.ts';
 import { enrollIssuedKey, revokeIssuedKeys } from './issued-keys.ts';
 import { allClear, lockDown, lockDownUnstored, setMode, setModeUnstored } from './modes.ts';
+import { explainDecision } from './past-decisions.ts';
 import { enrollPhone, listPhones, removePhone } from './phones.ts';
 import type { Call, Outcome, Room, Work } from './room.ts';
 import { createSchedule, deleteSchedule, getSchedule, listSchedules, updateSchedule } from './schedules.ts';
@@ -124,6 +125,7 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'entrances/revoke_access': checked('entrances/revoke_access', revokeAccess),
   'entrances/set_mode': checked('entrances/set_mode', setMode),
   'entrances/explain': checked('entrances/explain', explainEntrance),
+  'entrances/explain_decision': checked('entrances/explain_decision', explainDecision),
   'encoders/list': checked('encoders/list', listEncoders),
   'controllers/get': checked('controllers/get', getController),
   'controllers/list': checked('controllers/list', listControllers),

@@ -63,6 +63,13 @@ export function eventParts() {
     card_width_bits: count('how many bits the reader sent').optional(),
     phone_acs_credential_id: text('which phone of a mobile key').optional(),
     reader: text('at which of our readers').optional(),
+    revision: count('what was stored, as the decision was made by it (`revision` of the state)').optional(),
+    gates: z
+      .array(z.string())
+      .describe(
+        'what was asked, in order, for `entrances/explain_decision`; `!` in front: there it ended. In words where they say more than the name does',
+      )
+      .optional(),
     ...fromController,
   };
 

@@ -9,6 +9,7 @@ import { QUESTIONS_PER_DAY } from '../../src/access/secret-questions.ts';
 import type { Explanation } from '../../src/access/explain.ts';
 import type { Asked } from '../../src/access/judging.ts';
 import type { Policy } from '../../src/domain/facility.ts';
+import { stepsOfKept } from '../../src/domain/kept-steps.ts';
 import { entranceId, keypads, type Keypads } from '../support/keypads.ts';
 import { behindItsBack } from '../support/store.ts';
 import { USER, type ParsedReply } from '../support/room.ts';
@@ -205,11 +206,19 @@ describe('what is explained', () => {
     byId: Explanation | null,
   ): Promise<string> {
     const explained = explainNow(here, asked);
+    const before = here.decided.length;
     const shown = present();
     if (shown === 'prompt_pin') await here.clock().advance(10_000);
     const done = shown === 'granted' ? 'granted' : (here.details.at(-1) ?? '');
     expect({ asked, says: explained.reason ?? explained.outcome }).toEqual({ asked, says: done });
     expect(explained.steps.every(({ passed }) => passed)).toBe(explained.outcome === 'granted');
+    // The event keeps the same, as far as the door went.
+    const told = here.decided[before];
+    const shutAt = explained.steps.findIndex(({ passed }) => !passed);
+    const asFar = explained.steps.slice(0, shutAt < 0 ? undefined : shutAt + 1);
+    if (told !== undefined)
+      expect(stepsOfKept(told['gates'] as string[], told['acs_user_id'] as string | null)).toEqual(asFar);
+    else expect(explained.outcome).toBe('granted');
     // A code is looked up among those of its entrance; by its id the reason can be said.
     if (byId !== null && done === 'unknown_credential') expect(byId.outcome).toBe('denied');
     else if (byId !== null) expect({ asked, says: byId.reason ?? byId.outcome }).toEqual({ asked, says: done });

@@ -35,6 +35,8 @@ export type Keypads = {
   time: () => TimeWitness;
   /** The finer reasons of all denials so far. */
   details: string[];
+  /** What the events of decisions say, but of those that use something up. */
+  decided: Record<string, unknown>[];
   /** Controllers whose tables were to be looked at. */
   woken: string[];
 };
@@ -76,6 +78,7 @@ export async function keypads(
     },
   });
   const details: string[] = [];
+  const decided: Record<string, unknown>[] = [];
   const woken: string[] = [];
   const timeOf = (clock: ManualClock) => (): TimeWitness => ({
     trusted: true,
@@ -118,6 +121,7 @@ export async function keypads(
       for (const { body } of events) {
         const reason = body['reason'] as { detail: string } | undefined;
         if (reason !== undefined) details.push(reason.detail);
+        if (body['gates'] !== undefined) decided.push(body);
       }
       return within(source, events);
     };
@@ -179,6 +183,7 @@ export async function keypads(
     witness,
     time: () => timeOf(running.clock)(),
     details,
+    decided,
     woken,
   };
 }

@@ -117,4 +117,17 @@ export const ENTRANCES = {
     kind: 'reads',
     example: { acs_entrance_id: ENTRANCE, acs_credential_id: CREDENTIAL },
   }),
+  'entrances/explain_decision': command({
+    summary:
+      'Why somebody was let in or not, then: gate by gate, as the event of that decision keeps it, whatever was changed or deleted since.',
+    params: z.strictObject({
+      sequence: z.int().min(1).describe('The number of the event, a `lock.unlocked` or `lock.access_denied`'),
+      event_id: id('Must be that of the event, where it is given').optional(),
+      acs_system_id: system,
+    }),
+    result:
+      '`outcome`, `reason` and `steps` as of `entrances/explain`, and of the decision `occurred_at`, `decided_by`, `revision`; `note` where not all of it is known',
+    kind: 'reads',
+    example: { sequence: 4711 },
+  }),
 } as const;

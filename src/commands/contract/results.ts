@@ -231,6 +231,15 @@ function catalogue() {
       }),
     });
   const done = z.strictObject({});
+  const explanation = {
+    outcome: z.enum(['granted', 'denied']),
+    reason: text('as in `lock.access_denied`; null: granted').nullable(),
+    acs_credential_id: text('which credential was found').nullable(),
+    acs_user_id: text('whose it is').nullable(),
+    steps: z
+      .array(z.strictObject({ step: z.string(), passed: z.boolean(), detail: z.string() }))
+      .describe('what was asked, in order'),
+  };
   const applied = z.union([
     z.strictObject({
       ok: z.literal(true),
@@ -347,15 +356,18 @@ function catalogue() {
       mode_source: z.enum(MODE_KINDS).describe('what wants it; null: nothing').nullable(),
       is_stored: isStored,
     }),
-    'entrances/explain': z.strictObject({
-      outcome: z.enum(['granted', 'denied']),
-      reason: text('as in `lock.access_denied`; null: granted').nullable(),
-      acs_entrance_id: text('where'),
-      acs_credential_id: text('which credential was found').nullable(),
-      acs_user_id: text('whose it is').nullable(),
-      steps: z
-        .array(z.strictObject({ step: z.string(), passed: z.boolean(), detail: z.string() }))
-        .describe('what was asked, in order'),
+    'entrances/explain': z.strictObject({ ...explanation, acs_entrance_id: text('where') }),
+    'entrances/explain_decision': z.strictObject({
+      ...explanation,
+      acs_entrance_id: text('where; null: a door that is no entrance of the facility file').nullable(),
+      sequence: count('of the event'),
+      event_id: text('of the event'),
+      occurred_at: instant('when it was decided'),
+      clock: z.enum(['trusted', 'untrusted']).describe('how good the time was'),
+      decided_by: z.enum(['gateway', 'controller', 'command']).describe('by whom'),
+      revision: count('what was stored, as the decision was made by it; null: the event does not say').nullable(),
+      revision_now: count('what is stored now: where it is another one, `entrances/explain` may say otherwise'),
+      note: text('what is not known of it, and why; null: it is all there').nullable(),
     }),
     'controllers/get': z.strictObject({
       controller: z.strictObject({
