@@ -100,7 +100,11 @@ export class Modes {
   preview(entrance: SiteEntrance, changes: ReadonlyMap<string, ModeSource | null>): Standing {
     const all = new Map<string, ModeSource | null>(this.#sources().map((source) => [keyOf(source), source]));
     for (const [key, source] of changes) all.set(key, source);
-    return this.#standing(entrance, [...all.values()].filter((source) => source !== null), null); // prettier-ignore
+    return this.#standing(
+      entrance,
+      [...all.values()].filter((source) => source !== null),
+      null,
+    );
   }
 
   #standing(entrance: SiteEntrance, from: readonly ModeSource[], time: TimeWitness | null): Standing {
@@ -162,10 +166,18 @@ export class Modes {
     if (isActive) {
       // Its sources may stand there since before a restart: they are older than this moment.
       const news = sources.filter((source) => !present.has(keyOf(source)));
-      if (news.length > 0) this.#change(news.map((source) => [keyOf(source), source]), []); // prettier-ignore
+      if (news.length > 0)
+        this.#change(
+          news.map((source) => [keyOf(source), source]),
+          [],
+        );
     } else if (!input.isLatched) {
       const gone = sources.filter((source) => present.has(keyOf(source)));
-      if (gone.length > 0) this.#change(gone.map((source) => [keyOf(source), null]), []); // prettier-ignore
+      if (gone.length > 0)
+        this.#change(
+          gone.map((source) => [keyOf(source), null]),
+          [],
+        );
     }
     if (was === undefined && this.#options.inputs.every(({ name }) => this.#seen.has(name))) this.#settle();
   }
@@ -311,7 +323,10 @@ export class Modes {
       if (source.untilMs !== null && !this.#deadlines.has(keyOf(source)) && this.#options.time().trusted)
         this.#begin(source);
     if (ended.length > 0)
-      this.#change(ended.map((source) => [keyOf(source), null]), []); // prettier-ignore
+      this.#change(
+        ended.map((source) => [keyOf(source), null]),
+        [],
+      );
     else this.#follow();
     this.#arm();
   }

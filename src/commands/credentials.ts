@@ -394,7 +394,14 @@ function reassign(room: Room, row: CredentialRow, userKey: number | null, call: 
   const changed = { ...row, user_key: userKey, synced_at: null };
   const factor = factorOf(row);
   if (row.has_own_entrances === 0 && userKey !== null)
-    accept(room, factor, changed, row.credential_key, factor.open(room, row), entrancesAt(room, room.store.reach.entrancesOfUser(userKey))); // prettier-ignore
+    accept(
+      room,
+      factor,
+      changed,
+      row.credential_key,
+      factor.open(room, row),
+      entrancesAt(room, room.store.reach.entrancesOfUser(userKey)),
+    );
   room.store.digest.track('credential', row.acs_credential_id, () => room.store.credentials.update(changed));
   room.store.raiseRevision();
   const ownerId = ownerIdOf(room, userKey === null ? row : changed);
@@ -421,8 +428,14 @@ const sameSet = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((value) => b.includes(value));
 
 const OPAQUE = [
-  'user_identity_id', 'is_multi_phone_sync_credential', 'credential_manager_acs_system_id', 'visionline_metadata', 'salto_space_metadata', 'assa_abloy_vostio_metadata', 'hotek_metadata',
-] as const; // prettier-ignore
+  'user_identity_id',
+  'is_multi_phone_sync_credential',
+  'credential_manager_acs_system_id',
+  'visionline_metadata',
+  'salto_space_metadata',
+  'assa_abloy_vostio_metadata',
+  'hotek_metadata',
+] as const;
 
 function opaque(params: CreateParams): string | null {
   const kept: Record<string, unknown> = {};

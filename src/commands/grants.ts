@@ -35,10 +35,19 @@ export function createGrant(room: Room, params: CreateParams, call: Call): Outco
   if (existing !== undefined) {
     const isSame = existing.access_grant_key === (params.access_grant_key ?? null) && isRepeat(existing, params);
     if (!isSame || (params.access_grant_id !== undefined && existing.access_grant_id !== id))
-      throw exists(byKey === undefined ? 'access_grant_id' : 'access_grant_key', 'it exists with other details. Remedy: access_grants/update'); // prettier-ignore
-    return shown(room, existing, accessGrants.methodsOf(existing.grant_key).map((method) => methodObject(room, method)), []); // prettier-ignore
+      throw exists(
+        byKey === undefined ? 'access_grant_id' : 'access_grant_key',
+        'it exists with other details. Remedy: access_grants/update',
+      );
+    return shown(
+      room,
+      existing,
+      accessGrants.methodsOf(existing.grant_key).map((method) => methodObject(room, method)),
+      [],
+    );
   }
-  if (entrances.length === 0) throw refused('invalid_input', 'acs_entrance_ids', 'it names no entrance and no space with one'); // prettier-ignore
+  if (entrances.length === 0)
+    throw refused('invalid_input', 'acs_entrance_ids', 'it names no entrance and no space with one');
   if (params.ends_at != null && params.ends_at <= call.nowMs && room.time().trusted)
     throw refused('invalid_input', 'ends_at', 'lies in the past');
   const user = granteeOf(room, params, call);
@@ -57,7 +66,10 @@ export function createGrant(room: Room, params: CreateParams, call: Call): Outco
     created_at: call.nowMs,
   };
   const key = accessGrants.track(id, () => accessGrants.insert(wanted));
-  recordChange(room, call, { eventType: 'access_grant.created', ids: { access_grant_id: id, acs_user_id: user.acs_user_id } }); // prettier-ignore
+  recordChange(room, call, {
+    eventType: 'access_grant.created',
+    ids: { access_grant_id: id, acs_user_id: user.acs_user_id },
+  });
   const wake = new Set(settle(room, grantAt(room, key), entrances, call));
   const made = params.requested_access_methods.map((one, i) =>
     within(['requested_access_methods', i], () => make(room, grantAt(room, key), one, call, wake)),
@@ -73,7 +85,9 @@ const isRepeat = (row: GrantRow, params: CreateParams): boolean =>
 function granteeOf(room: Room, params: CreateParams, call: Call): UserRow {
   const given = [params.acs_user_id, params.user_identity_id, params.user].filter((one) => one !== undefined);
   if (given.length !== 1)
-    throw new OperatingError('invalid_input', 'params: give exactly one of acs_user_id, user_identity_id, user', ['params']); // prettier-ignore
+    throw new OperatingError('invalid_input', 'params: give exactly one of acs_user_id, user_identity_id, user', [
+      'params',
+    ]);
   if (params.user === undefined) return personOf(room, params);
   const { user } = params;
   return within(['user'], () => findUser(room, createUser(room, user, call).result.acs_user.acs_user_id));
@@ -102,7 +116,10 @@ export function updateGrant(
   const areNamed = params.acs_entrance_ids !== undefined || params.space_ids !== undefined;
   const entrances = areNamed
     ? openedBy(room, params.acs_entrance_ids ?? [], params.space_ids ?? [])
-    : entrancesAt(room, before.map(({ entranceKey }) => entranceKey)); // prettier-ignore
+    : entrancesAt(
+        room,
+        before.map(({ entranceKey }) => entranceKey),
+      );
   store.accessGrants.track(row.access_grant_id, () => store.accessGrants.update(changed));
   const known = new Set(before.map(({ entranceKey }) => entranceKey));
   const isOther = known.size !== entrances.length || entrances.some(({ entranceKey }) => !known.has(entranceKey));
@@ -288,11 +305,19 @@ function make(room: Room, grant: GrantRow, asked: Requested, call: Call, wake: S
     ['card_number', 'card'],
     ['card_format', 'card'],
   ] as const)
-    // prettier-ignore
-    if (asked[param] !== undefined && asked.mode !== mode) throw refused('invalid_input', param, `only for mode ${mode}`);
-  store.accessGrants.addMethod({ access_method_id: id, grant_key: grant.grant_key, mode: asked.mode, created_at: call.nowMs }); // prettier-ignore
+    if (asked[param] !== undefined && asked.mode !== mode)
+      throw refused('invalid_input', param, `only for mode ${mode}`);
+  store.accessGrants.addMethod({
+    access_method_id: id,
+    grant_key: grant.grant_key,
+    mode: asked.mode,
+    created_at: call.nowMs,
+  });
   store.raiseRevision();
-  recordChange(room, call, { eventType: 'access_method.created', ids: { access_method_id: id, access_grant_id: grant.access_grant_id } }); // prettier-ignore
+  recordChange(room, call, {
+    eventType: 'access_method.created',
+    ids: { access_method_id: id, access_grant_id: grant.access_grant_id },
+  });
   const method = findMethod(room, id);
   if (asked.mode === 'card' && asked.card_number === undefined) return methodObject(room, method);
   return materialise(room, grant, method, asked, call, wake);

@@ -3,8 +3,11 @@
 
 import { grantAccess, revokeAccess, revokeAll } from './access.ts';
 import {
-  listCredentialsWithAccess, listEntrancesOfCredential, listEntrancesOfGroup, listEntrancesOfUser,
-} from './accessible.ts'; // prettier-ignore
+  listCredentialsWithAccess,
+  listEntrancesOfCredential,
+  listEntrancesOfGroup,
+  listEntrancesOfUser,
+} from './accessible.ts';
 import { readParams } from './answers.ts';
 import { COMMANDS, type CommandName, type ParamsOf } from './contract.ts';
 import { adoptSlot, getController, listControllers, prepareResync } from './controllers.ts';
@@ -15,11 +18,27 @@ import { listEncoders, prepareAssign, prepareCancel, prepareScan } from './encod
 import { listEvents } from './events.ts';
 import { digestFacility, resetStream } from './facility.ts';
 import {
-  assignCard, createGrant, deleteGrant, deleteMethod, getGrant, getMethod, listGrants, listMethods, requestMethods, updateGrant,
-} from './grants.ts'; // prettier-ignore
+  assignCard,
+  createGrant,
+  deleteGrant,
+  deleteMethod,
+  getGrant,
+  getMethod,
+  listGrants,
+  listMethods,
+  requestMethods,
+  updateGrant,
+} from './grants.ts';
 import {
-  addUser, createGroup, deleteGroup, getGroup, listGroups, listGroupUsers, removeUser, updateGroup,
-} from './groups.ts'; // prettier-ignore
+  addUser,
+  createGroup,
+  deleteGroup,
+  getGroup,
+  listGroups,
+  listGroupUsers,
+  removeUser,
+  updateGroup,
+} from './groups.ts';
 import { createHoliday, deleteHoliday, getHoliday, listHolidays, updateHoliday } from './holidays.ts';
 import { enrollIssuedKey, revokeIssuedKeys } from './issued-keys.ts';
 import { allClear, lockDown, lockDownUnstored, setMode, setModeUnstored } from './modes.ts';
@@ -27,9 +46,7 @@ import { explainDecision } from './past-decisions.ts';
 import { enrollPhone, listPhones, removePhone } from './phones.ts';
 import type { Call, Outcome, Room, Work } from './room.ts';
 import { createSchedule, deleteSchedule, getSchedule, listSchedules, updateSchedule } from './schedules.ts';
-import {
-  addToSpace, createSpace, deleteSpace, getSpace, listSpaces, removeFromSpace, updateSpace,
-} from './spaces.ts'; // prettier-ignore
+import { addToSpace, createSpace, deleteSpace, getSpace, listSpaces, removeFromSpace, updateSpace } from './spaces.ts';
 import { createUser, deleteUser, getUser, listUsers, suspendUser, unsuspendUser, updateUser } from './users.ts';
 import { OperatingError } from '../domain/errors.ts';
 

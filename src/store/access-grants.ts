@@ -121,7 +121,11 @@ export class AccessGrants {
   /** Grants of other reservations that open the entrance at some time of the window. */
   rivals(
     entranceKey: number,
-    { reservation_key: reservation, starts_at: starts, ends_at: ends }: Pick<GrantRow, 'starts_at' | 'ends_at'> & { reservation_key: string }, // prettier-ignore
+    {
+      reservation_key: reservation,
+      starts_at: starts,
+      ends_at: ends,
+    }: Pick<GrantRow, 'starts_at' | 'ends_at'> & { reservation_key: string },
     except: number,
   ): GrantRow[] {
     return this.#rivals.all({ entrance: entranceKey, reservation, starts, ends, except });
@@ -176,5 +180,16 @@ export class AccessGrants {
 }
 
 const COLUMNS = [
-  'access_grant_id', 'user_key', 'name', 'access_grant_key', 'reservation_key', 'starts_at', 'ends_at', 'schedule_key', 'space_ids', 'ended_by', 'metadata', 'created_at',
-] as const; // prettier-ignore
+  'access_grant_id',
+  'user_key',
+  'name',
+  'access_grant_key',
+  'reservation_key',
+  'starts_at',
+  'ends_at',
+  'schedule_key',
+  'space_ids',
+  'ended_by',
+  'metadata',
+  'created_at',
+] as const;

@@ -241,7 +241,9 @@ export class AccessGroups {
     const line = (member: Omit<Member, 'user_key'>): string =>
       groupUserLine({ ...member, acs_user_id, acs_access_group_id: group.acs_access_group_id });
     this.#setMember.run({ ...window, user_key, group_key: group.group_key });
-    this.#part(group.group_key, before === undefined ? null : line(before), line(window), { users: before === undefined ? 1 : 0 }); // prettier-ignore
+    this.#part(group.group_key, before === undefined ? null : line(before), line(window), {
+      users: before === undefined ? 1 : 0,
+    });
   }
 
   removeMember(groupKey: number, { user_key, acs_user_id }: Person): void {
@@ -349,7 +351,13 @@ function pathOf(row: PathRow): StoredPath {
     links: [
       { table: 'access_groups', id, values: values('access_groups'), seal: row.seal, isShared: true },
       { table: 'access_group_users', id, values: values('access_group_users'), seal: row.member_seal },
-      { table: 'access_group_entrances', id, values: values('access_group_entrances'), seal: row.entry_seal, isShared: true }, // prettier-ignore
+      {
+        table: 'access_group_entrances',
+        id,
+        values: values('access_group_entrances'),
+        seal: row.entry_seal,
+        isShared: true,
+      },
       ...link,
     ],
   };

@@ -10,9 +10,25 @@ type RowStatement = Statement<Value[]>;
 type Pending = { stored: TargetRow; target: TargetRow; then: () => void };
 
 export const CHANGEABLE = [
-  'slot', 'state', 'written_hash', 'read_hash', 'verified_at', 'error_type', 'error_message', 'attempts', 'due_at', 'waits', 'urgent_at', 'erase_since',
-  'erase_reason', 'is_overdue', 'announced', 'partner_key', 'zone', 'is_deferred',
-] as const; // prettier-ignore
+  'slot',
+  'state',
+  'written_hash',
+  'read_hash',
+  'verified_at',
+  'error_type',
+  'error_message',
+  'attempts',
+  'due_at',
+  'waits',
+  'urgent_at',
+  'erase_since',
+  'erase_reason',
+  'is_overdue',
+  'announced',
+  'partner_key',
+  'zone',
+  'is_deferred',
+] as const;
 
 /**
  * For statements about single rows: a constraint that is broken undoes nothing of the statement. Otherwise SQLite keeps

@@ -171,7 +171,8 @@ function inWindow(
   if (inside.length === 0) return whyShut(ways, nextDueMs);
   const held = inside.flatMap(({ zone, ...way }) => (typeof zone === 'string' ? [] : { ...way, zone }));
   const zone = widestZone(held);
-  if (zone === undefined) return absent(inside.find((way) => typeof way.zone === 'string')?.zone as AbsentWhy, nextDueMs); // prettier-ignore
+  if (zone === undefined)
+    return absent(inside.find((way) => typeof way.zone === 'string')?.zone as AbsentWhy, nextDueMs);
   const stretches = stretchesOf(held.filter((way) => way.zone === zone));
   const window = stretches.map((stretch) => stretch.window).reduce(intersect);
   const outline: Outline = {
@@ -214,7 +215,9 @@ function waysTo(
 }
 
 const pathsOfCode = (code: CredentialFacts, door: number): readonly PathFacts[] =>
-  code.doors.filter((one) => one.door === door && one.factors === 'card_and_code').flatMap(({ paths = ALWAYS }) => paths); // prettier-ignore
+  code.doors
+    .filter((one) => one.door === door && one.factors === 'card_and_code')
+    .flatMap(({ paths = ALWAYS }) => paths);
 
 /** What comes next is waited for, and what has ended is over. */
 function whyShut(ways: readonly Way[], nextDueMs: number | null): Absent {

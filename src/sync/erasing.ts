@@ -7,8 +7,17 @@ import { certainInstant } from './desired.ts';
 import { giveWaiting } from './making-way.ts';
 import type { Pace } from './pace.ts';
 import {
-  canRead, eraseSlots, FINE, inSlices, judgeRow, readsEmpty, readSlots, setAside, type Post, type StepResult,
-} from './post.ts'; // prettier-ignore
+  canRead,
+  eraseSlots,
+  FINE,
+  inSlices,
+  judgeRow,
+  readsEmpty,
+  readSlots,
+  setAside,
+  type Post,
+  type StepResult,
+} from './post.ts';
 
 /** From this many failures on, a row that is acknowledged but does not change is called failed. */
 export const FAILURES_SAID = 3;

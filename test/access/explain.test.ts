@@ -71,8 +71,17 @@ describe('what is explained', () => {
       'INSERT OR IGNORE INTO credential_entrances (credential_key, entrance_key) SELECT credential_key, entrance_key FROM credentials, entrances',
     ),
     isTakenAway: fc.integer({ min: 0, max: 7 }).map((n) => n === 0),
-    clock: fc.constantFrom('trusted', 'trusted', 'trusted', 'trusted', 'trusted', 'no floor', 'grace left', 'grace over'),
-  } as const); // prettier-ignore
+    clock: fc.constantFrom(
+      'trusted',
+      'trusted',
+      'trusted',
+      'trusted',
+      'trusted',
+      'no floor',
+      'grace left',
+      'grace over',
+    ),
+  } as const);
 
   it('is what the door does with the same card or code', async () => {
     const seen = new Set<string>();
@@ -157,13 +166,17 @@ describe('what is explained', () => {
     const [starts, ends] = [at(one.startsInMs), at(one.endsInMs)];
     const { result } = await here.caller().call('credentials/create', {
       acs_user_id: one.isOthers ? OTHER : USER,
-      ...(one.isCard ? { access_method: 'card', card_number: CARDS[one.secret] } : { access_method: 'code', code: CODES[one.secret] }),
+      ...(one.isCard
+        ? { access_method: 'card', card_number: CARDS[one.secret] }
+        : { access_method: 'code', code: CODES[one.secret] }),
       ...(starts === undefined ? {} : { starts_at: starts }),
       ...(ends === undefined ? {} : { ends_at: ends }),
-      ...(schedule === null ? {} : { schedule_id: (schedule.result?.['schedule'] as { schedule_id: string }).schedule_id }),
+      ...(schedule === null
+        ? {}
+        : { schedule_id: (schedule.result?.['schedule'] as { schedule_id: string }).schedule_id }),
       is_one_time_use: one.isOneTime,
       allowed_acs_entrance_ids: one.isListed ? [entranceId('front')] : [],
-    }); // prettier-ignore
+    });
     const id = result?.acs_credential?.['acs_credential_id'];
     if (one.isUnassigned && id !== undefined)
       await here.caller().call('credentials/unassign', { acs_credential_id: id });
@@ -257,8 +270,11 @@ describe('a question by card or code', () => {
     expect(await outcomes('never')).toEqual(['not_permitted', 'not_permitted', 'not_permitted']);
     const here = await keypads(FRONT, { explainBySecret: 'never' });
     const made = await here.caller().call('credentials/create', {
-      acs_user_id: USER, access_method: 'code', code: '824759', allowed_acs_entrance_ids: [entranceId('front')],
-    }); // prettier-ignore
+      acs_user_id: USER,
+      access_method: 'code',
+      code: '824759',
+      allowed_acs_entrance_ids: [entranceId('front')],
+    });
     const { acs_credential_id } = made.result?.acs_credential ?? {};
     for (let i = 0; i < 2 * QUESTIONS_PER_DAY; i++)
       expect((await ask(here, { acs_credential_id }, 'mqtt')).result?.['outcome']).toBe('granted');
@@ -267,8 +283,11 @@ describe('a question by card or code', () => {
   it('is one event a burst, with who asked, by which way, and how many were granted, denied and refused', async () => {
     const here = await keypads(FRONT);
     await here.caller().call('credentials/create', {
-      acs_user_id: USER, access_method: 'code', code: '824759', allowed_acs_entrance_ids: [entranceId('front')],
-    }); // prettier-ignore
+      acs_user_id: USER,
+      access_method: 'code',
+      code: '824759',
+      allowed_acs_entrance_ids: [entranceId('front')],
+    });
     for (const code of ['000001', '000002', '824759']) await byCode(here, 'local', code);
     await byCode(here, 'mqtt', '000001', 'tower');
     await here.clock().advance(30_000);
@@ -306,8 +325,11 @@ describe('a question by card or code', () => {
   it('looks up no code while the keypad is locked', async () => {
     const here = await keypads(FRONT);
     await here.caller().call('credentials/create', {
-      acs_user_id: USER, access_method: 'code', code: '824759', allowed_acs_entrance_ids: [entranceId('front')],
-    }); // prettier-ignore
+      acs_user_id: USER,
+      access_method: 'code',
+      code: '824759',
+      allowed_acs_entrance_ids: [entranceId('front')],
+    });
     for (let i = 0; i < 5; i++) here.type(READER, `00000${i}`);
     const { result } = await byCode(here, 'local', '824759');
     expect(result).toMatchObject({ outcome: 'denied', reason: 'locked_out', acs_credential_id: null });

@@ -181,8 +181,11 @@ describe('an access grant', () => {
   it('waits for its card, which is assigned at the desk and may be exchanged', async () => {
     const here = await hotel();
     await here.done('access_grants/create', {
-      access_grant_id: GRANT, acs_user_id: USER, acs_entrance_ids: [ROOM], requested_access_methods: [{ mode: 'card', access_method_id: METHOD }],
-    }); // prettier-ignore
+      access_grant_id: GRANT,
+      acs_user_id: USER,
+      acs_entrance_ids: [ROOM],
+      requested_access_methods: [{ mode: 'card', access_method_id: METHOD }],
+    });
     const method = await here.done('access_methods/get', { access_method_id: METHOD });
     expect(method['access_method']).toMatchObject({
       is_ready_for_assignment: true,

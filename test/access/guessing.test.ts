@@ -96,12 +96,24 @@ describe('at one entrance a day allows the guesses that the facility file says',
 describe('over any 24 hours, whatever somebody does in whatever order', () => {
   const reader = fc.constantFrom('front-in', 'front-out');
   const action = fc.oneof(
-    { weight: 6, arbitrary: fc.record({ what: fc.constant('guess' as const), reader, times: fc.integer({ min: 1, max: 60 }) }) },
+    {
+      weight: 6,
+      arbitrary: fc.record({ what: fc.constant('guess' as const), reader, times: fc.integer({ min: 1, max: 60 }) }),
+    },
     { weight: 2, arbitrary: fc.record({ what: fc.constant('own' as const), reader }) },
-    { weight: 4, arbitrary: fc.record({ what: fc.constant('wait' as const), ms: fc.integer({ min: 1000, max: 8 * HOUR_MS }) }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({ what: fc.constant('wait' as const), ms: fc.integer({ min: 1000, max: 8 * HOUR_MS }) }),
+    },
     { weight: 1, arbitrary: fc.record({ what: fc.constant('restart' as const), isOrderly: fc.boolean() }) },
-    { weight: 1, arbitrary: fc.record({ what: fc.constant('leap' as const), ms: fc.integer({ min: -400 * DAY_MS, max: 400 * DAY_MS }) }) },
-  ); // prettier-ignore
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        what: fc.constant('leap' as const),
+        ms: fc.integer({ min: -400 * DAY_MS, max: 400 * DAY_MS }),
+      }),
+    },
+  );
 
   it('no more guesses are looked up than the budget', async () => {
     await fc.assert(
@@ -239,8 +251,11 @@ describe('a card that is tried with one code after the other', () => {
   const BOTH = [{ name: 'vault', readers: ['vault-in'], factors: 'card_and_code' as const }];
   const withCard = async (here: Keypads, card: string): Promise<void> => {
     const reply = await here.caller().call('credentials/create', {
-      acs_user_id: USER, access_method: 'card', card_number: card, allowed_acs_entrance_ids: [entranceId('vault')],
-    }); // prettier-ignore
+      acs_user_id: USER,
+      access_method: 'card',
+      card_number: card,
+      allowed_acs_entrance_ids: [entranceId('vault')],
+    });
     expect(reply.error).toBeUndefined();
   };
 
@@ -255,7 +270,11 @@ describe('a card that is tried with one code after the other', () => {
     });
     expect(here.guesses()).toBeLessThanOrEqual(20);
     expect(here.guesses()).toBeGreaterThan(17);
-    expect(here.events('acs_entrance.locked_out')[0]).toMatchObject({ locked: 'card', why: 'per_day', acs_credential_id: expect.any(String) as string }); // prettier-ignore
+    expect(here.events('acs_entrance.locked_out')[0]).toMatchObject({
+      locked: 'card',
+      why: 'per_day',
+      acs_credential_id: expect.any(String) as string,
+    });
     if (here.card('vault-in', CARD) === 'prompt_pin') here.type('vault-in', codes.next().value);
     expect(here.card('vault-in', CARD)).toBe('locked_out');
     expect(here.card('vault-in', 'H10301:123:1')).toBe('prompt_pin');
@@ -300,8 +319,11 @@ describe('in a whole facility', () => {
     const here = await keypads(doors);
     await withOwnPin(here, 'door-8');
     await here.caller().call('credentials/create', {
-      acs_user_id: USER, access_method: 'card', card_number: 'H10301:123:45678', allowed_acs_entrance_ids: [entranceId('door-8')],
-    }); // prettier-ignore
+      acs_user_id: USER,
+      access_method: 'card',
+      card_number: 'H10301:123:45678',
+      allowed_acs_entrance_ids: [entranceId('door-8')],
+    });
     const codes = wrongCodes();
     for (let i = 0; here.events('facility.pin_entry_slowed').length === 0 && i < 2000; i++) {
       here.type(`reader-${i % 8}`, codes.next().value);

@@ -13,7 +13,10 @@ describe('a door with two locks', () => {
   it('has both driven for one opening, from the outside and from the inside', async () => {
     const here = await withCard({ entrance: { secondLock: second } });
     here.card();
-    expect(here.pulses).toEqual([{ output: 0, ms: 5000 }, { output: 3, ms: 5000 }]); // prettier-ignore
+    expect(here.pulses).toEqual([
+      { output: 0, ms: 5000 },
+      { output: 3, ms: 5000 },
+    ]);
     exit(here);
     expect(here.pulses.length).toBe(4);
   });
@@ -21,7 +24,14 @@ describe('a door with two locks', () => {
   it('is free by itself only when both are', async () => {
     const here = await withCard({ entrance: { secondLock: second } });
     const stuck = (output: number): void =>
-      here.access.output({ type: 'output', device: 'relay-board', output, stand: 'stuck', energised: true, atMonotonicMs: 0 }); // prettier-ignore
+      here.access.output({
+        type: 'output',
+        device: 'relay-board',
+        output,
+        stand: 'stuck',
+        energised: true,
+        atMonotonicMs: 0,
+      });
     stuck(3);
     expect(last(here)).toBe('acs_entrance.strike_stuck');
     expect(state(here)).toMatchObject({ isLocked: true });
@@ -74,7 +84,14 @@ describe('a lock that power locks', () => {
 
   it('seen without power otherwise than told frees the door', async () => {
     const here = await withCard({ entrance: { strike } });
-    here.access.output({ type: 'output', device: 'relay-board', output: 0, stand: 'astray', energised: false, atMonotonicMs: 0 }); // prettier-ignore
+    here.access.output({
+      type: 'output',
+      device: 'relay-board',
+      output: 0,
+      stand: 'astray',
+      energised: false,
+      atMonotonicMs: 0,
+    });
     expect(last(here)).toBe('acs_entrance.unlocked_externally');
     expect(state(here)).toMatchObject({ isLocked: false });
   });
@@ -167,7 +184,14 @@ describe('people who need longer', () => {
   it('have it by command as well, where it is said for whom', async () => {
     const here = await withCard();
     await here.caller.call('users/update', { acs_user_id: USER, is_extended_access: true });
-    const request = { entrance: lobby(here.store), acsCredentialId: null, reason: null, commandId: 'c', asker: { source: 'local', sender: null }, actionAttemptId: 'a' } as const; // prettier-ignore
+    const request = {
+      entrance: lobby(here.store),
+      acsCredentialId: null,
+      reason: null,
+      commandId: 'c',
+      asker: { source: 'local', sender: null },
+      actionAttemptId: 'a',
+    } as const;
     await here.access.unlock({ ...request, acsUserId: USER });
     await here.access.unlock({ ...request, acsUserId: null });
     expect(here.pulses.map(({ ms }) => ms)).toEqual([10_000, 5_000]);

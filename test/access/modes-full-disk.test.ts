@@ -10,8 +10,14 @@ afterEach(() => vi.restoreAllMocks());
 
 const FULL = Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
 const FIRE = {
-  name: 'fire', controller: 'relay-board', input: 5, isNormallyClosed: false, mode: 'evacuate', isLatched: true, entrances: null,
-} as const; // prettier-ignore
+  name: 'fire',
+  controller: 'relay-board',
+  input: 5,
+  isNormallyClosed: false,
+  mode: 'evacuate',
+  isLatched: true,
+  entrances: null,
+} as const;
 
 /** From now on nothing is written. */
 function fill(here: World, condition: Condition): void {
@@ -58,7 +64,14 @@ describe.each(['full', 'failing'] as const)('on a disk that is %s', (condition) 
     const here = await withCard({ modeInputs: [FIRE] });
     here.access.start();
     fill(here, condition);
-    here.access.input({ type: 'input', device: 'relay-board', input: 5, active: true, atMonotonicMs: 0, changedAfterMonotonicMs: null }); // prettier-ignore
+    here.access.input({
+      type: 'input',
+      device: 'relay-board',
+      input: 5,
+      active: true,
+      atMonotonicMs: 0,
+      changedAfterMonotonicMs: null,
+    });
     await turn();
     expect(here.sets).toEqual(['0 on']);
     expect(here.access.state(here.entrance).mode.mode).toBe('evacuate');

@@ -10,9 +10,19 @@ import { LOBBY } from '../support/room.ts';
 import { asked, ID, last, withCard } from './world.ts';
 
 const input = (name: string, at: number, mode: ModeInput['mode'], isLatched: boolean): ModeInput => ({
-  name, controller: 'relay-board', input: at, isNormallyClosed: false, mode, isLatched, entrances: null,
-}); // prettier-ignore
-const INPUTS = [input('fire', 5, 'evacuate', true), input('panic', 6, 'lockdown', false), input('key', 7, 'locked', false)]; // prettier-ignore
+  name,
+  controller: 'relay-board',
+  input: at,
+  isNormallyClosed: false,
+  mode,
+  isLatched,
+  entrances: null,
+});
+const INPUTS = [
+  input('fire', 5, 'evacuate', true),
+  input('panic', 6, 'lockdown', false),
+  input('key', 7, 'locked', false),
+];
 
 type Wanted = { kind: ModeKind; mode: Mode; untilMs: number };
 
@@ -37,7 +47,14 @@ it('the strongest holds, one that goes leaves the next, and what is explained is
       let doors = here.access;
       doors.start();
       const feel = async (index: number, active: boolean): Promise<void> => {
-        doors.input({ type: 'input', device: 'relay-board', input: 5 + index, active, atMonotonicMs: 0, changedAfterMonotonicMs: 0 }); // prettier-ignore
+        doors.input({
+          type: 'input',
+          device: 'relay-board',
+          input: 5 + index,
+          active,
+          atMonotonicMs: 0,
+          changedAfterMonotonicMs: 0,
+        });
         await turn();
       };
       const seen = [false, false, false];
@@ -56,7 +73,8 @@ it('the strongest holds, one that goes leaves the next, and what is explained is
           const kind = one.mode === 'evacuate' || one.mode === 'lockdown' ? one.mode : 'command';
           if (ok && one.mode === 'normal' && one.forMs === null)
             for (const of of MODE_KINDS) wanted.delete(`${of} entrance`);
-          else if (ok) wanted.set(`${kind} entrance`, { kind, mode: one.mode, untilMs: nowMs + (one.forMs ?? Infinity) }); // prettier-ignore
+          else if (ok)
+            wanted.set(`${kind} entrance`, { kind, mode: one.mode, untilMs: nowMs + (one.forMs ?? Infinity) });
         } else if (one.do === 'lockdown') {
           await send('facility/lockdown', {});
           wanted.set('lockdown facility', { kind: 'lockdown', mode: 'lockdown', untilMs: Infinity });
@@ -92,7 +110,9 @@ it('the strongest holds, one that goes leaves the next, and what is explained is
         here.card();
         const did = explained.reason === null ? 'lock.unlocked' : `lock.access_denied ${explained.reason}`;
         expect(last(here)).toBe(did);
-        expect(explained.reason).toBe(mode === 'locked' ? 'entrance_locked' : mode === 'lockdown' ? 'entrance_locked_down' : null); // prettier-ignore
+        expect(explained.reason).toBe(
+          mode === 'locked' ? 'entrance_locked' : mode === 'lockdown' ? 'entrance_locked_down' : null,
+        );
       }
       doors.rest();
       doors.stop();

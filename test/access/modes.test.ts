@@ -9,8 +9,14 @@ import { LOBBY, USER, type ParsedReply } from '../support/room.ts';
 import { asked, contact, exit, ID, last, withCard, world, type Given, type World } from './world.ts';
 
 const FIRE: ModeInput = {
-  name: 'fire', controller: 'relay-board', input: 5, isNormallyClosed: true, mode: 'evacuate', isLatched: true, entrances: null,
-}; // prettier-ignore
+  name: 'fire',
+  controller: 'relay-board',
+  input: 5,
+  isNormallyClosed: true,
+  mode: 'evacuate',
+  isLatched: true,
+  entrances: null,
+};
 const PANIC: ModeInput = { ...FIRE, name: 'panic', input: 6, isNormallyClosed: false, mode: 'lockdown' };
 const KEY: ModeInput = { ...PANIC, name: 'key', input: 7, mode: 'unlocked', isLatched: false };
 
@@ -29,20 +35,36 @@ async function served(given: Given = {}): Promise<World> {
 }
 
 let commands = 0;
-const send = async (here: World, name: string, params: object, source: 'mqtt' | 'local' = 'mqtt'): Promise<ParsedReply> => {
+const send = async (
+  here: World,
+  name: string,
+  params: object,
+  source: 'mqtt' | 'local' = 'mqtt',
+): Promise<ParsedReply> => {
   const expires_at = new Date(here.clock.nowMs() + 30_000).toISOString();
   const reply = await here.caller.call(name, params, { command_id: `m-${++commands}`, expires_at }, { source });
   await turn();
   return reply;
-}; // prettier-ignore
+};
 const inMs = (here: World, ms: number): string => new Date(here.clock.nowMs() + ms).toISOString();
 const setMode = (here: World, mode: string, forMs: number | null = null): Promise<ParsedReply> =>
-  send(here, 'entrances/set_mode', { acs_entrance_id: LOBBY, mode, ...(forMs === null ? {} : { until: inMs(here, forMs) }) }); // prettier-ignore
+  send(here, 'entrances/set_mode', {
+    acs_entrance_id: LOBBY,
+    mode,
+    ...(forMs === null ? {} : { until: inMs(here, forMs) }),
+  });
 const modeOf = (here: World): string => here.access.state(here.entrance).mode.mode;
 const lockedOf = (here: World): boolean => here.access.state(here.entrance).isLocked;
 const input = async (here: World, at: number, active: boolean): Promise<void> => {
   const atMonotonicMs = here.clock.monotonicMs();
-  here.access.input({ type: 'input', device: 'relay-board', input: at, active, atMonotonicMs, changedAfterMonotonicMs: atMonotonicMs }); // prettier-ignore
+  here.access.input({
+    type: 'input',
+    device: 'relay-board',
+    input: at,
+    active,
+    atMonotonicMs,
+    changedAfterMonotonicMs: atMonotonicMs,
+  });
   await turn();
 };
 
@@ -52,7 +74,13 @@ describe('an unlocked entrance', () => {
     const reply = await setMode(here, 'unlocked', 120_000);
     expect(reply.result).toEqual({ acs_entrance_id: LOBBY, mode: 'unlocked', mode_source: 'command', is_stored: true });
     expect(here.sets).toEqual(['0 on']);
-    expect(here.told()).toMatchObject({ event_type: 'acs_entrance.mode_changed', mode: 'unlocked', before: null, origin: 'entrance', source: 'mqtt' }); // prettier-ignore
+    expect(here.told()).toMatchObject({
+      event_type: 'acs_entrance.mode_changed',
+      mode: 'unlocked',
+      before: null,
+      origin: 'entrance',
+      source: 'mqtt',
+    });
     await here.clock.advance(119_000);
     expect(here.sets.length).toBe(6);
     expect(lockedOf(here)).toBe(false);
@@ -93,7 +121,8 @@ describe('an unlocked entrance', () => {
     const here = await served();
     here.strike.outcome = { outcome: 'failed', error: 'controller_offline', message: 'relay-board does not answer' };
     await setMode(here, 'unlocked', 600_000);
-    const entrance = async () => (await send(here, 'entrances/get', { acs_entrance_id: LOBBY })).result?.['acs_entrance']; // prettier-ignore
+    const entrance = async () =>
+      (await send(here, 'entrances/get', { acs_entrance_id: LOBBY })).result?.['acs_entrance'];
     expect(await entrance()).toMatchObject({ mode: 'unlocked', warnings: [{ warning_code: 'lock_not_as_kept' }] });
     here.strike.outcome = { outcome: 'done', confirmed: true };
     here.access.deviceOnline('relay-board');
@@ -127,7 +156,10 @@ describe('an unlocked entrance', () => {
 });
 
 describe('an entrance that is locked, or in lockdown', () => {
-  it.each([['locked', 'entrance_locked'], ['lockdown', 'entrance_locked_down']])('(%s) lets nobody in, and everybody out', async (mode, detail) => {
+  it.each([
+    ['locked', 'entrance_locked'],
+    ['lockdown', 'entrance_locked_down'],
+  ])('(%s) lets nobody in, and everybody out', async (mode, detail) => {
     const here = await served({ entrance: { readers: ['lobby-reader', 'lobby-out'], exitReaders: ['lobby-out'] } });
     await setMode(here, mode);
     here.card();
@@ -140,7 +172,7 @@ describe('an entrance that is locked, or in lockdown', () => {
     expect((await setMode(here, 'normal')).result).toMatchObject({ mode: 'normal', mode_source: null });
     here.card();
     expect(last(here)).toBe('lock.unlocked');
-  }); // prettier-ignore
+  });
 
   it('calls back a strike for somebody on the way in, and none for the way out', async () => {
     const here = await served();
@@ -170,7 +202,8 @@ describe('an entrance that is locked, or in lockdown', () => {
   it('lets in whom a group lets in that the facility file names for it, by that group alone and no longer than it does', async () => {
     const group = '77777777-7777-7777-7777-000000000000';
     const here = await served({ policy: { overrideGroups: [group] } });
-    const call = async (name: string, params: object) => expect(await here.caller.call(name, params)).toMatchObject({ ok: true }); // prettier-ignore
+    const call = async (name: string, params: object) =>
+      expect(await here.caller.call(name, params)).toMatchObject({ ok: true });
     await call('access_groups/create', { acs_access_group_id: group, name: 'Guards', acs_entrance_ids: [LOBBY] });
     await call('access_groups/add_user', { acs_access_group_id: group, acs_user_id: USER });
     await call('credentials/create', { acs_user_id: USER, access_method: 'card', card_number: 'H10301:123:7' });
@@ -189,7 +222,11 @@ describe('an entrance that is locked, or in lockdown', () => {
     const here = await served();
     await setMode(here, 'lockdown', 3_600_000);
     const at = (nowMs: number, isNow: boolean) =>
-      here.access.explain(here.entrance, { acsCredentialId: ID }, { ...asked({ trusted: true, nowMs, floorMs: null, isGraceLeft: true }), isNow }); // prettier-ignore
+      here.access.explain(
+        here.entrance,
+        { acsCredentialId: ID },
+        { ...asked({ trusted: true, nowMs, floorMs: null, isGraceLeft: true }), isNow },
+      );
     expect(at(here.clock.nowMs(), true).reason).toBe('entrance_locked_down');
     expect(at(here.clock.nowMs() + 3_599_000, false).reason).toBe('entrance_locked_down');
     expect(at(here.clock.nowMs() + 3_600_000, false).outcome).toBe('granted');
@@ -205,7 +242,10 @@ describe('what wants a mode', () => {
     await setMode(here, 'normal', 7_200_000);
     expect(modeOf(here)).toBe('normal');
     await send(here, 'facility/lockdown', { until: inMs(here, 600_000) });
-    expect((await setMode(here, 'unlocked', 300_000)).result).toMatchObject({ mode: 'lockdown', mode_source: 'lockdown' }); // prettier-ignore
+    expect((await setMode(here, 'unlocked', 300_000)).result).toMatchObject({
+      mode: 'lockdown',
+      mode_source: 'lockdown',
+    });
     await input(here, 6, true);
     await input(here, 5, false);
     expect(modeOf(here)).toBe('evacuate');
@@ -240,7 +280,10 @@ describe('what wants a mode', () => {
     await send(here, 'facility/lockdown', {});
     expect(modeOf(here)).toBe('evacuate');
     await input(here, 5, false);
-    expect((await send(here, 'facility/all_clear', {}, 'local')).result).toMatchObject({ cleared: 1, remaining: [{ origin: 'input fire' }] }); // prettier-ignore
+    expect((await send(here, 'facility/all_clear', {}, 'local')).result).toMatchObject({
+      cleared: 1,
+      remaining: [{ origin: 'input fire' }],
+    });
   });
 
   it('may be an input as long as it is active', async () => {
@@ -326,7 +369,14 @@ describe('over a restart', () => {
     again.start();
     await turn();
     expect(here.sets).toEqual([]);
-    again.input({ type: 'input', device: 'relay-board', input: 6, active: true, atMonotonicMs: 0, changedAfterMonotonicMs: null }); // prettier-ignore
+    again.input({
+      type: 'input',
+      device: 'relay-board',
+      input: 6,
+      active: true,
+      atMonotonicMs: 0,
+      changedAfterMonotonicMs: null,
+    });
     await turn();
     expect(here.sets).toEqual([]);
     again.rest();
@@ -360,7 +410,14 @@ describe('a command', () => {
     await here.clock.advance(60_000);
     const late = { command_id: 'late', expires_at: inMs(here, -1) };
     for (const name of ['entrances/set_mode', 'facility/lockdown'])
-      expect((await here.caller.call(name, name === 'facility/lockdown' ? {} : params, { ...late, command_id: name.replace('/', '-') })).error).toMatchObject({ type: 'command_expired' }); // prettier-ignore
+      expect(
+        (
+          await here.caller.call(name, name === 'facility/lockdown' ? {} : params, {
+            ...late,
+            command_id: name.replace('/', '-'),
+          })
+        ).error,
+      ).toMatchObject({ type: 'command_expired' });
     expect(modeOf(here)).toBe('normal');
   });
 
@@ -370,17 +427,40 @@ describe('a command', () => {
     const by = { sender: 'guard', expires_at: inMs(here, 30_000) };
     await here.caller.call('facility/lockdown', { reason: 'drill' }, { ...by, command_id: 'down' });
     await here.caller.call('facility/all_clear', { reason: 'over' }, { ...by, command_id: 'up' });
-    const told = here.store.events.after(0, 100).map(({ event_type, body }) => ({ event_type, ...(JSON.parse(body) as object) })); // prettier-ignore
-    expect(told.find(({ event_type }) => event_type === 'facility.locked_down')).toMatchObject({ command_id: 'down', sender: 'guard', reason: 'drill', acs_entrance_ids: null, acs_entrance_ids_not_locked: [] }); // prettier-ignore
-    expect(told.find(({ event_type }) => event_type === 'facility.cleared')).toMatchObject({ command_id: 'up', sender: 'guard', reason: 'over', remaining: 1 }); // prettier-ignore
+    const told = here.store.events
+      .after(0, 100)
+      .map(({ event_type, body }) => ({ event_type, ...(JSON.parse(body) as object) }));
+    expect(told.find(({ event_type }) => event_type === 'facility.locked_down')).toMatchObject({
+      command_id: 'down',
+      sender: 'guard',
+      reason: 'drill',
+      acs_entrance_ids: null,
+      acs_entrance_ids_not_locked: [],
+    });
+    expect(told.find(({ event_type }) => event_type === 'facility.cleared')).toMatchObject({
+      command_id: 'up',
+      sender: 'guard',
+      reason: 'over',
+      remaining: 1,
+    });
   });
 
   it('locks down though nobody knows the time, and frees nothing then', async () => {
     const here = await served();
     const expires = { expires_at: inMs(here, 30_000) };
     here.caller.isTrusted(false);
-    expect((await here.caller.call('facility/all_clear', {}, expires)).error).toMatchObject({ type: 'clock_untrusted' }); // prettier-ignore
-    expect((await here.caller.call('entrances/set_mode', { acs_entrance_id: LOBBY, mode: 'unlocked', until: inMs(here, 60_000) }, expires)).error).toMatchObject({ type: 'clock_untrusted' }); // prettier-ignore
+    expect((await here.caller.call('facility/all_clear', {}, expires)).error).toMatchObject({
+      type: 'clock_untrusted',
+    });
+    expect(
+      (
+        await here.caller.call(
+          'entrances/set_mode',
+          { acs_entrance_id: LOBBY, mode: 'unlocked', until: inMs(here, 60_000) },
+          expires,
+        )
+      ).error,
+    ).toMatchObject({ type: 'clock_untrusted' });
     expect((await here.caller.call('facility/lockdown', {}, expires)).ok).toBe(true);
     expect(modeOf(here)).toBe('lockdown');
   });

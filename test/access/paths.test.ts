@@ -23,7 +23,12 @@ const made: fc.Arbitrary<Made> = fc.record({
 const isOpen = ({ window, schedule, isSound }: Made): boolean =>
   isSound && (window === 'none' || window === 'open') && schedule !== 'never';
 
-const WINDOWS = { none: [null, null], open: [-HOUR_MS, HOUR_MS], 'to come': [HOUR_MS, null], over: [null, -HOUR_MS] } as const; // prettier-ignore
+const WINDOWS = {
+  none: [null, null],
+  open: [-HOUR_MS, HOUR_MS],
+  'to come': [HOUR_MS, null],
+  over: [null, -HOUR_MS],
+} as const;
 const ALL_DAY: DayRange[] = [{ fromMinute: 0, untilMinute: 24 * 60 }];
 const contentOf = (day: DayRange[]): string =>
   scheduleText({ week: Array.from({ length: 7 }, () => day), holidays: null });
@@ -48,8 +53,12 @@ async function withCard(): Promise<Keypads> {
   const here = await keypads([{ name: 'front', readers: [READER] }]);
   const ends = new Date(here.clock().nowMs() + 10 * HOUR_MS).toISOString();
   await here.caller().call('credentials/create', {
-    acs_user_id: USER, access_method: 'card', card_number: CARD, ends_at: ends, allowed_acs_entrance_ids: [entranceId('front')],
-  }); // prettier-ignore
+    acs_user_id: USER,
+    access_method: 'card',
+    card_number: CARD,
+    ends_at: ends,
+    allowed_acs_entrance_ids: [entranceId('front')],
+  });
   return here;
 }
 

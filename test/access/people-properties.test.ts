@@ -72,8 +72,17 @@ it(
         let stays: (Grant & { n: number })[] = [];
         for (const n of [0, 1]) {
           await call('users/create', { acs_user_id: userId(n), full_name: `Person ${n}` });
-          await call('credentials/create', { acs_credential_id: credentialId(n), acs_user_id: userId(n), access_method: 'card', card_number: cardOf(n) }); // prettier-ignore
-          await call('access_groups/create', { acs_access_group_id: groupId(n), name: `Group ${n}`, acs_entrance_ids: idsOf([n]) }); // prettier-ignore
+          await call('credentials/create', {
+            acs_credential_id: credentialId(n),
+            acs_user_id: userId(n),
+            access_method: 'card',
+            card_number: cardOf(n),
+          });
+          await call('access_groups/create', {
+            acs_access_group_id: groupId(n),
+            name: `Group ${n}`,
+            acs_entrance_ids: idsOf([n]),
+          });
           people.push({ exists: true, isSuspended: false, card: { list: null, when: 'always' }, granted: new Map() });
           groups.push({ doors: new Set([n]), members: new Map() });
         }
@@ -106,7 +115,6 @@ it(
                   ...windowOf(one.when),
                 })
               )
-                // prettier-ignore
                 who?.granted.set(one.door, one.when);
               break;
             case 'revoke':
@@ -121,7 +129,10 @@ it(
               if (who?.card?.list != null) who.card.list = [];
               break;
             case 'list': {
-              const params = { acs_credential_id: credentialId(one.person), allowed_acs_entrance_ids: one.list === null ? null : idsOf(one.list) }; // prettier-ignore
+              const params = {
+                acs_credential_id: credentialId(one.person),
+                allowed_acs_entrance_ids: one.list === null ? null : idsOf(one.list),
+              };
               if ((await call('credentials/update', { ...params, ...windowOf(one.when) })) && who?.card != null)
                 who.card = { list: one.list, when: one.when };
               break;
@@ -139,8 +150,12 @@ it(
                   ...(one.when === 'always' ? {} : windowOf(one.when === 'over' ? 'now' : one.when)),
                 })
               )
-                // prettier-ignore
-                stays.push({ n: i, person: one.person, doors: one.doors, when: one.when === 'over' ? 'now' : one.when });
+                stays.push({
+                  n: i,
+                  person: one.person,
+                  doors: one.doors,
+                  when: one.when === 'over' ? 'now' : one.when,
+                });
               break;
             case 'leaveStay': {
               const stay = stays[one.at];
@@ -169,7 +184,11 @@ it(
                 isNow(granted.get(d) ?? 'over') ||
                 stays.some((stay) => stay.person === n && stay.doors.includes(d) && isNow(stay.when));
               const expected =
-              exists && !isSuspended && card !== null && isNow(card.when) && (card.list === null ? byUser : card.list.includes(d)); // prettier-ignore
+                exists &&
+                !isSuspended &&
+                card !== null &&
+                isNow(card.when) &&
+                (card.list === null ? byUser : card.list.includes(d));
               await here.clock().advance(200);
               const shown = here.card(`${name}-in`, cardOf(n));
               expect([i, one.kind, n, name, shown]).toEqual([i, one.kind, n, name, expected ? 'granted' : 'denied']);

@@ -38,10 +38,16 @@ it('an entrance is unlocked or locked by the clock', () => {
 });
 
 it('what is wrong with a schedule is said at its place', () => {
-  expect(load('[{mode: unlocked, week: "mon-fri 17:00-08:00"}]').errors).toEqual(['entrances.lobby.mode_schedules[0].week']); // prettier-ignore
-  expect(load('[{mode: lockdown, week: "mon 08:00-17:00"}]').errors).toEqual(['entrances.lobby.mode_schedules[0].mode']); // prettier-ignore
+  expect(load('[{mode: unlocked, week: "mon-fri 17:00-08:00"}]').errors).toEqual([
+    'entrances.lobby.mode_schedules[0].week',
+  ]);
+  expect(load('[{mode: lockdown, week: "mon 08:00-17:00"}]').errors).toEqual([
+    'entrances.lobby.mode_schedules[0].mode',
+  ]);
   // A controller that decides by its own table cannot be told to let nobody in.
-  expect(load('[]', '', '[{mode: locked, week: "sun 00:00-24:00"}]').errors).toEqual(['entrances.store-room.mode_schedules[0].mode']); // prettier-ignore
+  expect(load('[]', '', '[{mode: locked, week: "sun 00:00-24:00"}]').errors).toEqual([
+    'entrances.store-room.mode_schedules[0].mode',
+  ]);
   expect(load('[]', '', '[{mode: unlocked, week: "mon 08:00-17:00"}]').errors).toEqual([]);
 });
 
@@ -52,9 +58,25 @@ it('an input wants a mode of all entrances, or of some, until it is taken back o
   );
   expect(errors).toEqual([]);
   expect(facility?.modeInputs).toEqual([
-    { name: 'fire', controller: 'relays', input: 1, isNormallyClosed: true, mode: 'evacuate', isLatched: true, entrances: null },
-    { name: 'key', controller: 'relays', input: 2, isNormallyClosed: false, mode: 'unlocked', isLatched: false, entrances: ['55555555-5555-5555-5555-555555555555'] },
-  ]); // prettier-ignore
+    {
+      name: 'fire',
+      controller: 'relays',
+      input: 1,
+      isNormallyClosed: true,
+      mode: 'evacuate',
+      isLatched: true,
+      entrances: null,
+    },
+    {
+      name: 'key',
+      controller: 'relays',
+      input: 2,
+      isNormallyClosed: false,
+      mode: 'unlocked',
+      isLatched: false,
+      entrances: ['55555555-5555-5555-5555-555555555555'],
+    },
+  ]);
 });
 
 it('an input is there, nobody else’s, and for entrances that are there', () => {

@@ -66,7 +66,11 @@ describe('a credential with a list of its own', () => {
     const owner = store.credentials.withUser(row.credential_key);
     if (owner === undefined) throw new Error('it was made');
     const without = { ...owner, has_own_entrances: 0 as const };
-    expect([store.reach.at(without, lobby), store.reach.pathsOf(without), store.reach.entrancesOf(without)]).toEqual([[], [], []]); // prettier-ignore
+    expect([store.reach.at(without, lobby), store.reach.pathsOf(without), store.reach.entrancesOf(without)]).toEqual([
+      [],
+      [],
+      [],
+    ]);
   });
 
   it('has no sound path by an entry whose code is not its own', async () => {
@@ -149,7 +153,11 @@ describe('the credentials of an entrance', () => {
     const { store, lobby, storeRoom, create } = await house();
     const keys: number[] = [];
     for (let n = 0; n < 4; n++) {
-      const row = await create(n, { access_method: 'card', card_number: `H10301:2:${n}`, allowed_acs_entrance_ids: [LOBBY] }); // prettier-ignore
+      const row = await create(n, {
+        access_method: 'card',
+        card_number: `H10301:2:${n}`,
+        allowed_acs_entrance_ids: [LOBBY],
+      });
       keys.push(row.credential_key);
     }
     expect(store.reach.credentialsAt(lobby, 0, 10)).toEqual(keys);
@@ -166,7 +174,12 @@ describe('a code over a window', () => {
   it('meets another one at its entrance where the half-open windows overlap, and nowhere else', async () => {
     const { store, lobby, storeRoom, create } = await house();
     const noon = Date.parse('2026-03-02T12:00:00Z');
-    const row = await create(1, { ...code, starts_at: at(noon), ends_at: at(noon + HOUR), allowed_acs_entrance_ids: [LOBBY] }); // prettier-ignore
+    const row = await create(1, {
+      ...code,
+      starts_at: at(noon),
+      ends_at: at(noon + HOUR),
+      allowed_acs_entrance_ids: [LOBBY],
+    });
     const meets = (starts: number | null, ends: number | null, entrance = lobby, except = -1): string | null =>
       store.reach.overlappingCode(store.secrets.codeHash(PIN), entrance, starts, ends, except);
     expect(meets(null, null)).toBe(idOf(1));

@@ -57,7 +57,7 @@ export async function keypads(
   const witness: Keypads['witness'] = { time: {}, offlineForMs: null };
   let pulses = 0;
   let guesses = 0;
-  const counters = newCounters(); // prettier-ignore
+  const counters = newCounters();
   const status = (): ReturnType<Device['status']> => ({
     online: true,
     sinceMs: 0,

@@ -42,7 +42,12 @@ function staff(house: Panel, count: number, entrances: string[] = []): void {
   }
 }
 const card = (house: Panel, n: number, acsUserId = userId(n)): Outcome =>
-  house.done('credentials/create', { acs_credential_id: cardId(n), acs_user_id: acsUserId, access_method: 'card', card_number: `H10301:1:${n}` }); // prettier-ignore
+  house.done('credentials/create', {
+    acs_credential_id: cardId(n),
+    acs_user_id: acsUserId,
+    access_method: 'card',
+    card_number: `H10301:1:${n}`,
+  });
 const open = (house: Panel, entrances: string[]): Outcome =>
   house.done('access_groups/update', { acs_access_group_id: GROUP, acs_entrance_ids: entrances });
 const cards = (house: House): (string | null)[] => [...house.device.held().values()].map((held) => held.card).sort();
@@ -192,11 +197,18 @@ describe('a window at a membership or a grant', () => {
     staff(house, 1, [STORE_ROOM]);
     const person = { acs_user_id: userId(0) };
     house.done('access_groups/add_user', { acs_access_group_id: GROUP, ...person, ends_at: at(NOON + 3 * HOUR) });
-    house.done('entrances/grant_access', { acs_entrance_id: STORE_ROOM, ...person, starts_at: at(NOON + 2 * HOUR), ends_at: at(NOON + 6 * HOUR) }); // prettier-ignore
+    house.done('entrances/grant_access', {
+      acs_entrance_id: STORE_ROOM,
+      ...person,
+      starts_at: at(NOON + 2 * HOUR),
+      ends_at: at(NOON + 6 * HOUR),
+    });
     await house.settle();
     for (let hour = 0; hour < 6; hour++) {
       const now = house.clock.nowMs();
-      const open = [...house.device.held().values()].filter(({ startsAtMs, endsAtMs }) => (startsAtMs ?? 0) <= now && now < (endsAtMs ?? Infinity)); // prettier-ignore
+      const open = [...house.device.held().values()].filter(
+        ({ startsAtMs, endsAtMs }) => (startsAtMs ?? 0) <= now && now < (endsAtMs ?? Infinity),
+      );
       expect([hour, open.length]).toEqual([hour, 1]);
       house.clock.leap(HOUR);
       await house.pass(15_000);

@@ -3,8 +3,24 @@
 
 import { z } from 'zod';
 import {
-  cardFormat, cardNumber, code, endsAt, ENTRANCE, id, isWindow, metadata, ownWindow, paging, scheduleId, startsAt, system, text, userFields, windowOrder, WINDOW_ORDER,
-} from './fields.ts'; // prettier-ignore
+  cardFormat,
+  cardNumber,
+  code,
+  endsAt,
+  ENTRANCE,
+  id,
+  isWindow,
+  metadata,
+  ownWindow,
+  paging,
+  scheduleId,
+  startsAt,
+  system,
+  text,
+  userFields,
+  windowOrder,
+  WINDOW_ORDER,
+} from './fields.ts';
 import { command } from './spec.ts';
 
 const GRANT = 'bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb';

@@ -3,15 +3,30 @@
 import { z } from 'zod';
 import { command } from './spec.ts';
 import {
-  ENTRANCE, GROUP, id, isWindow, metadata, mostEntrances, ownWindow, paging, scheduleId, system, text, USER, userFields, WINDOW_ORDER,
-} from './fields.ts'; // prettier-ignore
+  ENTRANCE,
+  GROUP,
+  id,
+  isWindow,
+  metadata,
+  mostEntrances,
+  ownWindow,
+  paging,
+  scheduleId,
+  system,
+  text,
+  USER,
+  userFields,
+  WINDOW_ORDER,
+} from './fields.ts';
 
 const groupId = z.strictObject({ acs_access_group_id: id('Which'), acs_system_id: system });
 const entrances = z.array(id('An entrance')).max(1000).describe('The entrances that it opens');
 const whom = {
   acs_user_id: id('Who').optional(),
-  user_identity_id: userFields.user_identity_id.describe('Instead of acs_user_id: the user with this identity').optional(),
-}; // prettier-ignore
+  user_identity_id: userFields.user_identity_id
+    .describe('Instead of acs_user_id: the user with this identity')
+    .optional(),
+};
 const pages = { limit: paging.limit, page_cursor: paging.page_cursor };
 
 export const ACCESS_GROUPS = {
