@@ -5,19 +5,17 @@
 import { join } from 'node:path';
 import { modbusDriver } from '../../drivers/modbus/driver.ts';
 import { portOpener } from '../../drivers/serial-port.ts';
-import { EventBudgets } from '../../src/domain/event-budget.ts';
 import type { Device, SlotContent } from '../../src/domain/ports.ts';
-import { Site } from '../../src/domain/site.ts';
+import type { Site } from '../../src/domain/site.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { setupDigest } from '../../src/sync/setup.ts';
-import { Sync } from '../../src/sync/sync.ts';
+import type { Sync } from '../../src/sync/sync.ts';
 import { retarget } from '../../src/store/retarget.ts';
 import type { Store } from '../../src/store/store.ts';
 import { MemoryDevice } from '../support/memory-device.ts';
-import { ENTRANCES, silentLog, STORE_ROOM, SYSTEM, USER } from '../support/room.ts';
+import { silentLog, STORE_ROOM, USER } from '../support/room.ts';
 import { until } from '../support/ports.ts';
-import { benchFolder, openBenchStore } from './building.ts';
 import { startChild, type AskedChild } from './child.ts';
 import { against, beside, median, percentile, type Report } from './report.ts';
 import {
@@ -30,6 +28,7 @@ import {
   wireLimitMs,
 } from './sync-clients.ts';
 import type { DevicesAnswer, DevicesOrder, MoveInput } from './sync-child.ts';
+import { inHouse, type BenchHouse } from './sync-house.ts';
 
 const BENCH = 'sync';
 
@@ -451,56 +450,3 @@ const bulkOf =
     await until(isSettled, 'all are verified', 600_000);
     return systemClock.monotonicMs() - started;
   };
-
-// ---- the house ------------------------------------------------------------------------------------------------------
-
-type BenchHouse = { store: Store; site: Site; sync: Sync };
-
-async function inHouse<T>(device: Device, work: (house: BenchHouse) => Promise<T>): Promise<T> {
-  const { folder, remove } = benchFolder();
-  const store = openBenchStore(folder);
-  const slots = device.capabilities.slots;
-  if (slots === null) throw new Error('the controller has a table');
-  const site = store.now(() => {
-    store.users.insert({
-      acs_user_id: USER,
-      full_name: 'Bench',
-      email_address: null,
-      phone_number: null,
-      user_identity_id: null,
-      starts_at: null,
-      ends_at: null,
-      is_suspended: 0,
-      is_extended_access: 0,
-      metadata: null,
-      created_at: 0,
-    });
-    const entranceKey = store.entrances.declare(STORE_ROOM, 'store-room');
-    return new Site(
-      [{ ...ENTRANCES.storeRoom, entranceKey }],
-      ['store-panel'],
-      [{ name: 'store-panel', slots, foreignSlots: 'report' }],
-    );
-  });
-  const sync = new Sync({
-    store,
-    site,
-    devices: new Map([['store-panel', device]]),
-    clock: systemClock,
-    random: systemRandom,
-    log: silentLog,
-    time: () => ({ trusted: true, nowMs: Date.now(), floorMs: null, isGraceLeft: true }),
-    preloadMs: 72 * 3_600_000,
-    arrivalMs: 0,
-    acsSystemId: SYSTEM,
-    eventBudgets: new EventBudgets(systemClock, () => undefined),
-    onChange: () => undefined,
-  });
-  try {
-    return await work({ store, site, sync });
-  } finally {
-    await sync.stop();
-    store.close();
-    remove();
-  }
-}

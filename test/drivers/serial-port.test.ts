@@ -1,3 +1,5 @@
+// Serial devices as a driver sees them: bytes, cables that are pulled, others that hold them.
+
 import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
@@ -9,46 +11,14 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
-import { z } from 'zod';
-import type { Clock, LineSettings, OpenPort, Port } from '../../drivers/driver.ts';
+import type { Clock } from '../../drivers/driver.ts';
 import { portOpener } from '../../drivers/serial-port.ts';
-import { SteadyLine } from '../../drivers/kit/steady-line.ts';
-import { lineKeys, lineProblems, lineSettings, wireTimeMs } from '../../src/domain/line.ts';
-import { OperatingError } from '../../src/domain/errors.ts';
-import { systemClock } from '../../src/ops/clock.ts';
-import { systemRandom } from '../../src/ops/random.ts';
 import { turn } from '../support/manual-clock.ts';
-import { freePort, openFarEnd, openPtyPair, tcpPair, until, type PtyPair, type TcpPair } from '../support/ports.ts';
-
-const open = portOpener(systemClock);
-
-/** Waits of seconds pass in a twentieth of it, so that a test of a stall does not last as long as one. */
-const hurriedClock: Clock = { ...systemClock, after: (delayMs, run) => systemClock.after(delayMs / 20, run) };
-
-const at = (path: string, more: Partial<LineSettings> = {}): LineSettings => ({
-  path,
-  baud: 9600,
-  parity: 'none',
-  dataBits: 8,
-  stopBits: 1,
-  ...more,
-});
-
-/** Handlers that keep everything. */
-function listener() {
-  const heard = { bytes: Buffer.alloc(0), lost: [] as string[] };
-  return {
-    heard,
-    handlers: {
-      data: (bytes: Buffer) => void (heard.bytes = Buffer.concat([heard.bytes, bytes])),
-      lost: (reason: string) => void heard.lost.push(reason),
-    },
-  };
-}
+import { openFarEnd, openPtyPair, until, type PtyPair } from '../support/ports.ts';
+import { open, hurriedClock, at, listener, refusal, everyByte } from './real-ports.ts';
 
 /** Returns once what was written to the first device waits in the kernel to be read from the second. */
 const WRITE_AND_SEE_IT_WAIT = `
@@ -59,23 +29,9 @@ device = os.open(at, os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK)
 while struct.unpack('i', fcntl.ioctl(device, termios.FIONREAD, bytes(4)))[0] < len(text): time.sleep(0.001)
 `;
 
-async function refusal(opening: Promise<Port>): Promise<OperatingError> {
-  const outcome = await opening.then(
-    async (port) => {
-      await port.close();
-      return null;
-    },
-    (error: unknown) => error,
-  );
-  if (!(outcome instanceof OperatingError)) throw new Error(`expected an operating error, not ${String(outcome)}`);
-  return outcome;
-}
-
 /** Holds up the loop, as a slow piece of work would. */
 const block = (durationMs: number): void =>
   void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, durationMs);
-
-const everyByte = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
 
 describe('a serial device', () => {
   let pair: PtyPair;
@@ -304,269 +260,6 @@ test('a path to something that is no serial device is refused as such', async ()
   }
 });
 
-describe('a converter on the network', () => {
-  let pair: TcpPair;
-  beforeEach(async () => {
-    pair = await tcpPair();
-  });
-  afterEach(() => pair.close());
-
-  test('carries every byte unchanged in both directions', async () => {
-    const { heard, handlers } = listener();
-    const port = await open(at(pair.path), handlers, 2000);
-    const far = await pair.connection();
-    const got: Buffer[] = [];
-    far.on('data', (bytes) => got.push(bytes));
-    port.write(everyByte);
-    await port.drain();
-    far.write(everyByte);
-    await until(() => heard.bytes.length === 256 && Buffer.concat(got).length === 256, 'all bytes');
-    expect(heard.bytes).toEqual(everyByte);
-    expect(Buffer.concat(got)).toEqual(everyByte);
-    await port.close();
-  });
-
-  test('is lost once when the far end closes or breaks the connection', async () => {
-    for (const end of [(far: Socket) => void far.end(), (far: Socket) => void far.resetAndDestroy()]) {
-      const { heard, handlers } = listener();
-      const port = await open(at(pair.path), handlers, 2000);
-      end(await pair.connection());
-      await until(() => heard.lost.length > 0, 'the loss');
-      port.write(everyByte);
-      await expect(port.drain()).rejects.toThrow('converter');
-      await port.close();
-      expect(heard.lost).toHaveLength(1);
-    }
-  });
-
-  test('says nothing of a loss that comes after it was closed', async () => {
-    const { heard, handlers } = listener();
-    const port = await open(at(pair.path), handlers, 2000);
-    const far = await pair.connection();
-    await port.close();
-    far.destroy();
-    await turn(20);
-    expect(heard.lost).toEqual([]);
-  });
-
-  test('throws away what has arrived and was not delivered', async () => {
-    const { heard, handlers } = listener();
-    const port = await open(at(pair.path), handlers, 2000);
-    const far = await pair.connection();
-    far.write('stale');
-    await port.discardInput();
-    await turn(20);
-    far.write('fresh');
-    await until(() => heard.bytes.length >= 5, 'what comes later');
-    expect(heard.bytes.toString()).toBe('fresh');
-    await port.close();
-  });
-
-  test('whose far end never reads is lost, with a bounded amount waiting', async () => {
-    const { heard, handlers } = listener();
-    const port = await open(at(pair.path), handlers, 2000);
-    await pair.connection();
-    let written = 0;
-    while (heard.lost.length === 0 && written < 256 * 1024 * 1024) {
-      port.write(Buffer.alloc(4096));
-      written += 4096;
-      if (written % (64 * 1024) === 0) await new Promise((resolve) => setImmediate(resolve));
-    }
-    expect(heard.lost).toHaveLength(1);
-    expect(heard.lost[0]).toContain('takes no bytes');
-    await port.close();
-  });
-
-  test('that listens on no such port is refused with what to check', async () => {
-    const error = await refusal(open(at(`tcp://127.0.0.1:${await freePort()}`), listener().handlers, 2000));
-    expect(error.type).toBe('controller_offline');
-    expect(error.message).toMatch(/refused.*TCP server/);
-  });
-
-  test('that does not answer is given up at the deadline', async () => {
-    const { port, end } = await silentListener();
-    onTestFinished(end);
-    const error = await refusal(open(at(`tcp://127.0.0.1:${port}`), listener().handlers, 300));
-    expect(error.type).toBe('timed_out');
-    expect(error.message).toMatch(/connecting to tcp:.*power, cable and address/);
-  });
-});
-
-/**
- * Something that listens and accepts nobody, its queue full: a connection to it stays half made, as one to a dead host.
- */
-async function silentListener(): Promise<{ port: number; end: () => void }> {
-  const program = `
-    const server = require('node:net').createServer();
-    server.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => {
-      require('node:fs').writeSync(1, String(server.address().port));
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
-    });`;
-  const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const port = await new Promise<number>((resolve) => child.stdout.once('data', (text) => resolve(Number(text))));
-  const fillers = Array.from({ length: 6 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
-  // The kernel takes each of them up as it is made: behind this its queue is full.
-  await turn(20);
-  return {
-    port,
-    end: () => {
-      for (const filler of fillers) filler.destroy();
-      child.kill('SIGKILL');
-    },
-  };
-}
-
-type Story = { log: string[]; line: SteadyLine; reasons: string[]; attempts: () => number };
-
-/** A steady line that writes down what it is told and answers every chunk in upper case. */
-function steady(path: string): Story {
-  const log: string[] = [];
-  const reasons: string[] = [];
-  let attempts = 0;
-  const openPort: OpenPort = (...given) => {
-    attempts += 1;
-    return open(...given);
-  };
-  const line = new SteadyLine(
-    at(path),
-    { clock: systemClock, random: systemRandom, openPort },
-    {
-      up: (port) => {
-        log.push('up');
-        port.write(Buffer.from('hi'));
-      },
-      data: (bytes) => void log.push(bytes.toString()),
-      down: (reason) => {
-        log.push('down');
-        reasons.push(reason);
-      },
-    },
-  );
-  onTestFinished(() => line.stop());
-  return { log, line, reasons, attempts: () => attempts };
-}
-
-describe('a steady line', () => {
-  test('comes back by itself each time the adapter is plugged in again', async () => {
-    const pair = await openPtyPair();
-    onTestFinished(() => pair.close());
-    const { log, line, reasons } = steady(pair.a);
-    line.start();
-    for (let round = 1; round <= 3; round++) {
-      await until(() => log.filter((what) => what === 'up').length === round, 'the line');
-      const far = await openFarEnd(pair.b);
-      await far.write(`round ${round}`);
-      await until(() => log.includes(`round ${round}`), 'the bytes');
-      await far.close();
-      await pair.cut();
-      await until(() => line.port === null, 'the loss');
-      await pair.replug();
-    }
-    expect(log.slice(0, 3)).toEqual(['up', 'round 1', 'down']);
-    expect(reasons[0]).toContain('gone');
-  });
-
-  test('comes back by itself each time the converter returns', async () => {
-    const pair = await tcpPair();
-    onTestFinished(() => pair.close());
-    const { log, line } = steady(pair.path);
-    line.start();
-    for (let round = 1; round <= 3; round++) {
-      const far = await pair.connection();
-      far.write(`round ${round}`);
-      await until(() => log.includes(`round ${round}`), 'the bytes');
-      await pair.cut();
-      await until(() => line.port === null, 'the loss');
-      await pair.replug();
-    }
-  });
-
-  test('waits for a device that is not there yet, and says why just once', async () => {
-    const pair = await openPtyPair();
-    onTestFinished(() => pair.close());
-    await pair.cut();
-    const { log, line, reasons, attempts } = steady(pair.a);
-    line.start();
-    await until(() => attempts() >= 3, 'three attempts', 15_000);
-    expect(reasons).toHaveLength(1);
-    expect(reasons[0]).toContain('no such device');
-    await pair.replug();
-    await until(() => log.includes('up'), 'the line');
-  });
-
-  test('says the new reason when it changes: from not there to locked', async () => {
-    const pair = await openPtyPair();
-    onTestFinished(() => pair.close());
-    await pair.cut();
-    const { log, line, reasons } = steady(pair.a);
-    line.start();
-    await until(() => reasons.length === 1, 'the first reason');
-    await pair.replug();
-    const intruder = await open(at(pair.a), listener().handlers, 2000).catch(() => null);
-    if (intruder !== null) {
-      await until(() => reasons.length === 2, 'the second reason');
-      expect(reasons[1]).toContain('locked');
-      await intruder.close();
-    }
-    await until(() => log.includes('up'), 'the line');
-  });
-
-  test('opens anew when its driver gives the port up', async () => {
-    const pair = await tcpPair();
-    onTestFinished(() => pair.close());
-    const { log, line, reasons } = steady(pair.path);
-    line.start();
-    const first = await pair.connection();
-    await until(() => log.includes('up'), 'the line');
-    first.resume();
-    line.reopen('ten requests in a row got no answer');
-    await until(() => first.destroyed, 'the first connection to be closed');
-    await pair.connection();
-    await until(() => log.length === 3, 'the line again');
-    expect(log).toEqual(['up', 'down', 'up']);
-    expect(reasons).toEqual(['ten requests in a row got no answer']);
-  });
-
-  test.each([
-    [0, [250, 500, 1000, 2000, 2500, 2500]],
-    [0.999999, [500, 1000, 2000, 4000, 5000, 5000]],
-  ])('tries again after 0.25 s to 5 s, ever more seldom (chance %d)', async (fraction, expected) => {
-    const delaysMs: number[] = [];
-    const line = new SteadyLine(
-      at('/dev/none'),
-      {
-        clock: {
-          ...systemClock,
-          after: (delayMs, run) => {
-            delaysMs.push(Math.round(delayMs));
-            return systemClock.after(0, run);
-          },
-        },
-        random: { fraction: () => fraction },
-        openPort: () => Promise.reject(new OperatingError('controller_offline', 'not there')),
-      },
-      { up: () => undefined, data: () => undefined, down: () => undefined },
-    );
-    line.start();
-    await until(() => delaysMs.length >= 6, 'six attempts');
-    await line.stop();
-    expect(delaysMs.slice(0, 6)).toEqual(expected);
-  });
-
-  test('tells nothing after it was stopped, even while it was opening', async () => {
-    const pair = await tcpPair();
-    onTestFinished(() => pair.close());
-    const { log, line } = steady(pair.path);
-    line.start();
-    await line.stop();
-    const far = await pair.connection();
-    far.resume();
-    await until(() => far.destroyed, 'the late connection to be closed');
-    expect(log).toEqual([]);
-    expect(line.port).toBeNull();
-  });
-});
-
 describe('with nothing else to wake the loop', () => {
   /** Runs a program in a process of its own that has no timer and no other descriptor to wait for. */
   function child(program: string, path: string) {
@@ -627,55 +320,5 @@ describe('with nothing else to wake the loop', () => {
     expect(started.exitCode).toBe(1);
     expect(said.err).toContain('a broken assumption');
     await far.close();
-  });
-});
-
-describe('the keys of a bus', () => {
-  const schema = z.strictObject({ ...lineKeys({ baud: 19_200, parity: 'even' }) });
-
-  test('take a device path and fill in the defaults of their driver', () => {
-    const config = schema.parse({ port: '/dev/serial/by-id/usb-FTDI' });
-    expect(lineSettings(config)).toEqual({
-      path: '/dev/serial/by-id/usb-FTDI',
-      baud: 19_200,
-      parity: 'even',
-      dataBits: 8,
-      stopBits: 1,
-    });
-  });
-
-  test.each(['tcp://192.0.2.30:4001', 'tcp://converter-3.example:1', 'tcp://[2001:db8::1]:65535'])(
-    'take %s',
-    (port) => {
-      expect(schema.safeParse({ port }).success).toBe(true);
-    },
-  );
-
-  test.each([
-    'ttyUSB0',
-    '',
-    '/',
-    'tcp://192.0.2.30',
-    'tcp://192.0.2.30:0',
-    'tcp://h:65536',
-    'http://h:80',
-    'tcp://:4001',
-  ])('refuse %j and say what would be right', (port) => {
-    const outcome = schema.safeParse({ port });
-    expect(outcome.error?.issues[0]).toMatchObject({
-      message: expect.stringContaining('tcp://host:port'),
-      params: { remedy: expect.stringContaining('/dev/serial/by-id') },
-    });
-  });
-
-  test('warn of a device number that moves', () => {
-    const config = schema.parse({ port: '/dev/ttyUSB0' });
-    expect(lineProblems('north', config)).toMatchObject([{ severity: 'warning', path: ['buses', 'north', 'port'] }]);
-    expect(lineProblems('north', schema.parse({ port: '/dev/ttyAMA0' }))).toEqual([]);
-  });
-
-  test('give the time that bytes take on the wire', () => {
-    expect(wireTimeMs(at('/dev/ttyS0'), 96)).toBe(100);
-    expect(wireTimeMs(at('/dev/ttyS0', { parity: 'even', baud: 19_200 }), 256)).toBeCloseTo(146.67, 2);
   });
 });
