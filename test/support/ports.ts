@@ -217,7 +217,7 @@ export async function atRest(value: () => number, turns = 300): Promise<void> {
 /**
  * Waits until `condition` holds, looking every few milliseconds; throws after `timeoutMs` and says what it waited for.
  */
-export async function until(condition: () => boolean, what: string, timeoutMs = 10_000): Promise<void> {
+export async function until(condition: () => boolean, what: string, timeoutMs = 30_000): Promise<void> {
   const endsAt = performance.now() + timeoutMs;
   while (!condition()) {
     if (performance.now() > endsAt) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
