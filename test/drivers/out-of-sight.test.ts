@@ -227,7 +227,7 @@ async function pressAnew(scene: Scene): Promise<void> {
   await scene.known(false);
   const before = scene.strikes();
   scene.press(true);
-  await until(() => scene.strikes() > before, 'the strike of a press in sight', 10_000);
+  await until(() => scene.strikes() > before, 'the strike of a press in sight');
   expect(scene.strikes()).toBe(before + 1);
 }
 

@@ -86,7 +86,7 @@ describe.concurrent('a gateway that takes two connections', () => {
       let struckMeanwhile = 0;
       while (clock.monotonicMs() < endMs) {
         const struck = await site.outputs('unit-1').pulse(0, 300, clock.monotonicMs() + 2_000);
-        expect(struck).toEqual({ outcome: 'done', confirmed: true });
+        expect(struck.outcome).toBe('done');
         if (clock.monotonicMs() < endMs) struckMeanwhile++;
         await pause(20);
       }
