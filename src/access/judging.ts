@@ -227,32 +227,45 @@ export class Judging {
 
   #one(store: Store, { entrance }: Question, credentialKey: number): Candidate[] {
     const one = store.reach.one(credentialKey, entrance.entranceKey);
-    return one === undefined || store.withdrawn.has(one.credential) ? [] : [one];
+    return one === undefined ? [] : whatIsLeft(store, entrance, [one]);
   }
 
-  /** Without those that were taken away by a command that is still to be stored. */
-  #shown({ reach, secrets, withdrawn }: Store, { asked, entrance: { entranceKey } }: Question): Shown {
-    const isLeft = ({ credential, phone }: Candidate): boolean =>
-      !withdrawn.has(credential) && (phone === null || !withdrawn.has({ ...credential, ...phone }));
+  #shown(store: Store, { asked, entrance }: Question): Shown {
+    const { reach, secrets } = store;
+    const { entranceKey } = entrance;
     if (asked === null || 'acsCredentialId' in asked) return { found: [], cards: NO_CARDS, notReadBy: null };
     if ('code' in asked) {
-      const found = reach.byCode(secrets.codeHash(asked.code), entranceKey).filter(isLeft);
+      const found = whatIsLeft(store, entrance, reach.byCode(secrets.codeHash(asked.code), entranceKey));
       return { found, cards: NO_CARDS, notReadBy: null };
     }
     if ('phone' in asked) {
-      const found = reach.byPhone(secrets.keyHash(asked.phone), entranceKey).filter(isLeft);
+      const found = whatIsLeft(store, entrance, reach.byPhone(secrets.keyHash(asked.phone), entranceKey));
       return { found, cards: NO_CARDS, notReadBy: null };
     }
     const found: Candidate[] = [];
     const cards = new Map<number, string>();
     for (const card of asked.cards) {
-      for (const candidate of reach.byCard(secrets.cardHash(card), entranceKey).filter(isLeft)) {
+      for (const candidate of whatIsLeft(store, entrance, reach.byCard(secrets.cardHash(card), entranceKey))) {
         found.push(candidate);
         cards.set(candidate.credential.credential_key, card);
       }
     }
     return { found, cards, notReadBy: null };
   }
+}
+
+/** Without those, and the ways of those, that were taken away by a command that is still to be stored. */
+function whatIsLeft(
+  { withdrawn }: Store,
+  { acsEntranceId }: SiteEntrance,
+  candidates: readonly Candidate[],
+): Candidate[] {
+  return candidates.flatMap((candidate) => {
+    const { credential, phone, paths } = candidate;
+    if (withdrawn.has(credential) || (phone !== null && withdrawn.has({ ...credential, ...phone }))) return [];
+    const left = paths.filter((path) => !withdrawn.closes(path, credential, acsEntranceId));
+    return [left.length === paths.length ? candidate : { ...candidate, paths: left }];
+  });
 }
 
 /** `cards`: for which of the cards each credential was found. */

@@ -5,9 +5,12 @@
 import type { ApiError } from '../domain/errors.ts';
 import { isStorageError } from '../store/disk-errors.ts';
 import type { Store } from '../store/store.ts';
+import type { Taken } from '../store/withdrawn.ts';
 import type { CommandName } from './contract.ts';
 import type { Answerer, Incoming } from './incoming.ts';
 import type { Parsed } from './intake.ts';
+import { takesAccess } from './streams.ts';
+import { takenBy } from './taken-away.ts';
 
 export const STORAGE_FULL: ApiError = {
   type: 'storage_full',
@@ -23,18 +26,10 @@ export const DISK_FAILS: ApiError = {
   message: 'the disk fails: nothing was done. Remedy: look at the disk of the gateway and its log (dmesg)',
 };
 
-type Taken = { acsCredentialId: string } | { acsUserId: string };
 export type HeldCommand = { incoming: Incoming; parsed: Parsed; answer: Answerer };
 
 /** As many as a broker lets be under way. */
 const MOST_HELD = 256;
-const TAKES: Readonly<Partial<Record<CommandName, 'acs_credential_id' | 'acs_user_id'>>> = {
-  'users/suspend': 'acs_user_id',
-  'users/delete': 'acs_user_id',
-  'credentials/delete': 'acs_credential_id',
-  'credentials/remove_phone': 'acs_credential_id',
-  'credentials/unassign': 'acs_credential_id',
-};
 
 /** Modes in which nobody is let in, or everybody gets out. */
 const URGENT_MODES: readonly unknown[] = ['locked', 'lockdown', 'evacuate'];
@@ -44,10 +39,7 @@ export const isDoneUnstored = ({ name, envelope }: Parsed): boolean =>
 
 /** Whether the command only takes access away: it may use the room that is kept for that. */
 export const takesAway = (parsed: Parsed, store: Store): boolean =>
-  TAKES[parsed.name] !== undefined ||
-  parsed.name === 'credentials/revoke_issued_keys' ||
-  isDoneUnstored(parsed) ||
-  isShortened(parsed.name, parsed.envelope.params, store);
+  takesAccess(parsed.name) || isDoneUnstored(parsed) || isShortened(parsed.name, parsed.envelope.params, store);
 
 /**
  * An update that does nothing but bring the end of a credential or a person nearer. Without that room it is refused:
@@ -75,7 +67,7 @@ const isNothing = (more: Readonly<Record<string, unknown>>): boolean =>
 
 export class HeldCommands {
   readonly #store: Store;
-  readonly #held = new Map<string, HeldCommand>();
+  readonly #held = new Map<string, HeldCommand & { taken: readonly Taken[] }>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -89,10 +81,10 @@ export class HeldCommands {
   hold(command: HeldCommand): boolean {
     const { command_id: commandId } = command.parsed.envelope;
     if (this.#held.has(commandId)) return true;
-    const taken = takenBy(command.parsed);
+    const taken = takenBy(command.parsed, this.#store);
     if (taken === null || this.#held.size >= MOST_HELD) return false;
-    this.#held.set(commandId, command);
-    this.#store.withdrawn.add(taken);
+    this.#held.set(commandId, { ...command, taken });
+    for (const what of taken) this.#store.withdrawn.add(what);
     return true;
   }
 
@@ -106,16 +98,8 @@ export class HeldCommands {
     const held = this.#held.get(commandId);
     if (held === undefined) return;
     this.#held.delete(commandId);
-    const taken = takenBy(held.parsed);
-    if (taken !== null) this.#store.withdrawn.remove(taken);
+    for (const what of held.taken) this.#store.withdrawn.remove(what);
   }
-}
-
-function takenBy({ name, envelope }: Parsed): Taken | null {
-  const key = TAKES[name];
-  const id = key === undefined ? undefined : Object.entries(envelope.params).find(([param]) => param === key)?.[1];
-  if (typeof id !== 'string') return null;
-  return key === 'acs_user_id' ? { acsUserId: id.toLowerCase() } : { acsCredentialId: id.toLowerCase() };
 }
 
 /** Its members are told by their own hooks. */
