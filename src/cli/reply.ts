@@ -40,7 +40,8 @@ async function forPeople(result: Fields, terminal: Terminal, channel: Channel): 
   return showsCode ? `${text}\nThe code is shown this once and never again.\n` : text;
 }
 
-const showsDoors = (result: Fields): boolean => 'acs_credential' in result || 'acs_credentials' in result;
+const showsDoors = (result: Fields): boolean =>
+  'acs_credential' in result || 'acs_credentials' in result || 'timeline' in result;
 
 /** What the entrances are called; none where they cannot be asked: ids say enough then. */
 async function doorNames(channel: Channel): Promise<Names> {

@@ -27,6 +27,18 @@ const COLUMNS: Readonly<Record<string, readonly string[]>> = {
     ...['acs_credential_id', 'display_name', 'acs_user_id', 'opens', 'starts_at', 'ends_at'],
     ...['state', 'credential_manager_acs_system_id'],
   ],
+  timeline: [
+    'sequence',
+    'occurred_at',
+    'event_type',
+    'count',
+    'doors',
+    'controller',
+    'slot',
+    'changed',
+    'reason',
+    'who',
+  ],
   memberships: ['acs_user_id', 'starts_at', 'ends_at'],
   acs_entrances: ['name', 'display_name', 'acs_entrance_id', 'decided_by', 'locked', 'open', 'online'],
   buses: ['bus', 'state', 'problem'],
@@ -52,6 +64,8 @@ const CELLS: Readonly<Record<string, (row: Fields, timeZone: string | null, name
   acs_credential_id: (row) =>
     row['acs_credential_id'] ?? (isFields(row['acs_credential']) ? row['acs_credential']['acs_credential_id'] : null),
   error: ({ error }) => (isFields(error) ? `${cell(error['message'])} (${cell(error['type'])})` : null),
+  doors: ({ acs_entrance_ids: ids }, _timeZone, names) => (Array.isArray(ids) ? doorNames(ids, names) : null),
+  who: ({ by }) => (isFields(by) ? (by['sender'] ?? by['source']) : null),
   what: (event, timeZone) => eventDetails(event, timeZone),
 };
 
@@ -184,6 +198,7 @@ const ENVELOPE = new Set([
     'acs_user_id',
     'access_method',
     'reason',
+    'gates',
     'action_attempt_id',
   ],
 ]);

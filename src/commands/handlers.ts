@@ -47,6 +47,7 @@ import { enrollPhone, listPhones, removePhone } from './phones.ts';
 import type { Call, Outcome, Room, Work } from './room.ts';
 import { createSchedule, deleteSchedule, getSchedule, listSchedules, updateSchedule } from './schedules.ts';
 import { addToSpace, createSpace, deleteSpace, getSpace, listSpaces, removeFromSpace, updateSpace } from './spaces.ts';
+import { getTimeline } from './timeline.ts';
 import { createUser, deleteUser, getUser, listUsers, suspendUser, unsuspendUser, updateUser } from './users.ts';
 import { OperatingError } from '../domain/errors.ts';
 
@@ -95,6 +96,7 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'credentials/remove_phone': checked('credentials/remove_phone', removePhone),
   'credentials/enroll_issued_key': checked('credentials/enroll_issued_key', enrollIssuedKey),
   'credentials/revoke_issued_keys': checked('credentials/revoke_issued_keys', revokeIssuedKeys),
+  'credentials/get_timeline': checked('credentials/get_timeline', getTimeline),
   'credentials/list_phones': checked('credentials/list_phones', listPhones),
   'access_groups/create': checked('access_groups/create', createGroup),
   'access_groups/get': checked('access_groups/get', getGroup),

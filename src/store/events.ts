@@ -46,6 +46,7 @@ export class EventLog {
   readonly #newest;
   readonly #newestUpTo;
   readonly #after;
+  readonly #about;
   readonly #expired;
   readonly #deleteUpTo;
   readonly #count;
@@ -78,6 +79,12 @@ export class EventLog {
     );
     this.#after = db.prepare<[number, number], StoredEvent>(
       'SELECT sequence, event_type, created_at, body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?',
+    );
+    this.#about = db.prepare<[{ after: number; upTo: number; id: string }], StoredEvent>(
+      `SELECT sequence, event_type, created_at, body FROM events WHERE sequence > :after AND sequence <= :upTo
+         AND (instr(body, :id) OR event_type GLOB 'acs_user.*' OR event_type GLOB 'acs_access_group.*' OR event_type GLOB 'access_grant.*'
+              OR event_type IN ('acs_entrance.access_granted', 'acs_entrance.access_revoked'))
+       ORDER BY sequence`,
     );
     this.#expired = db.prepare<[{ before: number; limit: number }], { last: number | null; count: number }>(
       `SELECT max(sequence) AS last, count(*) AS count FROM
@@ -192,6 +199,11 @@ export class EventLog {
   /** Events behind `sequence`, oldest first, at most `limit`. */
   after(sequence: number, limit: number): StoredEvent[] {
     return this.#after.all(sequence, limit);
+  }
+
+  /** Of a slice of the log: what names this id, and every change of people, groups and grants. */
+  about(id: string, after: number, upTo: number): StoredEvent[] {
+    return this.#about.all({ id, after, upTo });
   }
 
   /**

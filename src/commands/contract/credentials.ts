@@ -271,6 +271,21 @@ export const CREDENTIALS = {
     revokes: true,
     example: { credential_manager_acs_system_id: MANAGER, token_id: '0102030405060708' },
   }),
+  'credentials/get_timeline': command({
+    summary:
+      'The life of a credential, also of a deleted one, oldest first: what was done to it and by whom, where it was written, and where it was used. Uses between two other entries are one entry for each door. A page may be empty while there are more.',
+    params: z.strictObject({
+      acs_credential_id: id('Which'),
+      acs_system_id: system,
+      acs_entrance_id: id('Only what concerns this door, or none').optional(),
+      limit: paging.limit,
+      page_cursor: z.string().max(2_000).optional().describe('`next_page_cursor` of the page before'),
+    }),
+    result:
+      '`timeline`, `pagination`; `now`: how it stands, null: it was deleted; `log`: what the log still has, and whether it reaches back to the beginning',
+    kind: 'reads',
+    example: { acs_credential_id: CREDENTIAL },
+  }),
   'credentials/list_phones': command({
     summary: 'The phones of a mobile key, in order of enrolment.',
     params: credentialId,

@@ -274,6 +274,54 @@ function catalogue() {
     'credentials/remove_phone': done,
     'credentials/enroll_issued_key': z.strictObject({ phone }),
     'credentials/revoke_issued_keys': z.strictObject({ revoked: count('keys that were here, and are gone') }),
+    'credentials/get_timeline': z.strictObject({
+      acs_credential_id: text('which'),
+      now: z
+        .strictObject({
+          acs_user_id: text('whose it is').nullable(),
+          created_at: instant('since when it is known').nullable(),
+          starts_at: instant('from when on it is valid').nullable(),
+          ends_at: instant('until when').nullable(),
+          is_issued: flag('every controller that needs it has it'),
+          issued_at: instant('since when').nullable(),
+          used_at: instant('of a one-time credential: when it was used').nullable(),
+          controller_states: z.array(controllerState).describe('of each controller that holds it, or should'),
+        })
+        .describe('as its rows have it; null: it was deleted')
+        .nullable(),
+      log: z.strictObject({
+        first_sequence: count('the oldest event that is kept').nullable(),
+        last_sequence: count('the newest').nullable(),
+        reaches_back: flag('nothing of its life is forgotten; of a deleted one: nothing at all'),
+      }),
+      timeline: z.array(
+        z.strictObject({
+          sequence: count('of the event, for `entrances/explain_decision`'),
+          event_type: text('what happened'),
+          occurred_at: instant('when'),
+          count: count('how many times, until the next entry of another kind'),
+          last_sequence: count('of the last of them'),
+          last_occurred_at: instant('when the last of them was'),
+          acs_entrance_ids: z.array(z.string()).describe('at which door, or for which doors its controller decides'),
+          controller: text('where it was written').nullable(),
+          slot: count('in which slot there').nullable(),
+          acs_user_id: text('whose it was').nullable(),
+          acs_access_group_id: text('which group of that person').nullable(),
+          access_grant_id: text('which grant of that person').nullable(),
+          changed: z.array(z.string()).describe('which fields').nullable(),
+          reason: text('why').nullable(),
+          by: z
+            .strictObject({
+              source: z.enum(['mqtt', 'local']).describe('by which way'),
+              sender: text('who, as stated').nullable(),
+              command_id: text('which command').nullable(),
+            })
+            .describe('who did it; null: no command did')
+            .nullable(),
+        }),
+      ),
+      pagination,
+    }),
     'credentials/list_phones': z.strictObject({ phones: z.array(phone) }),
     'credentials/apply': z.strictObject({
       results: z.array(applied).describe('of each operation, by its position'),
