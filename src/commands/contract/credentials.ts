@@ -17,6 +17,7 @@ import {
   system,
   secretRevision,
   userFields,
+  userIdentity,
   windowOrder,
   WINDOW_ORDER,
   scheduleId,
@@ -47,7 +48,7 @@ const credentialCreateParams = z
     ).optional(),
     acs_system_id: system,
     acs_user_id: id('Whose credential it is').optional(),
-    user_identity_id: id('Instead of acs_user_id: the user with this identity').optional(),
+    user_identity_id: userIdentity,
     access_method: z
       .enum(['code', 'card', 'mobile_key'], 'one of code, card, mobile_key')
       .describe('What opens: a PIN, a card, or the phones that are enrolled for it'),

@@ -77,6 +77,11 @@ export const userFields = {
   metadata,
 };
 
+/** Instead of its id, wherever a user is named. */
+export const userIdentity = userFields.user_identity_id
+  .describe('Instead of acs_user_id: the user with this identity')
+  .optional();
+
 export const windowOrder = (value: { starts_at?: number | undefined; ends_at?: number | null | undefined }): boolean =>
   value.starts_at === undefined || value.ends_at == null || value.ends_at > value.starts_at;
 export const DATE_ORDER = { message: 'must not be earlier than date', path: ['last_date'] };

@@ -18,6 +18,7 @@ import {
   system,
   text,
   userFields,
+  userIdentity,
   windowOrder,
   WINDOW_ORDER,
 } from './fields.ts';
@@ -64,9 +65,7 @@ export const ACCESS_GRANTS = {
         access_grant_key: key('The caller’s own name for it; a repeat is the same grant').optional(),
         acs_system_id: system,
         acs_user_id: id('To whom').optional(),
-        user_identity_id: userFields.user_identity_id
-          .describe('Instead of acs_user_id: the user with this identity')
-          .optional(),
+        user_identity_id: userIdentity,
         user: z
           .strictObject({
             acs_user_id: id('Minted by the caller').optional(),

@@ -15,7 +15,7 @@ import {
   system,
   text,
   USER,
-  userFields,
+  userIdentity,
   WINDOW_ORDER,
 } from './fields.ts';
 
@@ -23,9 +23,7 @@ const groupId = z.strictObject({ acs_access_group_id: id('Which'), acs_system_id
 const entrances = z.array(id('An entrance')).max(1000).describe('The entrances that it opens');
 const whom = {
   acs_user_id: id('Who').optional(),
-  user_identity_id: userFields.user_identity_id
-    .describe('Instead of acs_user_id: the user with this identity')
-    .optional(),
+  user_identity_id: userIdentity,
 };
 const pages = { limit: paging.limit, page_cursor: paging.page_cursor };
 

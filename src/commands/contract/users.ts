@@ -2,8 +2,20 @@
 
 import { z } from 'zod';
 import {
-  paging, id, metadata, system, accessSchedule, userFields, ownWindow, isWindow, WINDOW_ORDER, USER, GROUP, mostEntrances,
-} from './fields.ts'; // prettier-ignore
+  paging,
+  id,
+  metadata,
+  system,
+  accessSchedule,
+  userFields,
+  userIdentity,
+  ownWindow,
+  isWindow,
+  WINDOW_ORDER,
+  USER,
+  GROUP,
+  mostEntrances,
+} from './fields.ts';
 import { command } from './spec.ts';
 
 const userId = z.strictObject({ acs_user_id: id('Which'), acs_system_id: system });
@@ -11,9 +23,7 @@ const userId = z.strictObject({ acs_user_id: id('Which'), acs_system_id: system 
 const whom = {
   acs_user_id: id('Who').optional(),
   acs_system_id: system,
-  user_identity_id: userFields.user_identity_id
-    .describe('Instead of acs_user_id: the user with this identity')
-    .optional(),
+  user_identity_id: userIdentity,
 };
 
 export const USERS = {
