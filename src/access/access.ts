@@ -13,10 +13,12 @@ import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
 import { Acting, type Granted, type Presence, type Presented, type UnlockRequest } from './acting.ts';
+import { Areas } from './areas.ts';
 import { CodeGate } from './code-gate.ts';
 import type { Detail } from './details.ts';
 import { Door, type DoorState } from './door.ts';
 import { asReadThere, explained, type Explanation } from './explain.ts';
+import { Interlocks } from './interlocks.ts';
 import { Judging, type Asked, type Judgement } from './judging.ts';
 import { PresentationBudgets } from './presentation-budget.ts';
 import { Modes, type Standing } from './modes.ts';
@@ -71,13 +73,23 @@ export class Access {
   readonly scans: Scans;
   /** Which mode each entrance has. */
   readonly modes: Modes;
+  readonly areas: Areas;
+  readonly #interlocks: Interlocks;
   #isResting = false;
 
   constructor(options: AccessOptions) {
     this.#options = options;
     const { site, store, policy, clock, log, recorder, device, acsSystemId, onChange } = options;
     const doors = site.entrances.map(
-      (entrance) => new Door(entrance, { clock, log, recorder, device, acsSystemId, onChange }),
+      (entrance) =>
+        new Door(entrance, {
+          ...{ clock, log, recorder, device, acsSystemId },
+          onChange: () => {
+            this.#interlocks.doorChanged(entrance);
+            onChange();
+          },
+          crossed: (how) => this.areas.crossed(entrance, how),
+        }),
     );
     this.#doors = new Map(doors.map((door) => [door.entrance.acsEntranceId, door]));
     this.#byReader = new Map(doors.flatMap((door) => door.entrance.readers.map((reader) => [reader, door] as const)));
@@ -87,14 +99,24 @@ export class Access {
       moment: (epochMs) => localMoment(epochMs, options.timeZone),
       isHoliday: (date) => store?.holidays.isHoliday(date) ?? false,
     };
+    this.#interlocks = new Interlocks({
+      ...{ site, recorder, acsSystemId },
+      leafOf: ({ acsEntranceId }) => this.#doors.get(acsEntranceId)?.leaf ?? 'shut',
+      modeOf: (entrance) => this.modes.of(entrance).mode,
+    });
+    this.areas = new Areas({ ...options, calendar, heldBy: (entrance) => this.#interlocks.heldBy(entrance) });
     this.modes = new Modes({
       ...options,
       inputs: options.modeInputs,
       calendar,
       apply: (entrance, mode, isNew) => this.#follow(entrance, mode, isNew),
     });
-    this.#judging = new Judging({ ...options, codeGate, calendar, modeOf: (...at) => this.modes.of(...at).mode });
-    this.#acting = new Acting({ ...options, codeGate, words: this.#words });
+    this.#judging = new Judging({
+      ...{ ...options, codeGate, calendar },
+      modeOf: (...at) => this.modes.of(...at).mode,
+      groundAt: (...at) => this.areas.groundAt(...at),
+    });
+    this.#acting = new Acting({ ...options, codeGate, words: this.#words, areas: this.areas });
     this.#waiting = new WaitingCards(clock);
     this.scans = new Scans(options);
     const record = (event: NewEvent): void => void recorder.record([event]);
@@ -111,6 +133,7 @@ export class Access {
 
   /** Before anything is served. */
   start(): void {
+    this.areas.start();
     for (const door of this.#doors.values()) door.start();
     this.modes.start();
   }
@@ -118,6 +141,10 @@ export class Access {
   /** A device is there again: what it is to hold may be forgotten. */
   deviceOnline(name: string): void {
     for (const door of this.#doors.values()) door.deviceOnline(name);
+  }
+
+  deviceOffline(name: string): void {
+    this.areas.mayHaveLeft([name]);
   }
 
   /** From now on nobody is let in (the database was found damaged); leaving goes on. */
@@ -142,6 +169,7 @@ export class Access {
     this.#acting.stop();
     for (const door of this.#doors.values()) door.stop();
     this.#presentations.stop();
+    this.areas.stop();
   }
 
   /** An input changed somewhere: every door looks whether it is its own. */
@@ -173,6 +201,7 @@ export class Access {
     if (kind === 'digits' && judged.isLookedUp) this.#waiting.release(event.device);
     if (judged.detail === null) this.#letIn(presence, judged);
     else if (judged.detail === 'code_required') this.#awaitCode(presence, judged);
+    else if (judged.detail === 'second_person_required') this.#awaitSecond(presence, judged);
     else this.#acting.deny(presence, { ...judged, detail: judged.detail });
   }
 
@@ -211,15 +240,23 @@ export class Access {
     return explanation;
   }
 
-  state(
-    entrance: SiteEntrance,
-  ): DoorState & { mode: Standing; lockProblem: string | null; offlineProblem: string | null } {
+  areasChanged(): void {
+    this.#options.onChange();
+  }
+
+  state(entrance: SiteEntrance): DoorState & {
+    mode: Standing;
+    lockProblem: string | null;
+    offlineProblem: string | null;
+    interlockedBy: string | null;
+  } {
     const door = this.#doors.get(entrance.acsEntranceId);
     const state = door?.state() ?? { isLocked: true, isOpen: null, isHeld: false, isForced: false, isOnline: false };
     return {
       mode: this.modes.of(entrance),
       lockProblem: door?.lockProblem ?? null,
       offlineProblem: this.#offlineProblem(entrance),
+      interlockedBy: this.#interlocks.heldBy(entrance)?.by ?? null,
       ...state,
     };
   }
@@ -239,6 +276,7 @@ export class Access {
   /** The door follows its mode. */
   #follow(entrance: SiteEntrance, mode: Mode, isNew: boolean): void {
     const door = this.#doors.get(entrance.acsEntranceId);
+    if (isNew && (mode === 'unlocked' || mode === 'evacuate')) this.areas.mayHaveLeft(entrance.readers);
     door?.keep(mode === 'unlocked' ? 'free' : mode === 'evacuate' ? 'open' : 'locked');
     if (isNew && (mode === 'locked' || mode === 'lockdown')) door?.callBack();
   }
@@ -248,6 +286,7 @@ export class Access {
   #letIn(presence: Presence, judged: Granted): void {
     this.#acting.grant(presence, judged);
     const { entrance } = presence.door;
+    if (judged.effects.some(({ kind }) => kind === 'passage')) this.areas.secondCame(entrance);
     if (!entrance.exitReaders.includes(presence.event.device)) this.modes.letIn(entrance);
   }
 
@@ -279,9 +318,22 @@ export class Access {
     const { device: reader } = presence.event;
     if (credential !== null)
       this.#waiting.hold(reader, { credential, readAs: presence.readAs }, (card) =>
-        this.#acting.codeNeverCame({ entrance, reader }, judged, card.readAs),
+        this.#acting.nothingCame({ entrance, reader }, { ...judged, phone: null }, card.readAs, 'code_required'),
       );
     this.#acting.show(presence, 'prompt_pin');
+  }
+
+  /** Somebody who is let in where two must be. */
+  #awaitSecond(presence: Presence, judged: Judgement): void {
+    const { entrance } = presence.door;
+    const { device: reader } = presence.event;
+    const { credential } = judged;
+    const acsUserId = credential?.acs_user_id ?? null;
+    if (credential !== null && acsUserId !== null)
+      this.areas.awaitSecond(entrance, { credential, acsUserId, reader }, () =>
+        this.#acting.nothingCame({ entrance, reader }, judged, presence.readAs, 'second_person_required'),
+      );
+    this.#acting.showWaiting(presence);
   }
 }
 

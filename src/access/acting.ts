@@ -8,11 +8,13 @@ import type { Clock, Device, DriverEvent, Feedback, Timer } from '../domain/port
 import type { SiteEntrance } from '../domain/site.ts';
 import type { CredentialWithUser } from '../store/credentials.ts';
 import type { Store } from '../store/store.ts';
+import type { Areas } from './areas.ts';
 import type { CodeGate } from './code-gate.ts';
 import { isGuess, type Detail } from './details.ts';
 import type { Door } from './door.ts';
-import { eventOf, writeEffect } from './effects.ts';
+import { eventsOf, writeEffect } from './effects.ts';
 import type { Judgement } from './judging.ts';
+import { mustHold } from './ladder.ts';
 import type { Recorder } from './recorder.ts';
 import type { ReadAs, Spot, Words } from './words.ts';
 
@@ -22,6 +24,7 @@ const RECORD_WITHIN_MS = 100;
 export type ActingOptions = {
   store: Store | null;
   codeGate: CodeGate | null;
+  areas: Pick<Areas, 'areThere' | 'noteSeen' | 'violations'>;
   recorder: Recorder;
   clock: Clock;
   words: Words;
@@ -67,9 +70,10 @@ export class Acting {
   grant(presence: Presence, judged: Granted): void {
     const { recorder, words } = this.#options;
     const spot = spotOf(presence);
-    const unlocked = (): NewEvent => words.unlocked(spot, { ...judged, readAs: presence.readAs }, judged.second);
-    if (judged.effects.length > 0) {
-      if (!this.#carryOut(judged, unlocked())) {
+    const unlocked = (): NewEvent =>
+      words.unlocked(spot, { ...judged, readAs: presence.readAs }, judged.second, companionIn(judged));
+    if (judged.effects.some(mustHold)) {
+      if (!this.#carryOut(presence, judged, unlocked())) {
         this.deny(presence, { ...judged, detail: 'store_unavailable' });
         return;
       }
@@ -79,7 +83,7 @@ export class Acting {
     }
     this.#rightCode(judged);
     const told: NewEvent[] = [];
-    const record = this.#onceSoon(() => void this.#record(told));
+    const record = this.#onceSoon(() => void this.#record(told, this.#passing(presence, judged)));
     // Relay, then light, then words and disk: on an idle bus all in this very turn.
     const progress = { isSent: false, isShown: false };
     this.#drive(presence, judged.credential, () => {
@@ -87,19 +91,21 @@ export class Acting {
       if (progress.isShown) record();
     });
     this.show(presence, 'granted');
-    told.push(...recorder.within(words.source(spot), [unlocked()]));
+    told.push(...recorder.within(words.source(spot), [unlocked(), ...this.#eventsOf(judged)]));
     progress.isShown = true;
     if (progress.isSent) record();
   }
 
   deny(presence: Presence, judged: Judgement & { detail: Detail }): void {
-    const { recorder, codeGate, words } = this.#options;
+    const { recorder, codeGate, words, areas } = this.#options;
     const { code, detail } = judged;
     const spot = spotOf(presence);
     const denied = words.denied(spot, { ...judged, readAs: presence.readAs }, detail);
     if (code === null || !isGuess(detail)) {
       this.show(presence, detail === 'locked_out' ? 'locked_out' : 'denied');
-      recorder.note(words.source(spot), [denied]);
+      const acsUserId = judged.credential?.acs_user_id ?? null;
+      const against = detail === 'anti_passback' && acsUserId !== null ? areas.violations(spot.entrance, spot.reader, acsUserId) : []; // prettier-ignore
+      recorder.note(words.source(spot), [denied, ...against]);
       return;
     }
     const locks = codeGate?.wrong(code.place, code.digits) ?? [];
@@ -109,13 +115,18 @@ export class Acting {
     this.show(presence, locks.length > 0 ? 'locked_out' : 'denied');
   }
 
-  /** The card that waited for its code is denied. */
-  codeNeverCame({ entrance, reader }: Spot, judged: Judgement, readAs: ReadAs | null): void {
+  /** The card that waited for its code, or whoever waited for a second person, is denied. */
+  nothingCame({ entrance, reader }: Spot, judged: Judgement, readAs: ReadAs | null, detail: Detail): void {
     const { recorder, words, device } = this.#options;
     const spot = { entrance, reader };
-    const denied = words.denied(spot, { ...judged, readAs, phone: null }, 'code_required');
+    const denied = words.denied(spot, { ...judged, readAs }, detail);
     recorder.note(words.source(spot), [denied]);
     device(reader)?.readers?.feedback(0, 'denied', entrance.feedback.denied);
+  }
+
+  /** Neither let in nor refused: somebody else must be shown. */
+  showWaiting({ door, event }: Presence): void {
+    this.#options.device(event.device)?.readers?.feedback(event.reader, 'denied', door.entrance.feedback.held);
   }
 
   show({ door, event }: Presence, signal: Feedback): void {
@@ -163,19 +174,33 @@ export class Acting {
   // ---- what becomes durable -----------------------------------------------------------------------------------------
 
   /** Durable before anything moves; false when the disk failed, and then nothing moves. */
-  #carryOut(judged: Granted, unlocked: NewEvent): boolean {
-    const { store, clock, wake, acsSystemId } = this.#options;
+  #carryOut(presence: Presence, judged: Granted, unlocked: NewEvent): boolean {
+    const { store, wake } = this.#options;
     if (store === null) return false;
-    const nowMs = clock.nowMs();
     const touched = new Set<string>();
     this.#rightCode(judged);
-    const told = judged.effects.map((effect) => eventOf(effect, acsSystemId, nowMs));
-    const isDurable = this.#record([unlocked, ...told], () => {
-      for (const effect of judged.effects)
-        for (const controller of writeEffect(store, effect, nowMs)) touched.add(controller);
-    });
+    const write = this.#passing(presence, judged, touched);
+    const isDurable = this.#record([unlocked, ...this.#eventsOf(judged)], write);
     if (isDurable && touched.size > 0) wake([...touched]);
     return isDurable;
+  }
+
+  #eventsOf({ effects }: Granted): NewEvent[] {
+    const { acsSystemId, clock } = this.#options;
+    return effects.flatMap((effect) => eventsOf(effect, acsSystemId, clock.nowMs()));
+  }
+
+  /** What a grant writes beside its event; null: nothing. `touched`: controllers that it concerns. */
+  #passing(presence: Presence, { effects, credential }: Granted, touched = new Set<string>()): (() => void) | null {
+    const { store, clock, areas } = this.#options;
+    const { door, event } = presence;
+    const acsUserId = credential.acs_user_id;
+    if (store === null || (effects.length === 0 && !areas.areThere)) return null;
+    const nowMs = clock.nowMs();
+    return () => {
+      for (const effect of effects) for (const controller of writeEffect(store, effect, nowMs)) touched.add(controller);
+      if (acsUserId !== null) areas.noteSeen(acsUserId, door.entrance, event.device);
+    };
   }
 
   #rightCode({ code, second, credential }: Granted): void {
@@ -183,11 +208,11 @@ export class Acting {
   }
 
   /** What wrong codes have cost is written together with whatever is recorded. */
-  #record(events: readonly NewEvent[], change: () => void = () => undefined): boolean {
+  #record(events: readonly NewEvent[], change: (() => void) | null = null): boolean {
     const { codeGate } = this.#options;
-    if (events.length === 0 && codeGate?.isUnwritten !== true) return true;
+    if (events.length === 0 && change === null && codeGate?.isUnwritten !== true) return true;
     const isDurable = this.#options.recorder.record(events, () => {
-      change();
+      change?.();
       codeGate?.write();
     });
     if (isDurable) codeGate?.written();
@@ -226,5 +251,10 @@ export class Acting {
     });
   }
 }
+
+/** Who goes through as well. */
+const companionIn = ({ effects }: Granted): CredentialWithUser | null =>
+  effects.flatMap((effect) => (effect.kind === 'passage' ? (effect.passage.companion ?? []) : []))[0]?.credential ??
+  null;
 
 const spotOf = ({ door, event }: Presence): Spot => ({ entrance: door.entrance, reader: event.device });

@@ -23,6 +23,10 @@ export type Detail =
   | 'key_revoked'
   | 'entrance_locked'
   | 'entrance_locked_down'
+  | 'anti_passback'
+  | 'area_full'
+  | 'interlocked'
+  | 'second_person_required'
   | 'store_unavailable';
 
 const REASON_CODES: Readonly<Partial<Record<Detail, string>>> = {
@@ -36,6 +40,10 @@ export const reasonCodeOf = (detail: Detail): string => REASON_CODES[detail] ?? 
 
 /** Nearest to being let in first: the reason given is that of the credential, or the path, that came furthest. */
 const FURTHEST: readonly Detail[] = [
+  'second_person_required',
+  'interlocked',
+  'area_full',
+  'anti_passback',
   'record_tampered',
   'offline_too_long',
   'entrance_locked_down',

@@ -5,6 +5,8 @@ import { newEventAt, type BodyOf, type EventType } from '../domain/events.ts';
 import type { OutputStand } from '../domain/output-watch.ts';
 import type { Clock, Device, DriverEvent, InputEvent, Log, OutputOutcome, Timer } from '../domain/ports.ts';
 import type { SiteEntrance } from '../domain/site.ts';
+import type { Crossed } from './areas.ts';
+import type { Leaf } from './interlocks.ts';
 import { Lock } from './lock.ts';
 import { OpenWatch } from './open-watch.ts';
 import type { Recorder } from './recorder.ts';
@@ -16,6 +18,8 @@ export type DoorPorts = {
   device: (name: string) => Device | undefined;
   acsSystemId: string;
   onChange: () => void;
+  /** What became of whoever was let through, as far as it can be seen. */
+  crossed?: (how: Crossed) => void;
 };
 
 type StrikeError = Extract<OutputOutcome, { outcome: 'failed' }>['error'];
@@ -137,8 +141,11 @@ export class Door {
     ];
     this.#passing = passing;
     this.#isForExit = passing.isExit === true;
-    this.#expect(durationMs);
-    return allOf(await Promise.all(pulses));
+    const isSeen = this.#expect(durationMs);
+    const outcome = allOf(await Promise.all(pulses));
+    // Nobody will see the leaf move: whoever is let through goes.
+    if (outcome.outcome === 'done' && !isSeen) this.#ports.crossed?.('walked');
+    return outcome;
   }
 
   /** From now on, until told otherwise. */
@@ -152,6 +159,7 @@ export class Door {
       this.#isAwaited = false;
       this.#awaitTimer?.cancel();
       this.#openWatch.end();
+      this.#ports.crossed?.('unknown');
     }
     this.#ports.onChange();
   }
@@ -163,6 +171,7 @@ export class Door {
     this.#relock();
     this.#isAwaited = false;
     this.#awaitTimer?.cancel();
+    this.#ports.crossed?.('not_walked');
   }
 
   deviceOnline(name: string): void {
@@ -184,8 +193,8 @@ export class Door {
     this.#ports.onChange();
   }
 
-  /** Somebody may pass now, let in by Lintel or by the controller itself. */
-  #expect(durationMs: number): void {
+  /** Somebody may pass now, let in by Lintel or by the controller itself. True: the contact will say whether. */
+  #expect(durationMs: number): boolean {
     const { clock } = this.#ports;
     const now = clock.monotonicMs();
     this.#unlockedUntil = now + durationMs;
@@ -193,14 +202,30 @@ export class Door {
     this.#lockTimer?.cancel();
     this.#lockTimer = clock.after(durationMs, () => this.#ports.onChange());
     this.#ports.onChange();
-    if (this.entrance.contact === null || this.#isOpen === true || this.#kept !== 'locked') return;
+    if (this.entrance.contact === null || this.#isOpen === true || this.#kept !== 'locked') return false;
     this.#isAwaited = true;
     this.#awaitTimer?.cancel();
     this.#awaitTimer = clock.after(durationMs + PASSING_MS, () => {
       if (!this.#isAwaited) return;
       this.#isAwaited = false;
       this.#record('acs_entrance.not_opened', {});
+      this.#ports.crossed?.('not_walked');
     });
+    return this.#isOpen !== null && this.#isContactThere;
+  }
+
+  get #isContactThere(): boolean {
+    const { contact } = this.entrance;
+    return contact !== null && this.#ports.device(contact.controller)?.status().online === true;
+  }
+
+  /** For the doors that must not be open together with it. */
+  get leaf(): Leaf {
+    if (this.#isOpen === true) return 'open';
+    const isFree =
+      this.#ports.clock.monotonicMs() < this.#unlockedUntil || this.#kept !== 'locked' || this.#isFreeByItself();
+    if (isFree) return 'unlocked';
+    return this.entrance.contact === null || this.#isContactThere ? 'shut' : 'unseen';
   }
 
   /** The controller let somebody in by its own table. */
@@ -214,6 +239,7 @@ export class Door {
     this.#unlockedUntil = -Infinity;
     this.#isAwaited = false;
     this.#awaitTimer?.cancel();
+    this.#ports.crossed?.(error === 'timed_out' ? 'unknown' : 'not_walked');
     this.#ports.onChange();
   }
 
@@ -328,6 +354,7 @@ export class Door {
       this.#isForced = true;
       this.#record('acs_entrance.forced', {});
     }
+    if (!isFirst) this.#ports.crossed?.('walked');
     if (!isKeptFree) this.#openWatch.begin(this.#allowedMs());
     if (!isFirst) this.#relockAt('opening');
   }

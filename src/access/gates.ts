@@ -9,6 +9,7 @@ import { intersect, judgeWindow, type TimeWitness, type Window, type WindowVerdi
 import type { CredentialWithUser } from '../store/credentials.ts';
 import type { Candidate } from '../store/reach.ts';
 import type { StoredPath } from '../store/stored-path.ts';
+import type { Ground } from './crossing.ts';
 import type { Detail } from './details.ts';
 import type { Gate } from './ladder.ts';
 import { keypadSays, modeSays, offlineSays, proofSays, scheduleSays, windowSays } from './says.ts';
@@ -46,6 +47,8 @@ export type Scene = {
   time: TimeWitness;
   calendar: Calendar;
   witness: Witness;
+  /** Null: no areas and no interlock are asked about. */
+  ground: Ground | null;
 };
 
 /** Whether what lets a credential in is as it was written. */
@@ -274,6 +277,6 @@ export const NEXT_GATES: readonly Gate<Next>[] = [
 ];
 
 /** A controller asks for both by itself. */
-function wantsCode({ entrance, method }: Scene): boolean {
+export function wantsCode({ entrance, method }: Scene): boolean {
   return entrance.factors === 'card_and_code' && entrance.decidedBy !== 'controller' && method === 'card';
 }

@@ -12,7 +12,9 @@ import type { CredentialRow, CredentialWithUser } from '../store/credentials.ts'
 import type { Candidate } from '../store/reach.ts';
 import type { Store } from '../store/store.ts';
 import { isStorageError } from '../store/disk-errors.ts';
+import { AREA_GATES } from './area-gates.ts';
 import type { CodeGate, CodePlace } from './code-gate.ts';
+import type { Ground } from './crossing.ts';
 import { isNearer, type Detail } from './details.ts';
 import {
   CREDENTIAL_GATES,
@@ -21,9 +23,11 @@ import {
   NEXT_GATES,
   PATH_GATES,
   UNHEARD_GATES,
+  wantsCode,
   type Found,
   type Method,
   type Scene,
+  type Way,
 } from './gates.ts';
 import type { Calendar } from './schedule-check.ts';
 import { effectsOf, newTrail, walk, type Effect, type Trail } from './ladder.ts';
@@ -87,6 +91,8 @@ export type JudgingOptions = {
   /** `time` null: now. */
   modeOf: (entrance: SiteEntrance, time: TimeWitness | null) => Mode;
   offlineForMs: () => number | null;
+  /** What a reader leads into and out of; null: no area, and the door is in no interlock. */
+  groundAt: (entrance: SiteEntrance, reader: string) => Ground | null;
 };
 
 type Verdict =
@@ -122,7 +128,7 @@ export class Judging {
     const store = this.#refusal === null ? this.#options.store : null;
     const named = store === null ? null : this.#named(store, question);
     const method = named?.method ?? methodOf(question);
-    const scene = this.#scene(question, method);
+    const scene = this.#withCompanion(store, question, this.#scene(question, method));
     const trail = newTrail(question.isExplained);
     const { detail, isOver } = walk(DOOR_GATES, scene, trail);
     if (store === null || isOver || question.asked === null)
@@ -165,7 +171,9 @@ export class Judging {
     const waiting = scene.isCardWaiting ? question.waiting : null;
     const code = codeOf(question, waiting);
     const found = shown.found.filter(({ credential }) => waiting === null || credential.user_key === waiting.user_key);
-    const verdict = judgeFound({ ...shown, found, others: shown.found.length - found.length }, scene, trail);
+    // Where the card comes first it is the card that goes through.
+    const codes = waiting === null ? scene : { ...scene, ground: null };
+    const verdict = judgeFound({ ...shown, found, others: shown.found.length - found.length }, codes, trail);
     const revision = store.revision();
     const judged = { method: 'keycode', second: null, card: null, phone: null, code, isLookedUp: true, trail, revision } as const; // prettier-ignore
     if (verdict.detail !== null) return { ...judged, ...verdict, effects: [] };
@@ -203,7 +211,18 @@ export class Judging {
       mode: this.#options.modeOf(entrance, question.isNow ? null : time),
       isExit: question.reader !== null && entrance.exitReaders.includes(question.reader),
       witness: store?.seals ?? { holds: () => false },
+      ground: question.isNow && question.reader !== null ? this.#options.groundAt(entrance, question.reader) : null,
     };
+  }
+
+  /** Whoever was shown first is judged again: seconds have passed, and a revocation may have come. */
+  #withCompanion(store: Store | null, question: Question, scene: Scene): Scene {
+    const companion = scene.ground?.companion ?? null;
+    if (store === null || scene.ground === null || companion === null) return scene;
+    const ground = { ...scene.ground, companion: null, isForCompanion: true };
+    const found = this.#one(store, question, companion.credential.credential_key);
+    const { detail } = judgeFound({ found, others: 0, notReadBy: null }, { ...scene, ground }, newTrail(false));
+    return detail === null ? scene : { ...scene, ground: { ...scene.ground, companion: null } };
   }
 
   /** Null: it is not a matter of now. */
@@ -304,15 +323,26 @@ function judgeCandidate(candidate: Candidate, scene: Scene, trail: Trail): Effec
   for (const path of candidate.paths) {
     const way = { ...scene, credential: candidate.credential, path };
     const along = newTrail(trail.isWhole);
-    const { detail } = walk(PATH_GATES, way, along);
+    const { detail, effects } = judgeWay(way, along);
     if (detail === null) {
       trail.answered.push(...along.answered);
-      return shut ?? [...effectsOf(CREDENTIAL_GATES, candidate), ...effectsOf(PATH_GATES, way)];
+      return shut ?? [...effectsOf(CREDENTIAL_GATES, candidate), ...effects];
     }
     if (best === null || isNearer(detail, best.detail)) best = { detail, trail: along };
   }
   trail.answered.push(...(best?.trail.answered ?? []));
   return shut ?? best?.detail ?? 'entrance_not_allowed';
+}
+
+/** A path is walked to the door, and through it. */
+function judgeWay(way: Way, trail: Trail): { detail: Detail | null; effects: Effect[] } {
+  const { detail, isOver } = walk(PATH_GATES, way, trail);
+  if (isOver || way.ground === null) return { detail, effects: detail === null ? effectsOf(PATH_GATES, way) : [] };
+  const crossing = { ...way, ground: way.ground, isCodeNext: wantsCode(way) };
+  const through = walk(AREA_GATES, crossing, trail).detail;
+  const first = detail ?? through;
+  const effects = first === null ? [...effectsOf(PATH_GATES, way), ...effectsOf(AREA_GATES, crossing)] : [];
+  return { detail: first, effects };
 }
 
 /** Whether a reader takes the card of a credential for what it is; one that cannot be opened is no matter of the reader. */

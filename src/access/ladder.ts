@@ -3,6 +3,7 @@
 
 import type { Step } from '../domain/kept-steps.ts';
 import type { CredentialWithUser } from '../store/credentials.ts';
+import type { Passage } from './crossing.ts';
 import type { Detail } from './details.ts';
 
 /** A gate that was asked; what it says is put into words only where somebody wants to know. */
@@ -20,7 +21,13 @@ export const stepsOf = ({ answered }: Trail): Step[] =>
   answered.map(({ step, passed, says }) => ({ step, passed, detail: says() }));
 
 /** What passing a gate changes for the next decision. */
-export type Effect = { kind: 'used_up'; credential: CredentialWithUser };
+export type Effect =
+  | { kind: 'used_up'; credential: CredentialWithUser }
+  /** Somebody is let through between areas. */
+  | { kind: 'passage'; passage: Passage };
+
+/** Whether nobody moves before it is on the disk. */
+export const mustHold = (effect: Effect): boolean => effect.kind !== 'passage' || effect.passage.mustHold;
 
 export type Gate<Subject> = {
   step: string;

@@ -35,6 +35,17 @@ const held = ({ trail, revision }: Told, acsUserId: string | null): { revision?:
   gates: keptSteps(stepsOf(trail), acsUserId),
 });
 
+/** Who was shown first where two people must be. */
+const companionOf = (
+  companion: CredentialWithUser | null,
+): { companion_acs_user_id?: string; companion_acs_credential_id?: string } =>
+  companion?.acs_user_id == null
+    ? {}
+    : {
+        companion_acs_user_id: companion.acs_user_id,
+        companion_acs_credential_id: companion.acs_credential_id,
+      };
+
 /** Where something was presented. */
 export type Spot = { entrance: SiteEntrance; reader: string };
 
@@ -72,6 +83,7 @@ export class Words {
     { entrance, reader }: Spot,
     told: Told & { credential: CredentialWithUser },
     second: CredentialWithUser | null,
+    companion: CredentialWithUser | null = null,
   ): NewEvent {
     const { credential, readAs: read } = told;
     return newEvent('lock.unlocked', {
@@ -79,6 +91,7 @@ export class Words {
       acs_credential_id: credential.acs_credential_id,
       acs_user_id: credential.acs_user_id,
       ...(second === null ? {} : { second_acs_credential_id: second.acs_credential_id }),
+      ...companionOf(companion),
       access_method: credential.access_method,
       ...shownBy(told),
       ...read,

@@ -12,7 +12,7 @@ export type DeviceEventPorts = {
   acsSystemId: string;
   log: Log;
   recorder: Pick<Recorder, 'note'>;
-  access: Pick<Access, 'presented' | 'input' | 'output' | 'deviceOnline'>;
+  access: Pick<Access, 'presented' | 'input' | 'output' | 'deviceOnline' | 'deviceOffline'>;
   /** Null while there is none: the database was refused, or the agent is starting. */
   sync: () => Pick<Sync, 'deviceOnline' | 'deviceRestarted'> | null;
   onChange: () => void;
@@ -60,6 +60,7 @@ export class DeviceEvents {
         break;
       case 'offline':
         record('device.disconnected', { error_code: 'device_disconnected', message: event.reason });
+        access.deviceOffline(event.device);
         break;
       case 'restarted':
         record('device.power', { restarted: true });

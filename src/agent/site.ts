@@ -13,7 +13,7 @@ export function buildSite(facility: Facility, store: Store | null): Site {
       capabilities.slots === null ? [] : [{ name, slots: capabilities.slots, foreignSlots }],
     );
     const controllers = facility.controllers.map(({ name }) => name);
-    return new Site(entrances, controllers, tables);
+    return new Site(entrances, controllers, tables, facility);
   };
   if (store === null) return siteOf((_entrance, i) => i + 1);
   try {

@@ -3,6 +3,7 @@
 
 import { hostname } from 'node:os';
 import type { Access } from '../access/access.ts';
+import { areaObject } from '../commands/area-object.ts';
 import { controllerObject } from '../commands/controllers.ts';
 import { entranceObject } from '../commands/entrance-object.ts';
 import type { ControllerView } from '../commands/room.ts';
@@ -69,6 +70,11 @@ export class States {
       ...site.entrances.map((entrance) => ({
         topic: topics.state(`entrances/${entrance.name}`),
         read: () => entranceObject({ site, doors, acsSystemId }, entrance),
+        restless: [],
+      })),
+      ...site.areas.map((area) => ({
+        topic: topics.state(`areas/${area.name}`),
+        read: () => ask((store) => areaObject({ store, acsSystemId }, area)),
         restless: [],
       })),
       ...facility.controllers.map((controller) => ({

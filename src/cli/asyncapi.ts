@@ -247,6 +247,7 @@ export function asyncApi(): Json {
         ...parameters,
         command_id: { description: 'of the command' },
         entrance: { description: 'the name in the facility file' },
+        area: { description: 'the name in the facility file' },
         controller: { description: 'the name in the facility file' },
         bus: { description: 'the name in the facility file' },
       },

@@ -41,6 +41,12 @@ export const COMMAND_TABLE: readonly Command[] = [
   resource('holidays', 'Days on which schedules hold differently: create, get, list, update, delete.'),
   resource('entrances', 'Doors: get, list, unlock, set-mode, explain, grant-access, revoke-access.'),
   resource('encoders', 'Readers to enrol cards and phones at: list, scan, scan to assign, cancel.'),
+  resource('areas', 'Areas: list, get, list-occupants, forgive.'),
+  {
+    name: 'muster',
+    summary: 'Who is inside, by area, since when and where seen last; to be printed.',
+    load: async () => (await import('./muster.ts')).musterProgram,
+  },
   {
     name: 'doors',
     summary: 'Every door in a line: mode, lock, leaf, trouble; --watch renews it.',

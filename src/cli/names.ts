@@ -129,7 +129,7 @@ const text = (value: unknown): string => (typeof value === 'string' ? printable(
 
 export type NamedEntrance = { id: string; name: string; displayName: string };
 
-export async function entrancesOf(channel: Channel, timeoutMs: number): Promise<NamedEntrance[]> {
+export async function entrancesOf(channel: Pick<Channel, 'command'>, timeoutMs: number): Promise<NamedEntrance[]> {
   const found: NamedEntrance[] = [];
   let cursor: unknown = null;
   do {

@@ -3,6 +3,7 @@
 // here. One file per resource stands in contract/.
 
 import type { z } from 'zod';
+import { AREAS } from './contract/areas.ts';
 import { CONTROLLERS } from './contract/controllers.ts';
 import { CREDENTIALS } from './contract/credentials.ts';
 import { ENCODERS } from './contract/encoders.ts';
@@ -25,6 +26,7 @@ export const COMMANDS = {
   ...SCHEDULES,
   ...HOLIDAYS,
   ...ENTRANCES,
+  ...AREAS,
   ...ENCODERS,
   ...CONTROLLERS,
   ...EVENTS,

@@ -90,11 +90,18 @@ export function prepareUnlock(room: Room, params: ParamsOf<'entrances/unlock'>, 
       'params',
       'acs_entrance_id',
     ]);
-  const { mode } = room.doors.state(entrance).mode;
+  const { mode: standing, interlockedBy } = room.doors.state(entrance);
+  const { mode } = standing;
   if ((mode === 'locked' || mode === 'lockdown') && params.is_override !== true)
     throw new OperatingError(
       'not_permitted',
       `entrance ${entrance.name} is ${mode === 'locked' ? 'locked' : 'in lockdown'}. Remedy: is_override, where it is to be opened all the same; else entrances/set_mode or facility/all_clear`,
+      ['params', 'acs_entrance_id'],
+    );
+  if (interlockedBy !== null && mode !== 'evacuate' && params.is_override !== true)
+    throw new OperatingError(
+      'not_permitted',
+      `entrance ${entrance.name} is interlocked with ${interlockedBy}, which is not shut. Remedy: wait until it is; or is_override`,
       ['params', 'acs_entrance_id'],
     );
   const acsUserId = params.acs_user_id === undefined ? null : findUser(room, params.acs_user_id).acs_user_id;

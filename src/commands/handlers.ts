@@ -9,6 +9,7 @@ import {
   listEntrancesOfUser,
 } from './accessible.ts';
 import { readParams } from './answers.ts';
+import { forgive, getArea, listAreas, listOccupants } from './areas.ts';
 import { COMMANDS, type CommandName, type ParamsOf } from './contract.ts';
 import { adoptSlot, getController, listControllers, prepareResync } from './controllers.ts';
 import { createCredential, getCredential, listCredentials, unassignCredential } from './credentials.ts';
@@ -145,6 +146,10 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'entrances/set_mode': checked('entrances/set_mode', setMode),
   'entrances/explain': checked('entrances/explain', explainEntrance),
   'entrances/explain_decision': checked('entrances/explain_decision', explainDecision),
+  'areas/list': checked('areas/list', listAreas),
+  'areas/get': checked('areas/get', getArea),
+  'areas/list_occupants': checked('areas/list_occupants', listOccupants),
+  'areas/forgive': checked('areas/forgive', forgive),
   'encoders/list': checked('encoders/list', listEncoders),
   'controllers/get': checked('controllers/get', getController),
   'controllers/list': checked('controllers/list', listControllers),

@@ -36,6 +36,8 @@ export type EntranceState = {
   lockProblem: string | null;
   /** Who is not let in, or soon will not be, because nobody above is heard, for people; null: nobody. */
   offlineProblem: string | null;
+  /** Which other door of an interlock is open, for people; null: none, and it may be opened. */
+  interlockedBy: string | null;
   isLocked: boolean;
   isOpen: boolean | null;
   isHeld: boolean;
@@ -61,6 +63,8 @@ export type Doors = {
   explain(entrance: SiteEntrance, asked: Asked, how: How): Explanation;
   state(entrance: SiteEntrance): EntranceState;
   modes: DoorModes;
+  /** Behind the commit of whatever changed who is where. */
+  areasChanged(): void;
 };
 
 /** What wants which mode; by the key of each (domain/modes.ts), null: taken back. */

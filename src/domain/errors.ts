@@ -22,6 +22,7 @@ export const ERROR_TYPES = [
   'access_grant_not_found',
   'access_method_not_found',
   'space_not_found',
+  'area_not_found',
   'controller_not_found',
   'schedule_not_found',
   'holiday_not_found',

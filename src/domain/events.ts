@@ -4,6 +4,7 @@
 
 import { z } from 'zod';
 import { agentEvents } from './agent-events.ts';
+import { areaEvents } from './area-events.ts';
 import { assert } from './errors.ts';
 import { eventParts } from './event-parts.ts';
 import type { Fixed } from './fixed.ts';
@@ -57,6 +58,8 @@ function catalogue() {
     'lock.unlocked': event('An entrance was opened for somebody, or by a command.', {
       ...decision,
       second_acs_credential_id: text('the code that followed the card').optional(),
+      companion_acs_user_id: text('who was shown first, where two people must be').optional(),
+      companion_acs_credential_id: text('and by which credential').optional(),
       decided_by: z.enum(['gateway', 'controller', 'command']).describe('by whom'),
       was_confirmed_by_device: z
         .boolean()
@@ -144,6 +147,7 @@ function catalogue() {
     ),
 
     ...modeEvents(parts),
+    ...areaEvents(parts),
 
     'acs_user.created': changeOf('A person was added.', user),
     'acs_user.updated': updateOf('A person was changed.', user),

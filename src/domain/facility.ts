@@ -1,6 +1,7 @@
 // What a facility file says once it has been read, checked and filled with defaults: plain data that every room may
 // hold. Durations are milliseconds here.
 
+import type { AreaSetup, InterlockSetup } from './areas.ts';
 import type { OfflineRules } from './offline.ts';
 import type { Schedule } from './schedule.ts';
 import type { DefaultCardFormat } from './card-formats.ts';
@@ -194,6 +195,8 @@ export type Facility = {
   /** Issuers whose signature over somebody's key is accepted here. */
   credentialManagers: readonly CredentialManager[];
   modeInputs: readonly ModeInput[];
+  areas: readonly AreaSetup[];
+  interlocks: readonly InterlockSetup[];
   policy: Policy;
 };
 

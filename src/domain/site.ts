@@ -1,6 +1,7 @@
 // The building as commands, decisions and synchronisation need to know it: entrances with their database keys, and what
 // their controllers can do.
 
+import type { AreaSetup, InterlockSetup } from './areas.ts';
 import type { EntranceSetup } from './facility.ts';
 import type { SlotCapabilities } from './ports.ts';
 
@@ -15,6 +16,8 @@ export class Site {
   readonly entrances: readonly SiteEntrance[];
   readonly controllers: readonly string[];
   readonly encoders: readonly SiteEncoder[];
+  readonly areas: readonly AreaSetup[];
+  readonly interlocks: readonly InterlockSetup[];
   readonly #byId: ReadonlyMap<string, SiteEntrance>;
   readonly #byKey: ReadonlyMap<number, SiteEntrance>;
   readonly #slotControllers: ReadonlyMap<string, SlotController>;
@@ -23,7 +26,10 @@ export class Site {
     entrances: readonly SiteEntrance[],
     controllers: readonly string[],
     slotControllers: readonly SlotController[],
+    { areas = [], interlocks = [] }: { areas?: readonly AreaSetup[]; interlocks?: readonly InterlockSetup[] } = {},
   ) {
+    this.areas = areas;
+    this.interlocks = interlocks;
     this.entrances = entrances;
     this.controllers = controllers;
     this.encoders = entrances.flatMap(({ encoder, displayName, acsEntranceId }) =>
@@ -40,6 +46,10 @@ export class Site {
 
   byKey(entranceKey: number): SiteEntrance | undefined {
     return this.#byKey.get(entranceKey);
+  }
+
+  area(name: string): AreaSetup | undefined {
+    return this.areas.find((area) => area.name === name);
   }
 
   slotController(name: string): SlotController | undefined {

@@ -48,6 +48,20 @@ export const entranceObject = () =>
     warnings: z.array(notice).describe('what somebody should look at'),
   });
 
+/** An area, as its state and as replies show it. */
+export const areaObject = () =>
+  z.strictObject({
+    area: text('which, by its name in the facility file'),
+    acs_system_id: text('the facility'),
+    display_name: text('for people'),
+    occupancy: count('how many are inside, as far as is known'),
+    unknown: count('how many more may be: forgiven, or on their way when Lintel ended'),
+    limit: count('most people who may be inside; null: any number').nullable(),
+    is_full: flag('nobody else is let in'),
+    anti_passback: z.enum(['hard', 'soft', 'timed']).describe('null: nobody asks').nullable(),
+    needs_two_persons: flag('two people enter together'),
+  });
+
 /** A controller or reader, as its state and as replies show it. */
 export const controllerObject = () =>
   z.strictObject({
@@ -153,6 +167,11 @@ function catalogue() {
       topic: 'entrances/{entrance}',
       says: 'A door, by the name in the facility file.',
       body: z.union([entranceObject(), stub]),
+    },
+    areas: {
+      topic: 'areas/{area}',
+      says: 'An area, by the name in the facility file: how many are inside, never who.',
+      body: z.union([areaObject(), stub]),
     },
     buses: {
       topic: 'buses/{bus}',

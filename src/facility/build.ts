@@ -17,6 +17,7 @@ import type {
   StrikeSetup,
 } from '../domain/facility.ts';
 import type { CredentialClass, OfflineRules } from '../domain/offline.ts';
+import { areasOf, interlocksOf } from './area-build.ts';
 import { channelsOf, doorOf, type KnownControllers } from './entrance-check.ts';
 import type { UnderstoodEntrance } from './entrance-schema.ts';
 import type { siteSchema } from './schema.ts';
@@ -51,6 +52,8 @@ export function buildFacility(understood: Understood): Facility {
     entrances: entrances.map((entrance) => entranceSetup(entrance, capabilities, controllers)),
     credentialManagers: managersOf(understood),
     modeInputs: modeInputsOf(understood),
+    areas: areasOf(site.areas),
+    interlocks: interlocksOf(site.interlocks, entrances),
     policy: policyOf(site),
   };
 }

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import type { DriverModule, PreparedController } from '../domain/driver-module.ts';
 import type { ControllerSetup, Facility } from '../domain/facility.ts';
 import type { ConfigProblem } from '../domain/ports.ts';
+import { checkAreas } from './area-check.ts';
 import { buildFacility } from './build.ts';
 import { checkBareNumbers, checkGuessing, checkSecrets, checkUse } from './doubts.ts';
 import { checkEntrances, kindOf, whichName, type KnownControllers } from './entrance-check.ts';
@@ -83,6 +84,7 @@ class Reader {
     const entrances = section(root, 'entrances');
     const claim = checkEntrances(entrances, known, this.#report);
     checkModes(root, known, claim, this.#report);
+    checkAreas(root, this.#report);
     checkManagers(root, entrances, this.#report);
     const understood = this.#entrances(entrances);
     this.#checkScheduleClocks(root, known);

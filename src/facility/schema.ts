@@ -8,6 +8,7 @@ import type { DriverModule } from '../domain/driver-module.ts';
 import { assert } from '../domain/errors.ts';
 import { entranceSchemas } from './entrance-schema.ts';
 import { managersSchema } from './managers.ts';
+import { areaSchema, interlockSchema } from './area-schema.ts';
 import { modeInput } from './mode-schema.ts';
 import { grace, offlineClasses } from './offline-schema.ts';
 import {
@@ -397,6 +398,23 @@ export const siteShape = {
       description:
         'Inputs that want a mode, by name: a fire panel, a panic button, a key switch. They are read before any door is freed.',
       examples: [{ fire: { controller: 'relay-board', input: 3, normally: 'closed', mode: 'evacuate' } }],
+    }),
+  areas: z
+    .record(z.string().regex(NAME_FORM), areaSchema)
+    .prefault({})
+    .meta({
+      title: 'Areas',
+      description:
+        'Areas, by name: who is inside is counted at the readers that lead in and out, and what holds for whoever enters.',
+      examples: [{ workshop: { in: ['workshop-in'], out: ['workshop-out'], anti_passback: 'hard' } }],
+    }),
+  interlocks: z
+    .record(z.string().regex(NAME_FORM), interlockSchema)
+    .prefault({})
+    .meta({
+      title: 'Interlocks',
+      description: 'Sets of doors, by name, of which at most one is open or unlocked at a time.',
+      examples: [{ airlock: { entrances: ['lock-outer', 'lock-inner'] } }],
     }),
   policy: policySchema.prefault({}).meta({ title: 'Policy', description: 'Rules that hold at every entrance.' }),
 } as const;

@@ -2,6 +2,7 @@
 // milliseconds, ids are lower-case text, secrets are a keyed hash to look up (`*_hash`) and a sealed blob to write to
 // controllers (`*_sealed`).
 
+import { AREAS } from './area-steps.ts';
 import { ISSUED_KEYS } from './issuer-steps.ts';
 import { GRANTS, GROUPS, STARTS } from './people-steps.ts';
 
@@ -448,4 +449,5 @@ CREATE TABLE mode_sources (
   },
   { version: 14, sql: GRANTS },
   { version: 15, sql: STARTS },
+  { version: 16, sql: AREAS },
 ];

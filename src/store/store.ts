@@ -4,6 +4,7 @@
 import type { Clock, Random } from '../domain/ports.ts';
 import type { SecretSource } from '../domain/facility.ts';
 import { AccessGrants } from './access-grants.ts';
+import { AreaTable } from './areas.ts';
 import { ControllerTable } from './controllers.ts';
 import { CredentialTable } from './credentials.ts';
 import { Digest } from './digest.ts';
@@ -94,6 +95,7 @@ export class Store {
   readonly digest: Digest;
   readonly jobs: Jobs;
   readonly guesses: Guesses;
+  readonly areas: AreaTable;
   readonly modeSources: ModeSources;
   readonly readerKeys: ReaderKeyTable;
   /** Taken away by commands that are not stored yet. */
@@ -171,6 +173,7 @@ export class Store {
       this.controllers = new ControllerTable(db);
       this.jobs = new Jobs(db);
       this.guesses = new Guesses(db);
+      this.areas = new AreaTable(db);
       this.modeSources = new ModeSources(db, opened.past.sealer);
       this.readerKeys = new ReaderKeyTable(db, opened.secrets, (fn) => this.now(fn));
       const { clock } = options;
@@ -183,6 +186,8 @@ export class Store {
         sealing,
         tombstones: this.tombstones,
       });
+      // Who is where was that of another day: the areas are told at the next start.
+      if (options.acceptance !== undefined) this.now(() => this.meta.set('areas_restored', 1));
     } catch (error) {
       db.close();
       throw explainOpening(options.path, error);

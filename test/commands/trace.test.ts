@@ -274,6 +274,11 @@ const STORY: readonly Step[] = [
     event: { event_type: 'acs_credential.deleted', acs_credential_id: PARENT, acs_user_id: USER },
   },
   {
+    command: 'areas/forgive',
+    params: { area: 'workshop', acs_user_id: USER },
+    event: { event_type: 'area.forgiven', area: 'workshop', acs_user_id: USER, why: 'command' },
+  },
+  {
     command: 'facility/reset_stream',
     params: { stream_id: 'tower-1' },
     event: { event_type: 'agent.stream_reset', stream_id: 'tower-1', last_seq: 7 },

@@ -4,8 +4,9 @@
 import { Access } from '../../src/access/access.ts';
 import { Recorder } from '../../src/access/recorder.ts';
 import { encodeWiegand } from '../../src/domain/card-formats.ts';
-import type { Factors, Policy } from '../../src/domain/facility.ts';
-import type { Device, Feedback, Presentation } from '../../src/domain/ports.ts';
+import type { AreaSetup, InterlockSetup } from '../../src/domain/areas.ts';
+import type { EntranceSetup, Factors, Policy } from '../../src/domain/facility.ts';
+import type { Device, Feedback, OutputOutcome, Presentation } from '../../src/domain/ports.ts';
 import { Site } from '../../src/domain/site.ts';
 import type { TimeWitness } from '../../src/domain/window.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -32,6 +33,10 @@ export type Keypads = {
   /** Codes that were looked up and that nobody has. */
   guesses: () => number;
   witness: { time: Partial<TimeWitness>; offlineForMs: number | null };
+  /** What strikes answer from now on. */
+  strike: { outcome: OutputOutcome };
+  /** Devices that do not answer. */
+  away: Set<string>;
   time: () => TimeWitness;
   /** The finer reasons of all denials so far. */
   details: string[];
@@ -41,7 +46,14 @@ export type Keypads = {
   woken: string[];
 };
 
-export type Door = { name: string; readers: readonly string[]; factors?: Factors; isGuestRoom?: boolean };
+export type Door = {
+  name: string;
+  readers: readonly string[];
+  factors?: Factors;
+  isGuestRoom?: boolean;
+  /** What it has otherwise than the lobby. */
+  more?: Partial<EntranceSetup>;
+};
 
 export const entranceId = (name: string): string =>
   `55555555-5555-5555-5555-${Buffer.from(name.padEnd(6, '.').slice(0, 6)).toString('hex')}`;
@@ -50,29 +62,32 @@ export async function keypads(
   doors: readonly Door[],
   policy: Partial<Policy> = {},
   cardFormats: readonly string[] = ['H10301', 'uid'],
+  zones: { areas?: readonly AreaSetup[]; interlocks?: readonly InterlockSetup[] } = {},
 ): Promise<Keypads> {
   const folder = temporaryFolder();
   const whole = { ...POLICY, ...policy };
   const shown = new Map<string, Feedback>();
   const witness: Keypads['witness'] = { time: {}, offlineForMs: null };
+  const strike: Keypads['strike'] = { outcome: { outcome: 'done', confirmed: true } };
+  const away = new Set<string>();
   let pulses = 0;
   let guesses = 0;
   const counters = newCounters();
-  const status = (): ReturnType<Device['status']> => ({
-    online: true,
+  const status = (name: string): ReturnType<Device['status']> => ({
+    online: !away.has(name),
     sinceMs: 0,
     identity: null,
     problem: null,
     counters,
   });
   const device = (name: string): Partial<Device> => ({
-    status,
+    status: () => status(name),
     readers: { feedback: (_reader, signal) => void shown.set(name, signal) },
     outputs: {
       pulse: (_output, _ms, _notAfter, onSent) => {
         pulses += 1;
         onSent?.();
-        return Promise.resolve({ outcome: 'done', confirmed: true });
+        return Promise.resolve(strike.outcome);
       },
       set: () => Promise.resolve({ outcome: 'done', confirmed: true }),
     },
@@ -99,7 +114,7 @@ export async function keypads(
     const site = store.now(
       () =>
         new Site(
-          doors.map(({ name, readers, factors, isGuestRoom = false }) => {
+          doors.map(({ name, readers, factors, isGuestRoom = false, more = {} }) => {
             const acsEntranceId = entranceId(name);
             const setup = {
               ...ENTRANCES.lobby,
@@ -108,11 +123,13 @@ export async function keypads(
               readers,
               factors: factors ?? 'card_or_code',
               isGuestRoom,
+              ...more,
             };
             return { ...setup, entranceKey: store.entrances.declare(acsEntranceId, name) };
           }),
           [],
           [],
+          zones,
         ),
     );
     const recorder = new Recorder(store, clock, silentLog);
@@ -181,6 +198,8 @@ export async function keypads(
     events,
     guesses: () => guesses,
     witness,
+    strike,
+    away,
     time: () => timeOf(running.clock)(),
     details,
     decided,

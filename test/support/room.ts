@@ -2,6 +2,7 @@
 // they are asked.
 
 import type { ParamsOf } from '../../src/commands/contract.ts';
+import type { AreaSetup } from '../../src/domain/areas.ts';
 import type { EntranceSetup, Policy, StrikeSetup } from '../../src/domain/facility.ts';
 import type { Clock, Log, SlotCapabilities } from '../../src/domain/ports.ts';
 import { Site } from '../../src/domain/site.ts';
@@ -114,6 +115,19 @@ export const ENTRANCES = {
   }),
 };
 
+/** An area whose readers stand at no door of these. */
+export const WORKSHOP: AreaSetup = {
+  name: 'workshop',
+  displayName: 'Workshop',
+  inReaders: ['workshop-in'],
+  outReaders: ['workshop-out'],
+  antiPassback: null,
+  limit: null,
+  exemptGroups: [],
+  resets: [],
+  twoPersonsMs: null,
+};
+
 export function buildSite(store: Store | null, entrances: readonly EntranceSetup[] = Object.values(ENTRANCES)): Site {
   const declare = (): Site =>
     new Site(
@@ -151,7 +165,8 @@ export type TestRoom = Room & {
 const NORMAL = { mode: 'normal', source: null, others: [] } as const;
 
 export function buildRoom(store: Store, clock: Clock, policy: Partial<Policy> = {}): TestRoom {
-  const site = buildSite(store);
+  const plain = buildSite(store);
+  const site = new Site(plain.entrances, plain.controllers, plain.slotControllers(), { areas: [WORKSHOP] });
   const room: TestRoom = {
     store,
     site,
@@ -187,10 +202,12 @@ export function buildRoom(store: Store, clock: Clock, policy: Partial<Policy> = 
         changed: () => undefined,
         holdUnstored: () => undefined,
       },
+      areasChanged: () => undefined,
       state: () => ({
         mode: NORMAL,
         lockProblem: null,
         offlineProblem: null,
+        interlockedBy: null,
         isLocked: true,
         isOpen: null,
         isHeld: false,

@@ -74,7 +74,9 @@ export const ENTRANCES = {
       is_override: z
         .boolean()
         .optional()
-        .describe('Also while the entrance is `locked` or in `lockdown`, where it is refused otherwise'),
+        .describe(
+          'Also while the entrance is `locked` or in `lockdown`, or another door of its interlock is not shut, where it is refused otherwise',
+        ),
     }),
     result: '`action_attempt`: `{action_attempt_id, action_type, status, result: {was_confirmed_by_device}}`',
     kind: 'moves',

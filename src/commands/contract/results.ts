@@ -6,7 +6,7 @@ import { assert, ERROR_TYPES } from '../../domain/errors.ts';
 import type { Fixed } from '../../domain/fixed.ts';
 import { MODE_KINDS, MODES } from '../../domain/modes.ts';
 import { WEEKDAYS } from '../../domain/schedule.ts';
-import { controllerObject, entranceObject } from '../../domain/states.ts';
+import { areaObject, controllerObject, entranceObject } from '../../domain/states.ts';
 import type { CommandName } from '../contract.ts';
 import { peopleResults } from './people-results.ts';
 
@@ -110,6 +110,24 @@ function catalogue() {
       pending_mutations: mutations,
     })
     .meta({ id: 'acs_credential' });
+
+  const area = areaObject().meta({ id: 'area' });
+  const occupant = z
+    .strictObject({
+      area: text('in which area'),
+      acs_user_id: text('who'),
+      display_name: text('the name; null: none was given').nullable(),
+      state: z
+        .enum(['inside', 'unsure', 'unknown'])
+        .describe(
+          '`inside`; `unsure`: the same, but may have left by a door that stood open or was dark; `unknown`: may be inside, and does not count',
+        ),
+      entered_at: instant('when').nullable(),
+      last_seen_at: instant('let through somewhere last').nullable(),
+      last_acs_entrance_id: text('and where'),
+      last_reader: text('at which reader'),
+    })
+    .meta({ id: 'occupant' });
 
   const ranges = z.array(z.string()).describe('ranges of the day, `08:00-17:30`');
   const schedule = z
@@ -379,6 +397,10 @@ function catalogue() {
       'UNLOCK_DOOR',
       z.strictObject({ was_confirmed_by_device: flag('the relay was seen to move') }),
     ),
+    'areas/list': z.strictObject({ areas: z.array(area) }),
+    'areas/get': z.strictObject({ area }),
+    'areas/list_occupants': z.strictObject({ occupants: z.array(occupant), pagination }),
+    'areas/forgive': z.strictObject({ forgiven: count('how many were inside') }),
     'encoders/list': z.strictObject({ acs_encoders: z.array(encoder) }),
     'encoders/scan_credential': attempt(
       'SCAN_CREDENTIAL',
@@ -480,6 +502,7 @@ export type AcsAccessGroup = ResultOf<'access_groups/get'>['acs_access_group'];
 export type AccessGrant = ResultOf<'access_grants/get'>['access_grant'];
 export type AccessMethod = ResultOf<'access_methods/get'>['access_method'];
 export type AcsEntrance = ResultOf<'entrances/get'>['acs_entrance'];
+export type Area = ResultOf<'areas/get'>['area'];
 export type Controller = ResultOf<'controllers/list'>['controllers'][number];
 
 const checks = { areOn: false };
