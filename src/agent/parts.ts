@@ -31,7 +31,7 @@ import { TamperWatch } from './tamper-watch.ts';
 import { wordFromAbove } from './word.ts';
 import type { WordFromAbove } from '../access/word-from-above.ts';
 import { TimeKeeper } from './time-keeper.ts';
-import { Upkeep } from './upkeep.ts';
+import { sealing, Upkeep } from './upkeep.ts';
 import { Uplink } from './uplink.ts';
 
 export type AgentOptions = {
@@ -272,6 +272,7 @@ function serve(base: Base, store: Store, states: States): Served {
       store.condemn(problems);
     },
     compareControllers: () => sync.compareAll(),
+    seal: sealing(facility, options.version, clock),
     verifyRows: async () => await tamperWatch.verify(),
   });
   // Damage that shows itself while doors are served leads to what damage at the start leads to.

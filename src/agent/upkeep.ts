@@ -6,10 +6,12 @@ import { newEvent } from '../domain/events.ts';
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Cron } from '../domain/cron.ts';
+import type { Facility } from '../domain/facility.ts';
 import type { Clock, Log, Random, Timer } from '../domain/ports.ts';
-import { backUpInBackground, checkInBackground } from '../store/background.ts';
+import { backUpInBackground, checkInBackground, sealInBackground } from '../store/background.ts';
 import type { Store } from '../store/store.ts';
 import { isStorageError } from '../store/disk-errors.ts';
+import type { Sealed } from '../store/sealed-backup.ts';
 
 export type UpkeepOptions = {
   store: Store;
@@ -26,10 +28,13 @@ export type UpkeepOptions = {
   onEventsTrimmed: () => void;
   onDamage: (problems: readonly string[]) => void;
   compareControllers: () => void;
+  /** Makes a sealed backup; null: none is wanted. */
+  seal: Sealing | null;
   /** Looks whether every row is as it was written. */
   verifyRows: () => Promise<void>;
 };
 
+type Sealing = () => Promise<Sealed>;
 type Job = { name: string; everyMs: number; run: () => Promise<void> | void };
 
 const HOUR_MS = 3_600_000;
@@ -49,12 +54,23 @@ const LEAST_EVENTS = 1000;
 /** Not every building at the same minute: they may share a converter, a broker, a power supply. */
 const SPREAD_MS = 20 * 60_000;
 
+/** Null where the facility file names no recovery key. */
+export function sealing({ file, name, acsSystemId, store }: Facility, version: string, clock: Clock): Sealing | null {
+  const { path, masterKey, backup } = store;
+  if (backup === null) return null;
+  const { folder, keep, recoveryKey: recipient } = backup;
+  const order = { path, facilityFile: file, facility: name, acsSystemId, version, recipient, folder, keep };
+  return () => sealInBackground({ ...order, nowMs: clock.nowMs() }, masterKey);
+}
+
 export class Upkeep {
   readonly #options: UpkeepOptions;
   #tasks: ReturnType<Cron['schedule']>[] = [];
   #timers: Timer[] = [];
   #isStopped = false;
   #isSpaceLow = false;
+  /** The newest sealed backup could not be made: it is tried again by the hour, and told once. */
+  #isSealOwed = false;
   #spaceTimer: Timer | null = null;
 
   constructor(options: UpkeepOptions) {
@@ -69,10 +85,12 @@ export class Upkeep {
       { name: 'check_database', everyMs: WEEK_MS, run: () => this.#check() },
       { name: 'verify_rows', everyMs: WEEK_MS, run: () => this.#options.verifyRows() },
     ];
+    const seal: Job = { name: 'seal_backup', everyMs: DAY_MS, run: () => this.#seal() };
+    if (this.#options.seal !== null) nightly.push(seal);
     const hourly: Job[] = [{ name: 'forget_old', everyMs: HOUR_MS, run: () => this.#forget() }];
     this.#tasks = [
       cron.schedule('30 2 * * *', timeZone, () => this.#later(SPREAD_MS, nightly)),
-      cron.schedule('7 * * * *', timeZone, () => this.#later(0, hourly)),
+      cron.schedule('7 * * * *', timeZone, () => this.#later(0, this.#isSealOwed ? [...hourly, seal] : hourly)),
     ];
     this.#watchSpace();
     if (store.wasUnclean) void this.#run({ name: 'check_database', everyMs: 0, run: () => this.#check() });
@@ -183,6 +201,30 @@ export class Upkeep {
     const { store, clock, log } = this.#options;
     const file = await backUpInBackground(store.path, 'nightly', clock.nowMs(), BACKUPS_KEPT);
     log.info('database backed up', { file });
+  }
+
+  async #seal(): Promise<void> {
+    const { store, clock, log, seal } = this.#options;
+    if (seal === null) return;
+    try {
+      const { file, bytes, sequence } = await seal();
+      this.#isSealOwed = false;
+      log.info('a sealed backup was made', { file, bytes });
+      if (store.isAlive())
+        store.group(() =>
+          store.events.add(newEvent('agent.backed_up', { file, bytes, last_sequence: sequence }), clock.nowMs()),
+        );
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      if (!this.#isSealOwed && store.isAlive())
+        this.#try(() =>
+          store.group(() =>
+            store.events.add(newEvent('agent.backup_failed', { error: { type: 'internal', message } }), clock.nowMs()),
+          ),
+        );
+      this.#isSealOwed = true;
+      throw error;
+    }
   }
 
   async #forget(): Promise<void> {

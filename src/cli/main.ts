@@ -110,6 +110,16 @@ export const COMMAND_TABLE: readonly Command[] = [
     load: async () => (await import('./store.ts')).storeProgram,
   },
   {
+    name: 'backup',
+    summary: 'Seals database, master key and facility file to the recovery key of the site; looks into a backup.',
+    load: async () => (await import('./backup.ts')).backupProgram,
+  },
+  {
+    name: 'restore',
+    summary: 'Puts a sealed backup back, on this gateway or on a new one.',
+    load: async () => (await import('./restore.ts')).restoreProgram,
+  },
+  {
     name: 'clock',
     summary: 'Whether the clock is trusted; `clock accept` says that it is right.',
     load: async () => (await import('./clock.ts')).clockProgram,

@@ -73,9 +73,10 @@ function accept({ store: { path, masterKey } }: Facility, isForRows: boolean, te
   const { generation } = store.generation;
   const rows = store.past.sealedRows;
   const how = isForRows ? 'rows' : 'copy';
-  store.now(() =>
-    store.events.add(newEvent('agent.storage_accepted', { how, generation, rows_sealed: rows }), systemClock.nowMs()),
-  );
+  store.now(() => {
+    store.controllers.distrust();
+    store.events.add(newEvent('agent.storage_accepted', { how, generation, rows_sealed: rows }), systemClock.nowMs());
+  });
   store.close();
   terminal.out(
     [
@@ -87,18 +88,23 @@ function accept({ store: { path, masterKey } }: Facility, isForRows: boolean, te
 }
 
 function beginAnew({ store: { path } }: Facility, terminal: Terminal): void {
+  putAside(filesOf(path), terminal);
+  markBeginning(path);
+  terminal.out('Start Lintel: it begins empty, and event numbers begin at 1. The master key stays.\n');
+}
+
+/** The database last: a power cut in between leaves one that is refused, and the command to be given again. */
+export const filesOf = (path: string): string[] => [generationPath(path), `${path}-shm`, `${path}-wal`, path];
+
+/** Those that are there get another name. */
+export function putAside(files: readonly string[], terminal: Terminal): void {
   const stamp = new Date(systemClock.nowMs())
     .toISOString()
     .replaceAll(/[-:]/g, '')
     .replace(/\.\d+Z$/, 'Z');
-  const begun = generationPath(path);
-  const kept = [path, `${path}-wal`, `${path}-shm`, begun].filter((one) => existsSync(one));
-  // The database last: a power cut in between leaves one that is refused, and this command to be given again.
-  for (const one of kept.reverse()) {
+  for (const one of files.filter((file) => existsSync(file))) {
     const aside = `${one}.${stamp}`;
     renameSync(one, aside);
     terminal.out(`${one} is now ${aside}\n`);
   }
-  markBeginning(path);
-  terminal.out('Start Lintel: it begins empty, and event numbers begin at 1. The master key stays.\n');
 }

@@ -93,9 +93,20 @@ export function agentEvents(parts: ReturnType<typeof eventParts>) {
     }),
     'agent.storage_accepted': event('An operator accepted the database as it stands.', {
       ...system,
-      how: z.enum(['rows', 'copy']).describe('changed rows, or an older copy'),
+      how: z.enum(['rows', 'copy', 'backup']).describe('changed rows, an older copy, or a sealed backup'),
       generation: count('the number it goes on with'),
       rows_sealed: count('rows that were sealed anew').nullable(),
+      made_at: text('when the backup was made, ISO 8601').optional(),
+    }),
+    'agent.backed_up': event('A sealed backup was made, opened again and found sound.', {
+      ...system,
+      file: text('its path'),
+      bytes: count('its size'),
+      last_sequence: count('the newest event in it'),
+    }),
+    'agent.backup_failed': event('No sealed backup could be made: an alarm.', {
+      ...system,
+      error: apiError,
     }),
   };
 }

@@ -29,6 +29,15 @@ export type MqttSettings = {
   eventTopics: 'dots' | 'slashes';
 };
 
+export type BackupSettings = {
+  /** An age recipient: who has its identity opens every backup. */
+  recoveryKey: string;
+  /** Absolute. */
+  folder: string;
+  /** How many stay. */
+  keep: number;
+};
+
 export type StoreSettings = {
   path: string;
   /**
@@ -40,6 +49,8 @@ export type StoreSettings = {
   eventsMax: number;
   /** Null: by the size of the disk. */
   eventsMaxBytes: number | null;
+  /** Where sealed backups go, and to whom they are sealed; null: none is made. */
+  backup: BackupSettings | null;
 };
 
 export type BusSetup = { name: string; driver: string; config: unknown };

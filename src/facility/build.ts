@@ -1,10 +1,11 @@
 // From the file's own words to the Facility that every room holds: names filled in, paths absolute, durations in
 // milliseconds, doors wired as their devices say.
 
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { z } from 'zod';
 import type { CredentialManager } from '../domain/credential-manager.ts';
 import type {
+  BackupSettings,
   BusSetup,
   ControllerSetup,
   EntranceSetup,
@@ -90,6 +91,18 @@ function storeSettings(site: Site, folder: string): StoreSettings {
     eventsKeepMs: store.events.keep,
     eventsMax: store.events.max,
     eventsMaxBytes: store.events.max_bytes ?? null,
+    backup: backupSettings(site, folder),
+  };
+}
+
+function backupSettings(site: Site, folder: string): BackupSettings | null {
+  const { backup, path } = site.store;
+  if (backup === undefined) return null;
+  const beside = join(dirname(resolve(folder, filled(path, site))), 'sealed');
+  return {
+    recoveryKey: backup.recovery_key,
+    folder: backup.folder === undefined ? beside : resolve(folder, filled(backup.folder, site)),
+    keep: backup.keep,
   };
 }
 

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { WIEGAND_FORMATS } from '../domain/card-formats.ts';
 import type { DriverModule } from '../domain/driver-module.ts';
 import { assert } from '../domain/errors.ts';
+import { backupSchema } from './backup-schema.ts';
 import { entranceSchemas } from './entrance-schema.ts';
 import { managersSchema } from './managers.ts';
 import { areaSchema, interlockSchema } from './area-schema.ts';
@@ -170,6 +171,11 @@ const storeSchema = z.strictObject({
     })
     .prefault({})
     .meta({ title: 'Events', description: 'How many events are kept, and for how long.' }),
+  backup: backupSchema.optional().meta({
+    title: 'Sealed backups',
+    description:
+      'One every night, sealed to a key that is not on the gateway: database, master key and facility file. `lintel restore` puts one back on any gateway.',
+  }),
 });
 
 const policySchema = z.strictObject({

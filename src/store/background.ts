@@ -4,7 +4,10 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { OperatingError } from '../domain/errors.ts';
+import type { SecretSource } from '../domain/facility.ts';
 import { backupFolder, listBackups } from './open.ts';
+import type { SealOrder, Sealed } from './sealed-backup.ts';
 import type { BackgroundTask, BackgroundResult } from './background-worker.ts';
 
 /** Problems found by SQLite's quick_check; [] when the file is sound. Rejects when the file cannot be read at all. */
@@ -25,6 +28,16 @@ export async function backUpInBackground(path: string, reason: string, nowMs: nu
   const same = listBackups(path).filter((file) => file.endsWith(`-${reason}.db`));
   for (const old of same.slice(keep)) rmSync(old, { force: true });
   return target;
+}
+
+/** One of store.backup, in its folder. Throws an OperatingError with the remedy. */
+export async function sealInBackground(
+  order: Omit<SealOrder, 'masterKey'>,
+  masterKey: SecretSource | null,
+): Promise<Sealed> {
+  const { problems, sealed } = await run({ task: 'seal', path: order.path, order, masterKey });
+  if (sealed === undefined) throw new OperatingError('internal', problems.join('; '));
+  return sealed;
 }
 
 function run(task: BackgroundTask): Promise<BackgroundResult> {

@@ -20,6 +20,7 @@ export type ControllerRow = {
 export class ControllerTable {
   readonly #get;
   readonly #put;
+  readonly #distrust;
 
   constructor(db: Db) {
     this.#get = db.prepare<[string], ControllerRow>('SELECT * FROM controllers WHERE controller = ?');
@@ -27,6 +28,7 @@ export class ControllerTable {
       `INSERT OR REPLACE INTO controllers VALUES (:controller, :identity, :setup, :compared_at, :compared, :differing, :is_comparison_due, :event_cursor,
          :is_cursor_acknowledged)`,
     );
+    this.#distrust = db.prepare('UPDATE controllers SET compared_at = NULL');
   }
 
   get(controller: string): ControllerRow {
@@ -43,6 +45,11 @@ export class ControllerTable {
         is_cursor_acknowledged: 1,
       }
     );
+  }
+
+  /** Inside a transaction: what is remembered is old. Nothing is written to any before it was compared anew. */
+  distrust(): void {
+    this.#distrust.run();
   }
 
   /** Changes some of what is remembered. Inside a transaction. */

@@ -34,7 +34,7 @@ const ROW_BYTES = 24;
 
 const ACKNOWLEDGED = 'outbox_acknowledged';
 /** Numbers that were left out on purpose: `first-last`, oldest first, a space between. */
-const LEFT_OUT = 'events_left_out';
+export const LEFT_OUT = 'events_left_out';
 
 export class EventLog {
   readonly #meta: Meta;

@@ -1,6 +1,7 @@
 // Looks at every sealed row, whether anybody uses it or not: in a worker thread with a read-only connection of its own,
 // one row at a time, so that a million of them take no memory and no door waits.
 
+import { LEFT_OUT } from './events.ts';
 import Database from 'better-sqlite3';
 import { createHash } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
@@ -177,12 +178,15 @@ class Verification {
       )
       .get();
     if (span?.first == null || span.last === null || span.last - span.first + 1 === span.count) return [];
-    return this.#db
+    const noted = this.#meta(LEFT_OUT);
+    const leftOut = typeof noted === 'string' ? noted.split(' ') : [];
+    const gaps = this.#db
       .prepare<[number], Gap>(
         `SELECT sequence + 1 AS first, next - 1 AS last FROM (SELECT sequence, lead(sequence) OVER (ORDER BY sequence) AS next FROM events)
          WHERE next > sequence + 1 LIMIT ?`,
       )
       .all(MOST_GAPS);
+    return gaps.filter(({ first, last }) => !leftOut.includes(`${first}-${last}`));
   }
 
   #note(table: Tampered['table'], id: string): void {

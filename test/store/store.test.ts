@@ -147,6 +147,7 @@ describe('what events weigh', () => {
       onEventsTrimmed: () => undefined,
       onDamage: () => undefined,
       compareControllers: () => undefined,
+      seal: null,
       verifyRows: () => Promise.resolve(),
     });
     onTestFinished(() => upkeep.stop());
