@@ -87,11 +87,12 @@ export type VirtualOptions = {
   /** Of each reader, beyond address and key. */
   reader?: SimulatedReaderOptions;
   controller?: Record<string, unknown> | ((address: number) => Record<string, unknown>);
+  /** Who decides; left out: a card that is presented is let in at once. */
+  emit?: (event: DriverEvent) => void;
 };
 
 /**
- * Readers, and controllers for each of them by the names `reader-0`, `reader-1`, …. A card that is presented is let in
- * at once.
+ * Readers, and controllers for each of them by the names `reader-0`, `reader-1`, ….
  */
 export async function openVirtualBus(options: VirtualOptions): Promise<VirtualBus> {
   const { baud, readers: count, line = { kind: 'wire' }, turnaroundMs = TURNAROUND_MS } = options;
@@ -128,7 +129,9 @@ export async function openVirtualBus(options: VirtualOptions): Promise<VirtualBu
     clock: time.loopClock(),
     emit: (event) => {
       events.push(event);
-      if (event.type === 'presented') void driver.devices.get(event.device)?.outputs?.pulse(0, 100, time.nowMs + 2_000);
+      if (options.emit !== undefined) options.emit(event);
+      else if (event.type === 'presented')
+        void driver.devices.get(event.device)?.outputs?.pulse(0, 100, time.nowMs + 2_000);
     },
     readerKeys: keys,
     ...(options.wantsToken === undefined ? {} : { wantsToken: options.wantsToken }),
