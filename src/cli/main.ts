@@ -27,6 +27,11 @@ export const COMMAND_TABLE: readonly Command[] = [
     load: async () => (await import('./check.ts')).checkProgram,
   },
   {
+    name: 'grade',
+    summary: 'Which security grade the settings of a facility file reach, and what is missing.',
+    load: async () => (await import('./grade.ts')).gradeProgram,
+  },
+  {
     name: 'demo',
     summary: 'Plays a building: a broker, controllers, readers, and what happens between them.',
     load: async () => (await import('./demo/demo.ts')).demoProgram,
