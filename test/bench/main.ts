@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   sync: () => import('./sync.ts'),
   flood: () => import('./flood.ts'),
   phones: () => import('./phones.ts'),
+  access: () => import('./access.ts'),
   idle: () => import('./idle.ts'),
 };
 
