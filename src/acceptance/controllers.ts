@@ -121,7 +121,8 @@ export function doorsUnheld(
   const zones = doors.map(({ entranceKey }) => ({ entranceKey, at: zonesOf(entranceKey) }));
   const counts = new Map<number | null, number>();
   for (const { at } of zones) for (const zone of at) counts.set(zone, (counts.get(zone) ?? 0) + 1);
-  const [widest] = [...counts].sort(([, a], [, b]) => b - a);
+  // As a slot is made of it: of as many doors those that open at all times.
+  const [widest] = [...counts].sort(([x, a], [y, b]) => b - a || (x ?? -1) - (y ?? -1));
   return zones.filter(({ at }) => widest === undefined || !at.has(widest[0])).map(({ entranceKey }) => entranceKey);
 }
 

@@ -7,6 +7,7 @@ import type { Store } from '../store/store.ts';
 import { storedJson, storedObject } from '../store/stored-json.ts';
 import type { TargetRow } from '../store/target-row.ts';
 import type { UserRow } from '../store/users.ts';
+import { leftOut } from './left-out.ts';
 import type { Room } from './room.ts';
 import type { AcsCredential } from './contract/results.ts';
 import { uselessness } from './useless.ts';
@@ -78,7 +79,7 @@ export function credentialObject(
     ],
     warnings: [
       ...warnings(row, targets),
-      ...uselessness(room, row, canonical, entranceIds ?? []).map((found) => ({
+      ...[...uselessness(room, row, canonical, entranceIds ?? []), ...leftOut(room, row)].map((found) => ({
         ...found,
         created_at: iso(row.created_at),
       })),
