@@ -221,7 +221,7 @@ export class Access {
 
   explain(entrance: SiteEntrance, asked: Asked, { time, isNow, reader, asker }: How): Explanation {
     const { store, cardFormatsOf } = this.#options;
-    const isSecret = !('acsCredentialId' in asked);
+    const isSecret = 'cards' in asked || 'code' in asked;
     if (isSecret) this.#questions.admit(asker);
     const cardFormats = reader === null ? null : cardFormatsOf(reader);
     const judged = this.#judging.judge({

@@ -1,15 +1,14 @@
-// Entrances: get, list, unlock, explain. What an entrance is comes from the facility file; what it does comes from the
+// Entrances: get, list, unlock. What an entrance is comes from the facility file; what it does comes from the
 // doors.
 
-import { canonicalCard } from '../domain/card-formats.ts';
-import { OperatingError, refused } from '../domain/errors.ts';
+import { OperatingError } from '../domain/errors.ts';
 import { fold } from '../domain/fold.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { ParamsOf } from './contract.ts';
 import { findCredential } from './found.ts';
 import { entranceObject } from './entrance-object.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
-import type { Asked, Call, Outcome, Room, Work } from './room.ts';
+import type { Call, Outcome, Room, Work } from './room.ts';
 import { findUser } from './found.ts';
 
 export function getEntrance(room: Room, params: ParamsOf<'entrances/get'>): Outcome<'entrances/get'> {
@@ -41,44 +40,6 @@ export function listEntrances(room: Room, params: ParamsOf<'entrances/list'>, ca
       (row) => entranceObject(room, row),
       (row) => row.entranceKey,
     ),
-  };
-}
-
-export function explainEntrance(room: Room, params: ParamsOf<'entrances/explain'>, { asker }: Call): Outcome {
-  const entrance = findEntrance(room, params.acs_entrance_id);
-  const time = params.at === undefined ? room.time() : { ...room.time(), trusted: true, nowMs: params.at };
-  const reader = params.reader ?? entrance.readers[0] ?? null;
-  if (params.reader !== undefined && !entrance.readers.includes(params.reader))
-    throw refused(
-      'acs_encoder_not_found',
-      'reader',
-      `entrance ${entrance.name} has ${entrance.readers.join(', ') || 'no reader'}`,
-    );
-  const how = { time, isNow: params.at === undefined, reader, asker };
-  const explanation = room.doors.explain(entrance, askedOf(room, params), how);
-  return {
-    result: {
-      outcome: explanation.outcome,
-      reason: explanation.reason,
-      acs_entrance_id: entrance.acsEntranceId,
-      acs_credential_id: explanation.acsCredentialId,
-      acs_user_id: explanation.acsUserId,
-      steps: explanation.steps,
-    },
-  };
-}
-
-function askedOf(room: Room, params: ParamsOf<'entrances/explain'>): Asked {
-  const given = [params.acs_credential_id, params.card_number, params.code].filter((value) => value !== undefined);
-  if (given.length !== 1)
-    throw new OperatingError('invalid_input', 'params: give exactly one of acs_credential_id, card_number, code', [
-      'params',
-    ]);
-  if (params.acs_credential_id !== undefined)
-    return { acsCredentialId: findCredential(room, params.acs_credential_id).acs_credential_id };
-  if (params.code !== undefined) return { code: params.code };
-  return {
-    cards: [canonicalCard(params.card_number ?? '', params.card_format ?? null, room.policy.defaultCardFormat)],
   };
 }
 

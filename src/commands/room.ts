@@ -14,8 +14,8 @@ import type { Store } from '../store/store.ts';
 import type { CommandName } from './contract.ts';
 import type { ResultOf } from './contract/results.ts';
 
-/** What to explain: exactly one of the three. */
-export type Asked = { acsCredentialId: string } | { cards: readonly string[] } | { code: string };
+/** What to explain: exactly one of them; a phone by its public key. */
+export type Asked = { acsCredentialId: string } | { cards: readonly string[] } | { code: string } | { phone: Buffer };
 export type Explanation = {
   outcome: 'granted' | 'denied';
   reason: string | null;

@@ -169,6 +169,40 @@ describe('one for a mobile key that no command has brought', () => {
   });
 });
 
+describe('an explanation', () => {
+  it('says of a phone, by its id, its key or what it would hand over, what the door would do; and nothing of it stays', async () => {
+    const here = await withKey();
+    const explain = async (asked: Record<string, unknown>): Promise<Record<string, unknown> | undefined> =>
+      (await here.caller.call('entrances/explain', { acs_entrance_id: LOBBY, ...asked })).result;
+    const byKey = { public_key: here.point.toString('hex') };
+    const before = here.events();
+    expect(await explain(byKey)).toMatchObject({ outcome: 'denied', reason: 'unknown_credential' });
+    expect(await explain({ token: here.signed().toString('hex') })).toMatchObject({
+      outcome: 'granted',
+      acs_credential_id: KEY,
+      acs_user_id: USER,
+    });
+    const refusals = [
+      [here.signed({}, p256()), 'signature_invalid'],
+      [here.signed({ credentialId: LOBBY }), 'unknown_credential'],
+      [here.signed({ entranceIds: [STORE_ROOM] }), 'entrance_not_allowed'],
+    ] as const;
+    for (const [token, reason] of refusals)
+      expect(await explain({ token: token.toString('hex') })).toMatchObject({ outcome: 'denied', reason });
+    expect(here.events()).toEqual(before);
+    expect(await explain(byKey)).toMatchObject({ reason: 'unknown_credential' });
+
+    const { result } = await hand(here, here.signed());
+    const { acs_credential_id: phone } = result?.['phone'] as { acs_credential_id: string };
+    for (const asked of [byKey, { acs_credential_id: phone }])
+      expect(await explain(asked)).toMatchObject({ outcome: 'granted', acs_credential_id: KEY });
+    await here.caller.call('users/suspend', { acs_user_id: USER });
+    expect(await explain({ acs_credential_id: phone })).toMatchObject({ outcome: 'denied', reason: 'user_suspended' });
+    const both = await here.caller.call('entrances/explain', { acs_entrance_id: LOBBY, ...byKey, code: '1234' });
+    expect(both.error?.message).toMatch(/exactly one of acs_credential_id, card_number, code, public_key, token/);
+  });
+});
+
 describe('by command', () => {
   it('it is taken ahead of the phone, once however often it comes, and says what is wrong', async () => {
     const here = await withKey();

@@ -24,22 +24,13 @@ import {
   USER,
   CREDENTIAL,
   ENTRANCE,
-  read,
 } from './fields.ts';
-import { MOST_TOKEN_BYTES } from '../../domain/issued-token.ts';
-import { importPoint } from '../../domain/p256.ts';
+import { publicKey, tokenBytes } from './phone-fields.ts';
 import { command } from './spec.ts';
 
 const brandMetadata = metadata.optional();
 
-const PUBLIC_KEY_WANTED = 'a public key of P-256: 130 hexadecimal digits that begin with 04';
 const PHONE = '88888888-8888-8888-8888-888888888888';
-
-function pointOf(digits: string): Buffer | string {
-  if (!/^[0-9a-fA-F]{130}$/.test(digits)) return PUBLIC_KEY_WANTED;
-  const point = Buffer.from(digits, 'hex');
-  return importPoint(point) === null ? 'no point of the curve P-256' : point;
-}
 
 const credentialCreateParams = z
   .strictObject({
@@ -100,22 +91,8 @@ const credentialUpdateParams = z
   })
   .refine((value) => value.starts_at == null || value.ends_at == null || value.ends_at > value.starts_at, WINDOW_ORDER);
 
-/** On the curve: what is none would be refused by every proof. */
-const publicKey = z
-  .string(PUBLIC_KEY_WANTED)
-  .transform(read(pointOf))
-  .describe('Its public key, P-256: the uncompressed point, 130 hexadecimal digits that begin with 04');
-
 const MANAGER = '99999999-9999-9999-9999-999999999999';
-const TOKEN_WANTED = `a signed key (CWT), hexadecimal, at most ${MOST_TOKEN_BYTES} bytes`;
 const TOKEN_ID_WANTED = '2 to 64 hexadecimal digits, whole bytes';
-const tokenBytes = z
-  .string(TOKEN_WANTED)
-  .max(2 * MOST_TOKEN_BYTES, TOKEN_WANTED)
-  .regex(/^([0-9a-fA-F]{2})+$/, TOKEN_WANTED)
-  .transform((text) => Buffer.from(text, 'hex'))
-  .describe('The signed key: a CWT in COSE_Sign1, hexadecimal (docs/mobile-keys.md)');
-
 const credentialId = z.strictObject({ acs_credential_id: id('Which'), acs_system_id: system });
 
 const operation = z.discriminatedUnion('op', [

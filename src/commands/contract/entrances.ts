@@ -5,6 +5,7 @@ import {
   paging, id, instant, text, code, cardNumber, cardFormat, system, scheduleId, userFields, ownWindow, isWindow, WINDOW_ORDER, CREDENTIAL, ENTRANCE, USER,
 } from './fields.ts'; // prettier-ignore
 import { MODES } from '../../domain/modes.ts';
+import { publicKey, tokenBytes } from './phone-fields.ts';
 import { command } from './spec.ts';
 
 const entranceId = z.strictObject({ acs_entrance_id: id('Which'), acs_system_id: system });
@@ -104,14 +105,18 @@ export const ENTRANCES = {
   }),
   'entrances/explain': command({
     summary:
-      'What would happen if this credential, card or code were presented now, step by step. Nothing moves. By card or code only where `policy.explain_by_secret` of the facility file allows it, 200 times a day, and each burst is an event.',
+      'What would happen if this credential, card, code or phone were presented now, step by step. Nothing moves. By card or code only where `policy.explain_by_secret` of the facility file allows it, 200 times a day, and each burst is an event.',
     params: z.strictObject({
       acs_entrance_id: id('Where'),
       acs_system_id: system,
-      acs_credential_id: id('Which credential').optional(),
+      acs_credential_id: id('Which credential, or which phone of a mobile key').optional(),
       card_number: cardNumber.optional(),
       card_format: cardFormat.optional(),
       code: code.optional(),
+      public_key: publicKey.optional().describe('A phone, by its public key'),
+      token: tokenBytes
+        .optional()
+        .describe('A phone that hands over this signed key: a CWT in COSE_Sign1, hexadecimal. Not with `at`'),
       reader: text('At which of its readers; left out, its first', 64).optional(),
       at: instant.optional().describe('At another time than now; whether the keypad is locked then nobody can tell'),
     }),
