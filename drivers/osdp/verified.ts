@@ -19,7 +19,7 @@ export type Case = {
   id: string;
   asks: string;
   needs: readonly Need[];
-  does: 'yes' | 'partly' | 'not_offered';
+  does: 'yes' | 'not_offered';
   why: string | null;
 };
 
@@ -190,21 +190,9 @@ export const CASES: readonly Case[] = [
   one('070-10-01', 'RRRRRR', 'take RAW card data'),
   one('070-10-02', 'oooooo', '26 bits with parity'),
   one('070-10-03', 'oooooo', '26 bits raw'),
-  one(
-    '070-10-04',
-    'ooooRo',
-    '200-bit FASC-N',
-    'partly',
-    'kept whole, as raw bits, and compared whole: its fields are not told apart',
-  ),
+  one('070-10-04', 'ooooRo', '200-bit FASC-N'),
   one('070-10-05', 'ooooRo', '128 bits raw'),
-  one(
-    '070-10-06',
-    'oooooo',
-    '75-bit FASC-N',
-    'partly',
-    'kept whole, as raw bits, and compared whole: its fields are not told apart',
-  ),
+  one('070-10-06', 'oooooo', '75-bit FASC-N'),
   one('070-10-07', '-ooooo', '64 bits raw'),
   one('070-12-01', 'RRRRRo', 'take KEYPAD'),
   one('070-13-01', 'RRRRRR', 'read COM and go by it'),

@@ -6,8 +6,8 @@ import { memberOf } from '../domain/named.ts';
 import { nearest } from '../domain/words.ts';
 import { painter, type Terminal, UsageError } from './terminal.ts';
 
-const WORDS: Readonly<Record<Case['does'], string>> = { yes: 'yes', partly: 'partly', not_offered: 'not offered' };
-const COLOURS = { yes: 'green', partly: 'yellow', not_offered: 'red' } as const;
+const WORDS: Readonly<Record<Case['does'], string>> = { yes: 'yes', not_offered: 'not offered' };
+const COLOURS = { yes: 'green', not_offered: 'red' } as const;
 const BY_NAME = Object.fromEntries(PROFILES.map((profile) => [profile.replaceAll(/[ /]/g, '-'), profile]));
 
 /** Without a profile: the counts of each. With one: its cases that are not a plain yes, and all of them as JSON. */

@@ -3,6 +3,7 @@
 // is checked whenever a format is read.
 
 import { OperatingError } from './errors.ts';
+import { decodeFascN, encodeFascN, FASC_N_FORMATS, isFascN, parseFascN } from './fasc-n.ts';
 import { memberOf } from './named.ts';
 import { quoted } from './outside-text.ts';
 
@@ -93,6 +94,7 @@ const digitsOf = (widthBits: number): number => Math.ceil(widthBits / 4);
 export const CARD_FORMATS = [
   ...Object.keys(WIEGAND_FORMATS),
   ...Object.keys(KEY_FORMATS),
+  ...FASC_N_FORMATS,
   'uid',
   'uid-reversed',
   'raw',
@@ -139,6 +141,7 @@ export function encodeWiegand(canonical: string): { widthBits: number; bytes: Bu
   const [name = '', ...fields] = parseCanonical(canonical).split(':');
   if (name === 'uid') return null;
   if (name === 'raw') return { widthBits: Number(fields[0]), bytes: Buffer.from(fields[1] ?? '', 'hex') };
+  if (isFascN(name)) return encodeFascN(name, fields);
   const keyBits = memberOf(KEY_FORMATS, name);
   if (keyBits !== undefined) return { widthBits: keyBits, bytes: leftJustified(fields[0] ?? '', keyBits) };
   const format = memberOf(WIEGAND_FORMATS, name);
@@ -181,7 +184,7 @@ export function candidates(reading: CardReading, formats: readonly string[]): st
 function textCandidates({ bytes, asSent }: CardReading & { kind: 'text' }, name: string): (string | null)[] {
   const spelled = spelledUid(bytes.toString('latin1'));
   const found = spelled === null ? [] : [candidate({ kind: 'uid', bytes: spelled }, name)];
-  if (memberOf(WIEGAND_FORMATS, name) !== undefined) return found;
+  if (memberOf(WIEGAND_FORMATS, name) !== undefined || isFascN(name)) return found;
   const asBits = (some: Buffer): BitReading => ({ kind: 'wiegand', widthBits: some.length * 8, bytes: some });
   return [...found, ...[bytes, asSent].map((some) => candidate(asBits(some), name))];
 }
@@ -201,6 +204,7 @@ function candidate(reading: BitReading, name: string): string | null {
     return null;
   }
   if (name === 'raw') return `raw:${reading.widthBits}:${hex(reading.bytes)}`;
+  if (isFascN(name)) return decodeFascN(name, reading);
   const keyBits = memberOf(KEY_FORMATS, name);
   if (keyBits !== undefined)
     return keyBits === reading.widthBits ? `${name}:${keyDigits(reading.bytes, keyBits)}` : null;
@@ -244,7 +248,7 @@ export function canonicalCard(value: string, format: string | null, fallback: De
     return canonical;
   }
   const name = format ?? fallback.format;
-  if (name === 'uid' || name === 'raw' || memberOf(KEY_FORMATS, name) !== undefined)
+  if (name === 'uid' || name === 'raw' || isFascN(name) || memberOf(KEY_FORMATS, name) !== undefined)
     return parseCanonical(`${name}:${value}`);
   const layout = memberOf(WIEGAND_FORMATS, name);
   if (layout === undefined)
@@ -283,6 +287,7 @@ export function parseCanonical(value: string): string {
   const [name = '', ...fields] = value.split(':');
   if (name === 'uid') return parseUid(fields);
   if (name === 'raw') return parseRaw(fields);
+  if (isFascN(name)) return parseFascN(name, fields);
   const keyBits = memberOf(KEY_FORMATS, name);
   if (keyBits !== undefined) return `${name}:${parseKey(name, keyBits, fields)}`;
   const format = memberOf(WIEGAND_FORMATS, name);

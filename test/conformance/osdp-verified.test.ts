@@ -8,6 +8,7 @@ import { reply } from '../../drivers/osdp/replies.ts';
 import { SimulatedCard } from '../../drivers/osdp/simulated-card.ts';
 import { STRICT } from '../../drivers/osdp/simulated-quirks.ts';
 import { CASES } from '../../drivers/osdp/verified.ts';
+import { candidates, encodeWiegand } from '../../src/domain/card-formats.ts';
 import type { VirtualOptions } from '../drivers/osdp/virtual-bus.ts';
 import { hex } from '../drivers/osdp/vectors.ts';
 import { isClear, type Wire } from '../drivers/osdp/wire.ts';
@@ -57,6 +58,23 @@ const cardOf = (widthBits: number, bytes: Buffer): Trace =>
     reply('RAW', { reader: 0, format: 1, widthBits, bits: bytes }),
     hasTold({ type: 'presented', presentation: { kind: 'card', reading: { widthBits } } }),
   );
+
+/** A card that a reader shows is taken for this number, with all of its fields. */
+const numbered =
+  (card: string): Trace =>
+  async () => {
+    const one = await scene();
+    const { widthBits, bytes } = encodeWiegand(card) ?? { widthBits: 0, bytes: Buffer.alloc(0) };
+    one.sim.report(reply('RAW', { reader: 0, format: 0, widthBits, bits: bytes }));
+    await one.bus.passUntil(() => one.bus.count('presented') === 1, 1_000, 'the card');
+    const read = one.bus.events.flatMap((event) =>
+      event.type === 'presented' && event.presentation.kind === 'card'
+        ? candidates(event.presentation.reading, [card.split(':')[0] ?? ''])
+        : [],
+    );
+    expect(read).toEqual([card]);
+    await inStep(one);
+  };
 
 const framing =
   (judge: (one: Scene) => void, options: Partial<VirtualOptions> = {}): Trace =>
@@ -306,7 +324,9 @@ const TRACES: Readonly<Record<string, Trace>> = {
   '070-10-01': cardOf(26, hex('BDD93740')),
   '070-10-02': cardOf(26, hex('BDD93740')),
   '070-10-03': cardOf(26, hex('BDD93700')),
+  '070-10-04': numbered('FASC-N:0032-0001-092446-0-1-1112223333112232'),
   '070-10-05': cardOf(128, Buffer.alloc(16, 0xa5)),
+  '070-10-06': numbered('FASC-N-75:32:1:92446:20301231'),
   '070-10-07': cardOf(64, Buffer.alloc(8, 0xa5)),
   '070-12-01': atPoll(
     reply('KEYPAD', { reader: 0, keys: Buffer.from('1234\r') }),
