@@ -63,22 +63,21 @@ function askedById(room: Room, id: string): Asked {
 
 function withToken(room: Room, entrance: SiteEntrance, token: Buffer, how: How): Explanation {
   const { store, doors } = room;
-  let explanation: Explanation | null = null;
   try {
-    store.now(() => {
+    return store.now(() => {
       const taken = takeToken(room, token, null, null);
-      explanation =
+      throw new Undone(
         'detail' in taken
           ? refusedToken(taken.detail, taken.message)
-          : took(doors.explain(entrance, { phone: taken.row.public_key }, how));
-      throw new Undone();
+          : took(doors.explain(entrance, { phone: taken.row.public_key }, how)),
+      );
     });
   } catch (error) {
+    if (error instanceof Undone) return error.explanation;
     if (isStorageError(error)) return refusedToken('store_unavailable', 'the database takes nothing now');
     if (error instanceof OperatingError) return refusedToken('token_refused', error.message);
-    if (!(error instanceof Undone)) throw error;
+    throw error;
   }
-  return explanation ?? refusedToken('store_unavailable', 'the database takes nothing now');
 }
 
 const STEP = 'signed_key';
@@ -100,4 +99,11 @@ const refusedToken = (reason: string, detail: string): Explanation => ({
 });
 
 /** Takes back what was written on the way to an answer. */
-class Undone extends Error {}
+class Undone extends Error {
+  readonly explanation: Explanation;
+
+  constructor(explanation: Explanation) {
+    super('undone');
+    this.explanation = explanation;
+  }
+}
