@@ -213,7 +213,7 @@ class Teller {
 
 const isUse = ({ event_type: type }: Entry, body: Body): boolean =>
   (type === 'lock.unlocked' || type === 'lock.access_denied') && memberOf(body, 'decided_by') !== 'command';
-const useKey = ({ event_type: type, acs_entrance_ids: at, reason }: Entry): string =>
+const useKey = ({ acs_entrance_ids: at, reason, event_type: type }: Entry): string =>
   `${type} ${at.join()} ${reason ?? ''}`;
 
 function reasonOf(body: Body): string | null {
