@@ -49,6 +49,7 @@ describe('a facility file that says only what it must', () => {
       eventsKeepMs: 90 * 86_400_000,
       eventsMax: 2_000_000,
       eventsMaxBytes: null,
+      backup: null,
     });
     expect(facility.policy).toEqual({
       defaultCardFormat: { format: 'H10302' },
