@@ -26,7 +26,19 @@ export function refusalByController(ground: Ground, wanted: Wanted): ApiError | 
 
 function checkAbility(controller: SlotController, wanted: Wanted): ApiError | null {
   const { name, slots } = controller;
-  if (wanted.isOneTimeUse && !slots.oneTimeUse)
+  if (wanted.isDuress)
+    return paramError(
+      'not_supported',
+      'is_duress',
+      `${name} decides by its own table: it would open, and nobody be told at that moment. Remedy: a list of entrances without its doors`,
+    );
+  if (wanted.maxUses !== null && wanted.maxUses > 1)
+    return paramError(
+      'not_supported',
+      'max_uses',
+      `${name} decides by its own table and counts no uses. Remedy: leave its entrances out, or max_uses`,
+    );
+  if (wanted.maxUses === 1 && !slots.oneTimeUse)
     return paramError(
       'not_supported',
       'is_one_time_use',

@@ -36,7 +36,10 @@ export type Wanted = {
   card: { canonical: string; hash: Buffer } | null;
   /** In the clear for as long as it is judged, and its keyed hash; null for a card. */
   code: { digits: string; hash: Buffer } | null;
-  isOneTimeUse: boolean;
+  /** How often it opens in all; null: any number of times. */
+  maxUses: number | null;
+  /** It is typed under threat. */
+  isDuress: boolean;
   /** Its weekly schedule; null: none. */
   scheduleKey: number | null;
 };

@@ -6,7 +6,7 @@ import type { SlotCapabilities, SlotContent } from '../domain/ports.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import { keysOf, type Ground, type Wanted } from './ground.ts';
 
-type OnTrial = Pick<Wanted, 'entrances' | 'startsAtMs' | 'endsAtMs' | 'isOneTimeUse'> & {
+type OnTrial = Pick<Wanted, 'entrances' | 'startsAtMs' | 'endsAtMs' | 'maxUses'> & {
   card: { canonical: string } | null;
   code: { digits: string } | null;
 };
@@ -54,7 +54,7 @@ function refusal({ controllers }: Ground, name: string, content: SlotContent): O
 
 /** The records it may come to lie in: alone, and beside somebody's card or code where a door asks for both. */
 function contents(
-  { card, code, startsAtMs, endsAtMs, isOneTimeUse }: OnTrial,
+  { card, code, startsAtMs, endsAtMs, maxUses }: OnTrial,
   slots: SlotCapabilities,
   entrances: readonly SiteEntrance[],
   doors: readonly number[],
@@ -62,7 +62,7 @@ function contents(
   const common = {
     startsAtMs: slots.windows === 'from-until' ? startsAtMs : null,
     endsAtMs: slots.windows === 'none' ? null : endsAtMs,
-    oneTimeUse: isOneTimeUse,
+    oneTimeUse: maxUses === 1,
     doors,
   };
   const isAlone =

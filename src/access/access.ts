@@ -5,7 +5,7 @@
 import { candidates } from '../domain/card-formats.ts';
 import type { ApiError } from '../domain/errors.ts';
 import type { NewEvent } from '../domain/events.ts';
-import type { ModeInput, Policy } from '../domain/facility.ts';
+import type { Factors, ModeInput, Policy } from '../domain/facility.ts';
 import { localMoment } from '../domain/local-time.ts';
 import type { Mode } from '../domain/modes.ts';
 import type { Clock, Device, DriverEvent, InputEvent, Log, Presentation } from '../domain/ports.ts';
@@ -18,6 +18,7 @@ import { CodeGate } from './code-gate.ts';
 import type { Detail } from './details.ts';
 import { Door, type DoorState } from './door.ts';
 import { asReadThere, explained, type Explanation } from './explain.ts';
+import { FactorsNow } from './factors-now.ts';
 import { Interlocks } from './interlocks.ts';
 import { Judging, type Asked, type Judgement } from './judging.ts';
 import { PresentationBudgets } from './presentation-budget.ts';
@@ -69,6 +70,7 @@ export class Access {
   readonly #questions: SecretQuestions;
   readonly #presentations: PresentationBudgets;
   readonly #waiting: WaitingCards;
+  readonly #factors: FactorsNow;
   /** What is shown at a reader while somebody enrols there, which nobody decides about. */
   readonly scans: Scans;
   /** Which mode each entrance has. */
@@ -119,6 +121,7 @@ export class Access {
     this.#acting = new Acting({ ...options, codeGate, words: this.#words, areas: this.areas });
     this.#waiting = new WaitingCards(clock);
     this.scans = new Scans(options);
+    this.#factors = new FactorsNow({ ...options, calendar });
     const record = (event: NewEvent): void => void recorder.record([event]);
     this.#questions = new SecretQuestions({
       clock,
@@ -136,6 +139,7 @@ export class Access {
     this.areas.start();
     for (const door of this.#doors.values()) door.start();
     this.modes.start();
+    this.#factors.start();
   }
 
   /** A device is there again: what it is to hold may be forgotten. */
@@ -160,6 +164,7 @@ export class Access {
     this.#isResting = true;
     this.scans.rest();
     this.modes.stop();
+    this.#factors.stop();
     for (const door of this.#doors.values()) door.rest();
   }
 
@@ -198,7 +203,7 @@ export class Access {
     const waiting = this.#waiting.at(event.device);
     const judged = this.#judge(door.entrance, event, waiting);
     const presence = { door, event, readAs: readAsOf(event.presentation, judged, waiting) };
-    if (kind === 'digits' && judged.isLookedUp) this.#waiting.release(event.device);
+    if (judged.isLookedUp && (kind === 'digits' || judged.detail === null)) this.#waiting.release(event.device);
     if (judged.detail === null) this.#letIn(presence, judged);
     else if (judged.detail === 'code_required') this.#awaitCode(presence, judged);
     else if (judged.detail === 'second_person_required') this.#awaitSecond(presence, judged);
@@ -246,6 +251,7 @@ export class Access {
 
   state(entrance: SiteEntrance): DoorState & {
     mode: Standing;
+    factors: Factors;
     lockProblem: string | null;
     offlineProblem: string | null;
     interlockedBy: string | null;
@@ -254,6 +260,7 @@ export class Access {
     const state = door?.state() ?? { isLocked: true, isOpen: null, isHeld: false, isForced: false, isOnline: false };
     return {
       mode: this.modes.of(entrance),
+      factors: this.#factors.at(entrance, this.#options.time()).factors,
       lockProblem: door?.lockProblem ?? null,
       offlineProblem: this.#offlineProblem(entrance),
       interlockedBy: this.#interlocks.heldBy(entrance)?.by ?? null,

@@ -72,8 +72,9 @@ export class Acting {
     const spot = spotOf(presence);
     const unlocked = (): NewEvent =>
       words.unlocked(spot, { ...judged, readAs: presence.readAs }, judged.second, companionIn(judged));
+    const duress = this.#duress(presence, judged);
     if (judged.effects.some(mustHold)) {
-      if (!this.#carryOut(presence, judged, unlocked())) {
+      if (!this.#carryOut(presence, judged, [unlocked(), ...duress])) {
         this.deny(presence, { ...judged, detail: 'store_unavailable' });
         return;
       }
@@ -91,7 +92,7 @@ export class Acting {
       if (progress.isShown) record();
     });
     this.show(presence, 'granted');
-    told.push(...recorder.within(words.source(spot), [unlocked(), ...this.#eventsOf(judged)]));
+    told.push(...recorder.within(words.source(spot), [unlocked(), ...this.#eventsOf(judged)]), ...duress);
     progress.isShown = true;
     if (progress.isSent) record();
   }
@@ -101,18 +102,27 @@ export class Acting {
     const { code, detail } = judged;
     const spot = spotOf(presence);
     const denied = words.denied(spot, { ...judged, readAs: presence.readAs }, detail);
+    const duress = this.#duress(presence, judged);
     if (code === null || !isGuess(detail)) {
       this.show(presence, detail === 'locked_out' ? 'locked_out' : 'denied');
       const acsUserId = judged.credential?.acs_user_id ?? null;
       const against = detail === 'anti_passback' && acsUserId !== null ? areas.violations(spot.entrance, spot.reader, acsUserId) : []; // prettier-ignore
+      if (duress.length > 0) recorder.record(duress);
       recorder.note(words.source(spot), [denied, ...against]);
       return;
     }
     const locks = codeGate?.wrong(code.place, code.digits) ?? [];
-    const told = recorder.within(words.source(spot), [denied]);
+    const told = [...recorder.within(words.source(spot), [denied]), ...duress];
     // Counted durably before anybody is told that it was wrong: pulling the plug in between gives no guess for nothing.
     this.#record([...told, ...locks.map((lock) => words.locked(spot.entrance, code.place, lock))]);
     this.show(presence, locks.length > 0 ? 'locked_out' : 'denied');
+  }
+
+  /** Whoever types such a code is in danger, whether it opens or not. No budget of events takes it. */
+  #duress(presence: Presence, { credential, second, method, isLookedUp, detail }: Judgement): NewEvent[] {
+    const typed = second ?? (method === 'keycode' ? credential : null);
+    if (!isLookedUp || typed?.is_duress !== 1) return [];
+    return [this.#options.words.duress(spotOf(presence), typed, detail === null)];
   }
 
   /** The card that waited for its code, or whoever waited for a second person, is denied. */
@@ -174,13 +184,13 @@ export class Acting {
   // ---- what becomes durable -----------------------------------------------------------------------------------------
 
   /** Durable before anything moves; false when the disk failed, and then nothing moves. */
-  #carryOut(presence: Presence, judged: Granted, unlocked: NewEvent): boolean {
+  #carryOut(presence: Presence, judged: Granted, events: readonly NewEvent[]): boolean {
     const { store, wake } = this.#options;
     if (store === null) return false;
     const touched = new Set<string>();
     this.#rightCode(judged);
     const write = this.#passing(presence, judged, touched);
-    const isDurable = this.#record([unlocked, ...this.#eventsOf(judged)], write);
+    const isDurable = this.#record([...events, ...this.#eventsOf(judged)], write);
     if (isDurable && touched.size > 0) wake([...touched]);
     return isDurable;
   }
@@ -246,7 +256,9 @@ export class Acting {
       if (outcome.outcome === 'done') return;
       door.strikeFailed(outcome.error);
       const error = { type: outcome.error, message: outcome.message };
-      const body = { ...words.base(door.entrance), reader: event.device, error };
+      // So that somebody can be given a new one in place of a use that opened nothing.
+      const { acs_credential_id, acs_user_id } = credential;
+      const body = { ...words.base(door.entrance), reader: event.device, acs_credential_id, acs_user_id, error };
       recorder.note(words.source(spotOf(presence)), [newEvent('acs_entrance.unlock_failed', body)]);
     });
   }

@@ -16,7 +16,7 @@ import {
   type GuessAccount,
   type GuessRule,
 } from './guess-account.ts';
-import { isSlip } from './slip.ts';
+import { isSlip } from '../domain/slip.ts';
 
 /** Where a code is entered. `acsCredentialId`: the card that it is tried with; null: alone. */
 export type CodePlace = { reader: string; acsEntranceId: string; acsCredentialId: string | null };

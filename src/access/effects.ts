@@ -2,6 +2,7 @@
 
 import { newEvent, type NewEvent } from '../domain/events.ts';
 import { invalidated } from '../domain/invalidated.ts';
+import { usesLeft } from '../domain/uses.ts';
 import type { Store } from '../store/store.ts';
 import type { Passage, Violation } from './crossing.ts';
 import type { Effect } from './ladder.ts';
@@ -13,11 +14,15 @@ type Carried<E extends Effect> = {
 };
 
 const EFFECTS: { [K in Effect['kind']]: Carried<Extract<Effect, { kind: K }>> } = {
-  used_up: {
-    events: ({ credential: { acs_credential_id, acs_user_id } }, acs_system_id, nowMs) => [
-      invalidated({ acs_system_id, acs_credential_id, acs_user_id, reason: 'used' }, nowMs),
-    ],
+  use: {
+    events: ({ credential }, acs_system_id, nowMs) => {
+      const { acs_credential_id, acs_user_id } = credential;
+      // Of a use that is not the last there is nothing to tell beside that it opened.
+      if (usesLeft(credential) !== 1) return [];
+      return [invalidated({ acs_system_id, acs_credential_id, acs_user_id, reason: 'used' }, nowMs)];
+    },
     write: (store, { credential: { credential_key: key } }, nowMs) => {
+      if (store.credentials.countUse(key)) return [];
       store.credentials.markUsed(key, nowMs);
       store.credentials.markInvalidated(key, nowMs);
       store.targets.touch(key);
@@ -56,7 +61,7 @@ export const violationEvent = (
 export const eventsOf = (effect: Effect, acsSystemId: string, nowMs: number): NewEvent[] =>
   effect.kind === 'passage'
     ? EFFECTS.passage.events(effect, acsSystemId, nowMs)
-    : EFFECTS.used_up.events(effect, acsSystemId, nowMs);
+    : EFFECTS.use.events(effect, acsSystemId, nowMs);
 
 export const writeEffect = (store: Store, effect: Effect, nowMs: number): string[] =>
-  effect.kind === 'passage' ? EFFECTS.passage.write(store, effect, nowMs) : EFFECTS.used_up.write(store, effect, nowMs);
+  effect.kind === 'passage' ? EFFECTS.passage.write(store, effect, nowMs) : EFFECTS.use.write(store, effect, nowMs);

@@ -5,14 +5,16 @@ import type { Mode } from '../domain/modes.ts';
 import { classOf, graceOf, type OfflineRules } from '../domain/offline.ts';
 import type { PathKind } from '../domain/path.ts';
 import type { SiteEntrance } from '../domain/site.ts';
+import { usesLeft } from '../domain/uses.ts';
 import { intersect, judgeWindow, type TimeWitness, type Window, type WindowVerdict } from '../domain/window.ts';
 import type { CredentialWithUser } from '../store/credentials.ts';
 import type { Candidate } from '../store/reach.ts';
 import type { StoredPath } from '../store/stored-path.ts';
 import type { Ground } from './crossing.ts';
 import type { Detail } from './details.ts';
+import type { FactorsInForce } from './factors-now.ts';
 import type { Gate } from './ladder.ts';
-import { keypadSays, modeSays, offlineSays, proofSays, scheduleSays, windowSays } from './says.ts';
+import { factorsSay, keypadSays, modeSays, offlineSays, proofSays, scheduleSays, usesSay, windowSays } from './says.ts';
 import { whyOutside, type Calendar, type Scheduled } from './schedule-check.ts';
 
 export type Method = 'card' | 'keycode';
@@ -29,6 +31,8 @@ export type Scene = {
   isNamed: boolean;
   /** A card waits at this reader for its code. */
   isCardWaiting: boolean;
+  /** What must be shown here at this instant. */
+  factors: FactorsInForce;
   /** Why nobody is let in at all; null: decisions are made. */
   refusal: Detail | null;
   /** How long nobody above was heard, ms; null: somebody is there. */
@@ -82,8 +86,7 @@ export const DOOR_GATES: readonly Gate<Scene>[] = [
   {
     step: 'factor',
     denies: (scene) => (isFactorTaken(scene) ? null : 'factor_not_accepted'),
-    says: ({ entrance: { factors }, method }) =>
-      `this entrance takes ${factors.replaceAll('_', ' ')}${factors === 'card_and_code' && method === 'keycode' ? ', the card first' : ''}`,
+    says: ({ factors, method }) => factorsSay(factors, method),
   },
   {
     step: 'keypad',
@@ -94,7 +97,7 @@ export const DOOR_GATES: readonly Gate<Scene>[] = [
   },
 ];
 
-function isFactorTaken({ entrance: { factors }, method, isOther, isCardWaiting }: Scene): boolean {
+function isFactorTaken({ factors: { factors }, method, isOther, isCardWaiting }: Scene): boolean {
   if (isOther) return false;
   if (method === 'card') return factors !== 'code';
   return factors !== 'card' && (factors !== 'card_and_code' || isCardWaiting);
@@ -157,11 +160,9 @@ export const CREDENTIAL_GATES: readonly Gate<Candidate>[] = [
   },
   {
     step: 'not_used_up',
-    denies: ({ credential: { is_one_time_use: once, used_at: at } }) =>
-      once === 1 && at !== null ? 'already_used' : null,
-    says: ({ credential: { is_one_time_use: once, used_at: at } }) =>
-      once === 0 ? 'it may be used any number of times' : at === null ? 'its one use is left' : 'its one use is gone',
-    effect: ({ credential }) => (credential.is_one_time_use === 1 ? { kind: 'used_up', credential } : null),
+    denies: ({ credential }) => (usesLeft(credential) === 0 ? 'already_used' : null),
+    says: ({ credential }) => usesSay(usesLeft(credential)),
+    effect: ({ credential }) => (usesLeft(credential) === null ? null : { kind: 'use', credential }),
   },
 ];
 
@@ -185,7 +186,7 @@ export const UNHEARD_GATES: readonly Gate<Unheard>[] = [
   },
 ];
 
-const CLASS_WORDS = { staff: 'staff', visitor: 'a visitor', one_time: 'good for one entry' } as const;
+const CLASS_WORDS = { staff: 'staff', visitor: 'a visitor', one_time: 'good for so many entries' } as const;
 
 const graceAt = ({ credential, entrance, offline }: Unheard): number | null =>
   graceOf(classOf(credential), entrance.offline, offline);
@@ -277,6 +278,6 @@ export const NEXT_GATES: readonly Gate<Next>[] = [
 ];
 
 /** A controller asks for both by itself. */
-export function wantsCode({ entrance, method }: Scene): boolean {
-  return entrance.factors === 'card_and_code' && entrance.decidedBy !== 'controller' && method === 'card';
+export function wantsCode({ entrance, factors: { factors }, method }: Scene): boolean {
+  return factors === 'card_and_code' && entrance.decidedBy !== 'controller' && method === 'card';
 }

@@ -16,6 +16,7 @@ import { AREA_GATES } from './area-gates.ts';
 import type { CodeGate, CodePlace } from './code-gate.ts';
 import type { Ground } from './crossing.ts';
 import { isNearer, type Detail } from './details.ts';
+import { factorsAt, type FactorsInForce } from './factors-now.ts';
 import {
   CREDENTIAL_GATES,
   DOOR_GATES,
@@ -192,7 +193,8 @@ export class Judging {
   #scene(question: Question, method: Method): Scene {
     const { store, policy, offlineForMs } = this.#options;
     const { entrance, asked, waiting, time } = question;
-    const isCardWaiting = method === 'keycode' && entrance.factors === 'card_and_code' && waiting !== null;
+    const factors = this.#factorsFor(question, method);
+    const isCardWaiting = method === 'keycode' && factors.factors === 'card_and_code' && waiting !== null;
     return {
       entrance,
       method,
@@ -200,6 +202,7 @@ export class Judging {
       unproved: question.unproved,
       isNamed: asked !== null && 'acsCredentialId' in asked,
       isCardWaiting,
+      factors,
       refusal: this.#refusal,
       offlineForMs: offlineForMs(),
       offlineGraceMs: longestGraceOf(entrance.offline, policy.offline),
@@ -223,6 +226,14 @@ export class Judging {
     const found = this.#one(store, question, companion.credential.credential_key);
     const { detail } = judgeFound({ found, others: 0, notReadBy: null }, { ...scene, ground }, newTrail(false));
     return detail === null ? scene : { ...scene, ground: { ...scene.ground, companion: null } };
+  }
+
+  /** What was asked for when a card was shown is asked for until its code has come, whatever the clock says. */
+  #factorsFor({ entrance, time, waiting }: Question, method: Method): FactorsInForce {
+    const now = factorsAt(entrance, time, this.#options.calendar);
+    return waiting !== null && method === 'keycode' && entrance.factorsByTime !== null
+      ? { factors: 'card_and_code', why: 'card_waits' }
+      : now;
   }
 
   /** Null: it is not a matter of now. */

@@ -22,7 +22,7 @@ export const stepsOf = ({ answered }: Trail): Step[] =>
 
 /** What passing a gate changes for the next decision. */
 export type Effect =
-  | { kind: 'used_up'; credential: CredentialWithUser }
+  | { kind: 'use'; credential: CredentialWithUser }
   /** Somebody is let through between areas. */
   | { kind: 'passage'; passage: Passage };
 

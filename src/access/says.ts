@@ -3,16 +3,33 @@
 import type { Mode } from '../domain/modes.ts';
 import { clockText, rangesOn, rangesText, scheduleFrom, WEEKDAYS } from '../domain/schedule.ts';
 import type { TimeWitness, Window } from '../domain/window.ts';
+import type { FactorsInForce } from './factors-now.ts';
 import type { Detail } from './details.ts';
 import type { Calendar, Scheduled } from './schedule-check.ts';
 
 const seconds = (ms: number): number => Math.round(ms / 1000);
 const at = (ms: number): string => new Date(ms).toISOString();
 
+const USES_SAY: Readonly<Record<number, string>> = { 0: 'no use of it is left', 1: 'one use of it is left' };
+/** `left` null: nobody counts. */
+export const usesSay = (left: number | null): string =>
+  left === null ? 'it may be used any number of times' : (USES_SAY[left] ?? `${left} uses of it are left`);
+
 export const keypadSays = (lockedForMs: number): string =>
   lockedForMs === 0
     ? 'codes are taken here'
     : `too many wrong codes: none is taken for ${Math.ceil(lockedForMs / 1000)} s`;
+
+const FACTORS_BY = {
+  schedule: ' now, by its schedule',
+  otherwise: ' now, outside its schedules',
+  clock_untrusted: ', the strictest of what it takes, while the clock is not trusted',
+  card_waits: ', as when the card was shown that waits here',
+} as const;
+export function factorsSay({ factors, why }: FactorsInForce, method: 'card' | 'keycode'): string {
+  const order = factors === 'card_and_code' && method === 'keycode' && why !== 'card_waits' ? ', the card first' : '';
+  return `this entrance takes ${factors.replaceAll('_', ' ')}${order}${why === null ? '' : FACTORS_BY[why]}`;
+}
 
 const MODES: Readonly<Record<Mode, string>> = {
   normal: 'whoever may come in is let in',

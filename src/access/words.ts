@@ -7,6 +7,7 @@ import { keptSteps } from '../domain/kept-steps.ts';
 import type { Policy } from '../domain/facility.ts';
 import type { Clock } from '../domain/ports.ts';
 import type { SiteEntrance } from '../domain/site.ts';
+import { usesLeft } from '../domain/uses.ts';
 import type { CredentialWithUser } from '../store/credentials.ts';
 import type { CodePlace, Lock } from './code-gate.ts';
 import { reasonCodeOf, type Detail } from './details.ts';
@@ -86,6 +87,7 @@ export class Words {
     companion: CredentialWithUser | null = null,
   ): NewEvent {
     const { credential, readAs: read } = told;
+    const left = usesLeft(credential);
     return newEvent('lock.unlocked', {
       ...this.base(entrance),
       acs_credential_id: credential.acs_credential_id,
@@ -95,6 +97,7 @@ export class Words {
       access_method: credential.access_method,
       ...shownBy(told),
       ...read,
+      ...(left === null ? {} : { uses_left: Math.max(0, left - 1) }),
       decided_by: 'gateway',
       reader,
       // The relay was commanded in this same turn; its answer is not waited for, and a failure follows as
@@ -102,6 +105,16 @@ export class Words {
       was_confirmed_by_device: null,
       ...held(told, credential.acs_user_id),
     });
+  }
+
+  /** Of a code that is typed under threat, whatever came of it. */
+  duress(
+    { entrance, reader }: Spot,
+    { acs_credential_id, acs_user_id }: CredentialWithUser,
+    isOpened: boolean,
+  ): NewEvent {
+    const person = { acs_credential_id, acs_user_id };
+    return newEvent('acs_entrance.duress', { ...this.base(entrance), ...person, reader, opened: isOpened });
   }
 
   denied({ entrance, reader }: Spot, told: Told, detail: Detail): NewEvent {

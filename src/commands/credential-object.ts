@@ -11,6 +11,7 @@ import { leftOut } from './left-out.ts';
 import type { Room } from './room.ts';
 import type { AcsCredential } from './contract/results.ts';
 import { uselessness } from './useless.ts';
+import { usesLeft } from '../domain/uses.ts';
 import { iso } from '../domain/iso.ts';
 
 type Failure = AcsCredential['errors'][number];
@@ -59,7 +60,10 @@ export function credentialObject(
     latest_desired_state_synced_with_provider_at: iso(row.synced_at),
     is_multi_phone_sync_credential: opaque.is_multi_phone_sync_credential === true,
     parent_acs_credential_id: null,
-    is_one_time_use: row.is_one_time_use === 1,
+    is_one_time_use: row.max_uses === 1,
+    max_uses: row.max_uses,
+    uses_left: usesLeft(row),
+    is_duress: row.is_duress === 1,
     used_at: iso(row.used_at),
     is_managed: true,
     secret_revision: row.secret_revision,

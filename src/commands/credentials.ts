@@ -7,6 +7,7 @@ import { OperatingError, refuse, refused } from '../domain/errors.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { CredentialRow, NewCredential } from '../store/credentials.ts';
 import { credentialLine } from '../store/digest.ts';
+import { countFrom, usesMade } from '../domain/uses.ts';
 import { release, retarget } from '../store/retarget.ts';
 import type { UserRow } from '../store/users.ts';
 import type { ParamsOf } from './contract.ts';
@@ -25,6 +26,7 @@ import {
 import { accept, follow, recordIssued } from './issue.ts';
 import { buryPhones } from './phones.ts';
 import { folded, pageBytes, readPage, writePage } from './paging.ts';
+import { duressOf, refusalOfClose } from './duress.ts';
 import { withPinWarning } from './pin-quality.ts';
 import { findSchedule } from './schedules.ts';
 import type { Call, Outcome, Room } from './room.ts';
@@ -71,6 +73,9 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
   const window = { starts: params.starts_at ?? null, ends: params.ends_at ?? null };
   const given = factor.given(room, params);
   refuse(factor.refusalOf(room, given));
+  const is_duress = duressOf(params);
+  if (factor.method === 'code')
+    refuse(refusalOfClose(room, { user_key: user.user_key, acs_credential_id: acsCredentialId, is_duress }, given));
   // Without a list it opens what its user may.
   const entrances = listed ?? entrancesAt(room, store.reach.entrancesOfUser(user.user_key));
   const secret = given ?? generated(factor, room, entrances, window, listed === null);
@@ -81,7 +86,9 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
     starts_at: window.starts,
     ends_at: window.ends,
     has_own_entrances: listed === null ? 0 : 1,
-    is_one_time_use: params.is_one_time_use ? 1 : 0,
+    uses_left: countFrom(maxUsesOf(params)),
+    max_uses: maxUsesOf(params),
+    is_duress,
     used_at: null,
     invalidated_at: null,
     ...(secret === null ? NO_SECRET : factor.columns(room, acsCredentialId, secret)),
@@ -148,7 +155,8 @@ function generated(
     paths: null,
     startsAtMs: window.starts,
     endsAtMs: window.ends,
-    isOneTimeUse: false,
+    maxUses: null,
+    isDuress: false,
     scheduleKey: null,
   });
 }
@@ -203,7 +211,8 @@ function repeatCreate(
     existing.user_key === user.user_key &&
     existing.starts_at === (params.starts_at ?? null) &&
     existing.ends_at === (params.ends_at ?? null) &&
-    existing.is_one_time_use === (params.is_one_time_use ? 1 : 0) &&
+    existing.max_uses === maxUsesOf(params) &&
+    existing.is_duress === duressOf(params) &&
     (existing.has_own_entrances === 1) === (entrances !== null) &&
     sameSet(listed, keysOf(entrances ?? [])) &&
     (given === null || factor.holds(room, existing, given)) &&
@@ -232,11 +241,13 @@ export function updateCredential(room: Room, params: UpdateParams, call: Call): 
   if (params.schedule_id !== undefined)
     changed.schedule_key = params.schedule_id === null ? null : findSchedule(room, params.schedule_id).schedule_key;
   if (params.secret_revision !== undefined) changed.secret_revision = params.secret_revision;
+  if (params.max_uses !== undefined) Object.assign(changed, countedAnew(row, params.max_uses));
   if (params.metadata !== undefined) changed.metadata = JSON.stringify(params.metadata);
   const factor = factorOf(row);
   const given = factor.changed(room, params);
   if (given !== null) {
     refuse(factor.refusalOf(room, given));
+    if (factor.method === 'code') refuse(refusalOfClose(room, row, given));
     Object.assign(changed, factor.columns(room, row.acs_credential_id, given));
   }
   const listed = store.ownLists.of(row.credential_key);
@@ -258,7 +269,8 @@ export function updateCredential(room: Room, params: UpdateParams, call: Call): 
     params.allowed_acs_entrance_ids !== undefined ||
     changed.starts_at !== row.starts_at ||
     changed.ends_at !== row.ends_at ||
-    changed.schedule_key !== row.schedule_key;
+    changed.schedule_key !== row.schedule_key ||
+    changed.max_uses !== row.max_uses;
   if (isAccessChanged) {
     const opened =
       changed.has_own_entrances === 1 ? entrances : entrancesAt(room, store.reach.entrancesOfUser(changed.user_key));
@@ -297,7 +309,31 @@ const CREDENTIAL_FIELDS = {
   schedule_id: ['schedule_key'],
   secret_revision: ['secret_revision'],
   metadata: ['metadata'],
+  max_uses: ['max_uses'],
 } as const satisfies Record<string, readonly (keyof CredentialRow)[]>;
+
+/** A one-time use is a count of one. */
+function maxUsesOf({ is_one_time_use: once, max_uses: most }: CreateParams): number | null {
+  if (once && most !== undefined && most !== 1)
+    throw refused('invalid_input', 'max_uses', 'is 1 with is_one_time_use. Remedy: leave one of them out');
+  return once ? 1 : (most ?? null);
+}
+
+/** What was used stays used. */
+function countedAnew(
+  row: CredentialRow,
+  most: number | null,
+): Pick<CredentialRow, 'max_uses' | 'uses_left' | 'used_at'> {
+  const made = row.max_uses === null ? 0 : usesMade(row);
+  if (most !== null && most <= made && most !== row.max_uses)
+    throw refused(
+      'invalid_input',
+      'max_uses',
+      `it was used ${made} time${made === 1 ? '' : 's'} already. Remedy: more than that, or credentials/delete`,
+    );
+  if (most === row.max_uses) return row;
+  return { max_uses: most, uses_left: countFrom(most, made), used_at: null };
+}
 
 const idsOf = (
   acsCredentialId: string,

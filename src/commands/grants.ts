@@ -328,13 +328,15 @@ function materialise(
   room: Room,
   grant: GrantRow,
   method: MethodRow,
-  asked: Pick<Requested, 'code' | 'card_number' | 'card_format' | 'is_one_time_use'>,
+  asked: Pick<Requested, 'code' | 'card_number' | 'card_format' | 'is_one_time_use'> & {
+    max_uses?: number | undefined;
+  },
   call: Call,
   wake: Set<string>,
 ): AccessMethod {
   const { store } = room;
   const user = store.users.byKey(grant.user_key);
-  const { code, card_number, card_format } = asked;
+  const { code, card_number, card_format, max_uses } = asked;
   const made = createCredential(
     room,
     {
@@ -351,6 +353,7 @@ function materialise(
         .said(grant.user_key, grant.grant_key)
         .map(({ acsEntranceId }) => acsEntranceId),
       is_one_time_use: asked.is_one_time_use,
+      ...(max_uses === undefined ? {} : { max_uses }),
       is_multi_phone_sync_credential: method.mode === 'mobile_key',
     },
     call,

@@ -12,8 +12,8 @@ import { readParams } from './answers.ts';
 import { forgive, getArea, listAreas, listOccupants } from './areas.ts';
 import { COMMANDS, type CommandName, type ParamsOf } from './contract.ts';
 import { adoptSlot, getController, listControllers, prepareResync } from './controllers.ts';
-import { createCredential, getCredential, listCredentials, unassignCredential } from './credentials.ts';
-import { assignAlone, deleteAlone, updateAlone } from './credentials-alone.ts';
+import { getCredential, listCredentials, unassignCredential } from './credentials.ts';
+import { assignAlone, createAlone, deleteAlone, updateAlone } from './credentials-alone.ts';
 import { getEntrance, listEntrances, prepareUnlock } from './entrances.ts';
 import { explainEntrance } from './explain.ts';
 import { listEncoders, prepareAssign, prepareCancel, prepareScan } from './encoders.ts';
@@ -86,7 +86,7 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'users/remove_from_access_group': checked('users/remove_from_access_group', removeUser),
   'users/revoke_access_to_all_entrances': checked('users/revoke_access_to_all_entrances', revokeAll),
   'users/list_accessible_entrances': checked('users/list_accessible_entrances', listEntrancesOfUser),
-  'credentials/create': checked('credentials/create', createCredential),
+  'credentials/create': checked('credentials/create', createAlone),
   'credentials/get': checked('credentials/get', getCredential),
   'credentials/list': checked('credentials/list', listCredentials),
   'credentials/update': checked('credentials/update', updateAlone),

@@ -45,7 +45,8 @@ const termsOf = (
   paths: null,
   startsAtMs: row.starts_at,
   endsAtMs: row.ends_at,
-  isOneTimeUse: row.is_one_time_use === 1,
+  maxUses: row.max_uses,
+  isDuress: row.is_duress === 1,
   scheduleKey: row.schedule_key,
 });
 

@@ -6,7 +6,7 @@ import type { Clock, DeviceStatus, Log, Presentation, Random } from '../domain/p
 import type { CredentialManager } from '../domain/credential-manager.ts';
 import type { NewEvent } from '../domain/events.ts';
 import type { Mode, ModeSource } from '../domain/modes.ts';
-import type { Policy } from '../domain/facility.ts';
+import type { Factors, Policy } from '../domain/facility.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { ApiError } from '../domain/errors.ts';
@@ -32,6 +32,8 @@ export type Standing = { mode: Mode; source: ModeSource | null; others: readonly
 
 export type EntranceState = {
   mode: Standing;
+  /** What must be shown now. */
+  factors: Factors;
   /** Why its locks are not as the mode keeps them, for people; null: they are. */
   lockProblem: string | null;
   /** Who is not let in, or soon will not be, because nobody above is heard, for people; null: nobody. */

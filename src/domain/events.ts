@@ -60,6 +60,7 @@ function catalogue() {
       second_acs_credential_id: text('the code that followed the card').optional(),
       companion_acs_user_id: text('who was shown first, where two people must be').optional(),
       companion_acs_credential_id: text('and by which credential').optional(),
+      uses_left: count('how often it opens behind this, where that is counted').optional(),
       decided_by: z.enum(['gateway', 'controller', 'command']).describe('by whom'),
       was_confirmed_by_device: z
         .boolean()

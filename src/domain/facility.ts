@@ -3,6 +3,7 @@
 
 import type { AreaSetup, InterlockSetup } from './areas.ts';
 import type { OfflineRules } from './offline.ts';
+import type { FactorsByTime } from './factors.ts';
 import type { Schedule } from './schedule.ts';
 import type { DefaultCardFormat } from './card-formats.ts';
 import type { CredentialManager } from './credential-manager.ts';
@@ -129,7 +130,10 @@ export type EntranceSetup = {
   secondLock: LockSetup | null;
   contact: ContactSetup | null;
   rex: RexSetup | null;
+  /** What is taken here at any time at all. */
   factors: Factors;
+  /** What is taken when; null: the same at all times. */
+  factorsByTime: FactorsByTime | null;
   /** What cards shown here may be: by the readers of the entrance, or by the table of the controller that decides. */
   cardFormats: readonly string[];
   /** Whether a phone can prove its key here: at one of its readers, to the gateway. */

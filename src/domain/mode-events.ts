@@ -19,6 +19,17 @@ export function modeEvents(parts: ReturnType<typeof eventParts>) {
       until: instant('until when; null: until it is taken back').nullable(),
       ...maybeByCommand,
     }),
+    'acs_entrance.duress': event(
+      'A code was typed that is meant for a threat: an alarm. At the door it looks like any other, and no retained state tells of it.',
+      {
+        ...door,
+        acs_credential_id: text('the duress code'),
+        acs_user_id: text('whose it is').nullable(),
+        reader: text('where it was typed').optional(),
+        controller: text('of a door that its controller decides for: told when its events were read').optional(),
+        opened: z.boolean().describe('whether the entrance was opened'),
+      },
+    ),
     'facility.locked_down': event('Somebody locked the facility down, or some of its entrances: an alarm.', {
       ...inSystem,
       acs_entrance_ids: z.array(z.string()).describe('which; null: all').nullable(),

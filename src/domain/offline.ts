@@ -19,10 +19,10 @@ export function longestGraceOf(entrance: OfflineRules, facility: OfflineRules): 
   return graces.includes(null) ? null : Math.max(...graces.map((grace) => grace ?? Infinity));
 }
 
-type Credential = { is_one_time_use: 0 | 1; ends_at: number | null; user_ends_at: number | null };
+type Credential = { uses_left: number; ends_at: number | null; user_ends_at: number | null };
 
-/** Whoever has an end, by the credential or as a person, is a visitor. */
-export function classOf({ is_one_time_use: once, ends_at, user_ends_at }: Credential): CredentialClass {
-  if (once === 1) return 'one_time';
+/** What is good for so many entries is of a class of its own, however many; whoever has an end, by the credential or as a person, is a visitor. */
+export function classOf({ uses_left: left, ends_at, user_ends_at }: Credential): CredentialClass {
+  if (left > 0) return 'one_time';
   return ends_at !== null || user_ends_at !== null ? 'visitor' : 'staff';
 }

@@ -20,6 +20,9 @@ export const entranceObject = () =>
     name: text('in the facility file'),
     display_name: text('for people'),
     decided_by: z.enum(['gateway', 'controller']).describe('who decides'),
+    factors: z
+      .enum(['card', 'code', 'card_or_code', 'card_and_code'])
+      .describe('what must be shown now; by the clock where the entrance has `factor_schedules`'),
     can_unlock_with_card: flag('it takes cards'),
     can_unlock_with_code: flag('it takes PINs'),
     can_unlock_with_mobile_key: flag('it takes mobile keys'),

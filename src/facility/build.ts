@@ -17,6 +17,7 @@ import type {
   StoreSettings,
   StrikeSetup,
 } from '../domain/facility.ts';
+import { widestOf } from '../domain/factors.ts';
 import type { CredentialClass, OfflineRules } from '../domain/offline.ts';
 import { areasOf, interlocksOf } from './area-build.ts';
 import { channelsOf, doorOf, type KnownControllers } from './entrance-check.ts';
@@ -214,19 +215,34 @@ function entranceSetup(
       schedule: { week, holidays },
       firstPerson,
     })),
-    factors: value.factors,
+    ...factorsOf(value),
     cardFormats:
       kind === 'controller'
         ? (capabilities.get(value.controller)?.slots?.cardFormats ?? [])
         : formatsOf(value.readers, controllers),
     takesMobileKeys:
       kind === 'gateway' &&
-      value.factors !== 'code' &&
+      factorsOf(value).factors !== 'code' &&
       value.readers.some((reader) => capabilities.get(reader)?.readers.some((one) => one.mobileKey === true) === true),
     isGuestRoom: value.guest_room,
     encoder: encoder === undefined ? null : { acsEncoderId: encoder.acs_encoder_id, reader: encoder.reader },
     feedback: value.feedback,
   };
+}
+
+function factorsOf({
+  factors,
+  factor_schedules: schedules,
+}: UnderstoodEntrance['value']): Pick<EntranceSetup, 'factors' | 'factorsByTime'> {
+  if (schedules.length === 0) return { factors, factorsByTime: null };
+  const byTime = {
+    schedules: schedules.map((one) => ({
+      factors: one.factors,
+      schedule: { week: one.week, holidays: one.on_holidays },
+    })),
+    otherwise: factors,
+  };
+  return { factors: widestOf(byTime), factorsByTime: byTime };
 }
 
 function strikeSetup(

@@ -3,6 +3,7 @@
 import { statSync } from 'node:fs';
 import type { Facility } from '../domain/facility.ts';
 import type { Report } from './report.ts';
+import { factorsIn } from './factor-check.ts';
 import { whyUnread } from './file-errors.ts';
 import { openToOthers, secretPath } from './secret.ts';
 import { section, valueAt } from './shape.ts';
@@ -44,8 +45,8 @@ const MANY_GUESSES = 500;
 
 /** Settings under which guessing PINs pays. */
 export function checkGuessing(root: Root, report: Report): void {
-  const takesCodes = Object.values(section(root, 'entrances')).some(
-    (entrance) => valueAt(entrance, ['factors']) !== 'card',
+  const takesCodes = Object.values(section(root, 'entrances')).some((entrance) =>
+    factorsIn(entrance).some((factors) => factors !== 'card'),
   );
   if (!takesCodes) return;
   const perDay = valueAt(root, ['policy', 'lockout', 'per_day']);

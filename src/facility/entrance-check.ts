@@ -5,6 +5,7 @@
 import { DURATION_FORM, formatDuration, parseDuration } from '../domain/duration.ts';
 import type { Capabilities } from '../domain/ports.ts';
 import { PULSE_MAX_MS, PULSE_MIN_MS, type EntranceKind } from './entrance-schema.ts';
+import { checkByTime, checkShown } from './factor-check.ts';
 import { checkExitReaders, checkLocks } from './lock-check.ts';
 import type { Report } from './report.ts';
 import { isMapping, valueAt } from './shape.ts';
@@ -214,7 +215,6 @@ function checkPulse(
 function checkReaders(context: Context, entrance: unknown, path: KeyPath): void {
   const readers = valueAt(entrance, ['readers']);
   if (!Array.isArray(readers)) return;
-  const factors = textAt(entrance, ['factors']);
   for (const [i, reader] of readers.entries()) {
     if (typeof reader !== 'string') continue;
     const at = [...path, 'readers', i];
@@ -225,29 +225,7 @@ function checkReaders(context: Context, entrance: unknown, path: KeyPath): void 
       context.report.error(at, `${reader} has no reader`, readersThere(context));
       continue;
     }
-    const keypad = capabilities.readers.some((one) => one.keypad);
-    const card = capabilities.readers.some((one) => one.card);
-    if ((factors === 'code' || factors === 'card_and_code') && !keypad) {
-      context.report.error(
-        at,
-        `${reader} has no keypad, and factors: ${factors} asks for a code`,
-        'Name a reader with a keypad, or write factors: card.',
-      );
-    }
-    if ((factors === 'card' || factors === 'card_and_code') && !card) {
-      context.report.error(
-        at,
-        `${reader} reads no cards, and factors: ${factors} asks for one`,
-        'Name a reader that reads cards, or write factors: code.',
-      );
-    }
-    if (factors === 'card_or_code' && !(keypad && card)) {
-      context.report.warn(
-        at,
-        `${reader} ${keypad ? 'reads no cards' : 'has no keypad'}: ${keypad ? 'cards' : 'codes'} cannot be shown there`,
-        `Write factors: ${keypad ? 'code' : 'card'} if that is meant.`,
-      );
-    }
+    checkShown(reader, at, entrance, capabilities, context.report);
   }
 }
 
@@ -318,6 +296,7 @@ function checkDecider(context: Context, entrance: unknown, path: KeyPath): boole
     return true;
   }
   const factors = textAt(entrance, ['factors']);
+  checkByTime(decider, entrance, path, context.report);
   const lacks = factors === null ? null : missingFactor(factors, slots);
   if (lacks !== null) {
     context.report.error(

@@ -3,6 +3,7 @@
 // strike, contact and button its door has.
 
 import { z } from 'zod';
+import { factors, factorSchedules } from './factor-schema.ts';
 import { modeSchedules } from './mode-schema.ts';
 import { entranceOffline } from './offline-schema.ts';
 import { duration, uuid } from './values.ts';
@@ -146,11 +147,12 @@ const common = {
       description: "Name for people; without it the entrance's name.",
       examples: ['Lobby'],
     }),
-  factors: z.enum(['card', 'code', 'card_or_code', 'card_and_code']).default('card_or_code').meta({
+  factors: factors.default('card_or_code').meta({
     title: 'Factors',
     description:
       'What a person must show: a card, a code, either of them, or a card and then a code of the same person.',
   }),
+  factor_schedules: factorSchedules,
   mode_schedules: modeSchedules,
   offline: entranceOffline,
   guest_room: z.boolean().default(false).meta({

@@ -22,6 +22,28 @@ function holidaysOf(text: string): DayRange[] | null | string {
   return typeof parsed === 'string' ? `closed, as_usual, or ranges of the day: ${parsed}` : parsed;
 }
 
+export const week = z
+  .string()
+  .max(1000)
+  .transform(read<string, DayRange[][]>(parseWeek))
+  .meta({
+    title: 'Week',
+    description: 'When, by the wall clock of the building.',
+    examples: ['mon-fri 08:00-17:00'],
+    patternErrorMessage: WEEK_WORDS,
+  });
+export const onHolidays = z
+  .string()
+  .max(200)
+  .prefault('closed')
+  .transform(read<string, DayRange[] | null>(holidaysOf))
+  .meta({
+    title: 'On holidays',
+    description:
+      'What holds on the holidays that commands set: `closed` (not at all), `as_usual`, or ranges of the day as `10:00-14:00`.',
+    patternErrorMessage: '`closed`, `as_usual`, or ranges of the day as `10:00-14:00`',
+  });
+
 /** By the clock of the building. */
 export const modeSchedules = z
   .array(
@@ -31,22 +53,8 @@ export const modeSchedules = z
         description: '`unlocked`: free to walk through; `locked`: nobody is let in, everybody gets out.',
         examples: ['unlocked'],
       }),
-      week: z
-        .string()
-        .max(1000)
-        .transform(read<string, DayRange[][]>(parseWeek))
-        .meta({
-          title: 'Week',
-          description: 'When, by the wall clock of the building.',
-          examples: ['mon-fri 08:00-17:00'],
-          patternErrorMessage: WEEK_WORDS,
-        }),
-      on_holidays: z.string().max(200).prefault('closed').transform(read<string, DayRange[] | null>(holidaysOf)).meta({
-        title: 'On holidays',
-        description:
-          'What holds on the holidays that commands set: `closed` (not at all), `as_usual`, or ranges of the day as `10:00-14:00`.',
-        patternErrorMessage: '`closed`, `as_usual`, or ranges of the day as `10:00-14:00`',
-      }),
+      week,
+      on_holidays: onHolidays,
       first_person: z.boolean().default(false).meta({
         title: 'First person',
         description: 'Each time it begins only once somebody was let in at this entrance.',

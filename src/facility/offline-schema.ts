@@ -24,7 +24,7 @@ export const offlineClasses = {
   }),
   one_time: grace.optional().meta({
     title: 'One-time',
-    description: 'The same for credentials that are good for one entry; without it `grace`.',
+    description: 'The same for credentials that are good for so many entries; without it `grace`.',
     examples: ['4h'],
   }),
 } as const;

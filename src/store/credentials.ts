@@ -14,7 +14,8 @@ export type CredentialRow = {
   starts_at: number | null;
   ends_at: number | null;
   has_own_entrances: 0 | 1;
-  is_one_time_use: 0 | 1;
+  /** 0: nobody counts; else how many are left (domain/uses.ts). */
+  uses_left: number;
   used_at: number | null;
   invalidated_at: number | null;
   card_hash: Buffer | null;
@@ -34,6 +35,10 @@ export type CredentialRow = {
   schedule_key: number | null;
   /** No command has brought it (yet): it was made of what its credential manager signed. */
   is_from_token: 0 | 1;
+  /** How often it opens in all; null: any number. What decides is `uses_left`. */
+  max_uses: number | null;
+  /** 1: a code that is typed under threat. */
+  is_duress: 0 | 1;
 };
 export type NewCredential = Omit<CredentialRow, 'credential_key' | 'is_from_token'>;
 
@@ -47,12 +52,13 @@ export type CredentialWithUser = Pick<
   | 'starts_at'
   | 'ends_at'
   | 'has_own_entrances'
-  | 'is_one_time_use'
+  | 'uses_left'
   | 'used_at'
   | 'invalidated_at'
   | 'card_hash'
   | 'code_hash'
   | 'schedule_key'
+  | 'is_duress'
 > & {
   acs_user_id: string | null;
   user_starts_at: number | null;
@@ -70,13 +76,13 @@ export type CredentialWithUser = Pick<
 type Seals = { list_revision: number; seal: Buffer | null; user_seal: Buffer | null; schedule_seal: Buffer | null };
 
 const COLUMNS = [
-  'acs_credential_id', 'user_key', 'access_method', 'starts_at', 'ends_at', 'has_own_entrances', 'is_one_time_use', 'used_at', 'invalidated_at', 'card_hash', 'card_sealed',
+  'acs_credential_id', 'user_key', 'access_method', 'starts_at', 'ends_at', 'has_own_entrances', 'uses_left', 'used_at', 'invalidated_at', 'card_hash', 'card_sealed',
   'code_hash', 'code_sealed', 'code_length', 'secret_revision', 'display_name', 'metadata', 'opaque', 'schedule_modified', 'issued_at', 'synced_at', 'created_at',
-  'schedule_key',
+  'schedule_key', 'max_uses', 'is_duress',
 ] as const; // prettier-ignore
 
-const WITH_USER = `c.credential_key, c.acs_credential_id, c.user_key, c.access_method, c.starts_at, c.ends_at, c.has_own_entrances, c.is_one_time_use, c.used_at,
-  c.invalidated_at, c.card_hash, c.code_hash, c.schedule_key, c.list_revision, c.seal, u.seal AS user_seal, u.acs_user_id, u.starts_at AS user_starts_at, u.ends_at AS user_ends_at, u.is_suspended AS user_is_suspended,
+const WITH_USER = `c.credential_key, c.acs_credential_id, c.user_key, c.access_method, c.starts_at, c.ends_at, c.has_own_entrances, c.uses_left, c.used_at,
+  c.invalidated_at, c.card_hash, c.code_hash, c.schedule_key, c.is_duress, c.list_revision, c.seal, u.seal AS user_seal, u.acs_user_id, u.starts_at AS user_starts_at, u.ends_at AS user_ends_at, u.is_suspended AS user_is_suspended,
   u.is_extended_access AS user_is_extended`;
 const FOR_DECISION = `${WITH_USER}, s.content AS schedule, s.name AS schedule_name, s.schedule_id, s.seal AS schedule_seal`;
 const JOINED = 'LEFT JOIN users u USING (user_key) LEFT JOIN schedules s ON s.schedule_key = c.schedule_key';
@@ -120,6 +126,7 @@ export class CredentialTable {
   readonly #sameFollowingCode;
   readonly #following;
   readonly #markUsed;
+  readonly #countUse;
   readonly #ended;
   readonly #startingBehind;
   readonly #nextEnd;
@@ -188,6 +195,9 @@ export class CredentialTable {
       .pluck();
     this.#markUsed = db.prepare<[number, number]>(
       'UPDATE credentials SET used_at = ? WHERE credential_key = ? AND used_at IS NULL',
+    );
+    this.#countUse = db.prepare<[number]>(
+      'UPDATE credentials SET uses_left = uses_left - 1 WHERE credential_key = ? AND uses_left > 1 AND used_at IS NULL',
     );
     this.#ended = db.prepare<[number, number], CredentialRow>(
       'SELECT * FROM credentials WHERE ends_at IS NOT NULL AND invalidated_at IS NULL AND ends_at <= ? ORDER BY ends_at LIMIT ?',
@@ -291,7 +301,12 @@ export class CredentialTable {
     return this.#following.all(userKey);
   }
 
-  /** False when somebody was faster. */
+  /** One use of several; false: it is the last one, or none is left. */
+  countUse(credentialKey: number): boolean {
+    return this.#countUse.run(credentialKey).changes === 1;
+  }
+
+  /** The last use. False when somebody was faster. */
   markUsed(credentialKey: number, atMs: number): boolean {
     return this.#markUsed.run(atMs, credentialKey).changes === 1;
   }

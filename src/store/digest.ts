@@ -18,7 +18,8 @@ export type CredentialLine = {
   starts_at: number | null;
   ends_at: number | null;
   has_own_entrances: 0 | 1;
-  is_one_time_use: 0 | 1;
+  max_uses: number | null;
+  is_duress: 0 | 1;
   secret_revision: number | null;
   schedule_id: string | null;
   entrances: string | null;
@@ -41,11 +42,12 @@ export const credentialLine = (row: CredentialLine): string =>
     iso(row.starts_at),
     iso(row.ends_at),
     row.has_own_entrances === 1 ? (row.entrances ?? '').split(',').sort().join(',') : '*',
-    row.is_one_time_use === 1 ? 'one_time' : '',
+    row.max_uses === null ? '' : row.max_uses === 1 ? 'one_time' : `uses ${row.max_uses}`,
     row.secret_revision ?? '',
     // Left out where there is none: the line of a credential without them is what it always was.
     ...(row.schedule_id === null ? [] : [row.schedule_id]),
     ...(row.phones === null ? [] : [`phones ${row.phones.split(',').sort().join(',')}`]),
+    ...(row.is_duress === 1 ? ['duress'] : []),
   ].join('|');
 
 type Bounds = { starts_at: number | null; ends_at: number | null };
@@ -126,7 +128,7 @@ export class Digest {
   constructor(db: Db, meta: Meta) {
     this.#meta = meta;
     this.#credential = db.prepare<[string], CredentialLine>(
-      `SELECT c.acs_credential_id, u.acs_user_id, c.access_method, c.starts_at, c.ends_at, c.has_own_entrances, c.is_one_time_use, c.secret_revision,
+      `SELECT c.acs_credential_id, u.acs_user_id, c.access_method, c.starts_at, c.ends_at, c.has_own_entrances, c.max_uses, c.is_duress, c.secret_revision,
          (SELECT s.schedule_id FROM schedules s WHERE s.schedule_key = c.schedule_key) AS schedule_id,
          ${LISTED_IDS} AS entrances, ${PHONE_IDS} AS phones
        FROM credentials c LEFT JOIN users u USING (user_key) WHERE c.acs_credential_id = ?`,

@@ -4,7 +4,7 @@
 
 import { AREAS } from './area-steps.ts';
 import { ISSUED_KEYS } from './issuer-steps.ts';
-import { GRANTS, GROUPS, STARTS } from './people-steps.ts';
+import { GRANTS, GROUPS, STARTS, USES, DURESS } from './people-steps.ts';
 
 export type Migration = { version: number; sql: string };
 
@@ -450,4 +450,6 @@ CREATE TABLE mode_sources (
   { version: 14, sql: GRANTS },
   { version: 15, sql: STARTS },
   { version: 16, sql: AREAS },
+  { version: 17, sql: USES },
+  { version: 18, sql: DURESS },
 ];

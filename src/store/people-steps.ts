@@ -134,3 +134,16 @@ export const STARTS = `
 -- Who comes soon, and whether the doors know it.
 CREATE INDEX credentials_by_start ON credentials (starts_at, credential_key) WHERE starts_at IS NOT NULL;
 `;
+
+export const USES = `
+-- A one-time use is a count that begins at one. The seals are over the values, which stay as they are.
+ALTER TABLE credentials RENAME COLUMN is_one_time_use TO uses_left;
+-- As it was commanded; what decides is what is left.
+ALTER TABLE credentials ADD COLUMN max_uses INTEGER;
+UPDATE credentials SET max_uses = 1 WHERE uses_left = 1;
+`;
+
+export const DURESS = `
+-- A code that is typed under threat: it opens as its person's other code does, and is told.
+ALTER TABLE credentials ADD COLUMN is_duress INTEGER NOT NULL DEFAULT 0;
+`;

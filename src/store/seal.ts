@@ -16,8 +16,10 @@ export const SEALED = {
   credentials: {
     key: ['credential_key'],
     rest: [
-      'acs_credential_id', 'user_key', 'access_method', 'starts_at', 'ends_at', 'has_own_entrances', 'is_one_time_use', 'used_at', 'invalidated_at', 'card_hash',
+      'acs_credential_id', 'user_key', 'access_method', 'starts_at', 'ends_at', 'has_own_entrances', 'uses_left', 'used_at', 'invalidated_at', 'card_hash',
       'code_hash', 'schedule_key', 'list_revision',
+      // Left out of what is sealed where it is 0: the seal of a credential without is what it always was.
+      'is_duress',
     ],
     id: 'acs_credential_id',
   },
@@ -76,7 +78,8 @@ export class Sealer {
   /** What a seal is over. */
   contentOf(kind: SealedKind, values: readonly SealedValue[]): string {
     const content: (string | number | null)[] = [kind];
-    for (const value of values) content.push(canonical(value));
+    const isPlain = kind === 'credentials' && values.at(-1) === 0;
+    for (const value of isPlain ? values.slice(0, -1) : values) content.push(canonical(value));
     return JSON.stringify(content);
   }
 

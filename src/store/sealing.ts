@@ -19,7 +19,8 @@ const SLICE_ROWS = 2000;
  * Of a credential: what is only the consequence of time or use. A use is remembered soon, for the door does not wait
  * for it.
  */
-const BY_USE = new Set(['used_at', 'invalidated_at']);
+const BY_USE = new Set(['used_at', 'invalidated_at', 'uses_left']);
+const USES = ['used_at', 'uses_left'];
 
 export class Sealing {
   readonly #db: Db;
@@ -106,7 +107,7 @@ function urgencyOf(table: SealedTable, before: readonly SealedValue[], after: re
   if (table !== 'credentials') return 'now';
   const changed = sealedColumns(table).filter((_, i) => !isSame(before[i] ?? null, after[i] ?? null));
   if (changed.some((name) => !BY_USE.has(name))) return 'now';
-  return changed.includes('used_at') ? 'soon' : 'none';
+  return changed.some((name) => USES.includes(name)) ? 'soon' : 'none';
 }
 
 const isSame = (a: SealedValue, b: SealedValue): boolean =>

@@ -147,7 +147,7 @@ class Verification {
       add(userLine(row));
     }
     const credentials = this.#db.prepare<[], CredentialLine>(
-      `SELECT c.acs_credential_id, u.acs_user_id, c.access_method, c.starts_at, c.ends_at, c.has_own_entrances, c.is_one_time_use, c.secret_revision, s.schedule_id,
+      `SELECT c.acs_credential_id, u.acs_user_id, c.access_method, c.starts_at, c.ends_at, c.has_own_entrances, c.max_uses, c.is_duress, c.secret_revision, s.schedule_id,
          ${LISTED_IDS} AS entrances, ${PHONE_IDS} AS phones
        FROM credentials c LEFT JOIN users u USING (user_key) LEFT JOIN schedules s USING (schedule_key)`,
     );

@@ -14,6 +14,7 @@ import { isStorageError } from '../store/disk-errors.ts';
 import { Stopped } from './post.ts';
 import { invalidated } from '../domain/invalidated.ts';
 import { memberOf } from '../domain/named.ts';
+import { usesLeft } from '../domain/uses.ts';
 import { isLately, isWatched, ToldByInputs } from './told-by-inputs.ts';
 
 const POLL_MS = 1000;
@@ -172,17 +173,38 @@ export class Collector {
     const touched = new Set<string>();
     for (const { event, stored, isTold } of collected) {
       if (isTold && stored !== null) store.events.add(stored.event, nowMs);
+      const duress = isTold ? this.#duress(event, stored) : null;
+      if (duress !== null) store.events.add(duress, nowMs);
       for (const controller of this.#useUp(event, stored?.credential, nowMs)) touched.add(controller);
     }
     store.controllers.change(device.name, { event_cursor: cursor, is_cursor_acknowledged: 0 });
     return [...touched];
   }
 
-  /** The device let in a credential that works once. */
+  /** The device let somebody in by a code that is typed under threat: it may have been given its door later. */
+  #duress(event: ControllerEvent, stored: Stored | null): NewEvent | null {
+    const { acsSystemId, device } = this.#options;
+    const entrance = this.#entranceAt(event.door);
+    const credential = stored?.credential;
+    if (event.kind !== 'granted' || credential?.is_duress !== 1 || entrance === undefined) return null;
+    const { acs_credential_id: id } = credential;
+    const body = {
+      acs_system_id: acsSystemId,
+      acs_entrance_id: entrance.acsEntranceId,
+      acs_credential_id: id,
+      acs_user_id: this.#whoIs(credential, id).acs_user_id,
+      controller: device.name,
+      opened: true,
+    };
+    return newEvent('acs_entrance.duress', body, event.atMs);
+  }
+
+  /** The device let in a credential that is good for so many entries. */
   #useUp(event: ControllerEvent, credential: CredentialRow | undefined, nowMs: number): string[] {
     const { store } = this.#options;
-    if (event.kind !== 'granted' || credential?.is_one_time_use !== 1 || credential.used_at !== null) return [];
+    if (event.kind !== 'granted' || credential === undefined || (usesLeft(credential) ?? 0) === 0) return [];
     const key = credential.credential_key;
+    if (store.credentials.countUse(key)) return [];
     if (!store.credentials.markUsed(key, event.atMs ?? nowMs)) return [];
     if (credential.invalidated_at === null) {
       store.credentials.markInvalidated(key, nowMs);
@@ -282,7 +304,7 @@ export class Collector {
 }
 
 const isWorthFlush = ({ event, stored, isTold }: Collected): boolean =>
-  isTold || (event.kind === 'granted' && stored?.credential?.is_one_time_use === 1);
+  isTold || (event.kind === 'granted' && (stored?.credential?.uses_left ?? 0) > 0);
 
 /** What was shown, as far as the slot tells. */
 function shown(

@@ -13,6 +13,8 @@ export type CredentialFacts = {
   window: Window;
   isOneTimeUse: boolean;
   isUsed: boolean;
+  /** It opens several times, and then no more: no controller counts. */
+  isCounted?: boolean;
   /** Null: it belongs to nobody. */
   user: { isSuspended: boolean; window: Window } | null;
   /** The doors of this controller that it opens, by whatever paths. */
@@ -58,6 +60,7 @@ export type AbsentWhy =
   | 'unassigned'
   | 'user_suspended'
   | 'already_used'
+  | 'uses_not_counted'
   | 'entrance_not_allowed'
   | 'expired'
   | 'not_yet_valid'
@@ -84,6 +87,8 @@ const UNHELD: Readonly<Partial<Record<AbsentWhy, string>>> = {
     'Its record, or that of its user or schedule, was changed behind the back of Lintel, and opens nothing. Remedy: delete it and create it anew',
   schedule_not_held:
     'The controller has no time zone for its schedule. Remedy: give Lintel more of them with schedule_zones in the facility file, or leave its entrances out',
+  uses_not_counted:
+    'The controller counts no uses, and would let it in for ever. Remedy: leave its entrances out, or give it no max_uses',
   two_schedules:
     'It follows two schedules at once (its own, that of its code, or that of a group or grant), and a slot of the controller names one. Remedy: give both the same',
 };
@@ -122,6 +127,7 @@ const absent = (why: AbsentWhy, nextDueMs: number | null = null, endedAtMs: numb
 function whyRefused(credential: CredentialFacts): AbsentWhy | null {
   if (credential.user === null) return 'unassigned';
   if (credential.user.isSuspended) return 'user_suspended';
+  if (credential.isCounted === true) return 'uses_not_counted';
   return credential.isOneTimeUse && credential.isUsed ? 'already_used' : null;
 }
 

@@ -249,7 +249,8 @@ export class Judge {
       // A phone has no place at a controller, and so no row that would come here.
       method: row.access_method === 'code' ? 'code' : 'card',
       window: { startsAtMs: row.starts_at, endsAtMs: row.ends_at },
-      isOneTimeUse: row.is_one_time_use === 1,
+      isOneTimeUse: row.uses_left === 1,
+      isCounted: row.uses_left > 1,
       isUsed: row.used_at !== null,
       user:
         row.acs_user_id === null

@@ -8,8 +8,10 @@ import { describe, expect, it } from 'vitest';
 import { QUESTIONS_PER_DAY } from '../../src/access/secret-questions.ts';
 import type { Explanation } from '../../src/access/explain.ts';
 import type { Asked } from '../../src/access/judging.ts';
-import type { Policy } from '../../src/domain/facility.ts';
 import { stepsOfKept } from '../../src/domain/kept-steps.ts';
+import { parseWeek } from '../../src/domain/schedule.ts';
+import type { FactorsByTime } from '../../src/domain/factors.ts';
+import type { Factors, Policy } from '../../src/domain/facility.ts';
 import { entranceId, keypads, type Keypads } from '../support/keypads.ts';
 import { behindItsBack } from '../support/store.ts';
 import { USER, type ParsedReply } from '../support/room.ts';
@@ -19,6 +21,14 @@ const OTHER = '44444444-4444-4444-4444-444444444444';
 const READER = 'front-in';
 const CARDS = ['H10301:123:1', 'H10301:123:2', 'uid:04A1B2C3', 'H10302:77'];
 const CODES = ['824759', '935861', '4711', '628411'];
+
+/** In some of the worlds a card is enough until noon. */
+function byTime({ factors, hasPair }: { factors: Factors; hasPair: boolean }): FactorsByTime | null {
+  const week = parseWeek('mon-sun 12:00-24:00');
+  if (typeof week === 'string') throw new Error(week);
+  if (factors !== 'card' || !hasPair) return null;
+  return { schedules: [{ factors: 'card_and_code', schedule: { week, holidays: [] } }], otherwise: factors };
+}
 
 const explainNow = (here: Keypads, asked: Asked): Explanation => {
   const [entrance] = here.site().entrances;
@@ -33,7 +43,7 @@ describe('what is explained', () => {
     secret: fc.integer({ min: 0, max: 3 }),
     isOthers: fc.boolean(),
     isListed: fc.integer({ min: 0, max: 3 }).map((n) => n > 0),
-    isOneTime: fc.integer({ min: 0, max: 3 }).map((n) => n === 0),
+    uses: fc.constantFrom(undefined, undefined, 1, 2),
     startsInMs: fc.constantFrom(null, null, HOUR_MS, 3 * HOUR_MS),
     endsInMs: fc.constantFrom(null, 2 * HOUR_MS, 2 * HOUR_MS, 4 * HOUR_MS),
     week: fc.constantFrom(null, null, 'mon-sun 00:00-24:00', 'tue 08:00-09:00'),
@@ -43,7 +53,7 @@ describe('what is explained', () => {
     secret: 1,
     isOthers: false,
     isListed: true,
-    isOneTime: false,
+    uses: undefined,
     startsInMs: null,
     endsInMs: null,
     week: null,
@@ -92,7 +102,7 @@ describe('what is explained', () => {
           pinSpace: 'warn',
         };
         const here = await keypads(
-          [{ name: 'front', readers: [READER], factors: given.factors }],
+          [{ name: 'front', readers: [READER], factors: given.factors, factorsByTime: byTime(given) }],
           policy,
           given.formats,
         );
@@ -174,7 +184,7 @@ describe('what is explained', () => {
       ...(schedule === null
         ? {}
         : { schedule_id: (schedule.result?.['schedule'] as { schedule_id: string }).schedule_id }),
-      is_one_time_use: one.isOneTime,
+      max_uses: one.uses,
       allowed_acs_entrance_ids: one.isListed ? [entranceId('front')] : [],
     });
     const id = result?.acs_credential?.['acs_credential_id'];

@@ -1,7 +1,7 @@
 // What counts as a slip of the finger: held against every edit of a code that is one, made here in the plainest way.
 
 import { expect, it } from 'vitest';
-import { isSlip } from '../../src/access/slip.ts';
+import { isSlip } from '../../src/domain/slip.ts';
 
 const DIGITS = Array.from('0123456789');
 

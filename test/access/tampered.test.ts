@@ -202,13 +202,13 @@ const CASES: Case[] = [
     const once = { access_method: 'card', card_number: CARD, acs_user_id: USER, is_one_time_use: true };
     await here.call('credentials/create', { ...once, acs_credential_id: SCHEDULE, allowed_acs_entrance_ids: [LOBBY] });
     expect(here.swipe(CARD)).toBe(true);
-  }, ['UPDATE credentials SET used_at = NULL, invalidated_at = NULL WHERE is_one_time_use = 1']],
+  }, ['UPDATE credentials SET used_at = NULL, invalidated_at = NULL WHERE uses_left = 1']],
   ['one use that became any number', 'credentials', async (here) => {
     await here.call('credentials/delete', { acs_credential_id: ID });
     const once = { access_method: 'card', card_number: CARD, acs_user_id: USER, is_one_time_use: true };
     await here.call('credentials/create', { ...once, acs_credential_id: SCHEDULE, allowed_acs_entrance_ids: [LOBBY] });
     expect(here.swipe(CARD)).toBe(true);
-  }, ['UPDATE credentials SET is_one_time_use = 0 WHERE is_one_time_use = 1']],
+  }, ['UPDATE credentials SET uses_left = 0 WHERE uses_left = 1']],
   ['a schedule that was widened', 'schedules', async (here) => {
     await here.call('schedules/create', { schedule_id: SCHEDULE, name: 'Nights', ...closedNow });
     await here.call('credentials/update', { acs_credential_id: ID, schedule_id: SCHEDULE });

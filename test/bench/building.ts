@@ -73,7 +73,7 @@ export function fill(store: Store, site: Site, count: number): void {
       for (let n = from; n < Math.min(count, from + perTransaction); n++) {
         const card = `H10302:${n + 1}`;
         const key = store.credentials.insert({
-          acs_credential_id: uuid(n), user_key: userKey, access_method: 'card', starts_at: now - 1000, ends_at: now + 86_400_000 * 365, has_own_entrances: 1, is_one_time_use: 0,
+          acs_credential_id: uuid(n), user_key: userKey, access_method: 'card', starts_at: now - 1000, ends_at: now + 86_400_000 * 365, has_own_entrances: 1, uses_left: 0, max_uses: null, is_duress: 0,
           used_at: null, invalidated_at: null, card_hash: store.secrets.cardHash(card), card_sealed: store.secrets.seal(card, `card ${uuid(n)}`), code_hash: null, code_sealed: null,
           code_length: null, secret_revision: null, display_name: null, metadata: null, opaque: null, schedule_modified: 0, issued_at: now, synced_at: now, created_at: now, schedule_key: null,
         }); // prettier-ignore

@@ -150,7 +150,7 @@ store.now(() => {
     const id = `00000000-0000-4000-9000-${String(i).padStart(12, '0')}`;
     const card = `uid:${tag}`;
     const key = store.credentials.insert({
-      acs_credential_id: id, user_key: user?.user_key ?? 1, access_method: 'card', starts_at: null, ends_at: null, has_own_entrances: 1, is_one_time_use: 0, used_at: null, invalidated_at: null,
+      acs_credential_id: id, user_key: user?.user_key ?? 1, access_method: 'card', starts_at: null, ends_at: null, has_own_entrances: 1, uses_left: 0, max_uses: null, is_duress: 0, used_at: null, invalidated_at: null,
       card_hash: store.secrets.cardHash(card), card_sealed: store.secrets.seal(card, `card ${id}`), code_hash: null, code_sealed: null, code_length: null, secret_revision: null,
       display_name: null, metadata: null, opaque: null, schedule_modified: 0, issued_at: 1, synced_at: 1, created_at: 1, schedule_key: null,
     }); // prettier-ignore

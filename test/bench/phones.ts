@@ -137,7 +137,7 @@ function enrol(store: Store, entranceKey: number, cards: readonly SimulatedCard[
       for (let n = from; n < from + PER_TRANSACTION; n++) {
         const id = `00000000-0000-4000-a000-${n.toString(16).padStart(12, '0')}`;
         const key = store.credentials.insert({
-          acs_credential_id: id, user_key: 1, access_method: 'mobile_key', starts_at: null, ends_at: null, has_own_entrances: 1, is_one_time_use: 0, used_at: null, invalidated_at: null,
+          acs_credential_id: id, user_key: 1, access_method: 'mobile_key', starts_at: null, ends_at: null, has_own_entrances: 1, uses_left: 0, max_uses: null, is_duress: 0, used_at: null, invalidated_at: null,
           card_hash: null, card_sealed: null, code_hash: null, code_sealed: null, code_length: null, secret_revision: null, display_name: null, metadata: null, opaque: null,
           schedule_modified: 0, issued_at: 1, synced_at: 1, created_at: 1, schedule_key: null,
         }); // prettier-ignore

@@ -142,7 +142,7 @@ describe('what is typed becomes what the contract takes', () => {
       paramOptions('credentials/update')
         .filter(({ isNullable }) => isNullable)
         .map(({ param }) => param),
-    ).toEqual(['starts_at', 'ends_at', 'allowed_acs_entrance_ids', 'display_name', 'schedule_id']);
+    ).toEqual(['starts_at', 'ends_at', 'allowed_acs_entrance_ids', 'display_name', 'schedule_id', 'max_uses']);
   });
 });
 

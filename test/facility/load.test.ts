@@ -97,6 +97,7 @@ describe('a facility file that says only what it must', () => {
       contact: null,
       rex: null,
       factors: 'card_or_code',
+      factorsByTime: null,
       takesMobileKeys: false,
       isGuestRoom: false,
       encoder: null,

@@ -5,25 +5,25 @@ export type Harmless = { file: string; line: string; change: string; why: string
 
 export const HARMLESS: readonly Harmless[] = [
   {
-    file: 'src/access/slip.ts',
+    file: 'src/domain/slip.ts',
     line: 'if (wrong === right) return false;',
     change: 'wrong === right → false',
     why: 'equal codes have no difference, and so neither one nor two',
   },
   {
-    file: 'src/access/slip.ts',
+    file: 'src/domain/slip.ts',
     line: 'const [short, long] = wrong.length < right.length ? [wrong, right] : [right, wrong];',
     change: '< → <=',
     why: 'codes of equal length were answered before',
   },
   {
-    file: 'src/access/slip.ts',
+    file: 'src/domain/slip.ts',
     line: 'if (long.length - short.length !== 1) return false;',
     change: 'long.length - short.length !== 1 → false',
     why: 'with one digit taken away the longer one still has another length',
   },
   {
-    file: 'src/access/slip.ts',
+    file: 'src/domain/slip.ts',
     line: 'if (first === undefined || second === undefined || more.length > 0) return false;',
     change: '|| → &&',
     why: 'what is not there does not stand behind what is',

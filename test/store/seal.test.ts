@@ -10,6 +10,7 @@ import { storeOptions, temporaryFolder } from '../support/store.ts';
 const OTHERS: Record<string, readonly string[]> = {
   users: ['full_name', 'email_address', 'phone_number', 'user_identity_id', 'metadata', 'created_at', 'folded', 'is_extended_access'],
   credentials: [
+    'max_uses',
     // Opened only where their hash, which is sealed, fits what they hold.
     'card_sealed', 'code_sealed',
     'code_length', 'secret_revision', 'display_name', 'metadata', 'opaque', 'schedule_modified', 'issued_at', 'synced_at', 'created_at', 'is_from_token',

@@ -7,6 +7,7 @@ import { encodeWiegand } from '../../src/domain/card-formats.ts';
 import type { AreaSetup, InterlockSetup } from '../../src/domain/areas.ts';
 import type { EntranceSetup, Factors, Policy } from '../../src/domain/facility.ts';
 import type { Device, Feedback, OutputOutcome, Presentation } from '../../src/domain/ports.ts';
+import { widestOf, type FactorsByTime } from '../../src/domain/factors.ts';
 import { Site } from '../../src/domain/site.ts';
 import type { TimeWitness } from '../../src/domain/window.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -50,6 +51,7 @@ export type Door = {
   name: string;
   readers: readonly string[];
   factors?: Factors;
+  factorsByTime?: FactorsByTime | null;
   isGuestRoom?: boolean;
   /** What it has otherwise than the lobby. */
   more?: Partial<EntranceSetup>;
@@ -114,14 +116,15 @@ export async function keypads(
     const site = store.now(
       () =>
         new Site(
-          doors.map(({ name, readers, factors, isGuestRoom = false, more = {} }) => {
+          doors.map(({ name, readers, factors, factorsByTime = null, isGuestRoom = false, more = {} }) => {
             const acsEntranceId = entranceId(name);
             const setup = {
               ...ENTRANCES.lobby,
               name,
               acsEntranceId,
               readers,
-              factors: factors ?? 'card_or_code',
+              factors: factorsByTime === null ? (factors ?? 'card_or_code') : widestOf(factorsByTime),
+              factorsByTime,
               isGuestRoom,
               ...more,
             };

@@ -93,6 +93,7 @@ const entrance = (name: string, acsEntranceId: string, more: Partial<EntranceSet
   offline: {},
   modeSchedules: [],
   factors: 'card_or_code',
+  factorsByTime: null,
   takesMobileKeys: false,
   isGuestRoom: false,
   cardFormats: ['H10301', 'H10302', 'uid'],
@@ -205,6 +206,7 @@ export function buildRoom(store: Store, clock: Clock, policy: Partial<Policy> = 
       areasChanged: () => undefined,
       state: () => ({
         mode: NORMAL,
+        factors: 'card_or_code',
         lockProblem: null,
         offlineProblem: null,
         interlockedBy: null,

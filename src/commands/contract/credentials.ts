@@ -16,6 +16,7 @@ import {
   mostEntrances,
   system,
   secretRevision,
+  maxUses,
   userFields,
   userIdentity,
   windowOrder,
@@ -55,7 +56,14 @@ const credentialCreateParams = z
     starts_at: startsAt.optional(),
     ends_at: endsAt.nullable().optional(),
     allowed_acs_entrance_ids: entranceIds.optional(),
-    is_one_time_use: z.boolean().default(false).describe('Good for one entry'),
+    is_one_time_use: z.boolean().default(false).describe('Good for one entry: as `max_uses` 1'),
+    max_uses: maxUses.optional(),
+    is_duress: z
+      .boolean()
+      .optional()
+      .describe(
+        'With `code`: to be typed under threat. It opens as any other code, and is told as `acs_entrance.duress`',
+      ),
     schedule_id: scheduleId.nullable().optional(),
     is_multi_phone_sync_credential: z
       .boolean()
@@ -63,6 +71,9 @@ const credentialCreateParams = z
       .describe('Must be true for `mobile_key`: each phone is enrolled for itself'),
     credential_manager_acs_system_id: id(
       'Who signs the keys of its phones: one of `credential_managers` of the facility file. Where that names none, it is kept as given',
+    ).optional(),
+    replaces: id(
+      'A credential that ends when this one begins, in the same transaction: deleted where that is now, else with this start as its end',
     ).optional(),
     display_name: text('What people call it', 200).optional(),
     secret_revision: secretRevision.optional(),
@@ -86,6 +97,7 @@ const credentialUpdateParams = z
     allowed_acs_entrance_ids: entranceIds.nullable().optional(),
     display_name: text('What people call it', 200).nullable().optional(),
     schedule_id: scheduleId.nullable().optional(),
+    max_uses: maxUses.nullable().optional(),
     secret_revision: secretRevision.optional(),
     metadata: metadata.optional(),
   })

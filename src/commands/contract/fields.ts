@@ -6,6 +6,7 @@ import { eventTypes, isEventType } from '../../domain/events.ts';
 import { UUID_FORM } from '../../domain/ids.ts';
 import { PIN_FORM } from '../../domain/pin.ts';
 import { MOST_RANGES, parseRanges, WEEKDAYS } from '../../domain/schedule.ts';
+import { MOST_USES } from '../../domain/uses.ts';
 import { didYouMean } from '../../domain/words.ts';
 import { holidaysOf, weekOf } from '../schedule-params.ts';
 
@@ -117,6 +118,11 @@ export const onHolidays = z
   .union([z.string().max(200), z.array(z.string()).max(MOST_RANGES)], 'closed, as_usual, or ranges as 10:00-14:00')
   .transform(read(holidaysOf))
   .describe('What holds on holidays: `closed`, `as_usual`, or ranges of the day as `10:00-14:00`');
+export const maxUses = z
+  .int(`a whole number from 1 to ${MOST_USES}`)
+  .min(1, 'at least 1')
+  .max(MOST_USES, `at most ${MOST_USES}`)
+  .describe('How often it opens in all, at all entrances together; left out or null, any number of times');
 export const scheduleId = id('The weekly schedule that it follows, within its window');
 const DATE_WANTED = 'a date as 2026-12-25';
 export const date = z.iso.date(DATE_WANTED);

@@ -10,6 +10,7 @@ import {
   ENTRANCE,
   id,
   isWindow,
+  maxUses,
   metadata,
   ownWindow,
   paging,
@@ -47,7 +48,8 @@ const requested = z
         .describe('With `card`: its number. Left out, access_methods/assign_card gives it')
         .optional(),
       card_format: cardFormat.optional(),
-      is_one_time_use: z.boolean().default(false).describe('Good for one entry'),
+      is_one_time_use: z.boolean().default(false).describe('Good for one entry: as `max_uses` 1'),
+      max_uses: maxUses.optional(),
     }),
   )
   .max(16, 'at most 16 methods')

@@ -101,3 +101,17 @@ export function peopleResults<E extends z.ZodType, W extends z.ZodType, M extend
 
   return { group, membership, grant, method, space };
 }
+
+/** How often a credential opens, and what for. */
+export const credentialUses = ({
+  count,
+  flag,
+  instant,
+}: Pick<Parts<never, never, never>, 'count' | 'flag' | 'instant'>) =>
+  ({
+    is_one_time_use: flag('good for one entry'),
+    max_uses: count('how often it opens in all; null: any number of times').nullable(),
+    uses_left: count('how many of them are left; null: nobody counts').nullable(),
+    is_duress: flag('a code that is typed under threat'),
+    used_at: instant('when its last use was made').nullable(),
+  }) as const;

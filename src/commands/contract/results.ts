@@ -8,7 +8,7 @@ import { MODE_KINDS, MODES } from '../../domain/modes.ts';
 import { WEEKDAYS } from '../../domain/schedule.ts';
 import { areaObject, controllerObject, entranceObject } from '../../domain/states.ts';
 import type { CommandName } from '../contract.ts';
-import { peopleResults } from './people-results.ts';
+import { credentialUses, peopleResults } from './people-results.ts';
 
 /** Made when it is first asked for: an agent answers without it. */
 function catalogue() {
@@ -92,8 +92,7 @@ function catalogue() {
       latest_desired_state_synced_with_provider_at: instant('since when').nullable(),
       is_multi_phone_sync_credential: flag('as given'),
       parent_acs_credential_id: text('of what it is a part').nullable(),
-      is_one_time_use: flag('good for one entry'),
-      used_at: instant('of a one-time credential: when it was used').nullable(),
+      ...credentialUses({ count, flag, instant }),
       is_managed: z.literal(true),
       secret_revision: count('as given').nullable(),
       metadata: asGiven,
