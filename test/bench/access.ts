@@ -267,7 +267,7 @@ function fill(store: Store, site: Site, size: Size): void {
         const card = `H10302:${n + 1}`;
         const id = uuid(4, n);
         const key = store.credentials.insert({
-          acs_credential_id: id, user_key, access_method: 'card', ...always, has_own_entrances: groups.length === 0 ? 1 : 0, is_one_time_use: 0, used_at: null, invalidated_at: null,
+          acs_credential_id: id, user_key, access_method: 'card', ...always, has_own_entrances: groups.length === 0 ? 1 : 0, uses_left: 0, max_uses: null, is_duress: 0, used_at: null, invalidated_at: null,
           card_hash: store.secrets.cardHash(card), card_sealed: store.secrets.seal(card, `card ${id}`), code_hash: null, code_sealed: null, code_length: null, secret_revision: null,
           display_name: null, metadata: null, opaque: null, schedule_modified: 0, issued_at: now, synced_at: now, created_at: now, schedule_key: null,
         }); // prettier-ignore
