@@ -6,12 +6,12 @@ import { z } from 'zod';
 import { WIEGAND_FORMATS } from '../domain/card-formats.ts';
 import type { DriverModule } from '../domain/driver-module.ts';
 import { assert } from '../domain/errors.ts';
-import { backupSchema } from './backup-schema.ts';
 import { entranceSchemas } from './entrance-schema.ts';
 import { managersSchema } from './managers.ts';
 import { areaSchema, interlockSchema } from './area-schema.ts';
 import { modeInput } from './mode-schema.ts';
 import { grace, offlineClasses } from './offline-schema.ts';
+import { storeSchema } from './store-schema.ts';
 import {
   cardFormats,
   DEFAULT_CARD_FORMATS,
@@ -126,55 +126,6 @@ const mqttSchema = z.strictObject({
     title: 'Event topics',
     description:
       'How the type of an event stands in its topic. `dots`: `event/lock.unlocked`; `slashes`: `event/lock/unlocked`, for brokers that take no dot in a topic (NATS before 2.10). In the event itself it is always `lock.unlocked`.',
-  }),
-});
-
-const storeSchema = z.strictObject({
-  path: z
-    .string()
-    .min(1)
-    .default('/var/lib/lintel/{facility}/lintel.db')
-    .meta({ title: 'Database', description: 'Path of the SQLite file, relative to the facility file.' }),
-  master_key: secretSource()
-    .optional()
-    .meta({
-      title: 'Master key',
-      description:
-        'Where the key is that seals PINs and card values. Without it: the systemd credential `lintel-master-key` where there is one, else `master.key` beside the database, made at the first start.',
-      examples: [{ credential: 'lintel-master-key' }],
-    }),
-  events: z
-    .strictObject({
-      keep: duration(DAY_MS, 3_650 * DAY_MS)
-        .prefault('90d')
-        .meta({
-          title: 'Keep events for',
-          description:
-            'How long events stay in the store. How long a building may remember people is a legal choice: say it on purpose.',
-        }),
-      max: z
-        .int()
-        .min(1_000)
-        .max(100_000_000)
-        .default(2_000_000)
-        .meta({ title: 'Keep at most', description: 'Most events kept, the oldest going first, however young.' }),
-      max_bytes: z
-        .int()
-        .min(1_000_000)
-        .optional()
-        .meta({
-          title: 'Keep at most, bytes',
-          description:
-            'What the events kept may weigh, about, the oldest going first. Without it: an eighth of the disk, at most 1 GiB.',
-          examples: [200_000_000],
-        }),
-    })
-    .prefault({})
-    .meta({ title: 'Events', description: 'How many events are kept, and for how long.' }),
-  backup: backupSchema.optional().meta({
-    title: 'Sealed backups',
-    description:
-      'One every night, sealed to a key that is not on the gateway: database, master key and facility file. `lintel restore` puts one back on any gateway.',
   }),
 });
 

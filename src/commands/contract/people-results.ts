@@ -3,7 +3,7 @@
 import { z } from 'zod';
 
 /** What results.ts has in common, of the shapes that are used here. */
-type Parts<Errors, Warnings, Mutations> = {
+export type Parts<Errors, Warnings, Mutations> = {
   text: (says: string) => z.ZodString;
   instant: (says: string) => z.ZodISODateTime;
   count: (says: string) => z.ZodInt;

@@ -8,6 +8,7 @@ import { MODE_KINDS, MODES } from '../../domain/modes.ts';
 import { WEEKDAYS } from '../../domain/schedule.ts';
 import { areaObject, controllerObject, entranceObject } from '../../domain/states.ts';
 import type { CommandName } from '../contract.ts';
+import { encoderResults } from './encoder-results.ts';
 import { credentialUses, peopleResults } from './people-results.ts';
 
 /** Made when it is first asked for: an agent answers without it. */
@@ -202,41 +203,7 @@ function catalogue() {
       created_at: instant('since when it is enrolled').nullable(),
     })
     .meta({ id: 'phone' });
-  const encoder = z
-    .strictObject({
-      acs_encoder_id: text('which'),
-      acs_system_id: system,
-      acs_entrance_id: text('the entrance that names it'),
-      display_name: text('what people call that entrance'),
-      reader: text('which reader, by its name in the facility file'),
-      card_formats: z.array(z.string()).describe('what a card is taken for there, in this order'),
-      is_online: flag('the reader answers'),
-      is_scanning: flag('a scan is under way'),
-      created_at: instant('not kept').nullable(),
-      errors,
-    })
-    .meta({ id: 'acs_encoder' });
-  const onEncoder = z.strictObject({
-    kind: z.enum(['card', 'mobile_key']).describe('`mobile_key`: a phone, or a card with a key, that has proved it'),
-    card_number: text('as the first format of the reader that fits has it; null: none of them does').nullable(),
-    card_format: text('which that is').nullable(),
-    width_bits: count('how many bits it has; null: it is no row of bits').nullable(),
-    bytes: text('of a card: its bits, left-justified, its serial number or its characters, hexadecimal').nullable(),
-    public_key: text('of a phone: 130 hexadecimal digits').nullable(),
-    card_formats: z
-      .array(
-        z.strictObject({
-          card_format: text('how it may be read'),
-          card_number: text('what it is then'),
-          is_read_at_encoder: flag('the facility file names this format for the reader'),
-        }),
-      )
-      .describe('every format that fits'),
-    is_issued: z.boolean().describe('somebody has it here').nullable(),
-    created_at: instant('a card does not say').nullable(),
-    starts_at: instant('a card does not say').nullable(),
-    ends_at: instant('a card does not say').nullable(),
-  });
+  const { encoder, onEncoder } = encoderResults(parts);
   const attempt = <T extends string, R extends z.ZodType>(type: T, result: R) =>
     z.strictObject({
       action_attempt: z.strictObject({
