@@ -200,7 +200,14 @@ export async function openBackup(file: string, identities: readonly string[], fo
 
 async function unsealed(file: string, identities: readonly string[]): Promise<AsyncIterable<Uint8Array>> {
   const decrypter = new Decrypter();
-  for (const identity of identities) decrypter.addIdentity(identity);
+  try {
+    for (const identity of identities) decrypter.addIdentity(identity);
+  } catch {
+    throw new OperatingError(
+      'invalid_input',
+      'what was given as identity is none. Remedy: the file that lintel backup new-key or age-keygen has written, with a line AGE-SECRET-KEY-1…',
+    );
+  }
   const source = Readable.toWeb(createReadStream(file)) as ReadableStream<Uint8Array>;
   try {
     const plain = await decrypter.decrypt(source);
