@@ -215,7 +215,8 @@ const TRACES: Readonly<Record<string, Trace>> = {
     const one = await scene();
     one.bus.simulated.faults.damage = 1;
     await pass(one, 1_000);
-    expect(one.bus.driver.devices.get(READER)?.status().counters.crcErrors).toBe(1);
+    // Once, or again where its MAC happens to hold what looks like the beginning of another.
+    expect(one.bus.driver.devices.get(READER)?.status().counters.crcErrors).toBeGreaterThan(0);
     await inStep(one);
   },
   '050-09-18': framing(
