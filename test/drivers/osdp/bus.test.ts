@@ -219,20 +219,16 @@ describe('a reader that', () => {
 
 describe('a cable', () => {
   it('pulled for a second amid cards: nobody goes offline, the session holds, the next card is told', async () => {
-    await inWorld({ readers: { lobby: {}, side: {} }, speed: 5 }, async (world) => {
-      await settled(world, 'lobby', 'side');
-      world.sim('lobby').presentCard(26, CARD);
-      await world.event('presented');
-      world.line.faults.pulled = true;
-      await sleep(200);
-      world.line.faults.pulled = false;
-      const from = world.events.length;
-      await world.online('lobby');
-      world.sim('lobby').presentCard(26, CARD);
-      await world.event('presented', from);
-      expect(world.count('offline')).toBe(0);
-      expect(handshakes(world, 'lobby')).toBe(1);
-    });
+    const bus = await raiseVirtualBus({ baud: 115_200, readers: 2 });
+    bus.sims[0]?.presentCard(26, CARD);
+    await bus.passUntil(() => bus.count('presented') === 1, 1_000, 'the card before');
+    bus.simulated.faults.pulled = true;
+    await bus.time.passUntil(bus.time.nowMs + 1_000);
+    bus.simulated.faults.pulled = false;
+    bus.sims[0]?.presentCard(26, CARD);
+    await bus.passUntil(() => bus.count('presented') === 2, 1_000, 'the card behind');
+    expect(bus.count('offline')).toBe(0);
+    expect(bus.sims.map((sim) => sim.count('CHLNG'))).toEqual([1, 1]);
   });
 
   it('pulled for ten seconds: both readers go offline, and come back by themselves with a new session', async () => {
