@@ -60,7 +60,7 @@ describe('lintel osdp install', () => {
     const serving = await site.serve();
     await online(site, serving, ['vault-reader']);
     const running = launch(['osdp', 'install', 'front-reader', '--socket', site.socket]);
-    await running.says(/window of front-reader is open for 5 min\..*\n.*is it in install mode\?/);
+    await running.says(/window of front-reader is open for 5 min\.[\s\S]*is it in install mode\?/);
     expect(await running.signal('SIGINT')).toBe(1);
     const events = launch(['events', '--type', 'device.install_window_opened', '--socket', site.socket], {
       env: { TZ: 'Asia/Tokyo' },
