@@ -5,7 +5,8 @@
 import { candidates } from '../domain/card-formats.ts';
 import type { ApiError } from '../domain/errors.ts';
 import type { NewEvent } from '../domain/events.ts';
-import type { Factors, ModeInput, Policy } from '../domain/facility.ts';
+import type { ModeInput, Policy } from '../domain/facility.ts';
+import type { Factors } from '../domain/factors.ts';
 import { localMoment } from '../domain/local-time.ts';
 import type { Mode } from '../domain/modes.ts';
 import type { Clock, Device, DriverEvent, InputEvent, Log, Presentation } from '../domain/ports.ts';

@@ -1,7 +1,6 @@
 // Which factors are in force at an entrance at an instant, and word to whoever shows it when the clock has changed them.
 
-import type { Factors } from '../domain/facility.ts';
-import { strictestOf } from '../domain/factors.ts';
+import { type Factors, strictestOf } from '../domain/factors.ts';
 import { isWithin } from '../domain/schedule.ts';
 import type { Clock, Timer } from '../domain/ports.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';

@@ -6,7 +6,8 @@ import type { Clock, DeviceStatus, Log, Presentation, Random } from '../domain/p
 import type { CredentialManager } from '../domain/credential-manager.ts';
 import type { NewEvent } from '../domain/events.ts';
 import type { Mode, ModeSource } from '../domain/modes.ts';
-import type { Factors, Policy } from '../domain/facility.ts';
+import type { Policy } from '../domain/facility.ts';
+import type { Factors } from '../domain/factors.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { ApiError } from '../domain/errors.ts';

@@ -3,7 +3,7 @@
 
 import type { AreaSetup, InterlockSetup } from './areas.ts';
 import type { OfflineRules } from './offline.ts';
-import type { FactorsByTime } from './factors.ts';
+import type { Factors, FactorsByTime } from './factors.ts';
 import type { Schedule } from './schedule.ts';
 import type { DefaultCardFormat } from './card-formats.ts';
 import type { CredentialManager } from './credential-manager.ts';
@@ -68,8 +68,6 @@ export type ControllerSetup = {
   /** Formats that cards read at this controller's readers may stand for. */
   cardFormats: readonly string[];
 };
-
-export type Factors = 'card' | 'code' | 'card_or_code' | 'card_and_code';
 
 export type LockSetup = {
   controller: string;

@@ -1,8 +1,9 @@
 // What a person must show at an entrance, which may be something else by the clock: a card by day, a card and a code by
 // night. Where the time of day is not known the strictest of them holds.
 
-import type { Factors } from './facility.ts';
 import type { Schedule } from './schedule.ts';
+
+export type Factors = 'card' | 'code' | 'card_or_code' | 'card_and_code';
 
 /** The first of `schedules` that holds; else `otherwise`. */
 export type FactorsByTime = {

@@ -2,7 +2,7 @@
 // which window, and when to ask again. Secrets do not come near: an outline names whose card and whose code, and
 // content.ts fills them in just before the wire.
 
-import type { Factors } from '../domain/facility.ts';
+import type { Factors } from '../domain/factors.ts';
 import type { SlotCapabilities } from '../domain/ports.ts';
 import { intersect, type TimeWitness, type Window } from '../domain/window.ts';
 

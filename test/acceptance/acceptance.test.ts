@@ -10,7 +10,7 @@ import { portOpener } from '../../drivers/serial-port.ts';
 import { createCredential } from '../../src/commands/credentials.ts';
 import type { ParamsOf } from '../../src/commands/contract.ts';
 import { createUser } from '../../src/commands/users.ts';
-import type { Factors } from '../../src/domain/facility.ts';
+import type { Factors } from '../../src/domain/factors.ts';
 import { brokenConstraint } from '../../src/domain/code-constraints.ts';
 import { Site } from '../../src/domain/site.ts';
 import { systemClock } from '../../src/ops/clock.ts';

@@ -1,8 +1,7 @@
 // What must be shown changes with the clock of the building: a card by day, a card and its code by night.
 
 import { expect, it } from 'vitest';
-import { strictestOf, widestOf, type FactorsByTime } from '../../src/domain/factors.ts';
-import type { Factors } from '../../src/domain/facility.ts';
+import { type Factors, strictestOf, widestOf, type FactorsByTime } from '../../src/domain/factors.ts';
 import { parseWeek } from '../../src/domain/schedule.ts';
 import { LOBBY } from '../support/room.ts';
 import { code, last, withCard, type World } from './world.ts';

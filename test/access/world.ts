@@ -5,7 +5,8 @@ import Database from 'better-sqlite3';
 import { expect } from 'vitest';
 import { Access, type How } from '../../src/access/access.ts';
 import { Recorder } from '../../src/access/recorder.ts';
-import type { EntranceSetup, Factors, ModeInput, Policy } from '../../src/domain/facility.ts';
+import type { EntranceSetup, ModeInput, Policy } from '../../src/domain/facility.ts';
+import type { Factors } from '../../src/domain/factors.ts';
 import type {
   Device,
   Feedback,
