@@ -143,6 +143,10 @@ function interlockSays(held: HeldBy | null): string {
   return `${held.by} ${how[held.how]}, and of ${held.interlock} at most one door may be`;
 }
 
+/** The next decision is wrong when somebody's entry is not known. */
+const isStrict = ({ antiPassback, limit }: AreaSetup): boolean =>
+  limit !== null || (antiPassback !== null && antiPassback.kind !== 'soft');
+
 // ---- who goes through -----------------------------------------------------------------------------------------------
 
 function passageOf(crossing: Crossing): Effect | null {
@@ -156,7 +160,8 @@ function passageOf(crossing: Crossing): Effect | null {
     acsUserIds: peopleOf(credential, { ...ground, companion }),
     companion,
     violations: violationsOf(crossing),
-    mustHold: areas.some(({ antiPassback, limit }) => limit !== null || (antiPassback !== null && antiPassback.kind !== 'soft')), // prettier-ignore
+    // A disk that fails keeps nobody inside.
+    mustHold: ground.outOf.length === 0 && ground.into.some(isStrict),
   };
   return { kind: 'passage', passage };
 }

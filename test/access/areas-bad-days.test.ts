@@ -1,6 +1,7 @@
 // Areas on bad days: ends without notice, readers that went dark, people who were deleted, copies that came back.
 
-import { describe, expect, it } from 'vitest';
+import Database from 'better-sqlite3';
+import { describe, expect, it, vi } from 'vitest';
 import { area, areaWorld, PEOPLE } from './area-world.ts';
 
 const HARD = area({ antiPassback: { kind: 'hard' } });
@@ -30,6 +31,21 @@ describe('who is inside', () => {
     const { error } = await here.caller().call('entrances/set_mode', { acs_entrance_id: here.entrance('front').acsEntranceId, mode: 'evacuate' }, { expires_at }); // prettier-ignore
     expect(error).toBeUndefined();
     expect(here.listed()).toEqual(['0 unsure']);
+  });
+
+  it('is never kept there by a full disk, which lets nobody more enter', async () => {
+    const here = await areaWorld([area({ antiPassback: { kind: 'hard' }, limit: 5 })]);
+    await here.go(0, 'front-in');
+    const full = (): never => {
+      throw new Database.SqliteError('database or disk is full', 'SQLITE_FULL');
+    };
+    const writes = [vi.spyOn(here.store(), 'now'), vi.spyOn(here.store(), 'group')];
+    for (const write of writes) write.mockImplementation(full);
+    expect(await here.show(1, 'front-in')).toBe('denied');
+    expect(await here.show(0, 'front-out')).toBe('granted');
+    for (const write of writes) write.mockRestore();
+    await here.clock().advance(60_000);
+    expect(await here.show(1, 'front-in')).toBe('granted');
   });
 
   it('has still who was deleted, by name, until they are forgiven or the area is reset', async () => {
