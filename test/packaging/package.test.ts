@@ -18,7 +18,7 @@ function newFolder(): string {
   return folder;
 }
 afterAll(() => {
-  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
 });
 const made = newFolder();
 const make = (version: string, folder = made): Promise<string> =>

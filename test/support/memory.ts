@@ -15,7 +15,7 @@ export function setup(): () => void {
   // Brokers and services that leave root behind go through it.
   chmodSync(folder, 0o711);
   process.env['TMPDIR'] = folder;
-  return () => rmSync(folder, { recursive: true, force: true });
+  return () => rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
 }
 
 function hasRoom(): boolean {
@@ -32,6 +32,6 @@ function sweep(): void {
   for (const name of readdirSync(IN_MEMORY)) {
     const pid = /^lintel-(\d+)-/.exec(name)?.[1];
     if (pid !== undefined && !existsSync(`/proc/${pid}`))
-      rmSync(join(IN_MEMORY, name), { recursive: true, force: true });
+      rmSync(join(IN_MEMORY, name), { recursive: true, force: true, maxRetries: 20 });
   }
 }

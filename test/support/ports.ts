@@ -45,7 +45,7 @@ export async function openPtyPair(): Promise<PtyPair> {
     },
     async close() {
       await cut();
-      rmSync(folder, { recursive: true, force: true });
+      rmSync(folder, { recursive: true, force: true, maxRetries: 20 });
     },
   };
 }

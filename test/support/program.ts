@@ -18,5 +18,5 @@ export async function setup(): Promise<() => void> {
   symlinkSync(join(HOME, 'node_modules'), join(home, 'node_modules'));
   symlinkSync(join(HOME, `node_modules/node-linux-${process.arch}`), join(home, 'node'));
   process.env['LINTEL_TEST_HOME'] = home;
-  return () => rmSync(home, { recursive: true, force: true });
+  return () => rmSync(home, { recursive: true, force: true, maxRetries: 20 });
 }

@@ -14,7 +14,8 @@ import { ManualClock } from './manual-clock.ts';
 
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'lintel-test-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  // Again where a thread of the program still writes into it, as one that copies a database does.
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20 }));
   return folder;
 }
 

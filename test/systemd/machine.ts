@@ -123,7 +123,7 @@ export async function bootMachine(project: string | null = PROJECT): Promise<Mac
       outside.kill('SIGKILL'); // and with it the whole of the inside
       if (outside.exitCode === null && outside.signalCode === null) await once(outside, 'exit');
       await removeCgroup(cgroup);
-      rmSync(scratch, { recursive: true, force: true });
+      rmSync(scratch, { recursive: true, force: true, maxRetries: 20 });
     },
   };
   try {

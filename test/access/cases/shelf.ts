@@ -62,12 +62,12 @@ export class Shelf {
       return;
     }
     copy.store.close();
-    rmSync(copy.folder, { recursive: true, force: true });
+    rmSync(copy.folder, { recursive: true, force: true, maxRetries: 20 });
   }
 
   end(): void {
     this.#free?.store.close();
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 20 });
   }
 
   /** Everything that is stored, but for the log of events, the journal of commands, and their numbers. */

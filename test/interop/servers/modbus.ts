@@ -78,7 +78,7 @@ export const startPymodbus = (
 /** A C program on Debian's libmodbus, compiled here and now. */
 export async function startLibmodbus(kind: 'rtu' | 'tcp', where: string | number): Promise<ModbusServer> {
   const folder = mkdtempSync(join(tmpdir(), 'lintel-libmodbus-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20 }));
   const flags = execFileSync('pkg-config', ['--cflags', '--libs', 'libmodbus'], { encoding: 'utf8' })
     .trim()
     .split(/\s+/);
