@@ -1,6 +1,7 @@
 // Real database files in a folder of the test's own.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -15,7 +16,7 @@ import { ManualClock } from './manual-clock.ts';
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'lintel-test-'));
   // Again where a thread of the program still writes into it, as one that copies a database does.
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 20 }));
+  onTestFinished(async () => await rm(folder, { recursive: true, force: true, maxRetries: 20 }));
   return folder;
 }
 
