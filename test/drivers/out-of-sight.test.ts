@@ -221,15 +221,24 @@ async function gap(scene: Scene, meanwhile: () => void): Promise<void> {
   await scene.told('online', online + 1);
 }
 
-/** Let go and pressed again, in sight. */
+/** Let go and pressed again, in sight: a machine that stood still meanwhile has put it out of sight, and does it again. */
 async function pressAnew(scene: Scene): Promise<void> {
-  scene.press(false);
-  await scene.known(false);
-  const before = scene.strikes();
-  scene.press(true);
-  await until(() => scene.strikes() > before, 'the strike of a press in sight');
-  expect(scene.strikes()).toBe(before + 1);
+  for (;;) {
+    scene.press(false);
+    await scene.known(false);
+    const before = scene.strikes();
+    scene.press(true);
+    await scene.known(true);
+    if (ageOf(scene.inputs.at(-1)) >= DEADLINE_MS / 2) continue;
+    await until(() => scene.strikes() > before, 'the strike of a press in sight');
+    expect(scene.strikes()).toBe(before + 1);
+    return;
+  }
 }
+
+/** How long before it was seen it may have changed, ms. */
+const ageOf = (input: InputEvent | undefined): number =>
+  (input?.atMonotonicMs ?? 0) - (input?.changedAfterMonotonicMs ?? 0);
 
 describe.concurrent.each(KINDS)('an exit button at $name', (kind) => {
   it('that was pressed while the line was cut drives no strike when it is found pressed, and is told', async () => {
@@ -270,10 +279,8 @@ describe.concurrent.each(KINDS)('an exit button at $name', (kind) => {
     scene.press(true);
     scene.cut(false);
     await scene.known(true);
-    const { atMonotonicMs, changedAfterMonotonicMs } = scene.inputs.at(-1) ?? {};
     // A machine that stood still meanwhile has made it a long one.
-    const ageMs = (atMonotonicMs ?? 0) - (changedAfterMonotonicMs ?? 0);
-    if (ageMs < DEADLINE_MS / 2) expect(scene.strikes()).toBe(1);
+    if (ageOf(scene.inputs.at(-1)) < DEADLINE_MS / 2) expect(scene.strikes()).toBe(1);
   }, 40_000);
 });
 
