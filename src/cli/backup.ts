@@ -1,7 +1,6 @@
 // `lintel backup`: a sealed backup now, beside those of every night; a new recovery key; a look into a backup.
 
-import { rmSync } from 'node:fs';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DRIVERS } from '../drivers.ts';

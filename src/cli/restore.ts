@@ -3,9 +3,9 @@
 // that may have been given since.
 
 import {
-  chownSync,
   copyFileSync,
   existsSync,
+  lchownSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -158,11 +158,11 @@ function writeOwn(path: string, content: string, mode: number): void {
   writeFileSync(path, content, { flag: 'wx', mode, flush: true });
 }
 
-/** As root: what is made belongs to whom its folder belongs to. */
+/** As root: what is made belongs to whom its folder belongs to, who may have put a link there: that is not followed. */
 function giveToOwner(path: string): void {
   if (process.getuid?.() !== 0) return;
   const { uid, gid } = statSync(dirname(path));
-  chownSync(path, uid, gid);
+  lchownSync(path, uid, gid);
 }
 
 function moveTo(from: string, path: string): void {

@@ -1,7 +1,18 @@
 // A gateway dies and another one takes its place: the sealed backup and the recovery key are all that is left of it.
 
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { newEvent } from '../../src/domain/events.ts';
@@ -161,6 +172,19 @@ describe('a backup that is put back', () => {
       [1_000_004, 'agent.storage_accepted'],
     ]);
     expect(store.events.count()).toBe(events.length);
+  });
+
+  it('gives away nothing but what it made: a link in the folder of the database is not followed', async () => {
+    const made = await backedUp();
+    const foreign = join(temporaryFolder(), 'foreign');
+    writeFileSync(foreign, '');
+    symlinkSync(foreign, join(made.folder, 'link'));
+    const isRoot = process.getuid?.() === 0;
+    if (isRoot) chownSync(made.folder, 12_345, 12_345);
+    const before = statSync(foreign).uid;
+    expect(await restore(made.file, made, '--replace')).toMatchObject({ code: 0 });
+    expect(statSync(foreign).uid).toBe(before);
+    expect(statSync(join(made.folder, 'lintel.db')).uid).toBe(statSync(made.folder).uid);
   });
 
   it('brings a building to new hardware: doors open, controllers are compared, the broker has every event', async () => {
