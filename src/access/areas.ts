@@ -54,6 +54,7 @@ export class Areas {
   readonly #isRestored: boolean;
   readonly #again = new Map<string, Timer>();
   #resetTimer: Timer | null = null;
+  #isStopped = false;
 
   constructor(options: AreasOptions) {
     const { site, store, clock } = options;
@@ -77,6 +78,7 @@ export class Areas {
   }
 
   stop(): void {
+    this.#isStopped = true;
     this.#companions.stop();
     this.#resetTimer?.cancel();
     for (const timer of this.#again.values()) timer.cancel();
@@ -208,7 +210,8 @@ export class Areas {
   /** The door was seen to be walked through by whoever was let through, or not to be. */
   crossed({ acsEntranceId }: Pick<SiteEntrance, 'acsEntranceId'>, how: Crossed): void {
     const { store, site, clock } = this.#options;
-    if (store === null || site.areas.length === 0) return;
+    // A strike that answers behind the end finds no store: who was on the way is looked at by the next start.
+    if (store === null || site.areas.length === 0 || this.#isStopped) return;
     this.#again.get(acsEntranceId)?.cancel();
     this.#again.delete(acsEntranceId);
     try {

@@ -5,7 +5,7 @@ import { ManualClock } from '../../support/manual-clock.ts';
 import { buildRoom, Caller } from '../../support/room.ts';
 import { storeOptions } from '../../support/store.ts';
 import { Store } from '../../../src/store/store.ts';
-import { cardOf, codeOf, holdingId, idOf, phoneOf } from './names.ts';
+import { cardOf, codeOf, duressOf, holdingId, idOf, phoneOf } from './names.ts';
 import type { Cast, Holding } from './rows.ts';
 import { siteOf } from './site.ts';
 
@@ -60,9 +60,10 @@ async function makePerson(name: string, cast: Cast, call: Call): Promise<void> {
       ...windowOf(stay),
       ...(stay.reservation === undefined ? {} : { reservation_key: stay.reservation }),
     });
-  const { card, code, phone } = person;
+  const { card, code, duress, phone } = person;
   if (card !== undefined) await call('credentials/create', { ...credential(name, 'card', card), card_number: cardOf(name, cast) }); // prettier-ignore
   if (code !== undefined) await call('credentials/create', { ...credential(name, 'code', code), code: codeOf(name) });
+  if (duress !== undefined) await call('credentials/create', { ...credential(name, 'duress', duress), code: duressOf(name), is_duress: true }); // prettier-ignore
   if (phone !== undefined) await makePhone(name, phone, call);
   for (const [kind, held] of Object.entries({ card, code, phone }))
     if (held?.nobody === true) await call('credentials/unassign', { acs_credential_id: holdingId(name, kind) });
@@ -74,13 +75,17 @@ async function makePhone(name: string, phone: Holding, call: Call): Promise<void
   await call('credentials/enroll_phone', { acs_credential_id: holdingId(name, 'phone'), public_key: key });
 }
 
-function credential(person: string, kind: 'card' | 'code' | 'phone', { doors, hours, once, ...window }: Holding) {
+type Kind = 'card' | 'code' | 'duress' | 'phone';
+const METHODS = { card: 'card', code: 'code', duress: 'code', phone: 'mobile_key' } as const;
+
+function credential(person: string, kind: Kind, { doors, hours, once, uses, ...window }: Holding) {
   return {
     acs_credential_id: holdingId(person, kind),
     acs_user_id: idOf('user', person),
-    access_method: kind === 'phone' ? 'mobile_key' : kind,
+    access_method: METHODS[kind],
     ...(doors === undefined ? {} : { allowed_acs_entrance_ids: doorsOf(doors) }),
     ...(once ? { is_one_time_use: true } : {}),
+    ...(uses === undefined ? {} : { max_uses: uses }),
     ...windowOf(window),
     ...scheduleOf(hours),
   };

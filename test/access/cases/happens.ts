@@ -3,7 +3,7 @@
 
 import type { House } from './house.ts';
 import { atLocal } from './instants.ts';
-import { cardOf, codeOf, holdingId, idOf, phoneOf } from './names.ts';
+import { cardOf, codeOf, duressOf, holdingId, idOf, phoneOf } from './names.ts';
 import { encodeWiegand } from '../../../src/domain/card-formats.ts';
 import { MODES } from '../../../src/domain/modes.ts';
 import type { Presentation } from '../../../src/domain/ports.ts';
@@ -26,7 +26,7 @@ const says = (form: string): RegExp => new RegExp(`^${form}$`);
 const user = (name: string) => ({ acs_user_id: idOf('user', name) });
 const door = (name: string) => ({ acs_entrance_id: idOf('door', name) });
 const group = (name: string) => ({ acs_access_group_id: idOf('group', name) });
-const HOLDING = '([a-z]+) (card|code|phone)';
+const HOLDING = '([a-z]+) (card|code|phone|duress)';
 const NAME = '([a-z]+)';
 
 /** The first that fits is meant. */
@@ -135,6 +135,30 @@ export const HAPPENS: readonly Happens[] = [
     },
   },
   {
+    says: says(`(.+) goes through ${NAME}( inside)?`),
+    does: async (house, who = '', at = '', inside = '') => {
+      for (const each of who.split(' then ')) shows(house, each, `${at}${inside}`);
+      await house.clock.advance(500);
+      if (house.cast.doors[at]?.contact !== true) return;
+      house.leaf(at, true);
+      await house.clock.advance(1000);
+      house.leaf(at, false);
+      await house.clock.advance(1000);
+    },
+  },
+  {
+    says: says(`${NAME} is (opened|closed)`),
+    does: (house, at = '', how) => house.leaf(at, how === 'opened'),
+  },
+  {
+    says: says('everybody is forgiven'),
+    does: (house) => house.command('areas/forgive', { is_everybody: true }),
+  },
+  {
+    says: says(`${NAME} is forgiven`),
+    does: (house, name = '') => house.command('areas/forgive', user(name)),
+  },
+  {
     says: says(`before, (.+) at ${NAME}( inside)?`),
     does: async (house, who = '', at = '', inside = '') => {
       for (const each of who.split(' then ')) shows(house, each, `${at}${inside}`);
@@ -169,6 +193,7 @@ export function presentationOf({ cast }: Pick<House, 'cast'>, what: string): Pre
   const [, name = '', kind] = new RegExp(`^${HOLDING}$`).exec(what) ?? [];
   if (kind === undefined || cast.people[name] === undefined) throw new Error(`nobody knows what "${what}" is`);
   if (kind === 'phone') return { kind: 'mobile_key', key: phoneOf(name) };
+  if (kind === 'duress') return { kind: 'digits', digits: duressOf(name) };
   return kind === 'code' ? { kind: 'digits', digits: codeOf(name) } : cardPresentation(cardOf(name, cast));
 }
 

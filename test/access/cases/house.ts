@@ -9,7 +9,7 @@ import { Judging, type Judgement } from '../../../src/access/judging.ts';
 import { Recorder } from '../../../src/access/recorder.ts';
 import type { Device, Feedback, Presentation } from '../../../src/domain/ports.ts';
 import type { ModeInput } from '../../../src/domain/facility.ts';
-import type { SiteEntrance } from '../../../src/domain/site.ts';
+import type { Site, SiteEntrance } from '../../../src/domain/site.ts';
 import type { TimeWitness } from '../../../src/domain/window.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { buildRoom, Caller, silentLog, SYSTEM } from '../../support/room.ts';
@@ -18,7 +18,7 @@ import { TIME_ZONE } from './instants.ts';
 import { idOf } from './names.ts';
 import type { Cast } from './rows.ts';
 import type { Copy, PassingClock, Shelf } from './shelf.ts';
-import { BOARD, buttonOf, INPUTS, policyOf, siteOf } from './site.ts';
+import { BOARD, buttonOf, contactOf, INPUTS, policyOf, siteOf } from './site.ts';
 
 /** What was shown where, and which outputs were pulsed. */
 export type Seen = { shown: Feedback[]; pulsed: number[] };
@@ -52,6 +52,7 @@ export class House {
   #store: Store;
   #access: Access;
   #caller: Caller;
+  #site: Site;
   readonly #spy: { mockRestore: () => void };
 
   constructor(options: Options) {
@@ -61,7 +62,7 @@ export class House {
     this.#taken = options.shelf.take(options.clock);
     this.#store = this.#taken.store;
     this.#spy = this.#watch();
-    [this.#access, this.#caller] = this.#wake(true);
+    [this.#access, this.#caller, this.#site] = this.#wake(true);
   }
 
   get access(): Access {
@@ -77,7 +78,7 @@ export class House {
     this.#stop();
     this.#store.close();
     this.#store = this.#options.shelf.open(this.#taken);
-    [this.#access, this.#caller] = this.#wake(withStore);
+    [this.#access, this.#caller, this.#site] = this.#wake(withStore);
   }
 
   /** The case is over. */
@@ -98,7 +99,7 @@ export class House {
     this.#store.close();
     behindItsBack(this.#taken.folder, sql);
     this.#store = this.#options.shelf.open(this.#taken);
-    [this.#access, this.#caller] = this.#wake(true);
+    [this.#access, this.#caller, this.#site] = this.#wake(true);
   }
 
   async command(name: string, params: object, source: 'mqtt' | 'local' = 'mqtt'): Promise<void> {
@@ -133,8 +134,25 @@ export class House {
     this.input(at, false);
   }
 
+  /** The leaf of a door, as its contact tells it. */
+  leaf(door: string, isOpen: boolean): void {
+    if (this.cast.doors[door]?.contact !== true) throw new Error(`${door} has no contact`);
+    this.input(contactOf(Object.keys(this.cast.doors).indexOf(door)), isOpen);
+  }
+
+  /** Events from now on, by their types. */
+  listen(): () => string[] {
+    const { store } = this;
+    const types = (): string[] => {
+      store.flush();
+      return store.events.after(0, 10_000).map(({ event_type: type }) => type);
+    };
+    const before = types().length;
+    return () => types().slice(before);
+  }
+
   entrance(door: string): SiteEntrance {
-    const entrance = siteOf(this.#store, this.cast).site.byId(idOf('door', door));
+    const entrance = this.#site.byId(idOf('door', door));
     if (entrance === undefined) throw new Error(`no door is called ${door}`);
     return entrance;
   }
@@ -143,7 +161,7 @@ export class House {
     return { trusted: true, nowMs: this.clock.nowMs(), floorMs: null, isGraceLeft: true, ...this.time };
   }
 
-  #wake(withStore: boolean): [Access, Caller] {
+  #wake(withStore: boolean): [Access, Caller, Site] {
     const { cast, clock, device = (name: string) => this.#noting(name) } = this.#options;
     const store = this.#store;
     const { site } = siteOf(store, cast);
@@ -169,11 +187,13 @@ export class House {
     });
     access.start();
     const caller = new Caller({ ...buildRoom(store, clock, policy), site, doors: access, time: () => this.witness() });
-    for (const at of Object.values(INPUTS)) {
+    const doors = Object.values(cast.doors);
+    const contacts = doors.flatMap(({ contact }, i) => (contact ? [contactOf(i)] : []));
+    for (const at of [...Object.values(INPUTS), ...contacts]) {
       const atMonotonicMs = clock.monotonicMs();
       access.input({ type: 'input', device: BOARD, input: at, active: false, atMonotonicMs, changedAfterMonotonicMs: null }); // prettier-ignore
     }
-    return [access, caller];
+    return [access, caller, site];
   }
 
   #noting(name: string): Device {

@@ -1,6 +1,7 @@
 // The gates that exist, from the tables that decisions walk, and in which cases each of them let pass or shut.
 
-import * as tables from '../../../src/access/gates.ts';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Judgement } from '../../../src/access/judging.ts';
 
 type AnyGate = { step: string };
@@ -9,9 +10,18 @@ type Table = { name: string; gates: readonly AnyGate[] };
 const isTable = (value: unknown): value is readonly AnyGate[] =>
   Array.isArray(value) && value.length > 0 && value.every((one) => typeof one === 'object' && one !== null && 'step' in one && 'denies' in one); // prettier-ignore
 
-/** Every table of gates, a new one as well. */
-export const TABLES: readonly Table[] = Object.entries(tables).flatMap(([name, value]: [string, unknown]) =>
-  isTable(value) ? [{ name, gates: value }] : [],
+const ACCESS = join(import.meta.dirname, '..', '..', '..', 'src', 'access');
+/** In the order of the walk, in which `gates.ts` comes first. */
+const files = readdirSync(ACCESS)
+  .filter((name) => /^([a-z]+-)*gates\.ts$/.test(name))
+  .sort((a, b) => Number(b === 'gates.ts') - Number(a === 'gates.ts'));
+const modules = await Promise.all(files.map(async (name) => (await import(join(ACCESS, name))) as object));
+
+/** Every table of gates, a new one as well, and in a new file. */
+export const TABLES: readonly Table[] = modules.flatMap((tables) =>
+  Object.entries(tables).flatMap(([name, value]: [string, unknown]) =>
+    isTable(value) ? [{ name, gates: value }] : [],
+  ),
 );
 
 export type Count = { passed: number; denied: number };

@@ -23,6 +23,7 @@ const holding = z.strictObject({
   doors: z.array(name).optional(),
   hours: name.optional(),
   once: z.boolean().default(false),
+  uses: z.number().int().positive().optional(),
   nobody: z.boolean().default(false),
   serial: z.string().optional(),
 });
@@ -35,13 +36,19 @@ const person = z.strictObject({
   longer: z.boolean().default(false),
   card: holding.optional(),
   code: holding.optional(),
+  /** What is typed under a threat. */
+  duress: holding.optional(),
   phone: holding.optional(),
 });
 const hours = z.strictObject({ week: z.string(), holidays: z.string().default('closed') });
 const graces = z.partialRecord(z.enum(['staff', 'visitor', 'one_time']), z.number().positive());
+const factors = z.enum(['card', 'code', 'card_or_code', 'card_and_code']);
 const door = z.strictObject({
-  takes: z.enum(['card', 'code', 'card_or_code', 'card_and_code']),
+  takes: factors,
+  /** What it takes instead, by the clock; the first that holds. */
+  instead: z.array(z.strictObject({ takes: factors, week: z.string() })).default([]),
   inside: z.boolean().default(false),
+  contact: z.boolean().default(false),
   phones: z.boolean().default(false),
   formats: z.array(z.string()).default(['H10301', 'uid']),
   offline: graces.default({}),
@@ -50,6 +57,17 @@ const door = z.strictObject({
     .default([]),
 }); // prettier-ignore
 
+const area = z.strictObject({
+  /** Ways in: readers. */
+  in: z.array(name),
+  out: z.array(name).default([]),
+  /** `30min`: so long after the entry. */
+  again: z.union([z.enum(['never', 'told']), z.string().regex(/^[0-9]+min$/)]).optional(),
+  limit: z.number().int().positive().optional(),
+  two: z.number().positive().optional(),
+  exempt: z.array(name).default([]),
+});
+
 const caseRow = z.strictObject({
   who: z.string(),
   at: z.string().default('lobby'),
@@ -57,6 +75,7 @@ const caseRow = z.strictObject({
   world: z.array(z.string()).default([]),
   then: z.enum(['granted', 'denied', 'asked for the code', 'let out', 'free', 'locked']),
   why: z.string().optional(),
+  told: z.array(z.string()).optional(),
 });
 
 const file = z.strictObject({
@@ -64,6 +83,8 @@ const file = z.strictObject({
   hours: z.record(name, hours),
   holidays: z.record(z.string(), z.string()),
   doors: z.record(name, door),
+  areas: z.record(name, area).default({}),
+  interlocks: z.record(name, z.array(name)).default({}),
   groups: z.record(name, z.strictObject({ doors: z.array(name), hours: name.optional() })),
   people: z.record(name, person),
   cases: z.record(z.string(), z.array(caseRow)),

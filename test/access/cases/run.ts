@@ -7,13 +7,19 @@ import type { House } from './house.ts';
 import { holdingId } from './names.ts';
 import type { Row } from './rows.ts';
 
-export type Outcome = { then: string; why?: string };
+export type Outcome = { then: string; why?: string; told?: string[] };
 
 /** What came of it, and the decision with all its gates; null: nobody decided anything. */
 export async function run(house: House, row: Row): Promise<{ outcome: Outcome; judged: Judgement | null }> {
   for (const sentence of row.world) await happen(house, sentence);
-  return await ask(house, row);
+  const told = row.told === undefined ? null : house.listen();
+  const { outcome, judged } = await ask(house, row);
+  return { outcome: told === null ? outcome : { ...outcome, told: alarmsOf(told()) }, judged };
 }
+
+/** What is told beside the decision itself. */
+const alarmsOf = (types: readonly string[]): string[] =>
+  types.filter((type) => ['acs_entrance.duress', 'area.passback_violation'].includes(type));
 
 /** `show`: how something comes to the reader; left out, from its driver. */
 export async function ask(house: House, { who, at }: Row, show: Show = shows): Promise<{ outcome: Outcome; judged: Judgement | null }> {

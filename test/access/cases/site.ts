@@ -1,7 +1,9 @@
 // The doors of the cases, as the facility file would have them: each with a reader outside, some with one inside, and
 // all strikes on one board.
 
-import { parseWeek } from '../../../src/domain/schedule.ts';
+import type { AreaSetup } from '../../../src/domain/areas.ts';
+import { widestOf, type FactorsByTime } from '../../../src/domain/factors.ts';
+import { parseWeek, type Schedule } from '../../../src/domain/schedule.ts';
 import type { EntranceSetup, Policy } from '../../../src/domain/facility.ts';
 import { Site } from '../../../src/domain/site.ts';
 import type { Store } from '../../../src/store/store.ts';
@@ -13,6 +15,7 @@ export const BOARD = 'board';
 /** Inputs of the board that want a mode; the doors’ contacts and buttons follow behind them. */
 export const INPUTS = { fire: 0, panic: 1, key: 2 } as const;
 export const buttonOf = (door: number): number => 20 + door;
+export const contactOf = (door: number): number => 60 + door;
 
 const HOUR_MS = 3_600_000;
 const gracesOf = (hours: DoorOf['offline']): Record<string, number> =>
@@ -26,7 +29,8 @@ export const policyOf = ({ facility: { offline, override } }: Cast): Policy => (
 
 export type CaseSite = { site: Site; outputOf: (door: string) => number };
 
-export function siteOf(store: Store, { doors }: Cast): CaseSite {
+export function siteOf(store: Store, cast: Cast): CaseSite {
+  const { doors } = cast;
   const names = Object.keys(doors);
   const setups = Object.entries(doors).map(([name, door], i) => setupOf(name, door, i));
   const site = store.now(
@@ -35,6 +39,7 @@ export function siteOf(store: Store, { doors }: Cast): CaseSite {
         setups.map((setup) => ({ ...setup, entranceKey: store.entrances.declare(setup.acsEntranceId, setup.name) })),
         [...setups.flatMap(({ readers }) => readers), BOARD],
         [],
+        zonesOf(cast),
       ),
   );
   return { site, outputOf: (door) => names.indexOf(door) };
@@ -50,16 +55,57 @@ function setupOf(name: string, door: DoorOf, at: number): EntranceSetup {
     readers: [name, ...exitReaders],
     exitReaders,
     strike: strikeOf(BOARD, { output: at }),
-    contact: null,
+    contact: door.contact
+      ? { controller: BOARD, input: contactOf(at), heldAfterMs: 30_000, extendedHeldAfterMs: 60_000 }
+      : null,
     rex: { controller: BOARD, input: buttonOf(at) },
-    factors: door.takes,
+    ...factorsOf(name, door),
     takesMobileKeys: door.phones,
     cardFormats: door.formats,
     offline: gracesOf(door.offline),
-    modeSchedules: door.modes.map(({ mode, week, first }) => {
-      const days = parseWeek(week);
-      if (typeof days === 'string') throw new Error(`${name}: ${week}: ${days}`);
-      return { mode, schedule: { week: days, holidays: [] }, firstPerson: first };
-    }),
+    modeSchedules: door.modes.map(({ mode, week, first }) => ({
+      mode,
+      schedule: scheduleOf(name, week),
+      firstPerson: first,
+    })),
   };
+}
+
+function scheduleOf(name: string, week: string): Schedule {
+  const days = parseWeek(week);
+  if (typeof days === 'string') throw new Error(`${name}: ${week}: ${days}`);
+  return { week: days, holidays: [] };
+}
+
+function factorsOf(name: string, { takes, instead }: DoorOf): Pick<EntranceSetup, 'factors' | 'factorsByTime'> {
+  if (instead.length === 0) return { factors: takes, factorsByTime: null };
+  const schedules = instead.map(({ takes: factors, week }) => ({ factors, schedule: scheduleOf(name, week) }));
+  const factorsByTime: FactorsByTime = { schedules, otherwise: takes };
+  return { factors: widestOf(factorsByTime), factorsByTime };
+}
+
+function zonesOf({ areas, interlocks }: Cast) {
+  return {
+    areas: Object.entries(areas).map(([name, area]): AreaSetup => ({
+      name,
+      displayName: name,
+      inReaders: area.in,
+      outReaders: area.out,
+      antiPassback: againOf(area.again),
+      limit: area.limit ?? null,
+      exemptGroups: area.exempt.map((group) => idOf('group', group)),
+      resets: [],
+      twoPersonsMs: area.two === undefined ? null : area.two * 1000,
+    })),
+    interlocks: Object.entries(interlocks).map(([name, doors]) => ({
+      name,
+      acsEntranceIds: doors.map((door) => idOf('door', door)),
+    })),
+  };
+}
+
+function againOf(again: string | undefined): AreaSetup['antiPassback'] {
+  if (again === undefined) return null;
+  if (again === 'never') return { kind: 'hard' };
+  return again === 'told' ? { kind: 'soft' } : { kind: 'timed', forgetAfterMs: Number.parseInt(again) * 60_000 };
 }
