@@ -10,18 +10,18 @@ import type { LaidCard } from './simulated-field.ts';
 const ACK = reply('ACK', {});
 const nak = (error: number): WireReply => reply('NAK', { error, details: Buffer.alloc(0) });
 const HEADER_BYTES = 6;
+/** Tag and number, without a length: by the earlier text. */
+const SEQUENCE_BYTES = 2;
 
 export class SimulatedMessages {
-  /** Whether it knows them at all. */
-  isKnown = false;
-  /** It speaks to no card before a transaction, or word that none comes ahead, was sent to it. */
-  wantsOpening = false;
   /** How many bytes of an answer go into one part, and in which order the parts' own numbers stand. */
   partBytes = 60;
   header: 'total_first' | 'total_last' = 'total_first';
   /** What becomes of the parts on their way. */
   spoil: (parts: readonly Buffer[]) => readonly Buffer[] = (parts) => parts;
   readonly #report: (report: WireReply) => void;
+  /** Null: it knows none of them. */
+  #text: '1.50' | '1.63' | null = null;
   #card: LaidCard | null = null;
   #isOpen = false;
 
@@ -29,25 +29,44 @@ export class SimulatedMessages {
     this.#report = report;
   }
 
+  /** As a reader that follows this text; null: it knows none of these messages. */
+  follow(text: '1.50' | '1.63' | null): void {
+    this.#text = text;
+  }
+
+  /** Whether it knows them at all. */
+  get isKnown(): boolean {
+    return this.#text !== null;
+  }
+
   lay(card: LaidCard | null): void {
     this.#card = card;
-    if (card !== null && this.isKnown && (this.#isOpen || !this.wantsOpening))
-      this.tell(Buffer.from('E0FC085C020100FB02FD03', 'hex'));
+    this.#tellOfCard();
   }
 
   take(data: Buffer): WireReply {
     if (!this.isKnown) return nak(NAK.unknownCommand);
     const [code] = data;
     const content = data.subarray(1 + HEADER_BYTES);
-    if (code === 0xe3) this.#isOpen = true;
-    else if (code === 0xe1) this.#authenticate(content.subarray(2));
+    if (code === 0xe3) {
+      const wasOpen = this.#isOpen;
+      this.#isOpen = true;
+      // A card that lies there already has waited for it.
+      if (!wasOpen && this.#text === '1.63') this.#tellOfCard();
+    } else if (code === 0xe1) this.#authenticate(content.subarray(2));
     else return nak(NAK.record);
     return ACK;
   }
 
+  #tellOfCard(): void {
+    if (this.#card === null) return;
+    // By the later text no card is spoken to before a transaction, or word that none comes ahead, was sent.
+    if (this.#text === '1.50') this.tell(Buffer.from('E0FC085C020100FB02FD03', 'hex'));
+    else if (this.#text === '1.63' && this.#isOpen) this.tell(Buffer.from('E0FC065C0201004C00', 'hex'));
+  }
+
   #authenticate(asked: Buffer): void {
-    // The number of the message goes without a length.
-    const tlvs = readTlvs(asked.subarray(0, asked.lastIndexOf(0xfd)));
+    const tlvs = readTlvs(asked.subarray(0, asked.length - (this.#text === '1.50' ? SEQUENCE_BYTES : 0)));
     const id = tlvs === null ? null : onlyValue(tlvs, 0x4c);
     const card = this.#card;
     if (card === null || id === null) {

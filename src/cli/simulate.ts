@@ -59,7 +59,7 @@ const DEVICES: Readonly<Record<string, Device>> = {
   },
   'osdp-reader': {
     about: 'An OSDP reader with keypad, two inputs and two outputs',
-    options: ['port', 'unit', 'baud', 'install-mode', 'key-file', 'strict'],
+    options: ['port', 'unit', 'baud', 'install-mode', 'key-file', 'strict', 'pkoc-messages'],
     play: async (options, stage) => await (await import('./simulators/osdp-reader.ts')).playOsdpReader(options, stage),
   },
   soyal: {
@@ -92,6 +92,12 @@ const OPTIONS: readonly Option[] = [
     name: 'strict',
     value: null,
     description: 'Behaves as the public test programme for OSDP asks of a reader, where common readers are laxer',
+  },
+  {
+    name: 'pkoc-messages',
+    value: '1.50|1.63',
+    description:
+      'Speaks to phones itself, and hands over what they signed by this text; left out, it has transparent mode',
   },
   { name: 'key-file', value: 'FILE', description: 'The Secure Channel key that it has: 32 hexadecimal digits' },
   { name: 'socket', value: 'PATH', description: 'Where `lintel swipe --present --simulator PATH` finds it' },
@@ -191,6 +197,7 @@ function playOptions(given: Given, device: Device): PlayOptions {
     rtu: given.has('rtu'),
     installMode: given.has('install-mode'),
     isStrict: given.has('strict'),
+    pkocMessages: choice('pkoc-messages', ['1.50', '1.63']),
     key: keyFile === null ? null : readSecretInput(keyFile, '--key-file').toString('latin1').trim(),
   };
 }

@@ -2,15 +2,15 @@
 // a key or put into install mode.
 
 import { parseKey } from '../../../drivers/osdp/keys.ts';
-import { SimulatedCard } from '../../../drivers/osdp/pkoc/simulated-card.ts';
 import { STRICT } from '../../../drivers/osdp/simulated-quirks.ts';
 import { SIMULATED_ID } from '../../../drivers/osdp/simulated-device.ts';
 import { SimulatedReader } from '../../../drivers/osdp/simulated-reader.ts';
 import { SimulatedLine } from '../../../drivers/osdp/simulator.ts';
 import { encodeWiegand, parseCanonical } from '../../domain/card-formats.ts';
 import { OperatingError } from '../../domain/errors.ts';
-import type { Clock } from '../../domain/ports.ts';
+import type { Clock, Random } from '../../domain/ports.ts';
 import { silentLog } from '../silent-log.ts';
+import { phoneActions, SimulatedIssuer } from './phone.ts';
 import {
   checkUnits,
   isOn,
@@ -53,13 +53,17 @@ export async function playOsdpReader(options: PlayOptions, stage: Stage): Promis
     { clock, random, log: silentLog, openPort },
   );
   await line.start();
+  const issuer = new SimulatedIssuer(random);
   const looks = readers.map((reader, i) => lookAt(reader, sayingOf(stage, units[i] ?? 0, units)));
   const stopWatching = watch(clock, WATCH_MS, () => {
     for (const look of looks) look();
   });
   return {
     address: port === null ? null : `${line.path}, ${place('address', units)}`,
-    devices: readers.map((reader, i) => ({ unit: units[i] ?? 0, actions: readerActions(reader, clock) })),
+    devices: readers.map((reader, i) => ({
+      unit: units[i] ?? 0,
+      actions: readerActions(reader, options.pkocMessages, { clock, random, issuer }),
+    })),
     async stop() {
       stopWatching();
       await line.stop();
@@ -67,10 +71,14 @@ export async function playOsdpReader(options: PlayOptions, stage: Stage): Promis
   };
 }
 
-function readerActions(reader: SimulatedReader, clock: Clock): Actions {
-  reader.field.isKnown = true;
-  const phone = new SimulatedCard();
+type Ports = { clock: Clock; random: Random; issuer: SimulatedIssuer };
+
+/** `messages`: the text by which it tells of phones that it speaks to itself; null: it has transparent mode. */
+function readerActions(reader: SimulatedReader, messages: PlayOptions['pkocMessages'], ports: Ports): Actions {
+  reader.field.isKnown = messages === null;
+  reader.messages.follow(messages);
   const actions: Actions = {
+    ...phoneActions(reader, messages !== null, { ...ports, said: (what) => said(reader, what) }),
     card: {
       usage: 'card H10301:123:45678',
       about: 'shows a card: H10301:…, uid:04A1B2C3, raw:26:…',
@@ -88,16 +96,6 @@ function readerActions(reader: SimulatedReader, clock: Clock): Actions {
         if (pin === undefined || !/^[0-9]{1,12}$/.test(pin)) throw wrong('code 824759');
         reader.typeKeys(`${pin}#`);
         return said(reader, 'typed');
-      },
-    },
-    phone: {
-      usage: 'phone on|off|key',
-      about: 'lays a phone with a key of its own on it, or takes it away; key: says its public key',
-      needsPower: true,
-      run([word]) {
-        if (word === 'key') return phone.point.toString('hex');
-        reader.field.lay(isOn(word, 'phone on|off|key') ? phone : null);
-        return said(reader, word === 'on' ? 'a phone lies there' : 'the phone is gone');
       },
     },
     input: {
@@ -128,7 +126,7 @@ function readerActions(reader: SimulatedReader, clock: Clock): Actions {
       },
     },
   };
-  return withTroubles(clock, actions, {
+  return withTroubles(ports.clock, actions, {
     silence: (isSilent) => void (reader.unplugged = isSilent),
     power: (isPowered) => reader.powerCycle(isPowered ? 0 : Infinity),
   });

@@ -56,6 +56,8 @@ export type PlayOptions = {
   installMode: boolean;
   /** An OSDP reader to the letter. */
   isStrict: boolean;
+  /** The text by which an OSDP reader hands over what phones signed; null: it has transparent mode. */
+  pkocMessages: '1.50' | '1.63' | null;
   /** As it was written; null: none. */
   key: string | null;
 };

@@ -25,7 +25,7 @@ async function raise(version: '1.50' | '1.63', isKnown = true, readers = 1): Pro
     baud: 115_200,
     readers,
     controller: () => ({ pkoc_messages: version }),
-    prepare: (sim) => Object.assign(sim.messages, { isKnown, wantsOpening: version === '1.63' }),
+    prepare: (sim) => sim.messages.follow(isKnown ? version : null),
   });
   await pass(bus, 500);
   return bus;
