@@ -14,6 +14,8 @@ import type {
 import { withDeadline } from '../../src/domain/deadline.ts';
 import { lineProblems, wireTimeMs } from '../../src/domain/line.ts';
 import { OsdpBus } from './bus.ts';
+import { CardField } from './card-field.ts';
+import type { WireCommand } from './commands.ts';
 import { busLine, busSchema, busTimings, capabilitiesOf, controllerSchema, readerSettings } from './config.ts';
 import type { BusConfig, ControllerConfig } from './config.ts';
 import { OsdpOperations, type OsdpDriver } from './operations.ts';
@@ -21,6 +23,7 @@ import { Operator } from './operator.ts';
 import { PhoneReader } from './phone-reader.ts';
 import { ProofKeys } from './pkoc/proof.ts';
 import { OsdpReader } from './reader.ts';
+import type { ReplyFields } from './replies.ts';
 
 export const osdpDriver: DriverModule = {
   name: 'osdp',
@@ -152,6 +155,7 @@ class OsdpBusDriver implements OsdpDriver {
   readonly #readers: readonly OsdpReader[];
   readonly #context: DriverContext;
   readonly #proofs = new ProofKeys();
+  readonly #fields: ReadonlyMap<string, CardField>;
   /** Of the readers at which phones prove their keys. */
   readonly #phones = new Map<string, PhoneReader>();
   #resting: Promise<void> | null = null;
@@ -180,16 +184,17 @@ class OsdpBusDriver implements OsdpDriver {
           },
         ),
     );
+    this.#fields = new Map(this.#readers.map((reader) => [reader.name, fieldOf(reader, context)]));
     for (const { name, config: given } of controllers) {
+      const field = this.#fields.get(name);
       const reader = this.#readers.find((one) => one.name === name);
       const { transparent, pkoc_messages: messages } = controllerSchema.parse(given);
-      const ports = { keys: this.#proofs, context, log };
-      if (reader !== undefined && (transparent || messages !== null))
-        this.#phones.set(name, new PhoneReader(reader, messages, ports));
+      if (reader !== undefined && field !== undefined && (transparent || messages !== null))
+        this.#phones.set(name, new PhoneReader(reader, messages, { field, keys: this.#proofs, context, log }));
     }
     for (const reader of this.#readers) this.#line.add(reader.station);
     this.devices = new Map(this.#readers.map((reader) => [reader.name, reader]));
-    this.osdp = new Operator(this.#line, this.#readers, busTimings(config), context);
+    this.osdp = new Operator(this.#line, this.#readers, this.#fields, busTimings(config), context);
   }
 
   /** A line has one baud for all its readers: it follows a reader only where that is alone. */
@@ -224,9 +229,20 @@ class OsdpBusDriver implements OsdpDriver {
 
   async stop(timeoutMs: number): Promise<void> {
     await this.rest(timeoutMs);
-    const ends = Promise.all([...this.#phones.values()].map((phones) => phones.end()));
+    for (const phones of this.#phones.values()) phones.end();
+    const ends = Promise.all([...this.#fields.values()].map((field) => field.end()));
     await withDeadline(this.#context.clock, RETURN_MS, 'readers to read by themselves', ends).catch(() => undefined);
     for (const reader of this.#readers) reader.stop();
     await this.#line.stop('stopped');
   }
+}
+
+function fieldOf(reader: OsdpReader, { clock }: DriverContext): CardField {
+  const line = {
+    ask: (wire: WireCommand) => reader.ask(wire),
+    isOnline: () => reader.online,
+    await: <T>(timeoutMs: number, pick: (fields: ReplyFields['XRD']) => T | null) =>
+      reader.awaitReport('XRD', timeoutMs, pick),
+  };
+  return new CardField(line, clock);
 }

@@ -64,11 +64,6 @@ export class MessageReader {
     this.#transactions.end();
   }
 
-  async end(): Promise<void> {
-    this.stop();
-    return Promise.resolve();
-  }
-
   async #run(over: AbortSignal): Promise<void> {
     // Whoever proves no keys this way refuses it: it is an ordinary reader then.
     if (this.#options.version === '1.63' && !(await this.#open())) {

@@ -28,6 +28,10 @@ const INSTALL_LOOK_MS = 500;
 const PERSON_MS = 30_000;
 const MFG_WAIT_MS = 3_000;
 
+/** Of a card of NIST SP 800-73: its application, and the PIN of that. */
+const PIV_APPLICATION = Buffer.from('A000000308000010000100', 'hex');
+const PIV_PIN = 0x80;
+
 const reader = z.string().min(1);
 const byte = z.int().min(0).max(255);
 const hex = z
@@ -79,8 +83,17 @@ const FIELDS = {
     reader,
     how: z.enum(['general', 'challenge']).default('challenge'),
     algorithm: byte,
-    key: byte,
+    key: byte.optional(),
+    extended_key: hex.optional(),
     data: hex,
+  }),
+  'card-pin': z.object({
+    reader,
+    application: hex.default(PIV_APPLICATION),
+    pin: byte.default(PIV_PIN),
+    min_digits: z.int().min(1).max(8).default(6),
+    max_digits: z.int().min(1).max(8).default(8),
+    seconds: z.int().min(5).max(120).default(30),
   }),
   abort: z.object({ reader }),
 };
@@ -151,9 +164,22 @@ export class OsdpOperations implements Operations {
       const data = await operator.readPivData(device, { objectId: object, ...rest }, PERSON_MS);
       return { reader: device, data: data.toString('hex') };
     }),
-    authenticate: this.#toReader('authenticate', async ({ reader: device, how, ...rest }, { operator }) => {
-      const data = await operator.authenticate(device, { kind: how, ...rest }, PERSON_MS);
+    authenticate: this.#toReader('authenticate', async (fields, { operator }) => {
+      const { reader: device, how, algorithm, data: challenge } = fields;
+      const request = { kind: how, algorithm, key: keyOf(fields), data: challenge };
+      const data = await operator.authenticate(device, request, PERSON_MS);
       return { reader: device, data: data.toString('hex') };
+    }),
+    'card-pin': this.#toReader('card-pin', async (fields, { operator, signal }) => {
+      const { reader: device, min_digits: minDigits, max_digits: maxDigits, ...rest } = fields;
+      if (minDigits > maxDigits) throw new OperatingError('invalid_input', '`min_digits`: at most `max_digits`');
+      const outcome = await operator.enterCardPin(device, { ...rest, minDigits, maxDigits }, signal);
+      return {
+        reader: device,
+        is_verified: outcome.verified,
+        tries_left: outcome.triesLeft,
+        reader_says: outcome.reader,
+      };
     }),
     abort: this.#toReader('abort', async ({ reader: device }, { operator }) => {
       await operator.abort(device);
@@ -300,6 +326,12 @@ export class OsdpOperations implements Operations {
   #baudOf(bus: string): number {
     return busSchema.parse(this.#ports.busConfig(bus)).baud;
   }
+}
+
+function keyOf({ key, extended_key: extended }: Given<'authenticate'>): number | Buffer {
+  if (key !== undefined && extended === undefined) return key;
+  if (key === undefined && extended !== undefined) return extended;
+  throw new OperatingError('invalid_input', '`key`: give it, or `extended_key`, one of the two');
 }
 
 /** The fields of an action. A wrong one is named and never repeated: it may be a key. */

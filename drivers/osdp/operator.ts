@@ -7,6 +7,9 @@ import { withDeadline } from '../../src/domain/deadline.ts';
 import { OperatingError } from '../../src/domain/errors.ts';
 import type { ErrorType } from '../../src/domain/errors.ts';
 import type { BusTimings, OsdpBus } from './bus.ts';
+import type { CardField } from './card-field.ts';
+import { enterCardPin } from './card-pin.ts';
+import type { CardPinOutcome, CardPinRequest } from './card-pin.ts';
 import { authenticate, keepActive, readPivData } from './cards-at-reader.ts';
 import type { AuthenticateRequest, PivRequest } from './cards-at-reader.ts';
 import { BAUDS, command, KEY_TYPE_SCBK } from './commands.ts';
@@ -58,15 +61,23 @@ const LOST: readonly ErrorType[] = ['controller_offline', 'interrupted', 'timed_
 export class Operator {
   readonly #line: OsdpBus;
   readonly #readers: ReadonlyMap<string, OsdpReader>;
+  readonly #fields: ReadonlyMap<string, CardField>;
   readonly #timings: BusTimings;
   readonly #context: DriverContext;
   #scanning = false;
   /** By reader: the unit that it was, and what that has refused. */
   readonly #refusedBiometrics = new Map<string, { unit: string | null; types: Set<number>; formats: Set<number> }>();
 
-  constructor(line: OsdpBus, readers: readonly OsdpReader[], timings: BusTimings, context: DriverContext) {
+  constructor(
+    line: OsdpBus,
+    readers: readonly OsdpReader[],
+    fields: ReadonlyMap<string, CardField>,
+    timings: BusTimings,
+    context: DriverContext,
+  ) {
     this.#line = line;
     this.#readers = new Map(readers.map((reader) => [reader.name, reader]));
+    this.#fields = fields;
     this.#timings = timings;
     this.#context = context;
   }
@@ -372,19 +383,23 @@ export class Operator {
 
   /** Keeps the card that lies at the reader in its field for so long; 0: no longer. */
   async keepActive(device: string, timeMs: number): Promise<void> {
-    if (!Number.isInteger(timeMs) || timeMs < 0 || timeMs > 0xffff)
-      throw new OperatingError('invalid_input', 'a card is kept active for 0 to 65535 ms');
     await keepActive(this.#reader(device), timeMs);
   }
 
   async readPivData(device: string, request: PivRequest, timeoutMs: number): Promise<Buffer> {
-    if (request.objectId.length !== 3)
-      throw new OperatingError('invalid_input', 'the name of a PIV object has 3 bytes');
     return await readPivData(this.#reader(device), request, timeoutMs);
   }
 
   async authenticate(device: string, request: AuthenticateRequest, timeoutMs: number): Promise<Buffer> {
     return await authenticate(this.#reader(device), request, timeoutMs);
+  }
+
+  /** The PIN of the card that lies there is typed at the reader, and shown to nobody but the card. */
+  async enterCardPin(device: string, request: CardPinRequest, signal: AbortSignal): Promise<CardPinOutcome> {
+    const reader = this.#reader(device);
+    const field = this.#fields.get(device);
+    if (field === undefined) throw offline(reader);
+    return await enterCardPin(reader, field, request, signal);
   }
 
   /** The reader gives up what takes long: a file, a finger, a message in parts. */

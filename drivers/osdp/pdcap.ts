@@ -40,7 +40,11 @@ export type PdCapabilities = {
   /** Null: it did not say. */
   extendedPackets: boolean | null;
   biometrics: boolean;
+  /** PINs of cards are typed at the reader and go nowhere else; null: it did not say. */
+  securePin: boolean | null;
   extendedId: boolean;
+  /** It says that it follows a version that knows keys of one byte only. */
+  isBeforeExtendedKeys: boolean;
   /** What it follows, for people. */
   version: string;
   records: readonly CapRecord[];
@@ -53,6 +57,9 @@ const VERSIONS: Readonly<Record<number, string>> = {
   3: 'SIA OSDP 2.2.2',
   4: 'SIA OSDP 2.2.3',
 };
+
+/** IEC 60839-11-5 and SIA OSDP 2.2; the next one is 2.2.2. */
+const BEFORE_EXTENDED_KEYS: readonly number[] = [1, 2];
 
 /** The smallest receive buffer a reader may have, and what it assumes of us until told otherwise. */
 export const SMALLEST_BUFFER_BYTES = 128;
@@ -77,7 +84,9 @@ export function readCapabilities(records: readonly CapRecord[]): PdCapabilities 
     extendedPackets: of(CAP.smartCard) === undefined ? null : (compliance(CAP.smartCard) & 2) !== 0,
     transparentMode: (compliance(CAP.smartCard) & 1) !== 0,
     biometrics: compliance(CAP.biometrics) !== 0,
+    securePin: of(CAP.securePin) === undefined ? null : (compliance(CAP.securePin) & 1) !== 0,
     extendedId: compliance(CAP.extendedId) !== 0,
+    isBeforeExtendedKeys: BEFORE_EXTENDED_KEYS.includes(compliance(CAP.version)),
     version: VERSIONS[compliance(CAP.version)] ?? `version ${compliance(CAP.version)} of its own`,
     records,
   };

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { candidates, isRandomUid, type CardReading } from '../../src/domain/card-formats.ts';
 import type { DriverContext, DriverEvent, Log, Presentation } from '../driver.ts';
+import type { CardField } from './card-field.ts';
 import type { WireCommand } from './commands.ts';
 import type { JobResult } from './jobs.ts';
 import { MessageReader } from './message-reader.ts';
@@ -12,15 +13,15 @@ import type { OsdpReader } from './reader.ts';
 import { Transparent } from './transparent.ts';
 
 /** How a reader lets phones prove their keys: it gives its field to us, or speaks to them itself. */
-type Way = { start(): void; stop(): void; end(): Promise<void> };
+type Way = { start(): void; stop(): void };
 
-export type PhonePorts = { keys: ProofKeys; context: DriverContext; log: Log };
+export type PhonePorts = { field: CardField; keys: ProofKeys; context: DriverContext; log: Log };
 
 export class PhoneReader {
   readonly #way: Way;
 
   /** `messages`: the text by which it hands over what cards signed; null: it is in transparent mode. */
-  constructor(reader: OsdpReader, messages: '1.50' | '1.63' | null, { keys, context, log }: PhonePorts) {
+  constructor(reader: OsdpReader, messages: '1.50' | '1.63' | null, { field, keys, context, log }: PhonePorts) {
     const { clock, random } = context;
     const device = reader.name;
     const present = (presentation: Presentation, atMonotonicMs: number): void =>
@@ -50,7 +51,8 @@ export class PhoneReader {
           })
         : new Transparent({
             ...common,
-            line: { ask, isOnline, await: (timeoutMs, pick) => reader.awaitReport('XRD', timeoutMs, pick) },
+            field,
+            isOnline,
             wantsToken: (key) => context.wantsToken?.(key) === true,
             proved: ({ key }, token, atMonotonicMs) =>
               present({ kind: 'mobile_key', key, ...(token === null ? {} : { token }) }, atMonotonicMs),
@@ -69,9 +71,9 @@ export class PhoneReader {
     return isMadeUp(event.presentation.reading);
   }
 
-  /** The bus ends: the reader reads by itself from now on. */
-  async end(): Promise<void> {
-    await this.#way.end();
+  /** The bus ends: nobody is spoken to any more. */
+  end(): void {
+    this.#way.stop();
   }
 }
 

@@ -13,6 +13,8 @@ export class SimulatedCard {
   readonly objects = new Map<string, Buffer>();
   /** What it answers to GENERAL AUTHENTICATE and to a challenge; null: it refuses. */
   sign: (algorithm: number, key: number, data: Buffer) => Buffer | null = () => null;
+  /** How many bytes name its key. */
+  keyBytes = 1;
   /** How much of an answer goes into one part. */
   partBytes = 64;
   /** Parts that are lost, by their place in the answer. */
@@ -31,8 +33,9 @@ export class SimulatedCard {
     }
     const step = this.#assembler.accept(command.fields);
     if (step.step !== 'complete') return step.step === 'more' ? [] : null;
-    const [algorithm = 0, key = 0] = step.content;
-    const signed = this.sign(algorithm, key, step.content.subarray(2));
+    if (step.content.length < 1 + this.keyBytes) return null;
+    const key = step.content.readUIntBE(1, this.keyBytes);
+    const signed = this.sign(step.content.readUInt8(0), key, step.content.subarray(1 + this.keyBytes));
     return signed === null ? null : this.#parts(command.name === 'GENAUTH' ? 'GENAUTHR' : 'CRAUTHR', signed);
   }
 

@@ -137,7 +137,9 @@ export class SimulatedDevice {
   }
 
   /** Presses keys: digits, `*` and `#`; all in one report, or one report each. */
-  typeKeys(keys: string, oneByOne = false): void {
+  typeKeys(typed: string, oneByOne = false): void {
+    const keys = Array.from(typed, (key) => (this.field.press(key) ? '' : key)).join('');
+    if (keys === '') return;
     const codes = Buffer.from(Array.from(keys, (key) => (key === '#' ? 0x0d : key === '*' ? 0x7f : key.charCodeAt(0))));
     const groups = oneByOne ? [...codes].map((code) => Buffer.from([code])) : [codes];
     for (const group of groups) this.#report(reply('KEYPAD', { reader: 0, keys: group }));
@@ -299,6 +301,7 @@ export class SimulatedDevice {
       record(CAP.receiveBuffer, this.bufferBytes & 0xff, this.bufferBytes >> 8),
       record(CAP.smartCard, (this.field.isKnown ? 1 : 0) | (this.card === null ? 0 : 2), 0),
       record(CAP.biometrics, 1, 0),
+      record(CAP.securePin, this.field.hasPinEntry ? 1 : 0, 0),
       record(CAP.version, this.version, 0),
       record(CAP.extendedId, this.extendedId === null ? 0 : 1, 0),
     ];

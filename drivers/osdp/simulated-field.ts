@@ -3,11 +3,14 @@
 import type { CommandFields } from './commands.ts';
 import { NAK, reply } from './replies.ts';
 import type { WireReply } from './replies.ts';
+import { decodePinEntry, type PinEntry } from './smart-card.ts';
 
 const ACK = reply('ACK', {});
 const nak = (error: number): WireReply => reply('NAK', { error, details: Buffer.alloc(0) });
 
 const MOST_SHOWN = 8;
+/** Class, instruction, two parameters, length. */
+const APDU_HEAD_BYTES = 5;
 
 /** A card or phone; null: it is not there any more. */
 export type LaidCard = { answer(command: Buffer): Buffer | null };
@@ -17,10 +20,14 @@ export class SimulatedField {
   mode = 0;
   /** Whether it knows transparent mode at all. */
   isKnown = false;
+  /** Whether the PIN of a card can be typed at it. */
+  hasPinEntry = false;
   /** Some know no scan, and tell of a card by themselves. */
   scans = true;
   readonly #report: (report: WireReply) => void;
   #card: LaidCard | null = null;
+  /** The PIN that is being typed into the card. */
+  #typing: { entry: PinEntry; digits: string } | null = null;
   /** Cards that were shown while the field was the panel's: read when it is the reader's again. */
   readonly #shown: (() => void)[] = [];
 
@@ -40,20 +47,51 @@ export class SimulatedField {
     else if (this.#shown.length < MOST_SHOWN) this.#shown.push(read);
   }
 
+  /** A key is pressed; false: nobody waits for the PIN of a card. `#` ends it, `*` begins it anew. */
+  press(key: string): boolean {
+    const typing = this.#typing;
+    if (typing === null) return false;
+    if (key === '*') typing.digits = '';
+    else if (key !== '#') typing.digits += key;
+    const { minDigits, maxDigits } = typing.entry;
+    const isWhole = typing.digits.length === maxDigits || (key === '#' && typing.digits.length >= minDigits);
+    if (isWhole) this.#typed(typing.entry, typing.digits);
+    return true;
+  }
+
   take({ mode, command, data }: CommandFields['XWR'], unknown: number): WireReply {
     if (!this.isKnown) return nak(unknown);
     if (mode === 0 && command === 1) return reply('XRD', { mode: 0, reply: 1, data: Buffer.from([this.mode, 0]) });
     if (mode === 0 && command === 2) {
       this.mode = data[0] ?? 0;
+      this.#typing = null;
       if (this.mode === 0) for (const read of this.#shown.splice(0)) read();
       if (!this.scans) this.#tell();
       return ACK;
     }
     if (mode !== 1 || this.mode !== 1) return nak(NAK.record);
     if (command === 4 && !this.scans) return nak(NAK.badCheck);
+    if (command === 3) return this.#ask(decodePinEntry(data.subarray(1)));
     if (command === 1) this.#answer(data.subarray(1));
     if (command === 4) this.#tell();
     return ACK;
+  }
+
+  #ask(entry: PinEntry | null): WireReply {
+    if (!this.hasPinEntry || entry === null || entry.form !== 'ascii') return nak(NAK.record);
+    this.#typing = { entry: { ...entry, apdu: Buffer.from(entry.apdu) }, digits: '' };
+    return ACK;
+  }
+
+  #typed({ apdu, offsetBytes }: PinEntry, digits: string): void {
+    this.#typing = null;
+    apdu.write(digits, APDU_HEAD_BYTES + offsetBytes, 'latin1');
+    const answer = this.#card?.answer(apdu) ?? null;
+    if (answer === null) this.#report(reply('XRD', { mode: 1, reply: 0, data: Buffer.from([1]) }));
+    else {
+      const status = answer.readUInt16BE(answer.length - 2) === 0x9000 ? 0 : 1;
+      this.#report(reply('XRD', { mode: 1, reply: 3, data: Buffer.from([0, status, 1]) }));
+    }
   }
 
   #tell(): void {

@@ -20,6 +20,7 @@ export type Case = {
   asks: string;
   needs: readonly Need[];
   does: 'yes' | 'not_offered';
+  /** Why it is not offered, or what to know of how it is done. */
   why: string | null;
 };
 
@@ -134,8 +135,8 @@ export const CASES: readonly Case[] = [
     '060-25-03',
     '-oooRR',
     'CRAUTH with the extended key field of 2.2.2',
-    'not_offered',
-    'the field of the key in its newer form has no public description; the older form is spoken',
+    'yes',
+    'of up to 32 bytes, sent as it is given: how they are made up has no public description',
   ),
   one('060-26-01', 'oooooo', 'send a file in fragments, led by FTSTAT'),
   one('060-26-02', '-ooooo', 'file types other than opaque'),
@@ -170,13 +171,7 @@ export const CASES: readonly Case[] = [
   one('070-05-12', 'oooooo', 'accept function 11'),
   one('070-05-13', 'ooooRR', 'accept function 12; smart card messages take it into account'),
   one('070-05-15', 'oooooo', 'accept function 14; commands of the profile'),
-  one(
-    '070-05-16',
-    'ooooRR',
-    'accept function 15, secure PIN entry; commands for it',
-    'not_offered',
-    'kept and shown; PINs are entered at the keypad as digits',
-  ),
+  one('070-05-16', 'ooooRR', 'accept function 15, secure PIN entry; commands for it'),
   one('070-05-17', 'RRRRRR', 'accept function 16, version'),
   one('070-05-18', '-RRRRR', 'version at least IEC 60839-11-5'),
   one('070-05-19', '-sssss', 'version at least SIA 2.2 (should)'),

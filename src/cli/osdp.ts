@@ -7,14 +7,14 @@ import { CHANNEL_OPTIONS, readInput, readSecretInput, timeoutOf } from './channe
 import { optionRows, type HelpPage, type Program } from './help.ts';
 import { openLocalChannel, type LocalChannel } from './local-channel.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
-import { PERSON_MS, say, type Call } from './osdp-call.ts';
+import { ownSignal, QUICK_MS, say, unhurried, type Call } from './osdp-call.ts';
+import { card, cardPin, hexOf, keyOf } from './osdp-cards.ts';
 import { match, template } from './osdp-fingers.ts';
 import { sendPieces, type Asking } from './osdp-upload.ts';
 import { tellVerified } from './osdp-verified.ts';
 import { progressBar } from './progress.ts';
 import { FROM_INPUT, readSecretLine } from './secret-line.ts';
 import { cell, isFields, keyValues, type Fields } from './show.ts';
-import { untilSignal } from './signals.ts';
 import { DONE, FAILED, painter, type Terminal, UsageError } from './terminal.ts';
 import { memberOf } from '../domain/named.ts';
 
@@ -31,7 +31,6 @@ type Verb = {
 const WHERE: readonly Option[] = CHANNEL_OPTIONS.filter(({ name }) =>
   ['facility', 'socket', 'timeout', 'json'].includes(name),
 );
-const QUICK_MS = 10_000;
 const HANDSHAKE_MS = 40_000;
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
@@ -199,7 +198,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     run: (call) => card(call, 'piv-data', { object: hexOf(call.given, 'object') }),
   },
   authenticate: {
-    usage: 'lintel osdp authenticate READER --algorithm N --key N --data HEX [--general]',
+    usage: 'lintel osdp authenticate READER --algorithm N (--key N | --extended-key HEX) --data HEX [--general]',
     about:
       'Has the card that lies at a reader sign a challenge, and shows what it answers. With --general the data are a template of your own for GENERAL AUTHENTICATE.',
     words: [1, 1],
@@ -214,7 +213,11 @@ const VERBS: Readonly<Record<string, Verb>> = {
         name: 'key',
         value: 'N',
         description: 'Which key of the card, e.g. 158 for card authentication',
-        required: true,
+      },
+      {
+        name: 'extended-key',
+        value: 'HEX',
+        description: 'Instead of --key, at a reader of OSDP 2.2.2 and later: the whole field, as its manual has it',
       },
       { name: 'data', value: 'HEX', description: 'The challenge, or the template', required: true },
       { name: 'general', value: null, description: 'GENERAL AUTHENTICATE instead of a challenge' },
@@ -224,9 +227,22 @@ const VERBS: Readonly<Record<string, Verb>> = {
       card(call, 'authenticate', {
         how: call.given.has('general') ? 'general' : 'challenge',
         algorithm: call.given.whole('algorithm', 0, 255),
-        key: call.given.whole('key', 0, 255),
+        ...keyOf(call.given),
         data: hexOf(call.given, 'data'),
       }),
+  },
+  'card-pin': {
+    usage: 'lintel osdp card-pin READER [--seconds 30]',
+    about:
+      'Has the PIN of the smart card that lies at a reader typed there, into the card and nowhere else, and asks the card whether it took it. Exit code 1 when it did not.',
+    words: [1, 1],
+    options: [
+      { name: 'seconds', value: 'N', description: 'How long a person has for it, 5 to 120; default 30' },
+      { name: 'application', value: 'HEX', description: 'The application of the card; default: that of PIV' },
+      { name: 'pin', value: 'N', description: 'Which PIN of it; default 128, that of the PIV application' },
+    ],
+    examples: ['lintel osdp card-pin front-reader'],
+    run: cardPin,
   },
   'keep-active': {
     usage: 'lintel osdp keep-active READER --ms N',
@@ -449,27 +465,4 @@ async function manufacturer({ channel, given, terminal, words }: Call): Promise<
   const fields = { action: 'manufacturer', reader: words[0], oui, data };
   const answer = await channel.request('osdp', fields, timeoutOf(given, QUICK_MS));
   return say(given, terminal, answer, answer['answer'] === 'ack' ? 'acknowledged' : cell(answer['data']));
-}
-
-async function card({ channel, given, terminal, words }: Call, action: string, fields: Fields): Promise<number> {
-  const answer = await channel.request('osdp', { action, reader: words[0], ...fields }, timeoutOf(given, PERSON_MS));
-  return say(given, terminal, answer, typeof answer['data'] === 'string' ? cell(answer['data']) : 'done');
-}
-
-function hexOf(given: Given, name: string): string {
-  const text = given.text(name) ?? '';
-  if (/^([0-9A-Fa-f]{2})+$/.test(text)) return text;
-  throw new UsageError(`--${name}: hexadecimal digits, two a byte, e.g. 5FC102`);
-}
-
-// ---- words ----------------------------------------------------------------------------------------------------------
-
-/** What takes as long as a person, a flash or 128 addresses take, unless somebody says otherwise. */
-const unhurried = (given: Given): number | null => (given.has('timeout') ? timeoutOf(given, QUICK_MS) : null);
-
-/** Aborted by Ctrl-C: then the agent ends what was asked of it, and its answer says so. */
-function ownSignal(): AbortSignal {
-  const abort = new AbortController();
-  void untilSignal().then(() => abort.abort());
-  return abort.signal;
 }

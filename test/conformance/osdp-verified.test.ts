@@ -7,7 +7,7 @@ import { COLORS, COMMANDS, commandName } from '../../drivers/osdp/commands.ts';
 import { reply } from '../../drivers/osdp/replies.ts';
 import { SimulatedCard } from '../../drivers/osdp/simulated-card.ts';
 import { STRICT } from '../../drivers/osdp/simulated-quirks.ts';
-import { CASES } from '../../drivers/osdp/verified.ts';
+import { CASES, isRequired, PROFILES } from '../../drivers/osdp/verified.ts';
 import { candidates, encodeWiegand } from '../../src/domain/card-formats.ts';
 import type { VirtualOptions } from '../drivers/osdp/virtual-bus.ts';
 import { hex } from '../drivers/osdp/vectors.ts';
@@ -352,6 +352,16 @@ describe('OSDP, by the public test programme for panels', () => {
   it('has a trace for every case that the card says yes to, and for no other', () => {
     expect(Object.keys(TRACES).sort()).toEqual(said.map(({ id }) => id).sort());
   });
+
+  it.each(PROFILES)(
+    'has a trace for all that the profile %s requires, and a reason for what it does not offer',
+    (profile) => {
+      const required = CASES.filter((one) => isRequired(one, profile));
+      expect(required.length).toBeGreaterThan(40);
+      expect(required.filter(({ does }) => does !== 'yes')).toEqual([]);
+      expect(CASES.filter(({ does, why }) => does !== 'yes' && why === null)).toEqual([]);
+    },
+  );
 
   for (const { id, asks } of said) it(`${id}: ${asks}`, async () => await TRACES[id]?.());
 });
