@@ -4,7 +4,7 @@
 import { resolve } from 'node:path';
 import { DRIVERS } from '../drivers.ts';
 import { formatProblems } from '../facility/format.ts';
-import { gradeOf, type Reached } from '../facility/grades.ts';
+import { CHOSEN_FUNCTIONS, gradeOf, type Reached } from '../facility/grades.ts';
 import { loadFacility } from '../facility/load.ts';
 import { optionRows, type Program } from './help.ts';
 import { noMoreWords, readOptions, type Option } from './options.ts';
@@ -12,7 +12,7 @@ import { DONE, painter, UsageError, WRONG_USE, type Terminal } from './terminal.
 
 const USAGE = 'lintel grade FILE [--json]';
 const OPTIONS: readonly Option[] = [
-  { name: 'json', value: null, description: 'One JSON object: {grade, facility, entrances}.' },
+  { name: 'json', value: null, description: 'One JSON object: {grade, facility, entrances, chosen}.' },
 ];
 
 export const gradeProgram: Program = {
@@ -42,6 +42,9 @@ export const gradeProgram: Program = {
     terminal.out(`${bold(`${resolve(file)}: ${facility.name} ${inWords(graded.grade)}`)}\n`);
     tell(terminal, 'the facility as a whole', graded.facility);
     for (const entrance of graded.entrances) tell(terminal, entrance.entrance, entrance);
+    terminal.out('chosen by the risk of the site, in any grade:\n');
+    for (const { id, name, setting } of CHOSEN_FUNCTIONS)
+      terminal.out(`  ${graded.chosen[id] === true ? 'set' : 'not set'}: ${name} (${setting})\n`);
     return Promise.resolve(DONE);
   },
 };

@@ -158,6 +158,52 @@ export const FACILITY_FUNCTIONS: readonly Rule<Facility>[] = [
   },
 ];
 
+/** What the summaries leave to the risk of the site, in any grade. */
+export type Chosen = Omit<Rule<Facility>, 'from' | 'setting'> & { setting: string };
+
+const someArea =
+  (has: (area: Facility['areas'][number]) => boolean) =>
+  ({ areas }: Facility): boolean =>
+    areas.some(has);
+
+export const CHOSEN_FUNCTIONS: readonly Chosen[] = [
+  {
+    id: 'anti_passback',
+    name: 'Nobody enters twice on one card',
+    does: 'Hard, soft or timed, over as many doors as lead into an area; forgiven by command and by the clock. Leaving is never denied.',
+    setting: 'areas.*.anti_passback',
+    has: someArea(({ antiPassback }) => antiPassback !== null),
+  },
+  {
+    id: 'limit',
+    name: 'A most of people in an area',
+    does: 'Who would be one too many is not let in; who is inside is listed for a muster.',
+    setting: 'areas.*.limit',
+    has: someArea(({ limit }) => limit !== null),
+  },
+  {
+    id: 'two_persons',
+    name: 'Two persons together',
+    does: 'Two different people are shown at one door within a set time, each of whom may enter.',
+    setting: 'areas.*.two_persons',
+    has: someArea(({ twoPersonsMs }) => twoPersonsMs !== null),
+  },
+  {
+    id: 'interlock',
+    name: 'One door of a set at a time',
+    does: 'While one is open or unlocked nobody is let in at the others; the exit button stays free, and that is told.',
+    setting: 'interlocks.*.entrances',
+    has: ({ interlocks }) => interlocks.length > 0,
+  },
+  {
+    id: 'duress',
+    name: 'A silent alarm under a threat',
+    does: 'A person may have a second code that opens as the usual one and tells the officer; the reader shows nothing of it.',
+    setting: 'entrances.*.factors',
+    has: ({ entrances }) => entrances.some(({ factors }) => factors !== 'card'),
+  },
+];
+
 export type Missing = { id: string; from: Grade; name: string; setting: string | null };
 /** `grade` null: not even the first. `missing`: what keeps it from the grades above, those of the next one first. */
 export type Reached = { grade: Grade | null; missing: readonly Missing[] };
@@ -166,13 +212,16 @@ export type FacilityGrade = {
   grade: Grade | null;
   facility: Reached;
   entrances: readonly ({ entrance: string } & Reached)[];
+  /** Whether each of what is chosen by risk is there, by its id. */
+  chosen: Readonly<Record<string, boolean>>;
 };
 
 export function gradeOf(facility: Facility): FacilityGrade {
   const whole = reached(FACILITY_FUNCTIONS, facility);
   const entrances = facility.entrances.map((entrance) => ({ entrance: entrance.name, ...reached(ENTRANCE_FUNCTIONS, { entrance, facility }) })); // prettier-ignore
+  const chosen = Object.fromEntries(CHOSEN_FUNCTIONS.map(({ id, has }) => [id, has(facility)]));
   const lowest = Math.min(...[whole, ...entrances].map(({ grade }) => grade ?? 0));
-  return { grade: GRADES.find((grade) => grade === lowest) ?? null, facility: whole, entrances };
+  return { grade: GRADES.find((grade) => grade === lowest) ?? null, facility: whole, entrances, chosen };
 }
 
 function reached<Subject>(rules: readonly Rule<Subject>[], subject: Subject): Reached {
@@ -192,4 +241,12 @@ export function gradeTable(): string {
     .sort((a, b) => a.from - b.from)
     .map(({ id, from, name, does, setting }) => `| ${from} | \`${id}\` | ${name} | ${does} | ${setting === null ? 'none' : `\`${setting}\``} |`); // prettier-ignore
   return ['| From grade | | Function | What Lintel does | Setting |', '|---|---|---|---|---|', ...rows].join('\n');
+}
+
+/** The second table of that page. */
+export function chosenTable(): string {
+  const rows = CHOSEN_FUNCTIONS.map(
+    ({ id, name, does, setting }) => `| \`${id}\` | ${name} | ${does} | \`${setting}\` |`,
+  );
+  return ['| | Function | What Lintel does | Setting |', '|---|---|---|---|', ...rows].join('\n');
 }

@@ -2,10 +2,19 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DRIVERS } from '../../src/drivers.ts';
-import { ENTRANCE_FUNCTIONS, FACILITY_FUNCTIONS, gradeOf, gradeTable, GRADES } from '../../src/facility/grades.ts';
+import {
+  CHOSEN_FUNCTIONS,
+  chosenTable,
+  ENTRANCE_FUNCTIONS,
+  FACILITY_FUNCTIONS,
+  gradeOf,
+  gradeTable,
+  GRADES,
+} from '../../src/facility/grades.ts';
 import { loadFacility } from '../../src/facility/load.ts';
 import type { EntranceSetup, Facility } from '../../src/domain/facility.ts';
 import { say } from '../cli/lintel.ts';
+import { WORKSHOP } from '../support/room.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const EXAMPLE = join(ROOT, 'config/small-office-osdp.yaml');
@@ -23,8 +32,9 @@ describe('the grade of a facility file', () => {
   it('is on the page with every function that is looked at, and each of its settings is a key of the facility file', () => {
     const page = readFileSync(join(ROOT, 'docs/grades.md'), 'utf8');
     expect(page).toContain(gradeTable());
+    expect(page).toContain(chosenTable());
     const keys = readFileSync(join(ROOT, 'docs/facility-file.md'), 'utf8');
-    for (const { id, setting } of [...ENTRANCE_FUNCTIONS, ...FACILITY_FUNCTIONS]) {
+    for (const { id, setting } of [...ENTRANCE_FUNCTIONS, ...FACILITY_FUNCTIONS, ...CHOSEN_FUNCTIONS]) {
       const key = setting?.split(':')[0]?.split('.').at(-1);
       if (key !== undefined) expect(keys, `${id}: ${key}`).toContain(`| \`${key}\` |`);
     }
@@ -70,6 +80,22 @@ describe('the grade of a facility file', () => {
   });
 });
 
+describe('what a site chooses by its risk', () => {
+  const of = (change: Partial<Facility>): string[] =>
+    Object.entries(gradeOf({ ...office(), ...change }).chosen).flatMap(([id, isSet]) => (isSet ? [id] : []));
+  const without = { areas: [], interlocks: [], entrances: office(() => ({ factors: 'card' })).entrances };
+
+  it('is seen in the areas, interlocks and keypads of the file, and changes no grade', () => {
+    expect(of(without)).toEqual([]);
+    expect(of({ ...without, areas: [{ ...WORKSHOP, antiPassback: { kind: 'soft' } }] })).toEqual(['anti_passback']);
+    expect(of({ ...without, areas: [{ ...WORKSHOP, limit: 3 }] })).toEqual(['limit']);
+    expect(of({ ...without, areas: [{ ...WORKSHOP, twoPersonsMs: 9_000 }] })).toEqual(['two_persons']);
+    expect(of({ ...without, interlocks: [{ name: 'airlock', acsEntranceIds: [] }] })).toEqual(['interlock']);
+    expect(of({ ...without, entrances: office(() => ({ factors: 'card_or_code' })).entrances })).toEqual(['duress']);
+    expect(gradeOf({ ...office(), areas: [{ ...WORKSHOP, limit: 3 }] }).grade).toBe(gradeOf(office()).grade);
+  });
+});
+
 describe('lintel grade', () => {
   it('says the grade of each entrance and what is missing, and the same as JSON', async () => {
     const { code, stdout } = await say('grade', EXAMPLE);
@@ -77,6 +103,7 @@ describe('lintel grade', () => {
     expect(stdout).toMatch(/small-office-osdp\.yaml: \S+ reaches grade 2\n/);
     expect(stdout).toContain('  for grade 3: Two factors of the same person (entrances.*.factors: card_and_code)');
     expect(stdout).toContain('  for grade 4: A biometric factor beside another (not offered)');
+    expect(stdout).toContain('  not set: Two persons together (areas.*.two_persons)');
     const asJson = await say('grade', EXAMPLE, '--json');
     expect(JSON.parse(asJson.stdout)).toEqual(gradeOf(office()));
   });
