@@ -1,6 +1,7 @@
 // What people, groups and entrances cost a decision: from a card's bits to its strike in a facility of 250,000 cards,
-// 5,000 groups and 500 entrances, and in one of 1,000,000, against one with a single card and no group, one after the
-// other in the same run. And while a group of 50,000 gains an entrance whose controller is to hold them; and what such a
+// 5,000 groups with hours, 500 entrances in 50 areas (anti-passback, limits) and an interlock each, and in one of
+// 1,000,000, against one with a single card, no group and one such area, one after the other in the same run; and what
+// the areas cost, for who goes into one is on the disk before the strike moves. And while a group of 50,000 gains an entrance whose controller is to hold them; and what such a
 // change costs where no controller is concerned. `access/tenth` is all of it at a tenth of the size.
 
 import { performance } from 'node:perf_hooks';
@@ -8,6 +9,7 @@ import { setImmediate } from 'node:timers/promises';
 import { newCounters } from '../../drivers/kit/counters.ts';
 import { Access } from '../../src/access/access.ts';
 import { Recorder } from '../../src/access/recorder.ts';
+import type { AreaSetup } from '../../src/domain/areas.ts';
 import { readingOf } from '../../src/domain/card-formats.ts';
 import type { Clock, Device } from '../../src/domain/ports.ts';
 import { Site } from '../../src/domain/site.ts';
@@ -18,7 +20,7 @@ import { buildRoom, Caller, ENTRANCES, POLICY, silentLog, SLOTS, strikeOf, SYSTE
 import { benchFolder, openBenchStore } from './building.ts';
 import { against, beside, median, percentile, type Report } from './report.ts';
 
-type Size = { cards: number; groups: number; entrances: number; crowd: number };
+type Size = { cards: number; groups: number; entrances: number; crowd: number; areas: number };
 
 const ROUNDS = 5;
 const DECISIONS = 400;
@@ -33,53 +35,58 @@ const MOST_AGAINST_SMALL_GROUP = 1.5;
 
 export async function run(report: Report, part: string | null): Promise<void> {
   const scale = part === 'tenth' ? 10 : 1;
-  const sized = (cards: number): Size => ({ cards: cards / scale, groups: 5_000 / scale, entrances: 500 / scale, crowd: 50_000 / scale }); // prettier-ignore
-  const folders = [benchFolder(), benchFolder(), benchFolder()];
+  const sized = (cards: number): Size => ({ cards: cards / scale, groups: 5_000 / scale, entrances: 500 / scale, crowd: 50_000 / scale, areas: 50 }); // prettier-ignore
+  const folders = [benchFolder(), benchFolder(), benchFolder(), benchFolder()];
   const stores = folders.map(({ folder }) => openBenchStore(folder));
   try {
-    const [one, quarter, million] = stores.map((store, i) =>
-      facility(store, i === 0 ? { cards: 1, groups: 0, entrances: 1, crowd: 0 } : sized(i === 1 ? 250_000 : 1_000_000)),
-    );
-    if (one === undefined || quarter === undefined || million === undefined) return;
-    await decisions(report, one, quarter, million);
+    const alone = { cards: 1, groups: 0, entrances: 1, crowd: 0, areas: 1 };
+    const sizes = [{ ...alone, areas: 0 }, alone, sized(250_000), sized(1_000_000)];
+    const [bare, one, quarter, million] = stores.flatMap((store, i) => {
+      const size = sizes[i];
+      return size === undefined ? [] : [facility(store, size)];
+    });
+    if (bare === undefined || one === undefined || quarter === undefined || million === undefined) return;
+    await decisions(report, { bare, one, quarter, million });
     await changes(report, quarter);
     await gaining(report, quarter);
-    for (const { access } of [one, quarter, million]) access.stop();
+    for (const { access } of [bare, one, quarter, million]) access.stop();
   } finally {
     for (const store of stores) store.close();
     for (const { remove } of folders) remove();
   }
 }
 
-async function decisions(report: Report, one: Facility, quarter: Facility, million: Facility): Promise<void> {
-  const rounds = { one: [] as Took[][], quarter: [] as Took[][], million: [] as Took[][] };
+type Facilities = Record<'bare' | 'one' | 'quarter' | 'million', Facility>;
+
+async function decisions(report: Report, facilities: Facilities): Promise<void> {
+  const rounds: Record<keyof Facilities, Took[][]> = { bare: [], one: [], quarter: [], million: [] };
+  const names = ['bare', 'one', 'quarter', 'million'] as const;
   for (let round = 0; round <= ROUNDS; round++) {
-    const took = { one: [] as Took[], quarter: [] as Took[], million: [] as Took[] };
+    const took: Record<keyof Facilities, Took[]> = { bare: [], one: [], quarter: [], million: [] };
     for (let n = 0; n < DECISIONS; n++) {
-      took.one.push(one.show(n));
-      took.quarter.push(quarter.show(n));
-      took.million.push(million.show(n));
-      await setImmediate();
+      for (const name of names) {
+        took[name].push(facilities[name].show(n));
+        await setImmediate();
+      }
     }
     // The first one compiles the code that it runs through.
-    if (round === 0) continue;
-    rounds.one.push(took.one);
-    rounds.quarter.push(took.quarter);
-    rounds.million.push(took.million);
+    if (round > 0) for (const name of names) rounds[name].push(took[name]);
   }
-  const of = (each: readonly Took[][], what: keyof Took, fraction: number): number =>
-    median(each.map((took) => percentile(took.map((one) => one[what]), fraction))); // prettier-ignore
+  const { quarter, million } = facilities;
+  const of = (name: keyof Facilities, what: keyof Took, fraction: number): number =>
+    median(rounds[name].map((took) => percentile(took.map((one) => one[what]), fraction))); // prettier-ignore
   for (const [what, key, fraction] of [
     ['median', 'wallMs', 0.5],
     // On a machine with other things to do the last percent is what those took.
     ['processor time, p99', 'cpuMs', 0.99],
     ['p99', 'wallMs', 0.99],
   ] as const) {
-    const [alone, large, huge] = [rounds.one, rounds.quarter, rounds.million].map((each) => of(each, key, fraction));
-    if (alone === undefined || large === undefined || huge === undefined) return;
-    report(beside('access', `bits to strike, one card and no group, ${what}`, alone, 'ms'));
+    const [bare, alone, large, huge] = [of('bare', key, fraction), of('one', key, fraction), of('quarter', key, fraction), of('million', key, fraction)]; // prettier-ignore
+    report(beside('access', `bits to strike, one card, no group, no area, ${what}`, bare, 'ms'));
+    report(beside('access', `bits to strike, one card, no group, one area, ${what}`, alone, 'ms'));
     report(beside('access', `bits to strike, ${quarter.size.cards} cards in ${quarter.size.groups} groups, ${what}`, large, 'ms')); // prettier-ignore
     report(beside('access', `bits to strike, ${million.size.cards} cards, ${what}`, huge, 'ms'));
+    report(beside('access', `${what}: an area / none`, alone / bare, 'x'));
     const [firstRatio, secondRatio] = [large / alone, huge / large];
     report(what === 'p99' ? against('access', `${what}: ${quarter.size.cards} cards / one`, firstRatio, 'x', '<=', MOST_AGAINST_ONE) : beside('access', `${what}: ${quarter.size.cards} cards / one`, firstRatio, 'x')); // prettier-ignore
     report(what === 'p99' ? against('access', `${what}: ${million.size.cards} cards / ${quarter.size.cards}`, secondRatio, 'x', '<=', MOST_AGAINST_QUARTER) : beside('access', `${what}: ${million.size.cards} cards / ${quarter.size.cards}`, secondRatio, 'x')); // prettier-ignore
@@ -166,6 +173,7 @@ type Facility = {
 const uuid = (kind: number, n: number): string => `${String(kind).padStart(8, '0')}-0000-4000-8000-${n.toString(16).padStart(12, '0')}`; // prettier-ignore
 const ENTRANCE = 1;
 const GROUP = 2;
+const PERSON = 3;
 const ENTRANCES_OF_A_GROUP = 10;
 
 function facility(store: Store, size: Size): Facility {
@@ -211,6 +219,8 @@ function facility(store: Store, size: Size): Facility {
     const card = (n * 7919) % size.cards;
     const door = size.groups === 0 ? 0 : ((card % size.groups) * 7 + (n % ENTRANCES_OF_A_GROUP)) % size.entrances;
     skipped.ms += BETWEEN_MS;
+    // Who came before is let in again.
+    if (size.areas > 0) store.now(() => void store.areas.forgive(`area ${door % size.areas}`, uuid(PERSON, card)));
     struckMs = 0;
     const presentation = { kind: 'card', reading: readingOf(`H10302:${card + 1}`) } as const;
     const [fromMs, fromCpuMs] = [performance.now(), cpuMs()];
@@ -236,8 +246,36 @@ function siteOf(store: Store, size: Size): Site {
       return { ...own, name, acsEntranceId, entranceKey: store.entrances.declare(acsEntranceId, name) };
     });
     const slots = { ...SLOTS, count: 2 * size.crowd + 10, cardFormats: ['H10302'] };
-    return new Site(entrances, ['board', 'store-panel'], [{ name: 'store-panel', slots, foreignSlots: 'report' }]);
+    const zones = size.areas === 0 ? {} : zonesOf(size);
+    return new Site(
+      entrances,
+      ['board', 'store-panel'],
+      [{ name: 'store-panel', slots, foreignSlots: 'report' }],
+      zones,
+    );
   });
+}
+
+/** Every door leads into an area, and is of a set with one that nobody opens. */
+function zonesOf({ entrances, cards, areas }: Size) {
+  const doors = Array.from({ length: entrances }, (_, n) => n);
+  return {
+    areas: Array.from({ length: areas }, (_, n): AreaSetup => ({
+      name: `area ${n}`,
+      displayName: `Area ${n}`,
+      inReaders: doors.filter((door) => door % areas === n).map((door) => `reader ${door}`),
+      outReaders: [],
+      antiPassback: { kind: 'hard' },
+      limit: cards,
+      exemptGroups: [],
+      resets: [],
+      twoPersonsMs: null,
+    })),
+    interlocks: doors.map((door) => ({
+      name: `set ${door}`,
+      acsEntranceIds: [uuid(ENTRANCE, door), uuid(ENTRANCE, entrances)],
+    })),
+  };
 }
 
 /** Each person has a card and is in one group; the first of them are the crowd as well. */
@@ -260,7 +298,7 @@ function fill(store: Store, site: Site, size: Size): void {
   for (let from = 0; from < size.cards; from += PER_TRANSACTION)
     store.now(() => {
       for (let n = from; n < Math.min(size.cards, from + PER_TRANSACTION); n++) {
-        const acs_user_id = uuid(3, n);
+        const acs_user_id = uuid(PERSON, n);
         const user_key = store.users.insert({
           acs_user_id, full_name: `Person ${n}`, email_address: null, phone_number: null, user_identity_id: null, ...always, is_suspended: 0, is_extended_access: 0, metadata: null, created_at: now,
         }); // prettier-ignore
