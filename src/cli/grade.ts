@@ -4,7 +4,7 @@
 import { resolve } from 'node:path';
 import { DRIVERS } from '../drivers.ts';
 import { formatProblems } from '../facility/format.ts';
-import { CHOSEN_FUNCTIONS, gradeOf, type Reached } from '../facility/grades.ts';
+import { gradeOf, type Reached } from '../facility/grades.ts';
 import { loadFacility } from '../facility/load.ts';
 import { optionRows, type Program } from './help.ts';
 import { noMoreWords, readOptions, type Option } from './options.ts';
@@ -43,8 +43,8 @@ export const gradeProgram: Program = {
     tell(terminal, 'the facility as a whole', graded.facility);
     for (const entrance of graded.entrances) tell(terminal, entrance.entrance, entrance);
     terminal.out('chosen by the risk of the site, in any grade:\n');
-    for (const { id, name, setting } of CHOSEN_FUNCTIONS)
-      terminal.out(`  ${graded.chosen[id] === true ? 'set' : 'not set'}: ${name} (${setting})\n`);
+    for (const { name, setting, isSet } of graded.chosen)
+      terminal.out(`  ${isSet ? 'set' : 'not set'}: ${name} (${setting})\n`);
     return Promise.resolve(DONE);
   },
 };

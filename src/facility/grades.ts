@@ -212,14 +212,14 @@ export type FacilityGrade = {
   grade: Grade | null;
   facility: Reached;
   entrances: readonly ({ entrance: string } & Reached)[];
-  /** Whether each of what is chosen by risk is there, by its id. */
-  chosen: Readonly<Record<string, boolean>>;
+  /** What is chosen by risk, and whether it is there. */
+  chosen: readonly { id: string; name: string; setting: string; isSet: boolean }[];
 };
 
 export function gradeOf(facility: Facility): FacilityGrade {
   const whole = reached(FACILITY_FUNCTIONS, facility);
   const entrances = facility.entrances.map((entrance) => ({ entrance: entrance.name, ...reached(ENTRANCE_FUNCTIONS, { entrance, facility }) })); // prettier-ignore
-  const chosen = Object.fromEntries(CHOSEN_FUNCTIONS.map(({ id, has }) => [id, has(facility)]));
+  const chosen = CHOSEN_FUNCTIONS.map(({ id, name, setting, has }) => ({ id, name, setting, isSet: has(facility) }));
   const lowest = Math.min(...[whole, ...entrances].map(({ grade }) => grade ?? 0));
   return { grade: GRADES.find((grade) => grade === lowest) ?? null, facility: whole, entrances, chosen };
 }
