@@ -13,9 +13,11 @@ import { readSmartCard, SMART_CARD, type CardAnswer } from './smart-card.ts';
 /** The reader, as far as its cards go through. */
 export type CardLine = {
   ask(wire: WireCommand): Promise<JobResult>;
-  /** Waits for an XRD that comes with a later poll; rejects when none has come. */
-  await<T>(timeoutMs: number, pick: (fields: ReplyFields['XRD']) => T | null): Promise<T>;
+  /** Waits for an XRD that comes with a later poll; rejects when none has come, or when `over` is aborted. */
+  await<T>(timeoutMs: number, pick: (fields: ReplyFields['XRD']) => T | null, over: AbortSignal): Promise<T>;
   isOnline(): boolean;
+  /** Aborted when the link ends, also where it is there again at once and nobody notices. */
+  connection(): AbortSignal;
 };
 
 /** `unknown`: the reader does not know the command. `refused`: it does, and did not do it. `lost`: it was not heard. */
@@ -44,6 +46,16 @@ export class CardField {
   constructor(line: CardLine, clock: Clock) {
     this.#line = line;
     this.#clock = clock;
+  }
+
+  /** That of the link that is: over another one another reader may be at its end. */
+  get connection(): AbortSignal {
+    return this.#line.connection();
+  }
+
+  /** The reader is there again, and may be another one than before. */
+  meet(): void {
+    this.#hasNoScan = false;
   }
 
   /** One user at a time has the field; the others wait. */
@@ -141,10 +153,14 @@ export class CardField {
   async later<T>(timeoutMs: number, pick: (answer: CardAnswer) => T | null): Promise<T | null> {
     const wait = (this.#wait += 1);
     return await this.#line
-      .await(timeoutMs, (fields) => {
-        const answer = wait === this.#wait ? readSmartCard(fields) : null;
-        return answer === null ? null : pick(answer);
-      })
+      .await(
+        timeoutMs,
+        (fields) => {
+          const answer = wait === this.#wait ? readSmartCard(fields) : null;
+          return answer === null ? null : pick(answer);
+        },
+        this.connection,
+      )
       .catch(() => null);
   }
 }

@@ -241,8 +241,9 @@ function fieldOf(reader: OsdpReader, { clock }: DriverContext): CardField {
   const line = {
     ask: (wire: WireCommand) => reader.ask(wire),
     isOnline: () => reader.online,
-    await: <T>(timeoutMs: number, pick: (fields: ReplyFields['XRD']) => T | null) =>
-      reader.awaitReport('XRD', timeoutMs, pick),
+    connection: () => reader.station.link.connection,
+    await: <T>(timeoutMs: number, pick: (fields: ReplyFields['XRD']) => T | null, over: AbortSignal) =>
+      reader.awaitReport('XRD', timeoutMs, pick, over),
   };
   return new CardField(line, clock);
 }

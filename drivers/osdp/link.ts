@@ -46,9 +46,15 @@ export class PdLink {
   #sequence = 0;
   #session: SecureSession | null = null;
   #flight: Flight | null = null;
+  #connection = new AbortController();
 
   constructor(address: number) {
     this.address = address;
+  }
+
+  /** Aborted when the link begins anew, however quietly; until then that of the link that is or comes. */
+  get connection(): AbortSignal {
+    return this.#connection.signal;
   }
 
   get secured(): boolean {
@@ -109,6 +115,9 @@ export class PdLink {
     this.#sequence = 0;
     this.#session = null;
     this.#flight = null;
+    const ended = this.#connection;
+    this.#connection = new AbortController();
+    ended.abort();
   }
 
   /** A reply numbered 0 says that the reader begins anew: in the clear at once, in a session when its MAC is right. */

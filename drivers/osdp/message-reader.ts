@@ -16,7 +16,8 @@ import type { ReplyFields } from './replies.ts';
 export type MessageLine = {
   ask(wire: WireCommand): Promise<JobResult>;
   await<T>(timeoutMs: number, pick: (fields: ReplyFields['MFGREP']) => T | null, over: AbortSignal): Promise<T>;
-  isOnline(): boolean;
+  /** Aborted when the link ends, also where it is there again at once and nobody notices. */
+  connection(): AbortSignal;
 };
 
 export type MessageReaderOptions = {
@@ -37,6 +38,8 @@ const IDLE_MS = 60_000;
 /** A card has so long, from its presence to the last part of its answer. */
 const CARD_MS = 3_000;
 const VERSIONS = [0x0101, 0x0100];
+/** A link that was lost on the way to the first word is waited for so long. */
+const AGAIN_MS = 250;
 
 type Present = ReaderMessage & { kind: 'present' };
 type Heard = Present | { kind: 'whole'; whole: Buffer } | { kind: 'broken' } | { kind: 'failed' };
@@ -65,21 +68,32 @@ export class MessageReader {
   }
 
   async #run(over: AbortSignal): Promise<void> {
-    // Whoever proves no keys this way refuses it: it is an ordinary reader then.
-    if (this.#options.version === '1.63' && !(await this.#open())) {
-      this.#options.log.warn('the reader takes no messages about keys: its cards are ordinary cards');
-      return;
-    }
-    let next: Present | null = null;
     while (!over.aborted) {
-      const present: Present | null = next ?? (await this.#present(over));
-      next = present === null ? null : await this.#prove(present, over);
+      // What was said over a link is worth nothing over the next one, for another reader may be at its end.
+      const ended = AbortSignal.any([over, this.#options.line.connection()]);
+      const isOpen = this.#options.version === '1.50' || (await this.#open());
+      if (isOpen === null) await this.#pause(AGAIN_MS);
+      if (isOpen === false) {
+        // Whoever proves no keys this way refuses it: it is an ordinary reader then.
+        this.#options.log.warn('the reader takes no messages about keys: its cards are ordinary cards');
+        return;
+      }
+      let next: Present | null = null;
+      while (isOpen !== null && !ended.aborted) {
+        const present: Present | null = next ?? (await this.#present(ended));
+        next = present === null ? null : await this.#prove(present, ended);
+      }
     }
   }
 
-  async #open(): Promise<boolean> {
+  /** Null: the link was lost. */
+  async #open(): Promise<boolean | null> {
     const told = await this.#ask(noTransactionAhead());
-    return told !== null && told.kind !== 'nak';
+    return told === null ? null : told.kind !== 'nak';
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => void this.#options.clock.after(ms, resolve));
   }
 
   async #present(over: AbortSignal): Promise<Present | null> {

@@ -42,7 +42,7 @@ export class PhoneReader {
             ...common,
             line: {
               ask,
-              isOnline,
+              connection: () => reader.station.link.connection,
               await: (timeoutMs, pick, over) => reader.awaitReport('MFGREP', timeoutMs, pick, over),
             },
             version: messages,
@@ -59,6 +59,7 @@ export class PhoneReader {
             failed: (failure, atMonotonicMs) => {
               if (failure === 'signature_invalid' || failure === 'transaction_expired')
                 present({ kind: 'unproved', failure }, atMonotonicMs);
+              else common.log.info('a phone, or a card with a key, did not come to prove it', { failure });
             },
           });
   }

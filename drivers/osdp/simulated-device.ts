@@ -185,6 +185,8 @@ export class SimulatedDevice {
     this.#queue.length = 0;
     this.#leds.clear();
     this.terminals.powerCycle();
+    this.messages.forget();
+    this.field.mode = 0;
     this.polled = false;
   }
 

@@ -34,6 +34,11 @@ export class SimulatedMessages {
     this.#text = text;
   }
 
+  /** It has lost its power. */
+  forget(): void {
+    this.#isOpen = false;
+  }
+
   /** Whether it knows them at all. */
   get isKnown(): boolean {
     return this.#text !== null;

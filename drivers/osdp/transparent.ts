@@ -23,8 +23,8 @@ export type TransparentOptions = {
   wantsToken: (key: Buffer) => boolean;
   /** `token`: what it handed over then; null: nothing. */
   proved: (proved: Proved, token: Buffer | null, atMonotonicMs: number) => void;
-  /** What kept a card of this kind from proving its key. */
-  failed: (failure: CardFailure | 'card_gone', atMonotonicMs: number) => void;
+  /** What kept a card of this kind from proving its key; once while it stays. */
+  failed: (failure: CardFailure, atMonotonicMs: number) => void;
 };
 
 /** Turns: an ordinary card needs so long to be read, a phone so long to be seen. */
@@ -46,12 +46,14 @@ export class Transparent {
   readonly #transactions: Transactions;
   #isRunning = false;
   #isStopped = true;
+  /** It came back before the turn of before had ended. */
+  #isAgain = false;
   #wake: (() => void) | null = null;
   #declined = 0;
   /** The reader has the field for so long before the next turn of ours. */
   #pauseMs = 0;
-  /** The key that was proved last, until nobody was seen. */
-  #lastProved: Buffer | null = null;
+  /** What was told of a card last, until nobody was seen: the key that it proved, or why it proved none. */
+  #lastTold: string | null = null;
 
   constructor(options: TransparentOptions) {
     this.#options = options;
@@ -60,15 +62,27 @@ export class Transparent {
 
   /** The reader is online. */
   start(): void {
+    if (this.#isRunning) {
+      this.#isAgain = true;
+      return;
+    }
     this.#isStopped = false;
-    if (this.#isRunning) return;
     this.#isRunning = true;
-    void this.#run().finally(() => (this.#isRunning = false));
+    this.#options.field.meet();
+    this.#declined = 0;
+    this.#lastTold = null;
+    void this.#run().finally(() => {
+      this.#isRunning = false;
+      if (!this.#isAgain) return;
+      this.#isAgain = false;
+      this.start();
+    });
   }
 
   /** The reader is gone; a transaction that is open is worth nothing any more. */
   stop(): void {
     this.#isStopped = true;
+    this.#isAgain = false;
     this.#transactions.end();
     this.#wake?.();
   }
@@ -87,7 +101,7 @@ export class Transparent {
   /** False: the reader is gone. */
   async #turn(): Promise<boolean> {
     const seen = await this.#give();
-    if (seen === 'nobody') this.#lastProved = null;
+    if (seen === 'nobody') this.#lastTold = null;
     const isBack = await this.#restore();
     // The same card may be an ordinary one as well.
     this.#pauseMs = this.#ownTurnMs() + (seen === 'card' ? AFTER_CARD_MS : 0);
@@ -124,7 +138,8 @@ export class Transparent {
 
   /** The conversation with one card, to its end. */
   async #speak(): Promise<void> {
-    const { field, clock, keys, readerId, random, failed } = this.#options;
+    const { field, clock, keys, readerId, random } = this.#options;
+    const { connection } = field;
     const card = new PkocCard({
       keys,
       transactions: this.#transactions,
@@ -136,9 +151,10 @@ export class Transparent {
     for (;;) {
       const answer = clock.monotonicMs() < untilMs ? await field.exchange(send) : null;
       if (this.#isOver) return;
-      if (answer === null) {
+      // Over another link another reader may answer: what was asked before is nobody's any more.
+      if (answer === null || connection.aborted) {
         this.#transactions.end();
-        failed('card_gone', clock.monotonicMs());
+        if (connection.aborted) this.#lastTold = null;
         break;
       }
       const step = card.take(answer);
@@ -146,20 +162,28 @@ export class Transparent {
         ({ send } = step);
         continue;
       }
-      if ('proved' in step) await this.#present(step.proved, untilMs);
-      else if (step.failed !== 'not_pkoc') failed(step.failed, clock.monotonicMs());
+      if ('proved' in step) await this.#present(step.proved, untilMs, connection);
+      else if (step.failed !== 'not_pkoc') this.#fail(step.failed);
       break;
     }
     await field.ask(SMART_CARD.done);
   }
 
   /** One that stays in the field is presented once. */
-  async #present(proved: Proved, untilMs: number): Promise<void> {
-    const isSame = this.#lastProved?.equals(proved.key) === true;
-    this.#lastProved = proved.key;
-    if (isSame) return;
+  async #present(proved: Proved, untilMs: number, connection: AbortSignal): Promise<void> {
+    if (this.#isTold(proved.key.toString('latin1'))) return;
     const token = this.#options.wantsToken(proved.key) ? await this.#askForToken(untilMs) : null;
-    if (!this.#isOver) this.#options.proved(proved, token, this.#options.clock.monotonicMs());
+    if (!this.#isOver && !connection.aborted) this.#options.proved(proved, token, this.#options.clock.monotonicMs());
+  }
+
+  #fail(failure: CardFailure): void {
+    if (!this.#isTold(failure)) this.#options.failed(failure, this.#options.clock.monotonicMs());
+  }
+
+  #isTold(what: string): boolean {
+    const isSame = this.#lastTold === what;
+    this.#lastTold = what;
+    return isSame;
   }
 
   /** Null: it carries none, or is gone. */

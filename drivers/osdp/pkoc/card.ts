@@ -138,7 +138,9 @@ export class PkocCard {
     const tlvs = readTlvs(data) ?? [];
     const key = onlyValue(tlvs, TAG.key);
     const signature = onlyValue(tlvs, TAG.signature);
-    if (key?.length !== POINT_BYTES || signature?.length !== SIGNATURE_BYTES) return this.#fail('answer_malformed', sw);
+    // It says that it has signed, and has not.
+    if (key?.length !== POINT_BYTES || signature?.length !== SIGNATURE_BYTES)
+      return this.#fail('signature_invalid', sw);
     if (typeof taken === 'string') return this.#fail('transaction_expired', sw);
     // The bytes of the transaction alone are what is signed: neither their tag nor the reader.
     return this.#judge(Buffer.from(key), taken.id, signature, { version, certificate: null });
@@ -158,7 +160,7 @@ export class PkocCard {
     const taken = this.#ports.transactions.take();
     if (sw !== SW_DONE) return this.#fail('card_refused', sw);
     const signature = onlyValue(readTlvs(data) ?? [], TAG.signature);
-    if (signature?.length !== SIGNATURE_BYTES) return this.#fail('answer_malformed', sw);
+    if (signature?.length !== SIGNATURE_BYTES) return this.#fail('signature_invalid', sw);
     if (typeof taken === 'string' || !taken.id.equals(challenge.subarray(0, TRANSACTION_BYTES)))
       return this.#fail('transaction_expired', sw);
     return this.#judge(certificate.key, challenge, signature, { version: VERSION_2, certificate });

@@ -1,4 +1,4 @@
-import { createECDH, createPrivateKey, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PkocCard, type Step } from '../../../../drivers/osdp/pkoc/card.ts';
@@ -10,6 +10,7 @@ import { TRANSACTION_MS, Transactions } from '../../../../drivers/osdp/pkoc/tran
 import type { Random } from '../../../../src/domain/ports.ts';
 import { systemRandom } from '../../../../src/ops/random.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
+import { bytesOf, CERTIFICATE, certifiedKey, ORDER, twinOf } from '../../../support/pkoc-cards.ts';
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(/\s/g, ''), 'hex');
 
@@ -30,27 +31,9 @@ const SPEC = {
     '3BA05754A67481C4BC3B36E991117E36FC97EB36A4EA005B153D7EE806C66A4CD48CB654360B7FEE2478DAF5829526143FC13178F6AF62AF2198214EA9A04DDC',
   ),
 };
-/** Order of the curve. */
-const N = BigInt('0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551');
-/** RFC 6979, A.2.5. */
-const RFC_SCALAR = hex('C9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721');
-const CERTIFICATE = hex(
-  '7F2181D27F4E818B5F29010042104C494E54454C544553544953533030317F494D06082A8648CE3D03010786410460FED4BA255A9D31C961EB74C6356D68C049B8923B61FA6CE669622E60F29FB67903FE1008B8BC99A41AE9E95628BC64F2F1B20C2D7E9F5177A3C294D44622995F2010435245443030303030303030303030315F25060206010100015F24060206010203015F37400C954C5FD46D9B9DC264684B341DE78A265A460A88EA19668013D5EF1B28BA0E2967050D7661CE42F8D7085DF9B7E19DB5C3430E0352086366EA2CCE1F89E66A',
-);
 const ISSUER = hex(
   '0434BD8D46DB07F62B568CD5924AE009DA6DF9F437A666DC14DBC4FD35D0D330C0A84431BF887A74D9D5972C68673E21405CE8EA24A5845B2CDA5CF07F461DFCA0',
 );
-
-function privateKeyOf(scalar: Buffer): ReturnType<typeof createPrivateKey> {
-  const ecdh = createECDH('prime256v1');
-  ecdh.setPrivateKey(scalar);
-  const point = ecdh.getPublicKey();
-  const part = (from: number): string => point.subarray(from, from + 32).toString('base64url');
-  return createPrivateKey({
-    format: 'jwk',
-    key: { kty: 'EC', crv: 'P-256', x: part(1), y: part(33), d: scalar.toString('base64url') },
-  });
-}
 
 const setUp = (random: Random = systemRandom) => {
   const clock = new ManualClock();
@@ -119,7 +102,7 @@ describe('a card or phone', () => {
 
   it('of version 2 proves the key that its certificate names', () => {
     const card = new SimulatedCard({
-      privateKey: privateKeyOf(RFC_SCALAR),
+      privateKey: certifiedKey(),
       versions: [0x0200],
       certificate: CERTIFICATE,
     });
@@ -131,7 +114,7 @@ describe('a card or phone', () => {
 
   it('that speaks both is heard in the version that it offers first of all, and of version 2 only with its certificate', () => {
     const [certificate, newest] = [CERTIFICATE, [0x0200]];
-    const both = new SimulatedCard({ privateKey: privateKeyOf(RFC_SCALAR), versions: [0x0200, 0x0100], certificate });
+    const both = new SimulatedCard({ privateKey: certifiedKey(), versions: [0x0200, 0x0100], certificate });
     expect(converse(setUp().card(), both)).toMatchObject({ proved: { version: 0x0100 } });
     expect(failureOf(converse(setUp().card(), new SimulatedCard({ versions: newest })))).toBe('version_unknown');
     // Another key behind the same certificate.
@@ -147,13 +130,32 @@ describe('a card or phone', () => {
   });
 });
 
+type Spoil = (answer: Buffer) => Buffer;
+const withKey = (answer: Buffer, key: Buffer): Buffer => Buffer.concat([writeTlv(0x5a, key), answer.subarray(67)]);
+const compressed = (answer: Buffer): Buffer =>
+  Buffer.concat([Buffer.from([2 + (answer.readUInt8(66) & 1)]), answer.subarray(3, 35)]);
+
 describe('a proof', () => {
-  const refusals: readonly [string, string, (answer: Buffer) => Buffer][] = [
+  const refusals: readonly (readonly [string, string, Spoil])[] = [
     ['by another key', 'signature_invalid', (answer) => replaced(answer, 2, new SimulatedCard().point)],
     ['by a point off the curve', 'signature_invalid', (answer) => changed(answer, 40)],
+    ['by a point at nought', 'signature_invalid', (answer) => replaced(answer, 3, Buffer.alloc(64))],
+    ['by a coordinate beyond the field', 'signature_invalid', (answer) => replaced(answer, 3, Buffer.alloc(32, 0xff))],
+    ['by the point at infinity', 'signature_invalid', (answer) => withKey(answer, hex('00'))],
+    ['by a compressed key', 'signature_invalid', (answer) => withKey(answer, compressed(answer))],
+    [
+      'by rubbish in the form of a compressed key',
+      'signature_invalid',
+      (answer) => withKey(answer, Buffer.alloc(33, 2)),
+    ],
+    ['by a key in another form', 'signature_invalid', (answer) => replaced(answer, 2, hex('06'))],
+    ...[0n, ORDER, ORDER + 1n, 2n ** 256n - 1n].flatMap((number): (readonly [string, string, Spoil])[] => [
+      [`with r of ${number}`, 'signature_invalid', (answer) => replaced(answer, 69, bytesOf(number))],
+      [`with s of ${number}`, 'signature_invalid', (answer) => replaced(answer, 101, bytesOf(number))],
+    ]),
     ['with a signature that was changed', 'signature_invalid', (answer) => changed(answer, 100)],
-    ['that ends too soon', 'answer_malformed', (answer) => Buffer.concat([answer.subarray(0, 100), hex('9000')])],
-    ['with two keys', 'answer_malformed', (answer) => Buffer.concat([answer.subarray(0, 67), answer])],
+    ['that ends too soon', 'signature_invalid', (answer) => Buffer.concat([answer.subarray(0, 100), hex('9000')])],
+    ['with two keys', 'signature_invalid', (answer) => Buffer.concat([answer.subarray(0, 67), answer])],
     ['that the card refuses', 'card_refused', () => hex('6985')],
     ['of which only one byte came', 'answer_malformed', () => hex('90')],
   ];
@@ -189,8 +191,7 @@ describe('a proof', () => {
     const message = randomBytes(16);
     const tlvs = readTlvs(card.answer(Buffer.concat([hex('8080000138'), writeTlv(0x5c, hex('0100')), writeTlv(0x4c, message), writeTlv(0x4d, SPEC.readerId), hex('00')])).subarray(0, -2)) ?? []; // prettier-ignore
     const signature = onlyValue(tlvs, 0x9e) ?? Buffer.alloc(0);
-    const s = BigInt(`0x${signature.subarray(32).toString('hex')}`);
-    const twin = Buffer.concat([signature.subarray(0, 32), hex((N - s).toString(16).padStart(64, '0'))]);
+    const twin = twinOf(signature);
     // Both are valid signatures: what guards against replay is the transaction, never the bytes of the signature.
     expect([signature, twin].map((one) => keys.isProved(card.point, message, one))).toEqual([true, true]);
   });
