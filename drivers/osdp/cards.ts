@@ -2,13 +2,10 @@
 // believed: card formats go by bit count and parity.
 
 import type { CardReading } from '../../src/domain/card-formats.ts';
-import { decodeWiegand, WIEGAND_FORMATS } from '../../src/domain/card-formats.ts';
+import { decodeWiegand, MOST_CARD_BITS, WIEGAND_FORMATS } from '../../src/domain/card-formats.ts';
 import { memberOf } from '../../src/domain/named.ts';
 
 export type Justify = 'auto' | 'left' | 'right';
-
-/** Longer reads are no card numbers: the canonical form ends there. */
-export const MAX_CARD_BITS = 512;
 
 /**
  * Where the bits of one reader head begin in the bytes that it sends. With `auto` it is learnt from the padding, which
@@ -30,9 +27,9 @@ export class Justification {
     if (this.#isLearning) this.#side = null;
   }
 
-  /** The reading of a RAW reply, or null when it is too long. */
-  read(widthBits: number, bits: Buffer): CardReading | null {
-    if (widthBits > MAX_CARD_BITS) return null;
+  /** The reading of a RAW reply. */
+  read(widthBits: number, bits: Buffer): CardReading | UnreadCard {
+    if (widthBits > MOST_CARD_BITS) return tooLong(widthBits);
     const padBits = bits.length * 8 - widthBits;
     const left = masked(bits, padBits);
     if (padBits === 0) return { kind: 'wiegand', widthBits, bytes: left };
@@ -51,25 +48,38 @@ export class Justification {
   }
 }
 
-/** Tracks of ISO 7811: what begins one, and by which bits of its characters the last one checks the others. */
+/** A card was there, and what came is no number of one. */
+export type UnreadCard = { kind: 'unread'; why: string };
+
+const tooLong = (widthBits: number): UnreadCard => ({
+  kind: 'unread',
+  why: `it was sent as ${widthBits} bits, and the number of a card has at most ${MOST_CARD_BITS}`,
+});
+
+/**
+ * Tracks of ISO 7811 and 4909: what begins one, and by which bits of its characters the last one checks the others. The
+ * third track begins as the second does, and some readers write that another way.
+ */
 const TRACKS = [
   { begin: '%', bits: 0x3f },
   { begin: ';', bits: 0x0f },
+  { begin: '+', bits: 0x0f },
 ] as const;
 const TRACK_END = '?';
 const [STX, ETX] = ['\x02', '\x03'];
 
 /**
- * The reading of a FMT reply, or null when it is too long or empty. Some readers leave on what stands around the number
+ * The reading of a FMT reply. Some readers leave on what stands around the number
  * on a card: start and end sentinels with the check character behind them, STX and ETX, an end of line. A card that was
  * swiped backwards shows its end first and is turned round; the direction byte is not believed, for readers differ in
  * what they call forward. Where the check character is wrong nothing is taken off, so that a damaged read is nobody's
  * number.
  */
-export function textReading(text: Buffer): CardReading | null {
+export function textReading(text: Buffer): CardReading | UnreadCard {
   const bytes = Buffer.from(unframed(text.toString('latin1')), 'latin1');
-  return bytes.length === 0 || bytes.length * 8 > MAX_CARD_BITS
-    ? null
+  if (bytes.length === 0) return { kind: 'unread', why: 'it was sent as text without a character' };
+  return bytes.length * 8 > MOST_CARD_BITS
+    ? tooLong(bytes.length * 8)
     : { kind: 'text', bytes, asSent: Buffer.from(text) };
 }
 

@@ -443,7 +443,7 @@ export class OsdpReader implements Device {
     }
     const reply = decodeReply(code, data);
     if (typeof reply === 'string') {
-      this.#log.warn('a report that cannot be understood', { reply: replyLabel(code), why: reply });
+      this.#reports.misread(code, reply);
       return;
     }
     if (old && OF_THE_MOMENT.includes(reply.name)) {

@@ -4,12 +4,12 @@
 import type { Clock, DriverEvent, Log, Presentation } from '../driver.ts';
 import type { CardReading } from '../../src/domain/card-formats.ts';
 import { Justification, textReading } from './cards.ts';
-import type { Justify } from './cards.ts';
+import type { Justify, UnreadCard } from './cards.ts';
 import { Inputs } from './inputs.ts';
 import type { InputSettings } from './inputs.ts';
 import { Keypad } from './keypad.ts';
 import type { KeypadSettings } from './keypad.ts';
-import { READER_STATE } from './replies.ts';
+import { READER_STATE, REPLIES, replyLabel } from './replies.ts';
 import type { DecodedReply } from './replies.ts';
 
 export type ReportSettings = InputSettings & {
@@ -31,6 +31,8 @@ export class Reports {
   #tamperedReaders = new Set<number>();
   #power = false;
   #disconnected = false;
+  /** Why the last card was none; null: it was one. */
+  #unread: string | null = null;
 
   constructor(device: string, settings: ReportSettings, clock: Clock, log: Log, emit: (event: DriverEvent) => void) {
     this.#device = device;
@@ -92,6 +94,13 @@ export class Reports {
     }
   }
 
+  /** A reply that is not what its code says. */
+  misread(code: number, why: string): void {
+    this.#log.warn('a report that cannot be understood', { reply: replyLabel(code), why });
+    const isCard = code === REPLIES.RAW.code || code === REPLIES.FMT.code;
+    if (isCard) this.#setUnread('it was sent with fewer bits or characters than it said');
+  }
+
   presented(reader: number, presentation: Presentation, atMonotonicMs: number): void {
     if (reader < this.#settings.readers)
       this.#emit({ type: 'presented', device: this.#device, reader, presentation, atMonotonicMs });
@@ -102,9 +111,17 @@ export class Reports {
       });
   }
 
-  #card(reader: number, reading: CardReading | null, atMonotonicMs: number): void {
-    if (reading === null) this.#log.warn('a card with more bits than any card number has');
-    else this.presented(reader, { kind: 'card', reading }, atMonotonicMs);
+  /** A card that cannot be one is told of, until the next that can. */
+  #card(reader: number, reading: CardReading | UnreadCard, atMonotonicMs: number): void {
+    if (reading.kind !== 'unread') this.presented(reader, { kind: 'card', reading }, atMonotonicMs);
+    this.#setUnread(reading.kind === 'unread' ? reading.why : null);
+  }
+
+  #setUnread(why: string | null): void {
+    if ((why === null) === (this.#unread === null)) return;
+    this.#unread = why;
+    const message = why === null ? 'a card was read again' : `a card that was shown could not be read: ${why}`;
+    this.#emit({ type: 'fault', device: this.#device, code: 'card_unread', message, cleared: why === null });
   }
 
   #digits(reader: number, digits: string, atMonotonicMs: number): void {

@@ -18,6 +18,9 @@ export type CardReading =
   /** Characters: what the reader made of the card, and `asSent` with what it put around them. */
   | { kind: 'text'; bytes: Buffer; asSent: Buffer };
 
+/** The longest number of a card: as many characters as a reader that sends text can count. */
+export const MOST_CARD_BITS = 255 * 8;
+
 type Field = { first: number; bits: number };
 type Parity = { at: number; odd: boolean; over: readonly number[] };
 type WiegandFormat = {
@@ -350,16 +353,16 @@ function parseRaw(fields: readonly string[]): string {
   const text = (fields[1] ?? '').toUpperCase();
   const good =
     fields.length === 2 &&
-    /^[0-9]{1,3}$/.test(fields[0] ?? '') &&
+    /^[0-9]{1,4}$/.test(fields[0] ?? '') &&
     widthBits >= 1 &&
-    widthBits <= 512 &&
+    widthBits <= MOST_CARD_BITS &&
     /^([0-9A-F]{2})+$/.test(text) &&
     text.length === Math.ceil(widthBits / 8) * 2 &&
     (Number.parseInt(text.slice(-2), 16) & ((1 << ((8 - (widthBits % 8)) % 8)) - 1)) === 0;
   if (!good) {
     throw new OperatingError(
       'invalid_input',
-      'raw bits are written raw:width:hex, left-justified and padded with zero bits, e.g. raw:26:BDD93740',
+      `raw bits are written raw:width:hex, at most ${MOST_CARD_BITS} of them, left-justified and padded with zero bits, e.g. raw:26:BDD93740`,
     );
   }
   return `raw:${widthBits}:${text}`;

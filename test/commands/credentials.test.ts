@@ -127,6 +127,7 @@ describe('credentials', () => {
       [{ card_number: 'uid:04a1b2c3d4e5f6' }, 'uid', '04A1B2C3D4E5F6'],
       [{ card_number: '1234567890', card_format: 'H10302' }, 'H10302', '1234567890'],
       [{ card_number: 'raw:26:BDD93740' }, 'raw', '26:BDD93740'],
+      [{ card_number: `raw:2040:${'37'.repeat(255)}` }, 'raw', `2040:${'37'.repeat(255)}`],
     ];
     for (const [params, card_format, card_number] of spellings) {
       const reply = await caller.call('credentials/create', card(params));

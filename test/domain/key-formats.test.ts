@@ -31,7 +31,7 @@ describe('a key as a card', () => {
   it('is read alike from a reader that sends its 75 bits left, and from one that sends them right', () => {
     const read = (justify: 'left' | 'right', bytes: string): string[] => {
       const reading = new Justification(justify).read(75, hex(bytes));
-      return reading === null ? [] : candidates(reading, FORMATS);
+      return reading.kind === 'unread' ? [] : candidates(reading, FORMATS);
     };
     expect(read('left', '4BF090916F3FA8C7C640')).toEqual(['PKOC-75:25F84848B79FD463E32']);
     expect(read('right', '025F84848B79FD463E32')).toEqual(['PKOC-75:25F84848B79FD463E32']);

@@ -11,6 +11,7 @@ import {
   metadata,
   code,
   cardNumber,
+  MOST_CARD_CHARACTERS,
   cardFormat,
   entranceIds,
   mostEntrances,
@@ -46,7 +47,7 @@ const credentialCreateParams = z
       .describe('What opens: a PIN, a card, or the phones that are enrolled for it'),
     code: z
       .string('a string of digits')
-      .max(200)
+      .max(MOST_CARD_CHARACTERS)
       .optional()
       .describe(
         'The PIN, 4 to 12 digits. Left out for `code`: one is generated and shown in this reply only. With `card`: the card number',

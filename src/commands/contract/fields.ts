@@ -33,10 +33,12 @@ export const code = z
   .string('digits only, 4 to 12 of them, as a string')
   .regex(PIN_FORM, 'digits only, 4 to 12 of them')
   .describe('The PIN: 4 to 12 digits, as a string; leading zeros count');
+/** The longest number of a card, in its canonical form. */
+export const MOST_CARD_CHARACTERS = 520;
 export const cardNumber = z
   .string('a string')
   .min(1)
-  .max(200)
+  .max(MOST_CARD_CHARACTERS)
   .describe(
     'Canonical (`H10301:123:45678`, `uid:04A1B2C3`, `raw:26:BDD93740`), or the number alone, read by `card_format` or the default of the facility',
   );
