@@ -5,7 +5,8 @@ import { brokenConstraint } from '../domain/code-constraints.ts';
 import { OperatingError, paramError, refuse, type ApiError } from '../domain/errors.ts';
 import { codeCapacity, PIN_MAX_DIGITS, PIN_MIN_DIGITS, randomPin } from '../domain/pin.ts';
 import type { Random } from '../domain/ports.ts';
-import type { SiteEntrance } from '../domain/site.ts';
+import type { Site, SiteEntrance } from '../domain/site.ts';
+import type { Store } from '../store/store.ts';
 import { keysOf, NOT_STORED, type Ground, type Wanted } from './ground.ts';
 import { refusalOfRecord } from './records.ts';
 
@@ -16,8 +17,8 @@ export function refusalOfCode(ground: Ground, wanted: Wanted): ApiError | null {
   const { code } = wanted;
   if (code === null) return null;
   if (wanted.followsUser) return refusalOfFollowing(ground, wanted, code);
-  for (const entrance of wanted.entrances) {
-    const error = refusalAt(ground, wanted, code, entrance);
+  for (const pad of padsOf(ground.site, wanted.entrances)) {
+    const error = refusalAt(ground, wanted, code, pad);
     if (error !== null) return error;
   }
   return null;
@@ -28,7 +29,7 @@ export function refusalOfCode(ground: Ground, wanted: Wanted): ApiError | null {
  * nobody else's anywhere, and counts everywhere.
  */
 function refusalOfFollowing(
-  { store, policy }: Ground,
+  { store, site, policy }: Ground,
   { credentialKey, entrances, startsAtMs, endsAtMs }: Wanted,
   code: NonNullable<Wanted['code']>,
 ): ApiError | null {
@@ -40,7 +41,7 @@ function refusalOfFollowing(
       `credential ${other} has this code over an overlapping window, and one that follows its user has it alone in the whole facility`,
     );
   const digits = code.digits.length;
-  const counts = entrances.map(({ entranceKey }) => store.reach.codesAt(entranceKey, digits));
+  const counts = padsOf(site, entrances).map((pad) => codesAt(store, pad, digits));
   const carried = Math.max(store.reach.followingCodes(digits), ...counts) + (credentialKey === NOT_STORED ? 1 : 0);
   if (policy.pinSpace !== 'enforce' || carried <= codeCapacity(digits)) return null;
   return paramError(
@@ -54,9 +55,10 @@ function refusalAt(
   { store, policy }: Ground,
   { credentialKey, startsAtMs, endsAtMs }: Wanted,
   code: NonNullable<Wanted['code']>,
-  { entranceKey, name }: SiteEntrance,
+  pad: Pad,
 ): ApiError | null {
-  const other = store.reach.overlappingCode(code.hash, entranceKey, startsAtMs, endsAtMs, credentialKey);
+  const { name } = pad;
+  const other = overlapping(store, pad, { hash: code.hash, startsAtMs, endsAtMs, credentialKey });
   if (other !== null)
     return paramError(
       'duplicate_access_code',
@@ -64,7 +66,7 @@ function refusalAt(
       `at ${name}, credential ${other} has this code over an overlapping window`,
     );
   const digits = code.digits.length;
-  const carried = store.reach.codesAt(entranceKey, digits) + (credentialKey === NOT_STORED ? 1 : 0);
+  const carried = codesAt(store, pad, digits) + (credentialKey === NOT_STORED ? 1 : 0);
   if (policy.pinSpace !== 'enforce' || carried <= codeCapacity(digits)) return null;
   return paramError(
     'code_constraints_violated',
@@ -72,6 +74,42 @@ function refusalAt(
     `${name} has ${carried - 1} codes of ${digits} digits, as many as ${digits} digits may carry (1 in 1,000 guesses). Remedy: use more digits`,
   );
 }
+
+/** Where a code is typed, and tried: at a door, or at all floors of a lift at once. */
+type Pad = { name: string; entranceKeys: readonly number[] };
+
+function padsOf(site: Site, entrances: readonly SiteEntrance[]): Pad[] {
+  const pads = new Map<string, Pad>();
+  for (const { name, entranceKey, lift } of entrances) {
+    const pad = lift === null ? `entrance ${name}` : `lift ${lift.name}`;
+    if (pads.has(pad)) continue;
+    const keys = lift === null ? [entranceKey] : keysOf(site.floorsOf(lift.name));
+    pads.set(pad, { name: lift === null ? name : pad, entranceKeys: keys });
+  }
+  return [...pads.values()];
+}
+
+type Held = Pick<Wanted, 'startsAtMs' | 'endsAtMs' | 'credentialKey'> & { hash: Buffer };
+
+/** Who has this code there over an overlapping window. */
+function overlapping(
+  { reach }: Store,
+  { entranceKeys }: Pad,
+  { hash, startsAtMs, endsAtMs, credentialKey }: Held,
+): string | null {
+  for (const key of entranceKeys) {
+    const other = reach.overlappingCode(hash, key, startsAtMs, endsAtMs, credentialKey);
+    if (other !== null) return other;
+  }
+  return null;
+}
+
+const codesAt = ({ reach }: Store, { entranceKeys: [first, ...others] }: Pad, digits: number): number =>
+  first === undefined
+    ? 0
+    : others.length === 0
+      ? reach.codesAt(first, digits)
+      : reach.codesAtAny([first, ...others], digits);
 
 /**
  * A code that fits every door and controller concerned: of the preferred length where it can be, else the shortest that
@@ -103,20 +141,20 @@ function isLengthRoomy(
 ): boolean {
   if (followsUser && policy.pinSpace !== 'warn' && store.reach.followingCodes(digits) >= codeCapacity(digits))
     return false;
-  return entrances.every(({ entranceKey, controller }) => {
+  const isHeld = entrances.every(({ controller }) => {
     const lengths = controller === null ? null : site.slotController(controller)?.slots.pin?.lengths;
-    const isRoom = policy.pinSpace === 'warn' || store.reach.codesAt(entranceKey, digits) < codeCapacity(digits);
-    return isRoom && (lengths == null || lengths.includes(digits));
+    return lengths == null || lengths.includes(digits);
   });
+  const isRoomAt = (pad: Pad): boolean => codesAt(store, pad, digits) < codeCapacity(digits);
+  return isHeld && (policy.pinSpace === 'warn' || padsOf(site, entrances).every(isRoomAt));
 }
 
-function isFree({ store }: Ground, wanted: Omit<Wanted, 'card' | 'code'>, code: string): boolean {
+function isFree({ store, site }: Ground, wanted: Omit<Wanted, 'card' | 'code'>, code: string): boolean {
   const { entrances, startsAtMs, endsAtMs, credentialKey } = wanted;
   const hash = store.secrets.codeHash(code);
   if (wanted.followsUser) return store.reach.overlappingAnywhere(hash, startsAtMs, endsAtMs, credentialKey) === null;
-  return entrances.every(
-    ({ entranceKey }) => store.reach.overlappingCode(hash, entranceKey, startsAtMs, endsAtMs, credentialKey) === null,
-  );
+  const held = { hash, startsAtMs, endsAtMs, credentialKey };
+  return padsOf(site, entrances).every((pad) => overlapping(store, pad, held) === null);
 }
 
 function canBeHeld(ground: Ground, wanted: Omit<Wanted, 'card' | 'code'>, digits: string): boolean {

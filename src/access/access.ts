@@ -13,14 +13,16 @@ import type { Clock, Device, DriverEvent, InputEvent, Log, Presentation } from '
 import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
-import { Acting, type Granted, type Presence, type Presented, type UnlockRequest } from './acting.ts';
+import { Acting, type Opened, type Presence, type Presented, type UnlockRequest } from './acting.ts';
 import { Areas } from './areas.ts';
 import { CodeGate } from './code-gate.ts';
 import type { Detail } from './details.ts';
 import { Door, type DoorState } from './door.ts';
 import { asReadThere, explained, type Explanation } from './explain.ts';
 import { FactorsNow } from './factors-now.ts';
+import { nearestOf, ofOnePerson, openOf, type Open, type Verdict } from './floors.ts';
 import { Interlocks } from './interlocks.ts';
+import { Lifts } from './lifts.ts';
 import { Judging, type Asked, type Judgement } from './judging.ts';
 import { PresentationBudgets } from './presentation-budget.ts';
 import { Modes, type Standing } from './modes.ts';
@@ -64,7 +66,9 @@ export type How = { time: TimeWitness; isNow: boolean; reader: string | null; as
 export class Access {
   readonly #options: AccessOptions;
   readonly #doors: ReadonlyMap<string, Door>;
-  readonly #byReader: ReadonlyMap<string, Door>;
+  /** Several at the reader of a lift: its floors. */
+  readonly #byReader: ReadonlyMap<string, readonly Door[]>;
+  readonly #lifts: Lifts;
   readonly #judging: Judging;
   readonly #acting: Acting;
   readonly #words: Words;
@@ -95,7 +99,8 @@ export class Access {
         }),
     );
     this.#doors = new Map(doors.map((door) => [door.entrance.acsEntranceId, door]));
-    this.#byReader = new Map(doors.flatMap((door) => door.entrance.readers.map((reader) => [reader, door] as const)));
+    this.#byReader = byReader(doors);
+    this.#lifts = new Lifts(doors, { ...options, letIn: (entrance) => this.modes.letIn(entrance) });
     const codeGate = store === null ? null : new CodeGate(store, clock, policy.lockout);
     this.#words = new Words(options);
     const calendar: Calendar = {
@@ -183,6 +188,7 @@ export class Access {
     // Who stands at a door has time; whoever must get out has none.
     this.modes.input(event);
     for (const door of this.#doors.values()) door.input(event);
+    this.#lifts.input(event);
   }
 
   /** A relay stands otherwise than before: every door looks whether it is its strike. */
@@ -192,23 +198,29 @@ export class Access {
 
   presented(event: DriverEvent & { type: 'presented' }): void {
     if (this.#isResting || this.scans.takes(event)) return;
-    const door = this.#byReader.get(event.device);
-    if (door === undefined) {
+    const doors = this.#byReader.get(event.device) ?? [];
+    const [first] = doors;
+    if (first === undefined) {
       this.#options.log.warn('something was presented at a reader that belongs to no entrance', {
         reader: event.device,
       });
       return;
     }
     const { kind } = event.presentation;
-    if (!this.#presentations.admits(event.device, kind, this.#words.base(door.entrance))) return;
+    if (!this.#presentations.admits(event.device, kind, this.#words.base(first.entrance))) return;
     const waiting = this.#waiting.at(event.device);
-    const judged = this.#judge(door.entrance, event, waiting);
-    const presence = { door, event, readAs: readAsOf(event.presentation, judged, waiting) };
+    const verdicts = ofOnePerson(doors.map((door) => ({ door, judged: this.#judge(door.entrance, event, waiting) })));
+    const nearest = nearestOf(verdicts);
+    if (nearest === undefined) return;
+    const { door, judged } = nearest;
+    const presenceAt = (at: Verdict): Presence => ({ door: at.door, event, readAs: readAsOf(event.presentation, at.judged, waiting) }); // prettier-ignore
+    const presence = presenceAt(nearest);
     if (judged.isLookedUp && (kind === 'digits' || judged.detail === null)) this.#waiting.release(event.device);
-    if (judged.detail === null) this.#letIn(presence, judged);
+    const also = (): NewEvent[] => this.#lifts.told(verdicts, nearest, event.device);
+    if (judged.detail === null) this.#letIn(openOf(verdicts), presenceAt, also());
     else if (judged.detail === 'code_required') this.#awaitCode(presence, judged);
     else if (judged.detail === 'second_person_required') this.#awaitSecond(presence, judged);
-    else this.#acting.deny(presence, { ...judged, detail: judged.detail });
+    else this.#acting.deny({ ...presence, door }, { ...judged, detail: judged.detail }, also());
   }
 
   /** The controller's own decision, collected from its events. */
@@ -270,7 +282,7 @@ export class Access {
   }
 
   entranceOfReader(reader: string): SiteEntrance | undefined {
-    return this.#byReader.get(reader)?.entrance;
+    return this.#byReader.get(reader)?.[0]?.entrance;
   }
 
   /** Before it bites, and once it does. */
@@ -291,11 +303,14 @@ export class Access {
 
   // ---- at a reader ----
 
-  #letIn(presence: Presence, judged: Granted): void {
-    this.#acting.grant(presence, judged);
-    const { entrance } = presence.door;
-    if (judged.effects.some(({ kind }) => kind === 'passage')) this.areas.secondCame(entrance);
-    if (!entrance.exitReaders.includes(presence.event.device)) this.modes.letIn(entrance);
+  #letIn(open: readonly Open[], presenceAt: (at: Open) => Presence, also: readonly NewEvent[]): void {
+    const [first, ...others] = open.map((one): Opened => ({ presence: presenceAt(one), judged: one.judged }));
+    if (first === undefined) return;
+    this.#acting.grant([first, ...others], also);
+    const { door, event } = first.presence;
+    if (first.judged.effects.some(({ kind }) => kind === 'passage')) this.areas.secondCame(door.entrance);
+    if (door.entrance.lift !== null) this.#lifts.released(open);
+    else if (!door.entrance.exitReaders.includes(event.device)) this.modes.letIn(door.entrance);
   }
 
   #judge(entrance: SiteEntrance, { device: reader, presentation }: Presented, waiting: WaitingCard | null): Judgement {
@@ -343,6 +358,13 @@ export class Access {
       );
     this.#acting.showWaiting(presence);
   }
+}
+
+function byReader(doors: readonly Door[]): Map<string, Door[]> {
+  const found = new Map<string, Door[]>();
+  for (const door of doors)
+    for (const reader of door.entrance.readers) found.set(reader, [...(found.get(reader) ?? []), door]);
+  return found;
 }
 
 function askedBy(presentation: Presentation, cardFormats: readonly string[]): Asked | null {

@@ -14,7 +14,7 @@ import { isGuess, type Detail } from './details.ts';
 import type { Door } from './door.ts';
 import { eventsOf, writeEffect } from './effects.ts';
 import type { Judgement } from './judging.ts';
-import { mustHold } from './ladder.ts';
+import { mustHold, type Effect } from './ladder.ts';
 import type { Recorder } from './recorder.ts';
 import type { ReadAs, Spot, Words } from './words.ts';
 
@@ -38,6 +38,8 @@ export type Presented = DriverEvent & { type: 'presented' };
 /** What was presented, at which door, and how it was read. */
 export type Presence = { door: Door; event: Presented; readAs: ReadAs | null };
 export type Granted = Judgement & { detail: null };
+/** A place that is opened by what was presented: a door, or one of the floors of a lift. */
+export type Opened = { presence: Presence; judged: Granted };
 
 export type UnlockRequest = {
   entrance: SiteEntrance;
@@ -67,18 +69,22 @@ export class Acting {
 
   // ---- at a reader --------------------------------------------------------------------------------------------------
 
-  grant(presence: Presence, judged: Granted): void {
+  /**
+   * Opens all that one presentation opens. What it uses up, and who is in danger, is of the presentation, and not of
+   * each place. `also`: told beside.
+   */
+  grant(opened: readonly [Opened, ...Opened[]], also: readonly NewEvent[] = []): void {
     const { recorder, words } = this.#options;
-    const spot = spotOf(presence);
-    const unlocked = (): NewEvent =>
-      words.unlocked(spot, { ...judged, readAs: presence.readAs }, judged.second, companionIn(judged));
-    const duress = this.#duress(presence, judged);
+    const [{ presence, judged: first }] = opened;
+    const judged = { ...first, effects: eachOnce(opened.flatMap((one) => one.judged.effects)) };
+    const unlocked = (): NewEvent[] => opened.map((one) => this.#unlocked(one));
+    const duress = opened.flatMap((one) => this.#duress(one.presence, one.judged)).slice(0, 1);
     if (judged.effects.some(mustHold)) {
-      if (!this.#carryOut(presence, judged, [unlocked(), ...duress])) {
+      if (!this.#carryOut(presence, judged, [...unlocked(), ...also, ...duress])) {
         this.deny(presence, { ...judged, detail: 'store_unavailable' });
         return;
       }
-      this.#drive(presence, judged.credential);
+      for (const one of opened) this.#drive(one.presence, one.judged.credential);
       this.show(presence, 'granted');
       return;
     }
@@ -86,18 +92,26 @@ export class Acting {
     const told: NewEvent[] = [];
     const record = this.#onceSoon(() => void this.#record(told, this.#passing(presence, judged)));
     // Relay, then light, then words and disk: on an idle bus all in this very turn.
-    const progress = { isSent: false, isShown: false };
-    this.#drive(presence, judged.credential, () => {
-      progress.isSent = true;
-      if (progress.isShown) record();
-    });
+    const progress = { unsent: new Set(opened), isShown: false };
+    for (const one of opened)
+      this.#drive(one.presence, one.judged.credential, () => {
+        progress.unsent.delete(one);
+        if (progress.unsent.size === 0 && progress.isShown) record();
+      });
     this.show(presence, 'granted');
-    told.push(...recorder.within(words.source(spot), [unlocked(), ...this.#eventsOf(judged)]), ...duress);
+    for (const [i, event] of unlocked().entries())
+      told.push(...recorder.within(words.source(spotOf(opened[i]?.presence ?? presence)), [event]));
+    told.push(...recorder.within(words.source(spotOf(presence)), [...this.#eventsOf(judged), ...also]), ...duress);
     progress.isShown = true;
-    if (progress.isSent) record();
+    if (progress.unsent.size === 0) record();
   }
 
-  deny(presence: Presence, judged: Judgement & { detail: Detail }): void {
+  #unlocked({ presence, judged }: Opened): NewEvent {
+    const told = { ...judged, readAs: presence.readAs };
+    return this.#options.words.unlocked(spotOf(presence), told, judged.second, companionIn(judged));
+  }
+
+  deny(presence: Presence, judged: Judgement & { detail: Detail }, also: readonly NewEvent[] = []): void {
     const { recorder, codeGate, words, areas } = this.#options;
     const { code, detail } = judged;
     const spot = spotOf(presence);
@@ -108,11 +122,11 @@ export class Acting {
       const acsUserId = judged.credential?.acs_user_id ?? null;
       const against = detail === 'anti_passback' && acsUserId !== null ? areas.violations(spot.entrance, spot.reader, acsUserId) : []; // prettier-ignore
       if (duress.length > 0) recorder.record(duress);
-      recorder.note(words.source(spot), [denied, ...against]);
+      recorder.note(words.source(spot), [denied, ...against, ...also]);
       return;
     }
     const locks = codeGate?.wrong(code.place, code.digits) ?? [];
-    const told = [...recorder.within(words.source(spot), [denied]), ...duress];
+    const told = [...recorder.within(words.source(spot), [denied, ...also]), ...duress];
     // Counted durably before anybody is told that it was wrong: pulling the plug in between gives no guess for nothing.
     this.#record([...told, ...locks.map((lock) => words.locked(spot.entrance, code.place, lock))]);
     this.show(presence, locks.length > 0 ? 'locked_out' : 'denied');
@@ -268,5 +282,15 @@ export class Acting {
 const companionIn = ({ effects }: Granted): CredentialWithUser | null =>
   effects.flatMap((effect) => (effect.kind === 'passage' ? (effect.passage.companion ?? []) : []))[0]?.credential ??
   null;
+
+/** One credential that opens several places opens them once. */
+function eachOnce(effects: readonly Effect[]): Effect[] {
+  const seen = new Map<string, Effect>();
+  for (const effect of effects) {
+    const key = effect.kind === 'use' ? `use ${effect.credential.credential_key}` : `passage ${effect.passage.reader}`;
+    if (!seen.has(key)) seen.set(key, effect);
+  }
+  return [...seen.values()];
+}
 
 const spotOf = ({ door, event }: Presence): Spot => ({ entrance: door.entrance, reader: event.device });

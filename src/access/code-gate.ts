@@ -18,8 +18,11 @@ import {
 } from './guess-account.ts';
 import { isSlip } from '../domain/slip.ts';
 
-/** Where a code is entered. `acsCredentialId`: the card that it is tried with; null: alone. */
-export type CodePlace = { reader: string; acsEntranceId: string; acsCredentialId: string | null };
+/**
+ * Where a code is entered. `place`: the entrance, by its id, or the lift. `acsCredentialId`: the card that it is tried
+ * with; null: alone.
+ */
+export type CodePlace = { reader: string; place: string; acsCredentialId: string | null };
 
 export type PlaceKind = 'reader' | 'entrance' | 'card' | 'facility';
 export type Lock = { kind: PlaceKind; forMs: number; why: 'attempts' | 'per_day' };
@@ -187,10 +190,10 @@ export class CodeGate {
 
 const KINDS: readonly PlaceKind[] = ['reader', 'entrance', 'card', 'facility'];
 
-function namesAt({ reader, acsEntranceId, acsCredentialId }: CodePlace): [PlaceKind, string][] {
+function namesAt({ reader, place, acsCredentialId }: CodePlace): [PlaceKind, string][] {
   return [
     ['reader', `reader ${reader}`],
-    ['entrance', `entrance ${acsEntranceId}`],
+    ['entrance', `entrance ${place}`],
     ...(acsCredentialId === null ? [] : [['card', `card ${acsCredentialId}`] satisfies [PlaceKind, string]]),
     ['facility', FACILITY],
   ];

@@ -59,6 +59,10 @@ const FURTHEST: readonly Detail[] = [
 ];
 export const isNearer = (one: Detail, other: Detail): boolean => FURTHEST.indexOf(one) < FURTHEST.indexOf(other);
 
+/** Of several places at once, the smaller the nearer; a card whose code is asked for next is as good as let in. */
+export const distanceOf = (detail: Detail): number =>
+  detail === 'code_required' ? -1 : FURTHEST.includes(detail) ? FURTHEST.indexOf(detail) : FURTHEST.length;
+
 /**
  * Codes that nobody has who may enter here at all. One that is only too early or too late was known, and is no guess.
  */

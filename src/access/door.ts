@@ -35,6 +35,9 @@ const REX_EVENT_EVERY_MS = 2000;
  * out.
  */
 const REX_STRIKE_EVERY_MS = 250;
+/** Whoever is in a cabin stays there: a floor is released as long as half of its time is left. */
+const deadlineMs = ({ lift }: SiteEntrance, durationMs: number): number =>
+  lift === null ? STRIKE_DEADLINE_MS : Math.max(STRIKE_DEADLINE_MS, durationMs / 2);
 /** What lets somebody through: their door may stay free, and open, for longer than others’. */
 export type Passing = { isExtended: boolean; isExit?: boolean };
 const USUAL: Passing = { isExtended: false };
@@ -135,9 +138,10 @@ export class Door {
       return { outcome: 'failed', error: 'device_error', message };
     }
     const durationMs = passing.isExtended ? strike.extendedPulseMs : strike.pulseMs;
+    const notAfter = decidedAt + deadlineMs(this.entrance, durationMs);
     const pulses = [
-      first.pulse(durationMs, decidedAt + STRIKE_DEADLINE_MS, onSent),
-      ...others.map((lock) => lock.pulse(durationMs, decidedAt + STRIKE_DEADLINE_MS)),
+      first.pulse(durationMs, notAfter, onSent),
+      ...others.map((lock) => lock.pulse(durationMs, notAfter)),
     ];
     this.#passing = passing;
     this.#isForExit = passing.isExit === true;
@@ -396,7 +400,7 @@ export class Door {
   }
 
   #controllers(): string[] {
-    const { readers, controller, strike, secondLock, contact, rex } = this.entrance;
+    const { readers, controller, strike, secondLock, contact, rex, lift } = this.entrance;
     return [
       ...new Set(
         [
@@ -406,6 +410,7 @@ export class Door {
           secondLock?.controller,
           contact?.controller,
           rex?.controller,
+          lift?.selected?.controller,
         ].filter((name) => name != null),
       ),
     ];

@@ -399,8 +399,13 @@ const codeOf = ({ asked, entrance, reader }: Question, card: CredentialWithUser 
     ? { digits: asked.code, place: placeOf(entrance, reader, card) }
     : null;
 
-const placeOf = ({ acsEntranceId }: SiteEntrance, reader: string, card: CredentialWithUser | null): CodePlace => ({
+/** A code that is typed in a lift is tried at all of its floors at once, and costs once. */
+const placeOf = (
+  { acsEntranceId, lift }: SiteEntrance,
+  reader: string,
+  card: CredentialWithUser | null,
+): CodePlace => ({
   reader,
-  acsEntranceId,
+  place: lift === null ? acsEntranceId : `lift ${lift.name}`,
   acsCredentialId: card?.acs_credential_id ?? null,
 });

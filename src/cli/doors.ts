@@ -29,7 +29,7 @@ export const doorsProgram: Program = {
   help: () => ({
     usage: [USAGE],
     about:
-      'Shows every door in a line: its mode and what wants it, whether it is locked and closed, and what is wrong with it. With --watch the table is renewed every second. Exit code 1 when a door is forced, held or away.',
+      'Shows every door, and every floor with its lift behind it, in a line: its mode and what wants it, whether it is locked and closed, and what is wrong with it. With --watch the table is renewed every second. Exit code 1 when a door is forced, held or away.',
     sections: [{ title: 'Options', rows: optionRows(OPTIONS) }],
     examples: ['lintel doors', 'lintel doors --watch'],
   }),
@@ -123,7 +123,7 @@ function rowOf(door: Fields, zone: string | null): string[] {
     ...warnings.map((warning) => cell(warning['message'])),
   ];
   return [
-    cell(door['name']),
+    typeof door['lift'] === 'string' ? `${cell(door['name'])} (${cell(door['lift'])})` : cell(door['name']),
     cell(door['mode']),
     source === undefined ? '' : `${cell(source['origin'])}${until}`,
     door['is_locked'] === true ? 'locked' : 'free',

@@ -19,6 +19,7 @@ export function entranceObject(
     name: entrance.name,
     display_name: entrance.displayName,
     decided_by: entrance.decidedBy,
+    lift: entrance.lift?.name ?? null,
     factors: state.factors,
     can_unlock_with_card: entrance.factors !== 'code',
     can_unlock_with_code: entrance.factors !== 'card',

@@ -53,7 +53,7 @@ export class Swipe {
       throw new OperatingError('invalid_input', `a card or code has at most ${MOST_PRESENTED} characters`);
     if (request['present'] === true) {
       const what = typeof card === 'string' ? { card } : { code: String(code) };
-      return { ...where, ...(await this.#present(store, entrance, reader, what)) };
+      return { ...where, ...(await this.#present(store, site, entrance, reader, what)) };
     }
     const params = {
       acs_entrance_id: entrance.acsEntranceId,
@@ -72,7 +72,12 @@ export class Swipe {
     if ((typeof name === 'string') === (typeof reader === 'string'))
       throw new OperatingError('invalid_input', 'give either an entrance or a reader');
     if (typeof reader === 'string') {
-      const found = site.entrances.find((entrance) => entrance.readers.includes(reader));
+      const [found, ...others] = site.entrances.filter((entrance) => entrance.readers.includes(reader));
+      if (found !== undefined && others.length > 0 && request['present'] !== true)
+        throw new OperatingError(
+          'invalid_input',
+          `${reader} is in the cabin of ${found.lift?.name ?? 'a lift'}, and each floor is decided about by itself: give one of them as the entrance: ${[found, ...others].map(({ name: floor }) => floor).join(', ')}`,
+        );
       if (found !== undefined) return { entrance: found, reader };
       throw unknownName(
         'reader',
@@ -96,6 +101,7 @@ export class Swipe {
 
   async #present(
     store: Store,
+    site: Site,
     entrance: SiteEntrance,
     reader: string | null,
     what: Presented,
@@ -110,8 +116,10 @@ export class Swipe {
     const before = store.events.lastSequence();
     const said = await presenter(place, what);
     const endsAtMs = this.#options.clock.monotonicMs() + DECISION_MS;
+    const shownAt = reader === null ? [entrance] : site.entrances.filter(({ readers }) => readers.includes(reader));
+    const ids = new Set(shownAt.map(({ acsEntranceId }) => acsEntranceId));
     for (;;) {
-      const event = decisionBehind(store, before, entrance.acsEntranceId);
+      const event = decisionBehind(store, before, ids);
       if (event !== null || this.#options.clock.monotonicMs() >= endsAtMs) return { said, event };
       await new Promise<void>((resolve) => this.#options.clock.after(20, resolve));
     }
@@ -120,7 +128,7 @@ export class Swipe {
 
 const DECISIONS = new Set(['lock.unlocked', 'lock.access_denied']);
 
-function decisionBehind(store: Store, sequence: number, acsEntranceId: string): unknown {
+function decisionBehind(store: Store, sequence: number, acsEntranceIds: ReadonlySet<unknown>): unknown {
   for (const stored of store.events.after(sequence, SLICE)) {
     if (!DECISIONS.has(stored.event_type)) continue;
     const event: unknown = JSON.parse(eventJson(stored));
@@ -128,7 +136,7 @@ function decisionBehind(store: Store, sequence: number, acsEntranceId: string): 
       typeof event === 'object' &&
       event !== null &&
       'acs_entrance_id' in event &&
-      event.acs_entrance_id === acsEntranceId
+      acsEntranceIds.has(event.acs_entrance_id)
     )
       return event;
   }

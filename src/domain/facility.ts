@@ -108,6 +108,18 @@ export type ModeInput = {
   entrances: readonly string[] | null;
 };
 
+/** A lift whose reader in the cabin opens several floors, each of which is an entrance. */
+export type LiftSetup = {
+  /** The key in the facility file. */
+  name: string;
+  displayName: string;
+  /** All floors end as soon as one was chosen. */
+  isOneFloor: boolean;
+};
+
+/** Of a lift, and where it is seen that this floor was chosen in the cabin; null: nobody sees that. */
+export type FloorSetup = LiftSetup & { selected: { controller: string; input: number } | null };
+
 export type EntranceSetup = {
   /** The key in the facility file; names the state topic. */
   name: string;
@@ -119,6 +131,8 @@ export type EntranceSetup = {
   readers: readonly string[];
   /** Those of them that stand inside: whoever shows something there leaves. */
   exitReaders: readonly string[];
+  /** It is a floor, and its readers are those of the lift: shared with all other floors of it. Null: it is a door. */
+  lift: FloorSetup | null;
   /** The deciding controller and its door (controller-decided). */
   controller: string | null;
   door: number | null;

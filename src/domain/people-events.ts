@@ -13,6 +13,7 @@ export function peopleEvents({
   event,
   inSystem,
   owned,
+  door,
 }: ReturnType<typeof eventParts>) {
   const grant = { access_grant_id: text('which grant'), acs_user_id: text('whose it is') };
   const method = {
@@ -56,6 +57,31 @@ export function peopleEvents({
     'access_grant.deleted': changeOf('An access grant was taken back.', grant),
     'access_method.created': changeOf('An access method was asked for.', method),
     'access_method.deleted': changeOf('An access method was taken back.', method),
+    'lift.presented': event(
+      'Somebody was shown in the cabin of a lift: which floors may be chosen now, and which not. Each floor that may has its `lock.unlocked` besides; where none may, there is one `lock.access_denied`, of the floor that came nearest.',
+      {
+        ...inSystem,
+        lift: text('which, by its name in the facility file'),
+        reader: text('at which reader'),
+        acs_credential_id: text('which credential; null: of nobody who is known').nullable(),
+        acs_user_id: text('whose it is').nullable(),
+        granted_acs_entrance_ids: z.array(z.string()).describe('floors that may be chosen now'),
+        denied: z
+          .array(
+            z.strictObject({
+              detail: text('why, as in `reason.detail` of `lock.access_denied`'),
+              acs_entrance_ids: z.array(z.string()).describe('the floors'),
+            }),
+          )
+          .describe('floors that may not, by why'),
+      },
+    ),
+    'acs_entrance.floor_selected': event('A floor was chosen in the cabin, where the lift says so.', {
+      ...door,
+      lift: text('of which lift'),
+      acs_user_id: text('who was let in there last; null: nobody, for the floor was free').nullable(),
+      acs_credential_id: text('and by which credential').nullable(),
+    }),
     'space.created': changeOf('A space was added.', space),
     'space.updated': updateOf('A space was changed.', space),
     'space.deleted': changeOf('A space was deleted.', space),

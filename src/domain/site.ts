@@ -48,6 +48,11 @@ export class Site {
     return this.#byKey.get(entranceKey);
   }
 
+  /** All floors of a lift: what is shown in its cabin is shown at each of them. */
+  floorsOf(lift: string): SiteEntrance[] {
+    return this.entrances.filter((entrance) => entrance.lift?.name === lift);
+  }
+
   area(name: string): AreaSetup | undefined {
     return this.areas.find((area) => area.name === name);
   }

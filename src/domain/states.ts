@@ -20,6 +20,7 @@ export const entranceObject = () =>
     name: text('in the facility file'),
     display_name: text('for people'),
     decided_by: z.enum(['gateway', 'controller']).describe('who decides'),
+    lift: text('of which lift it is a floor, by its name in the facility file; null: it is a door').nullable(),
     factors: z
       .enum(['card', 'code', 'card_or_code', 'card_and_code'])
       .describe('what must be shown now; by the clock where the entrance has `factor_schedules`'),
@@ -168,7 +169,7 @@ function catalogue() {
     },
     entrances: {
       topic: 'entrances/{entrance}',
-      says: 'A door, by the name in the facility file.',
+      says: 'A door, or a floor of a lift, by the name in the facility file.',
       body: z.union([entranceObject(), stub]),
     },
     areas: {

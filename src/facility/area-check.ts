@@ -69,6 +69,15 @@ function checkArea(context: Context, area: Root, path: KeyPath): void {
 
 function checkReader({ root, report, doors }: Context, reader: string, path: KeyPath): void {
   if (doors.has(reader)) return;
+  const lift = Object.entries(section(root, 'lifts')).find(([, one]) => textsOf(one, 'readers').includes(reader));
+  if (lift !== undefined) {
+    report.error(
+      path,
+      `${printable(reader)} is in the cabin of ${lift[0]}: nobody sees at which floor its people get out`,
+      'Name readers at the doors of the floors.',
+    );
+    return;
+  }
   const isThere = Object.hasOwn(section(root, 'controllers'), reader);
   const decides = Object.values(section(root, 'entrances')).some((one) => valueAt(one, ['controller']) === reader);
   if (decides)
@@ -145,7 +154,13 @@ function checkInterlock(interlock: unknown, path: KeyPath, entrances: Root, repo
       report.error(place, `there is no entrance "${printable(name)}"`, remedy);
       continue;
     }
-    if (kindOf(entrance) === 'controller')
+    if (kindOf(entrance) === 'floor')
+      report.error(
+        place,
+        `${name} is a floor of a lift: nobody sees whether its door is open`,
+        'Name doors; the doors of a lift are interlocked by the lift itself.',
+      );
+    else if (kindOf(entrance) === 'controller')
       report.warn(
         place,
         `${name} is opened by its controller, whatever the others do: they stay shut while it is open, and not it while they are`,

@@ -19,6 +19,7 @@ import type {
 } from '../domain/facility.ts';
 import { widestOf } from '../domain/factors.ts';
 import type { CredentialClass, OfflineRules } from '../domain/offline.ts';
+import { memberOf } from '../domain/named.ts';
 import { areasOf, interlocksOf } from './area-build.ts';
 import { channelsOf, doorOf, type KnownControllers } from './entrance-check.ts';
 import type { UnderstoodEntrance } from './entrance-schema.ts';
@@ -51,7 +52,10 @@ export function buildFacility(understood: Understood): Facility {
     store: storeSettings(site, dirname(file)),
     buses,
     controllers,
-    entrances: entrances.map((entrance) => entranceSetup(entrance, capabilities, controllers)),
+    entrances: entrances.flatMap((entrance) => {
+      if (entrance.kind === 'floor') return floorSetup(entrance, site.lifts, capabilities, controllers);
+      return [entranceSetup(entrance, capabilities, controllers)];
+    }),
     credentialManagers: managersOf(understood),
     modeInputs: modeInputsOf(understood),
     areas: areasOf(site.areas),
@@ -174,8 +178,10 @@ function offlineRules(stated: Readonly<Partial<Record<'grace' | CredentialClass,
 const PULSE_MS = 5_000;
 const HELD_AFTER_MS = 30_000;
 
+type Decided = Exclude<UnderstoodEntrance, { kind: 'floor' }>;
+
 function entranceSetup(
-  entrance: UnderstoodEntrance,
+  entrance: Decided,
   capabilities: KnownControllers,
   controllers: readonly ControllerSetup[],
 ): EntranceSetup {
@@ -190,6 +196,7 @@ function entranceSetup(
     decidedBy: kind,
     readers: kind === 'gateway' ? value.readers : [],
     exitReaders: kind === 'gateway' ? value.exit_readers : [],
+    lift: null,
     controller: decider,
     door: decider === null ? null : (doorOf(value, capabilities.get(decider) ?? null)?.door ?? null),
     strike: strike && strikeSetup(entrance, strike, capabilities),
@@ -230,10 +237,33 @@ function entranceSetup(
   };
 }
 
+/** A floor is a door whose readers, and what they ask for, are those of its lift, and whose strike is its release. */
+function floorSetup(
+  { name, value }: Extract<UnderstoodEntrance, { kind: 'floor' }>,
+  lifts: Site['lifts'],
+  capabilities: KnownControllers,
+  controllers: readonly ControllerSetup[],
+): EntranceSetup[] {
+  const lift = memberOf(lifts, value.lift);
+  if (lift === undefined) return [];
+  const { lift: liftName, release, second_release: second_lock, selected = null, ...own } = value;
+  const { readers, factors, factor_schedules, feedback } = lift;
+  const output = capabilities.get(release.controller)?.outputs[release.output];
+  const usual = output === undefined ? lift.floor_time : Math.min(Math.max(lift.floor_time, output.pulseMinMs), output.pulseMaxMs); // prettier-ignore
+  const strike = { ...release, pulse: release.pulse ?? usual, relock: 'end' as const };
+  const door = {
+    ...{ ...own, readers, factors, factor_schedules, feedback, strike, second_lock },
+    ...{ exit_readers: [], guest_room: false, encoder: undefined, contact: undefined, rex: undefined },
+  };
+  const setup = entranceSetup({ kind: 'gateway', name, value: door }, capabilities, controllers);
+  const { display_name: displayName = liftName, one_floor: isOneFloor } = lift;
+  return [{ ...setup, lift: { name: liftName, displayName, isOneFloor, selected } }];
+}
+
 function factorsOf({
   factors,
   factor_schedules: schedules,
-}: UnderstoodEntrance['value']): Pick<EntranceSetup, 'factors' | 'factorsByTime'> {
+}: Decided['value']): Pick<EntranceSetup, 'factors' | 'factorsByTime'> {
   if (schedules.length === 0) return { factors, factorsByTime: null };
   const byTime = {
     schedules: schedules.map((one) => ({
@@ -246,7 +276,7 @@ function factorsOf({
 }
 
 function strikeSetup(
-  entrance: UnderstoodEntrance,
+  entrance: Decided,
   at: { controller: string; channel: number },
   capabilities: KnownControllers,
 ): StrikeSetup {

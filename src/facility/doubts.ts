@@ -15,6 +15,7 @@ type Root = Readonly<Record<string, unknown>>;
 export function checkUse(root: Root, report: Report): void {
   const mentioned = new Set<string>();
   collectTexts(root['entrances'], mentioned);
+  collectTexts(root['lifts'], mentioned);
   collectTexts(root['mode_inputs'], mentioned);
   const controllers = section(root, 'controllers');
   for (const name of Object.keys(controllers)) {
@@ -45,9 +46,11 @@ const MANY_GUESSES = 500;
 
 /** Settings under which guessing PINs pays. */
 export function checkGuessing(root: Root, report: Report): void {
-  const takesCodes = Object.values(section(root, 'entrances')).some((entrance) =>
-    factorsIn(entrance).some((factors) => factors !== 'card'),
-  );
+  const places = [
+    ...Object.values(section(root, 'entrances')).filter((entrance) => valueAt(entrance, ['lift']) === undefined),
+    ...Object.values(section(root, 'lifts')),
+  ];
+  const takesCodes = places.some((place) => factorsIn(place).some((factors) => factors !== 'card'));
   if (!takesCodes) return;
   const perDay = valueAt(root, ['policy', 'lockout', 'per_day']);
   if (typeof perDay === 'number' && perDay > MANY_GUESSES) {

@@ -31,18 +31,24 @@ const CHANNELS = [
   { key: 'rex', channelKey: 'input' },
 ] as const;
 
-export const kindOf = (entrance: unknown): EntranceKind =>
-  valueAt(entrance, ['controller']) === undefined ? 'gateway' : 'controller';
+export function kindOf(entrance: unknown): EntranceKind {
+  if (valueAt(entrance, ['lift']) !== undefined) return 'floor';
+  return valueAt(entrance, ['controller']) === undefined ? 'gateway' : 'controller';
+}
+
+/** What a floor of a lift has in their place. */
+const AT_FLOOR = { strike: 'release', second_lock: 'second_release', contact: 'selected', rex: 'rex' } as const;
+const keyAt = (entrance: unknown, key: ChannelKey): string => (kindOf(entrance) === 'floor' ? AT_FLOOR[key] : key);
 
 /**
  * What strike, contact and exit button an entrance has: as the file says, and at a controller-decided one else as the
- * device's door is wired.
+ * device's door is wired. Of a floor what releases it, and as its contact where it is seen that it was selected.
  */
 export function channelsOf(entrance: unknown, path: KeyPath, controllers: KnownControllers): EntranceChannels {
-  const decider = textAt(entrance, ['controller']);
+  const decider = deciderOf(entrance);
   const door = decider === null ? null : doorOf(entrance, controllers.get(decider) ?? null);
   const channel = (key: ChannelKey, channelKey: string): Channel | null => {
-    const section = valueAt(entrance, [key]);
+    const section = valueAt(entrance, [keyAt(entrance, key)]);
     if (key === 'second_lock' && section === undefined) return null;
     const controller =
       textAt(section, ['controller']) ?? (section === undefined || isMapping(section) ? decider : null);
@@ -52,7 +58,7 @@ export function channelsOf(entrance: unknown, path: KeyPath, controllers: KnownC
     return {
       controller,
       channel: number,
-      path: stated === null ? [...path, 'controller'] : [...path, key, channelKey],
+      path: stated === null ? [...path, 'controller'] : [...path, keyAt(entrance, key), channelKey],
     };
   };
   return {
@@ -63,6 +69,10 @@ export function channelsOf(entrance: unknown, path: KeyPath, controllers: KnownC
   };
 }
 
+/** A floor is decided about at its lift, whatever else it names. */
+const deciderOf = (entrance: unknown): string | null =>
+  kindOf(entrance) === 'floor' ? null : textAt(entrance, ['controller']);
+
 /** The device's own door that a controller-decided entrance means. */
 export function doorOf(entrance: unknown, capabilities: Capabilities | null) {
   const stated = valueAt(entrance, ['door']);
@@ -71,8 +81,10 @@ export function doorOf(entrance: unknown, capabilities: Capabilities | null) {
   return capabilities?.doors.find((door) => door.door === stated) ?? null;
 }
 
+/** `lifts`: their readers are nobody else's. */
 export function checkEntrances(
   entrances: Readonly<Record<string, unknown>>,
+  lifts: Readonly<Record<string, unknown>>,
   controllers: KnownControllers,
   report: Report,
 ): Claims {
@@ -81,8 +93,9 @@ export function checkEntrances(
     if (!isMapping(entrance)) continue;
     const path = ['entrances', name];
     if (kindOf(entrance) === 'gateway') checkReaders(context, entrance, path);
-    const doorIsOurs = kindOf(entrance) === 'gateway' || checkDecider(context, entrance, path);
-    for (const { key, channelKey } of CHANNELS) checkReference(context, entrance, [...path, key], key, channelKey);
+    const doorIsOurs = kindOf(entrance) !== 'controller' || checkDecider(context, entrance, path);
+    for (const { key, channelKey } of CHANNELS)
+      checkReference(context, entrance, [...path, keyAt(entrance, key)], key, channelKey);
     claimChannels(context, channelsOf(entrance, path, controllers), doorIsOurs);
     checkLocks(context.report, entrance, path);
     checkExitReaders(context.report, entrance, path);
@@ -90,6 +103,12 @@ export function checkEntrances(
     checkEncoder(context, entrance, path);
     claimId(context, textAt(entrance, ['acs_entrance_id']), [...path, 'acs_entrance_id']);
     claimId(context, textAt(entrance, ['encoder', 'acs_encoder_id']), [...path, 'encoder', 'acs_encoder_id']);
+  }
+  for (const [name, lift] of Object.entries(lifts)) {
+    if (!isMapping(lift)) continue;
+    checkReaders(context, lift, ['lifts', name]);
+    checkFeedback(context, lift, ['lifts', name]);
+    checkFloorTime(context, lift, name, entrances);
   }
   return (thing, path) => void claim(context, thing, path, thing);
 }
@@ -128,10 +147,10 @@ function checkReference(
   key: ChannelKey,
   channelKey: 'output' | 'input',
 ): void {
-  const section = valueAt(entrance, [key]);
+  const section = valueAt(entrance, path.slice(-1));
   if (!isMapping(section)) return;
   const stated = textAt(section, ['controller']);
-  const decider = textAt(entrance, ['controller']);
+  const decider = deciderOf(entrance);
   const name = stated ?? decider;
   if (name === null || (stated === null && !context.controllers.has(name))) return;
   const capabilities = controllerAt(context, name, [...path, 'controller']);
@@ -184,6 +203,24 @@ function checkLooks(
 function whichChannel(count: number, channelKey: string): string {
   if (count === 0) return `It has no ${channelKey}s at all: name another controller.`;
   return count === 1 ? `It has one ${channelKey}, 0.` : `Its ${channelKey}s are 0 to ${count - 1}.`;
+}
+
+/** Of floors that do not say how long they are free: the lift says it for them. */
+function checkFloorTime(
+  context: Context,
+  lift: unknown,
+  name: string,
+  entrances: Readonly<Record<string, unknown>>,
+): void {
+  for (const floor of Object.values(entrances)) {
+    if (kindOf(floor) !== 'floor' || textAt(floor, ['lift']) !== name) continue;
+    if (valueAt(floor, ['release', 'pulse']) !== undefined) continue;
+    const capabilities = context.controllers.get(textAt(floor, ['release', 'controller']) ?? '');
+    if (capabilities == null) continue;
+    const before = context.report.refuses(['lifts', name, 'floor_time']);
+    if (!before)
+      checkPulse(context, lift, ['lifts', name, 'floor_time'], capabilities, integerAt(floor, ['release', 'output']));
+  }
 }
 
 function checkPulse(

@@ -1,6 +1,6 @@
-// Entrances in the facility file. There are two kinds, told apart by the key `controller`: Lintel decides at the
-// readers it serves, or the door controller decides from its own table. The second kind may leave to the device what
-// strike, contact and button its door has.
+// Entrances in the facility file. There are three kinds, told apart by the keys `controller` and `lift`: Lintel decides
+// at the readers it serves, the same at a reader that opens all floors of a lift, or the door controller decides from
+// its own table. The last kind may leave to the device what strike, contact and button its door has.
 
 import { z } from 'zod';
 import { factors, factorSchedules } from './factor-schema.ts';
@@ -131,7 +131,7 @@ const feedbackOf = (led: (typeof LED_COLOURS)[number], beep: number, title: stri
     .prefault({})
     .meta({ title, description: 'What the reader shows and sounds.' });
 
-const common = {
+const identity = {
   acs_entrance_id: uuid({
     title: 'Entrance id',
     description: 'Id of this entrance in commands and events.',
@@ -147,14 +147,37 @@ const common = {
       description: "Name for people; without it the entrance's name.",
       examples: ['Lobby'],
     }),
+} as const;
+
+/** What is the same whoever decides, and at a floor of a lift. */
+const rules = { mode_schedules: modeSchedules, offline: entranceOffline } as const;
+
+/** What the readers ask for and show. */
+const atReaders = {
   factors: factors.default('card_or_code').meta({
     title: 'Factors',
     description:
       'What a person must show: a card, a code, either of them, or a card and then a code of the same person.',
   }),
   factor_schedules: factorSchedules,
-  mode_schedules: modeSchedules,
-  offline: entranceOffline,
+  feedback: z
+    .strictObject({
+      granted: feedbackOf('green', 1, 'Granted'),
+      denied: feedbackOf('red', 3, 'Denied'),
+      held: feedbackOf('amber', 2, 'Held'),
+    })
+    .prefault({})
+    .meta({
+      title: 'Feedback',
+      description:
+        'What readers show when access is granted or denied, and, every few seconds, while a door stays open until it counts as held.',
+    }),
+} as const;
+
+const common = {
+  ...identity,
+  ...rules,
+  ...atReaders,
   guest_room: z.boolean().default(false).meta({
     title: 'Guest room',
     description:
@@ -179,19 +202,59 @@ const common = {
       description: 'A reader that may be used to enrol cards.',
       examples: [{ acs_encoder_id: '77777777-7777-7777-7777-777777777777', reader: 'lobby-reader' }],
     }),
-  feedback: z
-    .strictObject({
-      granted: feedbackOf('green', 1, 'Granted'),
-      denied: feedbackOf('red', 3, 'Denied'),
-      held: feedbackOf('amber', 2, 'Held'),
-    })
-    .prefault({})
-    .meta({
-      title: 'Feedback',
-      description:
-        'What readers show when access is granted or denied, and, every few seconds, while a door stays open until it counts as held.',
-    }),
 } as const;
+
+const FLOOR_FAIL = fail.meta({
+  ...fail.meta(),
+  description:
+    'What the floor does without power. `secure`: its button is dead; `safe`: it works for everybody. Which of them it must be for fire is for the lift’s maker and the fire authority to say.',
+});
+const FLOOR_ENERGISED = energised.meta({
+  ...energised.meta(),
+  description:
+    'What the output does to the button when it is energised, which it is not at rest. `unlocks`: the button works while it is; `locks`: the button works while it is not, so that every floor is free whenever Lintel stops or the board loses its power.',
+});
+const release = z.strictObject({
+  controller: controllerName('The controller that drives the floor’s relay.', 'lift-board'),
+  output: channel('Output', 'Its output, counted from 0.'),
+  pulse: duration(PULSE_MIN_MS, PULSE_MAX_MS)
+    .optional()
+    .meta({
+      title: 'Pulse',
+      description: 'How long the floor can be chosen after one opening; without it `floor_time` of the lift.',
+      examples: ['10s'],
+    }),
+  extended_pulse: extendedPulse,
+  fail: FLOOR_FAIL,
+  energised: FLOOR_ENERGISED,
+});
+
+/** A lift: what its floors have in common, for they are decided about at the same reader. */
+export const liftSchema = z.strictObject({
+  display_name: identity.display_name.meta({
+    ...identity.display_name.meta(),
+    description: "Name for people; without it the lift's name.",
+    examples: ['Passenger lift'],
+  }),
+  readers: z
+    .array(z.string())
+    .min(1)
+    .max(4)
+    .meta({
+      title: 'Readers',
+      description: 'Controllers whose readers are in the cabin. They belong to this lift alone.',
+      examples: [['cabin-reader']],
+    }),
+  floor_time: duration(PULSE_MIN_MS, PULSE_MAX_MS).prefault('10s').meta({
+    title: 'Floor time',
+    description: 'How long floors can be chosen after one opening.',
+  }),
+  one_floor: z.boolean().default(false).meta({
+    title: 'One floor',
+    description: 'As soon as one floor was chosen the others cannot be any more. Every floor needs `selected` for it.',
+  }),
+  ...atReaders,
+});
 
 export const entranceSchemas = {
   gateway: z
@@ -222,6 +285,52 @@ export const entranceSchemas = {
       rex: rex.optional().meta(REX),
     })
     .meta({ title: 'host-decided', description: 'Lintel decides at its readers and drives the strike.' }),
+  floor: z
+    .strictObject({
+      ...identity,
+      ...rules,
+      lift: z.string().meta({
+        title: 'Lift',
+        description: 'The lift of which this is a floor, by its name under `lifts`. Its readers let in here.',
+        examples: ['passenger-lift'],
+      }),
+      release: release.meta({
+        title: 'Release',
+        description:
+          'The relay that lets the floor be chosen: in line with its button in the cabin, or at an input of the lift’s controller.',
+        examples: [{ controller: 'lift-board', output: 0 }],
+      }),
+      second_release: z
+        .strictObject({
+          controller: release.shape.controller,
+          output: release.shape.output,
+          fail: FLOOR_FAIL,
+          energised: FLOOR_ENERGISED,
+        })
+        .optional()
+        .meta({
+          title: 'Second release',
+          description:
+            'A further relay of the same floor, such as that of a second cabin door, driven together with the first.',
+          examples: [{ controller: 'lift-board', output: 1 }],
+        }),
+      selected: z
+        .strictObject({
+          controller: controllerName('The controller that sees it.', 'lift-board'),
+          input: channel('Input', 'Its input, counted from 0.'),
+        })
+        .optional()
+        .meta({
+          title: 'Selected',
+          description: 'The input by which the lift says that this floor was chosen in the cabin, where it does.',
+          examples: [{ controller: 'lift-board', input: 0 }],
+        }),
+    })
+    .meta({
+      title: 'floor of a lift',
+      description:
+        'Lintel decides at the reader in the cabin about every floor at once, and lets those be chosen to which the person may go.',
+    }),
   controller: z
     .strictObject({
       ...common,
@@ -285,4 +394,5 @@ export type EntranceKind = keyof typeof entranceSchemas;
 /** An entrance that was understood, its defaults filled in. */
 export type UnderstoodEntrance =
   | { kind: 'gateway'; name: string; value: z.output<typeof entranceSchemas.gateway> }
+  | { kind: 'floor'; name: string; value: z.output<typeof entranceSchemas.floor> }
   | { kind: 'controller'; name: string; value: z.output<typeof entranceSchemas.controller> };

@@ -55,7 +55,7 @@ export const ENTRANCE_FUNCTIONS: readonly Rule<Place>[] = [
     name: 'The door is monitored',
     does: 'The contact tells opened, not opened, closed, forced and held, with a warning at the reader ahead of held.',
     setting: 'entrances.*.contact',
-    has: ({ entrance }) => entrance.contact !== null,
+    has: ({ entrance }) => entrance.contact !== null || entrance.lift !== null,
   },
   {
     id: 'exit_known',
@@ -63,7 +63,7 @@ export const ENTRANCE_FUNCTIONS: readonly Rule<Place>[] = [
     name: 'An exit is told from a door that is forced',
     does: 'The exit button or a reader inside expects the opening; no mode and no fault suppresses it.',
     setting: 'entrances.*.rex',
-    has: ({ entrance }) => entrance.rex !== null || entrance.exitReaders.length > 0,
+    has: ({ entrance }) => entrance.rex !== null || entrance.exitReaders.length > 0 || entrance.lift !== null,
   },
   {
     id: 'two_factors',

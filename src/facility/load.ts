@@ -12,6 +12,7 @@ import { buildFacility } from './build.ts';
 import { checkBareNumbers, checkGuessing, checkSecrets, checkUse } from './doubts.ts';
 import { checkEntrances, kindOf, whichName, type KnownControllers } from './entrance-check.ts';
 import { entranceSchemas, type UnderstoodEntrance } from './entrance-schema.ts';
+import { checkLifts } from './lift-check.ts';
 import { checkModes } from './mode-check.ts';
 import { checkMqtt } from './mqtt-check.ts';
 import { checkManagers } from './managers.ts';
@@ -82,7 +83,8 @@ class Reader {
       [...controllers].map(([name, setup]) => [name, setup?.capabilities ?? null]),
     );
     const entrances = section(root, 'entrances');
-    const claim = checkEntrances(entrances, known, this.#report);
+    const claim = checkEntrances(entrances, section(root, 'lifts'), known, this.#report);
+    checkLifts(root, this.#report);
     checkModes(root, known, claim, this.#report);
     checkAreas(root, this.#report);
     checkManagers(root, entrances, this.#report);
@@ -293,6 +295,9 @@ class Reader {
       } else if (kindOf(value) === 'controller') {
         const entrance = readShape(entranceSchemas.controller, value, path, this.#report, CONTROLLER_HINTS);
         if (entrance !== null) understood.push({ kind: 'controller', name, value: entrance });
+      } else if (kindOf(value) === 'floor') {
+        const entrance = readShape(entranceSchemas.floor, value, path, this.#report, FLOOR_HINTS);
+        if (entrance !== null) understood.push({ kind: 'floor', name, value: entrance });
       } else {
         const entrance = readShape(entranceSchemas.gateway, value, path, this.#report, GATEWAY_HINTS);
         if (entrance !== null) understood.push({ kind: 'gateway', name, value: entrance });
@@ -338,12 +343,29 @@ const certain = (bus: Bus, problems: readonly ConfigProblem[]): readonly ConfigP
 
 const controllerCommon = z.strictObject(controllerShape);
 
-const WHICH_KIND = 'readers and a strike (Lintel decides), or controller and door (the controller decides)';
+const WHICH_KIND =
+  'readers and a strike (Lintel decides), or controller and door (the controller decides), or lift and release (a floor of a lift)';
 const GATEWAY_HINTS = {
   of: { door: `An entrance has ${WHICH_KIND}: add controller, or leave door out.` },
 };
 const CONTROLLER_HINTS = {
   of: { readers: `An entrance has ${WHICH_KIND}: leave out either readers or controller.` },
+};
+
+const NO_LEAF = 'A floor has no door that Lintel sees: leave it out, or make an entrance of its own of that door.';
+const AT_LIFT = 'It is the same at all floors of a lift: write it there, under `lifts`.';
+const FLOOR_HINTS = {
+  of: {
+    ...{ rex: 'Nobody is locked in by a floor: an exit button belongs to a door.', contact: NO_LEAF },
+    ...{
+      strike: 'A floor of a lift has `release` in its place.',
+      second_lock: 'A floor has `second_release` in its place.',
+    },
+    ...{ readers: AT_LIFT, factors: AT_LIFT, factor_schedules: AT_LIFT, feedback: AT_LIFT },
+    ...{ controller: 'Lintel decides about the floors of a lift: name the board under `release`.', door: NO_LEAF },
+    ...{ exit_readers: 'Whoever is in the cabin leaves no room by it: leave it out.' },
+    ...{ encoder: 'Name the reader as encoder of a door.', guest_room: 'A floor is for all guests: leave it out.' },
+  },
 };
 
 function split(value: Readonly<Record<string, unknown>>): {

@@ -7,7 +7,8 @@ import { printable } from '../domain/words.ts';
 import type { KeyPath } from './yaml-source.ts';
 
 export function checkLocks(report: Report, entrance: unknown, path: KeyPath): void {
-  for (const key of ['strike', 'second_lock']) checkRest(report, valueAt(entrance, [key]), [...path, key]);
+  for (const key of ['strike', 'second_lock', 'release', 'second_release'])
+    checkRest(report, valueAt(entrance, [key]), [...path, key]);
   const relock = valueAt(entrance, ['strike', 'relock']);
   const hasContact = valueAt(entrance, ['contact']) !== undefined || valueAt(entrance, ['controller']) !== undefined;
   if ((relock === 'opening' || relock === 'closing') && !hasContact)

@@ -23,7 +23,7 @@ export function checkModes(root: Root, controllers: KnownControllers, claim: Cla
 /** A controller that decides by its own table lets in whom it has there. */
 function checkSchedules(entrance: unknown, path: KeyPath, report: Report): void {
   const schedules = valueAt(entrance, ['mode_schedules']);
-  if (!Array.isArray(schedules) || kindOf(entrance) === 'gateway') return;
+  if (!Array.isArray(schedules) || kindOf(entrance) !== 'controller') return;
   for (const [i, schedule] of schedules.entries()) {
     if (valueAt(schedule, ['mode']) !== 'locked') continue;
     const message = `${printable(String(valueAt(entrance, ['controller'])))} decides here by its own table, and cannot be told to let nobody in`;

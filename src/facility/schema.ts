@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { WIEGAND_FORMATS } from '../domain/card-formats.ts';
 import type { DriverModule } from '../domain/driver-module.ts';
 import { assert } from '../domain/errors.ts';
-import { entranceSchemas } from './entrance-schema.ts';
+import { entranceSchemas, liftSchema } from './entrance-schema.ts';
 import { managersSchema } from './managers.ts';
 import { areaSchema, interlockSchema } from './area-schema.ts';
 import { modeInput } from './mode-schema.ts';
@@ -356,6 +356,15 @@ export const siteShape = {
         'Inputs that want a mode, by name: a fire panel, a panic button, a key switch. They are read before any door is freed.',
       examples: [{ fire: { controller: 'relay-board', input: 3, normally: 'closed', mode: 'evacuate' } }],
     }),
+  lifts: z
+    .record(z.string().regex(NAME_FORM), liftSchema)
+    .prefault({})
+    .meta({
+      title: 'Lifts',
+      description:
+        'Lifts, by name: a reader in the cabin opens all floors to which a person may go. The floors are entrances that name their lift.',
+      examples: [{ 'passenger-lift': { readers: ['cabin-reader'], factors: 'card' } }],
+    }),
   areas: z
     .record(z.string().regex(NAME_FORM), areaSchema)
     .prefault({})
@@ -403,7 +412,10 @@ const SECTIONS = {
     title: 'Controllers',
     description: 'Devices on the buses, by name: readers, IO modules, door controllers.',
   },
-  entrances: { title: 'Entrances', description: 'Doors, by name; the name stands in the state topic.' },
+  entrances: {
+    title: 'Entrances',
+    description: 'Doors and floors of lifts, by name; the name stands in the state topic.',
+  },
 } as const;
 
 /** The schema of one bus, with its `driver` key. */
@@ -443,7 +455,10 @@ export function facilitySchema(drivers: readonly DriverModule[]) {
       ...siteShape,
       buses: named(z.discriminatedUnion('driver', [firstBus, ...otherBuses]), 'buses'),
       controllers: named(z.union([firstController, ...otherControllers]), 'controllers'),
-      entrances: named(z.union([entranceSchemas.gateway, entranceSchemas.controller]), 'entrances'),
+      entrances: named(
+        z.union([entranceSchemas.gateway, entranceSchemas.floor, entranceSchemas.controller]),
+        'entrances',
+      ),
     })
     .meta({ title: 'Facility file', description: 'One building as Lintel serves it.' });
 }

@@ -43,6 +43,7 @@ export class OwnLists {
   readonly #sameCode;
   readonly #sameAnywhere;
   readonly #codesAt;
+  readonly #codesAtAny;
 
   constructor(db: Db) {
     this.#idsOf = db.prepare<[number], { entrance_key: number; acs_entrance_id: string }>(
@@ -90,6 +91,11 @@ export class OwnLists {
       .pluck();
     this.#codesAt = db
       .prepare<[number, number], number>('SELECT count FROM code_counts WHERE entrance_key = ? AND code_length = ?')
+      .pluck();
+    this.#codesAtAny = db
+      .prepare<[string, number], number>(
+        `SELECT count(DISTINCT credential_key) FROM ${LIST} WHERE entrance_key IN (SELECT value FROM json_each(?)) AND code_length = ?`,
+      )
       .pluck();
   }
 
@@ -163,6 +169,11 @@ export class OwnLists {
   /** Entrance 0: of codes that follow their user. */
   codesAt(entranceKey: number, length: number): number {
     return this.#codesAt.get(entranceKey, length) ?? 0;
+  }
+
+  /** How many there are at these entrances together: reads each of them. */
+  codesAtAny(entranceKeys: readonly number[], length: number): number {
+    return this.#codesAtAny.get(JSON.stringify(entranceKeys), length) ?? 0;
   }
 }
 

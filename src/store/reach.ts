@@ -207,6 +207,11 @@ export class Reach {
     return this.#ownLists.codesAt(entranceKey, length) + this.followingCodes(length);
   }
 
+  /** The same where codes are tried at several entrances at once; one that may be used at several of them is one. */
+  codesAtAny(entranceKeys: readonly number[], length: number): number {
+    return this.#ownLists.codesAtAny(entranceKeys, length) + this.followingCodes(length);
+  }
+
   /** How many codes of this length follow their users. */
   followingCodes(length: number): number {
     return this.#ownLists.codesAt(ANY_ENTRANCE, length);

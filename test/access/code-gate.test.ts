@@ -174,7 +174,7 @@ const RIGHT = '824759';
 const slip = (i: number): string => `82475${i % 9}`;
 const place = (reader = 'front', acsCredentialId: string | null = null): CodePlace => ({
   reader,
-  acsEntranceId: `door of ${reader}`,
+  place: `door of ${reader}`,
   acsCredentialId,
 });
 

@@ -124,7 +124,7 @@ describe('over any 24 hours, whatever somebody does in whatever order', () => {
         let elapsedMs = 0;
         const at: number[] = [];
         const codes = wrongCodes();
-        const place = (name: string): CodePlace => ({ reader: name, acsEntranceId: 'front', acsCredentialId: null });
+        const place = (name: string): CodePlace => ({ reader: name, place: 'front', acsCredentialId: null });
         for (const one of actions) {
           if (one.what === 'guess')
             for (let i = 0; i < one.times && gate.lockedForMs(place(one.reader)) === 0; i++) {
@@ -286,7 +286,7 @@ describe('in a whole facility', () => {
   const MANY = 40;
   const place = (i: number): CodePlace => ({
     reader: `reader-${i}`,
-    acsEntranceId: `door-${i}`,
+    place: `door-${i}`,
     acsCredentialId: null,
   });
 
@@ -307,9 +307,9 @@ describe('in a whole facility', () => {
     expect(guesses).toBeGreaterThan(1000);
     expect(alarms).toBe(1);
     await clock.advance(MINUTE_MS);
-    const untouched = { reader: 'other', acsEntranceId: 'other', acsCredentialId: null };
+    const untouched = { reader: 'other', place: 'other', acsCredentialId: null };
     expect(gate.lockedForMs(untouched)).toBe(0);
-    gate.wrong({ reader: 'x', acsEntranceId: 'x', acsCredentialId: null }, '000001');
+    gate.wrong({ reader: 'x', place: 'x', acsCredentialId: null }, '000001');
     expect(gate.lockedForMs(untouched)).toBeGreaterThan(0);
     expect(gate.lockedForMs({ ...untouched, acsCredentialId: 'a card that is let in' })).toBe(0);
   }, 60_000);

@@ -86,6 +86,8 @@ export type Given = {
   entrance?: Partial<EntranceSetup>;
   outputs?: readonly OutputCapabilities[];
   modeInputs?: readonly ModeInput[];
+  /** In place of the lobby; the first of them is `entrance`. */
+  entrances?: readonly EntranceSetup[];
 };
 
 export function world(given: Given = {}): World {
@@ -99,7 +101,7 @@ export function world(given: Given = {}): World {
     encoder: { acsEncoderId: ENCODER, reader: 'lobby-reader' },
     ...given.entrance,
   };
-  const site = buildSite(store, [lobby]);
+  const site = buildSite(store, given.entrances ?? [lobby]);
   const pulses: World['pulses'] = [];
   const sets: string[] = [];
   const shown: Feedback[] = [];

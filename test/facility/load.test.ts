@@ -92,6 +92,7 @@ describe('a facility file that says only what it must', () => {
       strike: strikeOf('relays'),
       secondLock: null,
       exitReaders: [],
+      lift: null,
       offline: {},
       modeSchedules: [],
       contact: null,

@@ -59,10 +59,11 @@ export type OsdpSite = {
 
 /**
  * Readers have keys of their own that the store holds already, unless `key: null` is said for them. Only those named in
- * `readers` are there; default: all.
+ * `readers` are there; default: all. `changed`: the facility file, in place of the one below.
  */
 export async function raiseOsdpSite(
   readers: Readonly<Partial<Record<ReaderName, SimulatedReaderOptions>>> = {},
+  changed: (facility: string) => string = (facility) => facility,
 ): Promise<OsdpSite> {
   const folder = temporaryFolder();
   const broker = await startMosquitto();
@@ -93,7 +94,7 @@ export async function raiseOsdpSite(
     await pty.close();
   });
   const file = join(folder, 'riverside.yaml');
-  writeFileSync(file, facilityText(folder, broker.url, pty.a, `tcp://127.0.0.1:${relayPort}`));
+  writeFileSync(file, changed(facilityText(folder, broker.url, pty.a, `tcp://127.0.0.1:${relayPort}`)));
   giveKeys(folder, keys);
   const tower = await sender(broker.url);
   const heard = (eventType: string): EventBody[] =>

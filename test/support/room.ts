@@ -84,6 +84,7 @@ const entrance = (name: string, acsEntranceId: string, more: Partial<EntranceSet
   decidedBy: 'gateway',
   readers: [],
   exitReaders: [],
+  lift: null,
   controller: null,
   door: null,
   strike: strikeOf('relay-board'),
