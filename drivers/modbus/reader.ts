@@ -23,6 +23,7 @@ const SHOWN: Readonly<Record<Feedback, FeedbackSignal | null>> = {
   denied: 'denied',
   locked_out: 'denied',
   prompt_pin: null,
+  prompt_biometric: null,
 };
 /** Later than this an outcome would be taken for that of the next card. */
 const SHOW_WITHIN_MS = 2_000;

@@ -2,7 +2,8 @@
 // factory baud, Secure Channel required, red when ready, green when granted.
 
 import { z } from 'zod';
-import type { Capabilities, Feedback } from '../driver.ts';
+import type { BiometricTerms, Capabilities, Feedback } from '../driver.ts';
+import { BIOMETRIC_FORMATS, BIOMETRIC_TYPES } from '../../src/domain/biometrics.ts';
 import { DURATION_FORM, formatDuration, parseDuration } from '../../src/domain/duration.ts';
 import { lineKeys, lineSettings } from '../../src/domain/line.ts';
 import type { BusTimings } from './bus.ts';
@@ -56,6 +57,31 @@ const look = (
     })
     .prefault({})
     .meta({ description });
+
+const biometrics = z.strictObject({
+  type: z.enum(BIOMETRIC_TYPES).default('unspecified').meta({
+    title: 'Type',
+    description: 'What is read where an enrolment does not say; unspecified: whichever finger people choose.',
+  }),
+  format: z.enum(BIOMETRIC_FORMATS).default('default').meta({
+    title: 'Format',
+    description:
+      'default: the form of its maker. ansi_378: a form that readers of several makers compare with, for people who are enrolled at one reader and go through another.',
+  }),
+  threshold: z.int().min(1).max(255).default(128).meta({
+    title: 'Threshold',
+    description:
+      'The least score of 1 to 255 with which somebody is taken for the person. Its meaning is the reader’s own: ask its maker which score stands for which rate of false matches.',
+  }),
+  quality: z.int().min(0).max(255).default(50).meta({
+    title: 'Quality',
+    description: 'The least quality of a template that is kept, in the reader’s own measure.',
+  }),
+  present_within: duration(2 * SECOND_MS, 60 * SECOND_MS, '10s').meta({
+    title: 'Time to present',
+    description: 'How long somebody has to put the finger there.',
+  }),
+});
 
 export const busSchema = z.strictObject({
   ...lineKeys({ baud: 9600 }),
@@ -144,11 +170,22 @@ export const controllerSchema = z.strictObject({
     title: 'PIN length',
     description: 'An entry ends by itself at this many digits; null: only by # and time-out.',
   }),
+  biometrics: biometrics.nullable().default(null).meta({
+    title: 'Biometrics',
+    description:
+      'For a reader that reads fingers, faces or the like and compares them with a template that it is given; {} for its defaults, null: it is not used. Needs Secure Channel.',
+  }),
   led: z.int().min(0).max(15).default(0).meta({ title: 'LED', description: 'The LED that shows feedback.' }),
   feedback: z
     .strictObject({
       ready: look('What the reader shows at rest.', { led: 'red', flash: false, for: '3s', beep: 0 }),
       prompt_pin: look('A card was read and its PIN is asked for.', { led: 'amber', flash: true, for: '10s', beep: 1 }),
+      prompt_biometric: look('A finger, face or the like is asked for.', {
+        led: 'cyan',
+        flash: true,
+        for: '10s',
+        beep: 1,
+      }),
       granted: look('The door opens.', { led: 'green', flash: false, for: '3s', beep: 1 }),
       denied: look('The door stays shut.', { led: 'red', flash: true, for: '2s', beep: 3 }),
       locked_out: look('PIN entry is locked for a while.', { led: 'magenta', flash: true, for: '5s', beep: 5 }),
@@ -158,7 +195,7 @@ export const controllerSchema = z.strictObject({
 });
 export type ControllerConfig = z.output<typeof controllerSchema>;
 
-const FEEDBACKS: readonly Feedback[] = ['ready', 'prompt_pin', 'granted', 'denied', 'locked_out'];
+const FEEDBACKS: readonly Feedback[] = ['ready', 'prompt_pin', 'prompt_biometric', 'granted', 'denied', 'locked_out'];
 
 export function capabilitiesOf(config: ControllerConfig): Capabilities {
   return {
@@ -167,6 +204,7 @@ export function capabilitiesOf(config: ControllerConfig): Capabilities {
       keypad: config.keypad,
       card: true,
       mobileKey: config.transparent || config.pkoc_messages !== null,
+      biometric: config.biometrics !== null,
       feedback: FEEDBACKS,
       showsLook: true,
     })),
@@ -197,16 +235,23 @@ export function readerSettings(config: ControllerConfig): ReaderSettings {
     keypad: config.keypad
       ? { timeoutMs: parseDuration(config.pin_timeout), onTimeout: config.pin_on_timeout, length: config.pin_length }
       : null,
+    biometrics: config.biometrics === null ? null : termsOf(config.biometrics),
     led: config.led,
     looks: {
       ready: lookOf(config.feedback.ready),
       prompt_pin: lookOf(config.feedback.prompt_pin),
+      prompt_biometric: lookOf(config.feedback.prompt_biometric),
       granted: lookOf(config.feedback.granted),
       denied: lookOf(config.feedback.denied),
       locked_out: lookOf(config.feedback.locked_out),
     },
   };
 }
+
+const termsOf = ({ present_within: within, ...terms }: z.output<typeof biometrics>): BiometricTerms => ({
+  ...terms,
+  presentMs: parseDuration(within),
+});
 
 const lookOf = (given: ControllerConfig['feedback']['ready']): SignalLook => ({
   led: given.led,

@@ -48,6 +48,13 @@ function prepare(name: string, busConfig: unknown, controllerConfig: unknown): P
     });
   }
   problems.push(...phoneProblems(name, busSchema.parse(busConfig), config));
+  if (config.biometrics !== null && config.secure_channel === 'none')
+    problems.push({
+      severity: 'error',
+      path: ['biometrics'],
+      message: `templates of people’s fingers would go to ${name} in the clear, and whoever reaches the cable could make up a match`,
+      remedy: 'set secure_channel: required and install a key of its own, or leave out biometrics',
+    });
   for (const [index, input] of config.invert_inputs.entries()) {
     if (input < config.inputs) continue;
     problems.push({

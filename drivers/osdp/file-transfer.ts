@@ -4,10 +4,12 @@
 import type { Clock } from '../driver.ts';
 import { OperatingError } from '../../src/domain/errors.ts';
 import { command } from './commands.ts';
-import type { OsdpReader } from './reader.ts';
-import { FTSTAT_ACTION, FTSTAT_STATUS } from './replies.ts';
-import type { ReplyFields } from './replies.ts';
+import type { WireCommand } from './commands.ts';
 import { SMALLEST_BUFFER_BYTES } from './pdcap.ts';
+import type { PdCapabilities } from './pdcap.ts';
+import { FTSTAT_ACTION, FTSTAT_STATUS } from './replies.ts';
+import type { DecodedReply, ReplyFields } from './replies.ts';
+import type { Station } from './station.ts';
 
 export type FileProgress = { sentBytes: number; totalBytes: number; state: 'sending' | 'finishing' };
 
@@ -32,12 +34,20 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   [FTSTAT_STATUS.malformed]: 'it calls the file malformed',
 };
 
+/** The reader that it is for. */
+export type FileTaker = {
+  readonly name: string;
+  readonly pdCapabilities: PdCapabilities | null;
+  readonly station: Pick<Station, 'hold'>;
+  request(wire: WireCommand): Promise<DecodedReply>;
+};
+
 /**
  * Rejects with an `OperatingError` when the reader goes, refuses, or takes too long. A reader that restarts to take the
  * file in has taken it.
  */
 export async function transferFile(
-  reader: OsdpReader,
+  reader: FileTaker,
   clock: Clock,
   file: { type: number; content: Buffer },
   progress: (progress: FileProgress) => void,
@@ -78,7 +88,7 @@ const fragmentFor = (messageBytes: number): number =>
   Math.max(16, Math.min(messageBytes - OVERHEAD_BYTES, LARGEST_FRAGMENT_BYTES));
 
 async function sendFragment(
-  reader: OsdpReader,
+  reader: FileTaker,
   type: number,
   totalBytes: number,
   offset: number,
@@ -98,7 +108,7 @@ async function sendFragment(
   }
 }
 
-const refused = (reader: OsdpReader, status: number): OperatingError =>
+const refused = (reader: FileTaker, status: number): OperatingError =>
   new OperatingError('not_supported', `${reader.name} refused the file: ${STATUS_TEXT[status] ?? `status ${status}`}`);
 
 async function rest(clock: Clock, delayMs: number): Promise<void> {

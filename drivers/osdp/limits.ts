@@ -8,13 +8,20 @@ import { CAP, type PdCapabilities } from './pdcap.ts';
 
 /** Throws `invalid_input` with the limit. `pd`: what the reader has said of itself; null: nothing yet. */
 export function refuseTooLong(reader: string, wire: WireCommand, pd: PdCapabilities | null, isSecured: boolean): void {
-  const most = mostDataBytes(Math.min(MAX_FRAME_BYTES, largestTaken(wire, pd)), isSecured);
+  const most = mostOf(wire, pd, isSecured);
   if (wire.data.length <= most) return;
   throw new OperatingError(
     'invalid_input',
     `${reader} takes at most ${most} bytes in one ${wire.name}, its own header counted; this one has ${wire.data.length}`,
   );
 }
+
+/** Whether one frame holds it, and the reader takes such a frame. */
+export const fitsFrame = (wire: WireCommand, pd: PdCapabilities | null, isSecured: boolean): boolean =>
+  wire.data.length <= mostOf(wire, pd, isSecured);
+
+const mostOf = (wire: WireCommand, pd: PdCapabilities | null, isSecured: boolean): number =>
+  mostDataBytes(Math.min(MAX_FRAME_BYTES, largestTaken(wire, pd)), isSecured);
 
 /**
  * A reader that has not told its buffer is believed to take any frame. Of a file it says itself, piece by piece, how

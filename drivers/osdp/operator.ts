@@ -18,14 +18,13 @@ import { scanLine } from './discovery.ts';
 import type { FoundReader, ScanProgress } from './discovery.ts';
 import { transferFile } from './file-transfer.ts';
 import type { FileProgress } from './file-transfer.ts';
+import type { FingerMatch, FingerReading, MatchRequest, ReadRequest } from './fingers.ts';
 import type { InstallOutcome } from './key-ring.ts';
-import type { JobResult } from './jobs.ts';
 import { parseKey } from './keys.ts';
 import { asReply, MANUFACTURER_REPLIES, readManufacturer } from './manufacturer.ts';
 import type { ManufacturerAnswer } from './manufacturer.ts';
 import type { OsdpReader } from './reader.ts';
-import { refusal } from './refusals.ts';
-import { describeNak, NAK } from './replies.ts';
+import { describeNak } from './replies.ts';
 import type { DecodedReply, ExtendedId, ReplyFields } from './replies.ts';
 import type { Place } from './search.ts';
 
@@ -47,8 +46,6 @@ export type ReaderStatus = {
 /** What a reader really took over, and what to write into the facility file. */
 export type AddressOutcome = { address: number; baud: number; advice: string };
 
-export type BiometricTemplate = { status: number; type: number; quality: number; template: Buffer };
-export type BiometricMatch = { status: number; score: number };
 export type SmartCardAnswer = { mode: number; reply: number; data: Buffer };
 
 /** An install window is minutes, not hours: while it is open anybody on the line can be the reader. */
@@ -65,8 +62,6 @@ export class Operator {
   readonly #timings: BusTimings;
   readonly #context: DriverContext;
   #scanning = false;
-  /** By reader: the unit that it was, and what that has refused. */
-  readonly #refusedBiometrics = new Map<string, { unit: string | null; types: Set<number>; formats: Set<number> }>();
 
   constructor(
     line: OsdpBus,
@@ -317,66 +312,13 @@ export class Operator {
   }
 
   /** Asks for a finger (or what `type` says, section 3.8) and gives its template; `timeoutMs` is for the person. */
-  async readBiometric(
-    device: string,
-    request: { reader: number; type: number; format: number; quality: number },
-    timeoutMs: number,
-  ): Promise<BiometricTemplate> {
-    const over = new AbortController();
-    const read = ({ reader, ...rest }: ReplyFields['BIOREADR']): BiometricTemplate | null =>
-      reader === request.reader ? { ...rest, template: Buffer.from(rest.template) } : null;
-    const report = this.#reader(device).awaitReport('BIOREADR', timeoutMs, read, over.signal);
-    return await this.#biometric(device, command('BIOREAD', request), request, report, over);
+  async readBiometric(device: string, request: ReadRequest, timeoutMs: number): Promise<FingerReading> {
+    return await this.#reader(device).fingers.readNow(request, timeoutMs);
   }
 
   /** Has the reader compare a person with `template`. */
-  async matchBiometric(
-    device: string,
-    request: { reader: number; type: number; format: number; threshold: number; template: Buffer },
-    timeoutMs: number,
-  ): Promise<BiometricMatch> {
-    const over = new AbortController();
-    const read = ({ reader, status, score }: ReplyFields['BIOMATCHR']): BiometricMatch | null =>
-      reader === request.reader ? { status, score } : null;
-    const report = this.#reader(device).awaitReport('BIOMATCHR', timeoutMs, read, over.signal);
-    return await this.#biometric(device, command('BIOMATCH', request), request, report, over);
-  }
-
-  /** What a reader has refused for its type or format is not asked of it again, until another unit is in its place. */
-  async #biometric<T>(
-    device: string,
-    wire: WireCommand,
-    { type, format }: { type: number; format: number },
-    report: Promise<T>,
-    over: AbortController,
-  ): Promise<T> {
-    report.catch(() => undefined);
-    const reader = this.#reader(device);
-    const refused = this.#refusedBiometrics.get(device);
-    const known = refused?.unit === reader.status().identity ? refused : null;
-    const why =
-      known?.types.has(type) === true
-        ? 'biometric type'
-        : known?.formats.has(format) === true
-          ? 'biometric format'
-          : null;
-    let result: JobResult;
-    try {
-      if (why !== null)
-        throw new OperatingError('not_supported', `${device} has said that it does not know this ${why}`);
-      result = await reader.ask(wire);
-      if (result.kind === 'reply') return await report;
-    } finally {
-      over.abort();
-    }
-    if (result.kind === 'nak' && (result.error === NAK.bioType || result.error === NAK.bioFormat)) {
-      const kept = known ?? { unit: reader.status().identity, types: new Set<number>(), formats: new Set<number>() };
-      if (result.error === NAK.bioType) kept.types.add(type);
-      else kept.formats.add(format);
-      this.#refusedBiometrics.set(device, kept);
-    }
-    if (result.kind === 'silence' || result.kind === 'expired') await this.abort(device).catch(() => undefined);
-    throw refusal(device, wire, result);
+  async matchBiometric(device: string, request: MatchRequest, timeoutMs: number): Promise<FingerMatch> {
+    return await this.#reader(device).fingers.matchNow(request, timeoutMs);
   }
 
   // ---- cards that lie at a reader -----------------------------------------------------------------------------------

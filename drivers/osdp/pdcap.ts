@@ -91,3 +91,15 @@ export function readCapabilities(records: readonly CapRecord[]): PdCapabilities 
     records,
   };
 }
+
+/** What is configured beyond what the reader says that it has, for people; null: nothing. */
+export function fewerTerminals(
+  { inputs, outputs }: { inputs: number; outputs: number },
+  pd: Pick<PdCapabilities, 'inputs' | 'outputs'>,
+): string | null {
+  const short = [
+    ...(inputs > pd.inputs ? [`${inputs} inputs are configured and it says that it has ${pd.inputs}`] : []),
+    ...(outputs > pd.outputs ? [`${outputs} outputs are configured and it says that it has ${pd.outputs}`] : []),
+  ];
+  return short.length > 0 ? short.join('; ') : null;
+}

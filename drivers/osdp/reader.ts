@@ -3,6 +3,7 @@
 // of the reader does it through `request` and `station`, and learns when it fails.
 
 import type {
+  BiometricTerms,
   Capabilities,
   Clock,
   Device,
@@ -19,6 +20,7 @@ import { DeviceLife } from '../kit/device-life.ts';
 import { ChannelHealth } from './channel-health.ts';
 import { command } from './commands.ts';
 import type { WireCommand } from './commands.ts';
+import { Fingers, NO_BIOMETRICS } from './fingers.ts';
 import { ACTIVE, KeyRing } from './key-ring.ts';
 import type { Unlocked } from './key-ring.ts';
 import type { JobResult } from './jobs.ts';
@@ -26,6 +28,7 @@ import { refuseTooLong } from './limits.ts';
 import { MultipartAssembler } from './multipart.ts';
 import type { Fragment } from './multipart.ts';
 import { Outputs, stuckMessage } from './outputs.ts';
+import { fewerTerminals } from './pdcap.ts';
 import type { PdCapabilities } from './pdcap.ts';
 import { describeLoss, refusal } from './refusals.ts';
 import { decodeExtendedId, decodeReply, describePdId, describeUnit, NAK, REPLIES, replyLabel } from './replies.ts';
@@ -50,6 +53,8 @@ export type ReaderSettings = ReportSettings &
     /** It says 0 in RMAC_I where others say 1. */
     takesStatus0: boolean;
     outputs: number;
+    /** Null: nobody is asked for a finger there. */
+    biometrics: BiometricTerms | null;
   };
 
 export type ReaderContext = {
@@ -98,6 +103,8 @@ export class OsdpReader implements Device {
   readonly events = null;
   readonly outputs: Outputs | null;
   readonly readers: ShownFeedback;
+  readonly fingers: Fingers;
+  readonly biometrics: Fingers | null;
   readonly station: Station;
   readonly keyRing: KeyRing;
   readonly settings: ReaderSettings;
@@ -136,6 +143,7 @@ export class OsdpReader implements Device {
       nothingNew: (atMs) => {
         this.#reports.inputs.nothingNew(atMs);
         this.outputs?.idle(atMs);
+        this.fingers.nothingNew();
       },
       returned: () => {
         this.#reports.inputs.gap(false);
@@ -152,6 +160,8 @@ export class OsdpReader implements Device {
             stands: (output, stand, energised, atMs) => this.#outputStands(output, stand, energised, atMs),
           });
     this.readers = new ShownFeedback(this.station, settings, this.#log, () => this.online);
+    this.fingers = new Fingers(this, settings.biometrics, context.clock, this.#log);
+    this.biometrics = settings.biometrics === null ? null : this.fingers;
     this.keyRing = new KeyRing(name, this.station, context, settings);
     this.#search = new Search(this.station, settings, this.keyRing, {
       missing: () => this.#missing(NO_ANSWER),
@@ -364,6 +374,7 @@ export class OsdpReader implements Device {
   }
 
   #lose(loss: Loss, meant = false): void {
+    this.fingers.lost(describeLoss(loss));
     if (loss.why === 'restart') this.#reports.inputs.gap(false);
     if (loss.why === 'restart' && !meant) {
       this.#log.debug('link restarted', { reason: loss.reason });
@@ -395,17 +406,11 @@ export class OsdpReader implements Device {
     this.#pd = pd;
     this.readers.learn(pd);
     this.outputs?.learn(pd.outputs);
-    const { inputs, outputs } = this.settings;
-    const short = [
-      ...(inputs > pd.inputs ? [`${inputs} inputs are configured and it says that it has ${pd.inputs}`] : []),
-      ...(outputs > pd.outputs ? [`${outputs} outputs are configured and it says that it has ${pd.outputs}`] : []),
-    ];
     this.#returnToCrc(pd);
-    this.#life.fault(
-      'fewer_terminals',
-      short.length > 0 ? short.join('; ') : null,
-      'it has the terminals that are configured',
-    );
+    const fewer = fewerTerminals(this.settings, pd);
+    this.#life.fault('fewer_terminals', fewer, 'it has the terminals that are configured');
+    const lacks = this.biometrics !== null && !pd.biometrics ? NO_BIOMETRICS : null;
+    this.#life.fault('no_biometrics', lacks, 'it reads fingers or faces, as its `biometrics` says');
   }
 
   #extend(part: Fragment): void {
@@ -432,6 +437,7 @@ export class OsdpReader implements Device {
     if (expected === null) return;
     this.#reports.forgetUnit();
     this.outputs?.forgetUnit();
+    this.fingers.forgetUnit();
     this.#hasReturnedToCrc = false;
     this.#context.emit({ type: 'identity_changed', device: this.name, expected, found });
   }
@@ -451,20 +457,13 @@ export class OsdpReader implements Device {
       return;
     }
     if (reply.name === 'OSTATR' && !old) this.outputs?.seen(reply.fields.outputs, atMonotonicMs);
-    if (this.#waiters.take(reply)) return;
+    if (this.#waiters.take(reply) || this.fingers.takes(reply)) return;
     if (reply.name === 'EXT_PDID') {
       this.#extend(reply.fields);
       return;
     }
     if (this.#reports.accept(reply, atMonotonicMs, false)) return;
-    if (reply.name === 'BIOREADR' || reply.name === 'BIOMATCHR') this.#biometric(reply, atMonotonicMs);
-    else this.#log.debug('a report that nobody waits for', { reply: reply.name });
-  }
-
-  #biometric(reply: DecodedReply<'BIOREADR' | 'BIOMATCHR'>, atMonotonicMs: number): void {
-    if (reply.fields.status !== 0) return;
-    const factor = reply.name === 'BIOREADR' ? 'template' : 'match';
-    this.#reports.presented(reply.fields.reader, { kind: 'biometric', factor }, atMonotonicMs);
+    this.#log.debug('a report that nobody waits for', { reply: reply.name });
   }
 
   #refused(error: number): void {

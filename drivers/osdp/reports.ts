@@ -77,6 +77,14 @@ export class Reports {
       case 'KEYPAD':
         this.#keypads[reply.fields.reader]?.press(reply.fields.keys);
         return true;
+      case 'BIOREADR':
+      case 'BIOMATCHR': {
+        // That nobody has asked for: it is told, and opens nothing.
+        const factor = reply.name === 'BIOREADR' ? 'template' : 'match';
+        if (reply.fields.status === 0)
+          this.presented(reply.fields.reader, { kind: 'biometric', factor }, atMonotonicMs);
+        return true;
+      }
       case 'LSTATR':
         this.#setTamper(reply.fields.tamper, this.#tamperedReaders);
         this.#setPower(reply.fields.powerFailed);

@@ -14,6 +14,7 @@ import type { Quirks } from './simulated-quirks.ts';
 import { PSIA } from './pkoc/messages.ts';
 import { SimulatedMessages } from './simulated-messages.ts';
 import { SimulatedField } from './simulated-field.ts';
+import { SimulatedSensor } from './simulated-sensor.ts';
 import { SimulatedTerminals } from './simulated-terminals.ts';
 
 export type SimulatedReaderOptions = {
@@ -57,8 +58,8 @@ export class SimulatedDevice {
   text = '';
   /** The file that the last transfer brought; null: none yet. */
   file: Buffer | null = null;
-  /** What a finger on the sensor gives. */
-  template: Buffer = Buffer.from('simulated finger');
+  /** Who puts a finger on it, and what it makes of that. */
+  readonly sensor: SimulatedSensor;
   /** How FILETRANSFER is answered besides "ok". */
   fileManners = {
     action: FTSTAT_ACTION.interleave as number,
@@ -76,8 +77,6 @@ export class SimulatedDevice {
   /** Commands that it answers with NAK 09, or as it says here. */
   readonly refuses = new Set<CommandName>();
   readonly naks = new Map<CommandName, number>();
-  /** Biometric types and formats that it knows; null: all. */
-  biometrics: { types: readonly number[]; formats: readonly number[] } | null = null;
   /** The card that lies at it; null: it knows no extended packets. */
   card: SimulatedCard | null = null;
   /** Its extended identification, whole; null: it has none. */
@@ -104,6 +103,7 @@ export class SimulatedDevice {
     this.id = options.id ?? SIMULATED_ID;
     this.quirks = { ...WELL_BEHAVED, ...options.quirks };
     this.#remembersCards = options.remembersCards ?? false;
+    this.sensor = new SimulatedSensor(clock, (report) => this.#report(report));
     this.terminals = new SimulatedTerminals(clock, options.inputs ?? 2, options.outputs ?? 2);
   }
 
@@ -187,6 +187,7 @@ export class SimulatedDevice {
     this.terminals.powerCycle();
     this.messages.forget();
     this.field.mode = 0;
+    this.sensor.powerCycle();
     this.polled = false;
   }
 
@@ -214,6 +215,7 @@ export class SimulatedDevice {
     switch (command.name) {
       case 'POLL':
         this.polled = true;
+        this.sensor.tick();
         return this.#queue.shift() ?? ACK;
       case 'ID':
         return command.fields.extended ? this.#tellExtendedId() : reply('PDID', this.id);
@@ -247,7 +249,8 @@ export class SimulatedDevice {
       case 'ACURXSIZE':
         return ACK;
       case 'ABORT':
-        this.#queue.splice(0, this.#queue.length, ...this.#queue.filter(({ name }) => !LONG.includes(name)));
+        this.sensor.abort();
+        this.#giveUp(this.sensor.ignoresAbort ? LONG : [...LONG, 'BIOREADR', 'BIOMATCHR']);
         return ACK;
       case 'KEEPACTIVE':
         if (this.card !== null) this.card.keptMs = command.fields.timeMs;
@@ -264,7 +267,7 @@ export class SimulatedDevice {
         return this.field.take(command.fields, this.quirks.badCheckForXwr ? NAK.badCheck : NAK.unknownCommand);
       case 'BIOREAD':
       case 'BIOMATCH':
-        return this.#biometric(command);
+        return asAnswer(this.sensor.take(command, this.file));
       default:
         return nak(NAK.unknownCommand);
     }
@@ -302,7 +305,7 @@ export class SimulatedDevice {
       record(CAP.security, 1, 1),
       record(CAP.receiveBuffer, this.bufferBytes & 0xff, this.bufferBytes >> 8),
       record(CAP.smartCard, (this.field.isKnown ? 1 : 0) | (this.card === null ? 0 : 2), 0),
-      record(CAP.biometrics, 1, 0),
+      record(CAP.biometrics, this.sensor.isThere ? 1 : 0, 0),
       record(CAP.securePin, this.field.hasPinEntry ? 1 : 0, 0),
       record(CAP.version, this.version, 0),
       record(CAP.extendedId, this.extendedId === null ? 0 : 1, 0),
@@ -390,17 +393,8 @@ export class SimulatedDevice {
     return first;
   }
 
-  #biometric(command: DecodedCommand<'BIOREAD' | 'BIOMATCH'>): WireReply {
-    if (this.biometrics?.types.includes(command.fields.type) === false) return nak(NAK.bioType);
-    if (this.biometrics?.formats.includes(command.fields.format) === false) return nak(NAK.bioFormat);
-    if (command.name === 'BIOREAD') {
-      const { reader, type } = command.fields;
-      this.#report(reply('BIOREADR', { reader, status: 0, type, quality: 90, template: this.template }));
-    } else {
-      const same = command.fields.template.equals(this.template);
-      this.#report(reply('BIOMATCHR', { reader: command.fields.reader, status: 0, score: same ? 0xff : 0 }));
-    }
-    return ACK;
+  #giveUp(names: readonly string[]): void {
+    this.#queue.splice(0, this.#queue.length, ...this.#queue.filter(({ name }) => !names.includes(name)));
   }
 
   /** To be told with the next poll. Cards and keys for nobody are dropped, as the specification wants. */
@@ -415,6 +409,7 @@ const EXTENDED_ID_PART_BYTES = 40;
 const LONG: readonly string[] = ['PIVDATAR', 'GENAUTHR', 'CRAUTHR', 'EXT_PDID'];
 const ACK = reply('ACK', {});
 const nak = (error: number): WireReply => reply('NAK', { error, details: NOTHING });
+const asAnswer = (error: number | null): WireReply => (error === null ? ACK : nak(error));
 
 const DARK: LedRecord = {
   reader: 0,

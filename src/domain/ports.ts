@@ -2,6 +2,7 @@
 // line) and the contract that every driver keeps. Nothing here runs. Instants are epoch milliseconds, monotonic
 // instants are milliseconds of an arbitrary origin, durations end in `Ms`.
 
+import type { BiometricDevice } from './biometrics.ts';
 import type { CardReading } from './card-formats.ts';
 import type { CodeConstraint } from './code-constraints.ts';
 import type { OutputStand } from './output-watch.ts';
@@ -147,6 +148,8 @@ export type ReaderCapabilities = {
   showsLook: boolean;
   /** A phone or card can prove its key through it, to the gateway. */
   mobileKey?: boolean;
+  /** It reads fingers, faces or the like, and compares them with a template that it is given. */
+  biometric?: boolean;
 };
 export type OutputCapabilities = {
   /** True when the device itself ends a pulse, so that a cut line cannot leave the strike open. */
@@ -163,7 +166,7 @@ export type InputCapabilities = {
 };
 export type DoorCapabilities = { door: number; strike: number | null; contact: number | null; rex: number | null };
 
-export type Feedback = 'ready' | 'prompt_pin' | 'granted' | 'denied' | 'locked_out';
+export type Feedback = 'ready' | 'prompt_pin' | 'prompt_biometric' | 'granted' | 'denied' | 'locked_out';
 
 /** What a slot should hold. Secrets are in the clear here, in memory only, for as long as the write takes. */
 export type SlotContent = {
@@ -331,6 +334,8 @@ export type Device = {
   readonly schedules?: ScheduleDevice | null;
   readonly outputs: OutputDevice | null;
   readonly readers: ReaderDevice | null;
+  /** Left out where the device reads no fingers. */
+  readonly biometrics?: BiometricDevice | null;
   readonly clock: DeviceClock | null;
   readonly events: EventDevice | null;
 };
@@ -404,7 +409,7 @@ export type Presentation =
     }
   /** A phone or card that did not prove its key. */
   | { kind: 'unproved'; failure: 'signature_invalid' | 'transaction_expired' }
-  /** A template or match that the reader vouches for. */
+  /** A finger that nobody has asked for. Whatever the reader says of it, it opens nothing. */
   | { kind: 'biometric'; factor: string };
 
 /** One bus (a serial port or a socket) and the devices on it. */

@@ -14,7 +14,7 @@ export const FINGERS: Readonly<Record<string, Trace>> = {
   '060-15-01': async () => {
     const one = await scene();
     const template = Buffer.alloc(900, 7);
-    one.sim.template = template;
+    one.sim.sensor.finger = { template };
     one.wire.clear();
     expect(await match(one, template)).toEqual({ status: 0, score: 255 });
     expect(one.wire.commands('BIOMATCH')).toHaveLength(1);
@@ -24,8 +24,9 @@ export const FINGERS: Readonly<Record<string, Trace>> = {
   },
   '070-14-01': async () => {
     const one = await scene();
-    one.sim.template = Buffer.alloc(300, 9);
-    expect(await read(one)).toMatchObject({ status: 0, quality: 90, template: one.sim.template });
+    const template = Buffer.alloc(300, 9);
+    one.sim.sensor.finger = { template };
+    expect(await read(one)).toMatchObject({ status: 0, quality: 90, template });
     expect(one.wire.replies('BIOREADR')).toHaveLength(1);
     await inStep(one);
   },
@@ -34,7 +35,7 @@ export const FINGERS: Readonly<Record<string, Trace>> = {
     const one = await scene();
     const { template } = await read(one);
     expect((await match(one, template)).score).toBe(255);
-    one.sim.template = Buffer.from('somebody else');
+    one.sim.sensor.finger = { template: Buffer.from('somebody else') };
     expect((await match(one, template)).score).toBe(0);
     expect(one.wire.replies('BIOMATCHR')).toHaveLength(2);
     await inStep(one);

@@ -58,7 +58,7 @@ const biometricRefused =
   (what: 'type' | 'format'): Trace =>
   async () => {
     const one = await scene();
-    one.sim.biometrics = { types: [1], formats: [1], ...(what === 'type' ? { formats: [0, 1] } : { types: [0, 1] }) };
+    one.sim.sensor.knows = { types: [1], formats: [1], ...(what === 'type' ? { formats: [0, 1] } : { types: [0, 1] }) };
     const read = (asked: number) =>
       during(
         one,

@@ -24,7 +24,7 @@ describe('a bus and its readers', () => {
         {
           card: true,
           keypad: true,
-          feedback: ['ready', 'prompt_pin', 'granted', 'denied', 'locked_out'],
+          feedback: ['ready', 'prompt_pin', 'prompt_biometric', 'granted', 'denied', 'locked_out'],
           showsLook: true,
         },
       ],
@@ -32,6 +32,18 @@ describe('a bus and its readers', () => {
       outputs: [],
     });
     expect(bus()).toMatchObject({ baud: 9600, reply_timeout: '200ms' });
+  });
+
+  it('with a sensor for fingers are taken under Secure Channel only', () => {
+    expect(prepare('lobby', { address: 1, biometrics: {} })).toMatchObject({
+      problems: [],
+      controller: { capabilities: { readers: [{ biometric: true }] } },
+    });
+    const { controller, problems } = prepare('lobby', { address: 1, secure_channel: 'none', biometrics: {} });
+    expect(controller).toBeNull();
+    expect(problems).toContainEqual(expect.objectContaining({ severity: 'error', path: ['biometrics'] }));
+    for (const threshold of [0, 256])
+      expect(osdpDriver.controllerSchema.safeParse({ address: 1, biometrics: { threshold } }).success).toBe(false);
   });
 
   it('are read the same from what was read before', () => {

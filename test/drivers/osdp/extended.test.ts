@@ -139,7 +139,7 @@ describe('a finger', () => {
   const FINGER = { reader: 0, type: 1, format: 0, quality: 50 };
 
   it('of a type, and a template of a format, that the reader has refused is not asked for again', async () => {
-    const { bus, wire, osdp } = await withReader((sim) => (sim.biometrics = { types: [2], formats: [0] }));
+    const { bus, wire, osdp } = await withReader((sim) => (sim.sensor.knows = { types: [2], formats: [0] }));
     expect(await during(bus, failing(osdp.readBiometric(READER, FINGER, WAIT_MS)))).toContain('type not supported');
     expect(await failing(osdp.readBiometric(READER, FINGER, WAIT_MS))).toContain('does not know this biometric type');
     expect(wire.commands('BIOREAD')).toHaveLength(1);
