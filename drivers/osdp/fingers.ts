@@ -58,7 +58,13 @@ type Waiting = {
   fail: (error: OperatingError) => void;
 };
 /** A question without an answer, which may still come. */
-type Owed = { isAborted: boolean; aborting: Promise<unknown>; sinceMs: number; freed: Promise<unknown>; free: () => void };
+type Owed = {
+  isAborted: boolean;
+  aborting: Promise<unknown>;
+  sinceMs: number;
+  freed: Promise<unknown>;
+  free: () => void;
+};
 
 export class Fingers implements BiometricDevice {
   readonly terms: BiometricTerms;
@@ -96,11 +102,13 @@ export class Fingers implements BiometricDevice {
   }
 
   async read(head: number, type: BiometricType, timeoutMs: number, over: AbortSignal): Promise<BiometricReading> {
-    const { format, quality } = this.terms;
-    const request = { reader: head, type: codeOf(type), format: FORMATS[format], quality };
-    const { status, quality: reached, template } = await this.readNow(request, timeoutMs, over);
-    if (status !== STATUS.done) return { outcome: status === STATUS.nobody ? 'nothing' : 'unreadable' };
-    return template.length === 0 ? { outcome: 'unreadable' } : { outcome: 'read', quality: reached, template };
+    const { format, quality: least } = this.terms;
+    const read = await this.#read({ reader: head, type: codeOf(type), format: FORMATS[format], quality: least }, timeoutMs, over); // prettier-ignore
+    if (read === null || read.status === STATUS.nobody) return { outcome: 'nothing' };
+    const { status, quality, template } = read;
+    return status !== STATUS.done || template.length === 0
+      ? { outcome: 'unreadable' }
+      : { outcome: 'read', quality, template };
   }
 
   /** A template that no frame holds goes ahead as a file. */
@@ -113,32 +121,46 @@ export class Fingers implements BiometricDevice {
     const { type, format, template } = enrolled;
     const { threshold } = this.terms;
     const request = { reader: head, type: codeOf(type), format: FORMATS[format], threshold, template };
-    const { status, score } = await this.matchNow(request, timeoutMs, over, true);
-    if (status !== STATUS.done) return { outcome: status === STATUS.nobody ? 'nothing' : 'unreadable' };
-    return { outcome: 'compared', score };
+    const isLong = !fitsFrame(command('BIOMATCH', request), this.#reader.pdCapabilities, this.#reader.settings.secure);
+    const match = await this.#match(isLong ? { ...request, template: NOTHING } : request, isLong ? template : null, timeoutMs, over); // prettier-ignore
+    if (match === null || match.status === STATUS.nobody) return { outcome: 'nothing' };
+    return match.status === STATUS.done ? { outcome: 'compared', score: match.score } : { outcome: 'unreadable' };
   }
 
   // ---- as the reader says it ----------------------------------------------------------------------------------------
 
-  async readNow(request: ReadRequest, timeoutMs: number, over: AbortSignal = NEVER): Promise<FingerReading> {
+  async readNow(request: ReadRequest, timeoutMs: number): Promise<FingerReading> {
+    return (await this.#read(request, timeoutMs, NEVER)) ?? this.#nobodyCame('BIOREADR', timeoutMs);
+  }
+
+  async matchNow(request: MatchRequest, timeoutMs: number): Promise<FingerMatch> {
+    return (await this.#match(request, null, timeoutMs, NEVER)) ?? this.#nobodyCame('BIOMATCHR', timeoutMs);
+  }
+
+  #nobodyCame(name: Answer, timeoutMs: number): never {
+    throw new OperatingError('timed_out', `${this.#reader.name}: no ${name} came within ${timeoutMs} ms`);
+  }
+
+  /** Null: nobody came. */
+  async #read(request: ReadRequest, timeoutMs: number, over: AbortSignal): Promise<FingerReading | null> {
     const wire = command('BIOREAD', request);
-    const { fields } = await this.#ask({ wire, name: 'BIOREADR', ...request, ahead: null }, timeoutMs, over);
-    const { status, type, quality, template } = fields as ReplyFields['BIOREADR'];
+    const answer = await this.#ask({ wire, name: 'BIOREADR', ...request, ahead: null }, timeoutMs, over);
+    if (answer?.name !== 'BIOREADR') return null;
+    const { status, type, quality, template } = answer.fields;
     return { status, type, quality, template: Buffer.from(template) };
   }
 
-  async matchNow(
+  /** `ahead`: the template, where it goes as a file. */
+  async #match(
     request: MatchRequest,
+    ahead: Buffer | null,
     timeoutMs: number,
-    over: AbortSignal = NEVER,
-    mayBeFile = false,
-  ): Promise<FingerMatch> {
-    const whole = command('BIOMATCH', request);
-    const isFile = mayBeFile && !fitsFrame(whole, this.#reader.pdCapabilities, this.#reader.settings.secure);
-    const wire = isFile ? command('BIOMATCH', { ...request, template: NOTHING }) : whole;
-    const ahead = isFile ? request.template : null;
-    const { fields } = await this.#ask({ wire, name: 'BIOMATCHR', ...request, ahead }, timeoutMs, over);
-    const { status, score } = fields as ReplyFields['BIOMATCHR'];
+    over: AbortSignal,
+  ): Promise<FingerMatch | null> {
+    const wire = command('BIOMATCH', request);
+    const answer = await this.#ask({ wire, name: 'BIOMATCHR', ...request, ahead }, timeoutMs, over);
+    if (answer?.name !== 'BIOMATCHR') return null;
+    const { status, score } = answer.fields;
     return { status, score };
   }
 
@@ -146,7 +168,7 @@ export class Fingers implements BiometricDevice {
     what: { wire: WireCommand; name: Answer; reader: number; type: number; format: number; ahead: Buffer | null },
     timeoutMs: number,
     over: AbortSignal,
-  ): Promise<DecodedReply<Answer>> {
+  ): Promise<DecodedReply<Answer> | null> {
     const earlier = this.#question;
     if (earlier !== null && !earlier.over.aborted)
       throw new OperatingError('not_permitted', `${this.#reader.name} waits for a finger already`);
@@ -176,7 +198,7 @@ export class Fingers implements BiometricDevice {
     { wire, name, reader: head, type, format }: { wire: WireCommand; name: Answer; reader: number; type: number; format: number }, // prettier-ignore
     timeoutMs: number,
     over: AbortSignal,
-  ): Promise<DecodedReply<Answer>> {
+  ): Promise<DecodedReply<Answer> | null> {
     const result = await this.#reader.ask(wire);
     if (result.kind === 'nak') this.#learn(result.error, type, format);
     if (result.kind !== 'reply') {
@@ -189,21 +211,25 @@ export class Fingers implements BiometricDevice {
       if (typeof direct !== 'string' && isAnswer(direct, name, head)) return direct;
       throw new OperatingError('not_supported', `${this.#reader.name} answered ${wire.name} with ${replyLabel(result.code)}`); // prettier-ignore
     }
+    let answer: DecodedReply<Answer> | null = null;
     try {
-      return await this.#awaited(name, head, timeoutMs, over);
-    } catch (error) {
-      this.#leave();
-      throw error;
+      answer = await this.#awaited(name, head, timeoutMs, over);
+      return answer;
+    } finally {
+      if (answer === null) this.#leave();
     }
   }
 
-  async #awaited(name: Answer, head: number, timeoutMs: number, over: AbortSignal): Promise<DecodedReply<Answer>> {
+  async #awaited(
+    name: Answer,
+    head: number,
+    timeoutMs: number,
+    over: AbortSignal,
+  ): Promise<DecodedReply<Answer> | null> {
     this.#refuseOver(over);
-    const { promise, resolve: take, reject: fail } = Promise.withResolvers<DecodedReply<Answer>>();
+    const { promise, resolve: take, reject: fail } = Promise.withResolvers<DecodedReply<Answer> | null>();
     const giveUp = (): void => fail(this.#overError());
-    const timer = this.#clock.after(timeoutMs, () =>
-      fail(new OperatingError('timed_out', `${this.#reader.name}: no ${name} came within ${timeoutMs} ms`)),
-    );
+    const timer = this.#clock.after(timeoutMs, () => take(null));
     over.addEventListener('abort', giveUp);
     this.#waiting = { name, head, take, fail };
     try {

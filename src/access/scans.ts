@@ -2,6 +2,7 @@
 // reader, each with a deadline; what was read stays undecided for as long as it lies there, so that a card opens no door
 // by being enrolled.
 
+import type { BiometricDevice } from '../domain/biometrics.ts';
 import type { ApiError } from '../domain/errors.ts';
 import type { Clock, Device, DriverEvent, Feedback, Presentation, Timer } from '../domain/ports.ts';
 
@@ -13,7 +14,9 @@ export type ScanOutcome = { shown: Shown } | { error: ApiError };
 /** What was read has gone once it was not read again for so long. */
 const AWAY_MS = 2_000;
 
-type Scan = { timer: Timer; end: (outcome: ScanOutcome) => void };
+/** `takes`: what ends it; null: nothing that is shown there. */
+type Scan = { timer: Timer; end: (outcome: ScanOutcome) => void; takes: 'credential' | null };
+const NO_TIMER: Timer = { cancel: () => undefined };
 /** What was read last, and until when it is taken to lie there still, ms of the monotonic clock. */
 type Lying = { thing: string; untilMs: number };
 
@@ -55,9 +58,42 @@ export class Scans {
         const error = this.isOnline(reader) ? nothingShown(reader, timeoutMs) : offline(reader);
         this.#end(reader, { error });
       });
-      this.#scans.set(reader, { timer, end: resolve });
+      this.#scans.set(reader, { timer, end: resolve, takes: 'credential' });
       this.#show(reader, 'prompt_pin');
     });
+  }
+
+  /** Fingers, faces and the like at a reader; null: it reads none. */
+  biometricsOf(reader: string): BiometricDevice | null {
+    return this.#options.device(reader)?.biometrics ?? null;
+  }
+
+  /** Nobody decides at the reader while `work` is at it, which ends when its signal is aborted. */
+  async hold<T>(reader: string, work: (over: AbortSignal) => Promise<T>): Promise<T | { error: ApiError }> {
+    if (this.#isOver) return { error: STOPPED };
+    if (this.#scans.has(reader)) return { error: busy(reader) };
+    if (!this.isOnline(reader)) return { error: offline(reader) };
+    const over = new AbortController();
+    const ended: { error: ApiError | null } = { error: null };
+    const held: Scan = {
+      timer: NO_TIMER,
+      end: (outcome) => {
+        if ('error' in outcome) ended.error = outcome.error;
+        over.abort();
+      },
+      takes: null,
+    };
+    this.#scans.set(reader, held);
+    try {
+      const result = await work(over.signal);
+      return ended.error === null ? result : { error: ended.error };
+    } finally {
+      if (this.#scans.get(reader) === held) this.#scans.delete(reader);
+    }
+  }
+
+  show(reader: string, signal: Feedback): void {
+    this.#show(reader, signal);
   }
 
   /** False: none was under way. */
@@ -73,10 +109,11 @@ export class Scans {
 
   /** True: it is a matter of a scan, and nobody decides about it. */
   takes({ device: reader, presentation }: Presented): boolean {
-    if (!this.#scans.has(reader)) return this.#isLyingThere(reader, presentation);
+    const scan = this.#scans.get(reader);
+    if (scan === undefined) return this.#isLyingThere(reader, presentation);
     if (presentation.kind === 'card' || presentation.kind === 'mobile_key') {
       this.#lying.set(reader, { thing: nameOf(presentation), untilMs: this.#awayMs() });
-      this.#end(reader, { shown: presentation });
+      if (scan.takes === 'credential') this.#end(reader, { shown: presentation });
     } else if (presentation.kind === 'unproved') this.#show(reader, 'denied');
     return true;
   }

@@ -4,6 +4,7 @@
 
 import type { z } from 'zod';
 import { AREAS } from './contract/areas.ts';
+import { BIOMETRICS } from './contract/biometrics.ts';
 import { CONTROLLERS } from './contract/controllers.ts';
 import { CREDENTIALS } from './contract/credentials.ts';
 import { ENCODERS } from './contract/encoders.ts';
@@ -19,6 +20,7 @@ import type { CommandSpec } from './contract/spec.ts';
 
 export const COMMANDS = {
   ...USERS,
+  ...BIOMETRICS,
   ...CREDENTIALS,
   ...ACCESS_GROUPS,
   ...ACCESS_GRANTS,

@@ -14,7 +14,7 @@ import { findCredential, findEntrances, ownerOf } from './found.ts';
 import { enrollPhone } from './phones.ts';
 import type { Call, Done, Outcome, Room, Shown, Work } from './room.ts';
 import { findSchedule } from './schedules.ts';
-import { scanFailed, scanStarted, scanSucceeded, type Attempt, type SCANS } from './scan-events.ts';
+import { scanFailed, scanStarted, scanSucceeded, type Attempt, type CardAttempt, type SCANS } from './scan-events.ts';
 
 /** More than this many credentials behind one card is no building. */
 const MOST_PER_CARD = 64;
@@ -28,6 +28,7 @@ export function listEncoders(room: Room): Outcome<'encoders/list'> {
     reader: encoder.reader,
     card_formats: [...room.encoders.cardFormatsOf(encoder.reader)],
     is_online: room.encoders.isOnline(encoder.reader),
+    reads_biometrics: room.encoders.biometricsOf(encoder.reader) !== null,
     is_scanning: room.encoders.isScanning(encoder.reader),
     created_at: null,
     errors: [],
@@ -282,9 +283,9 @@ function chosenCard(room: Room, { reader }: SiteEncoder, reading: CardReading, f
 type Told<R> = { event: NewEvent; result: R; wake?: readonly string[] };
 
 /** Waits at the reader, and hands what was shown to `use`, within the transaction that keeps the answer. */
-function scanning<N extends Attempt['command']>(
+function scanning<N extends CardAttempt['command']>(
   room: Room,
-  attempt: Attempt,
+  attempt: CardAttempt,
   timeoutSeconds: number,
   use: (shown: Shown) => Told<ResultOf<N>>,
 ): Work<N> {
@@ -310,7 +311,7 @@ function scanning<N extends Attempt['command']>(
 }
 
 /** What it wrote is undone where it is refused. */
-function used<R>({ store }: Room, use: () => Told<R>): Told<R> | { error: ReturnType<OperatingError['toApiError']> } {
+export function used<T>({ store }: Room, use: () => T): T | { error: ReturnType<OperatingError['toApiError']> } {
   try {
     return store.attempt(use);
   } catch (error) {
@@ -319,14 +320,19 @@ function used<R>({ store }: Room, use: () => Told<R>): Told<R> | { error: Return
   }
 }
 
-const newAttempt = (room: Room, command: Attempt['command'], encoder: SiteEncoder, call: Call): Attempt => ({
+export const newAttempt = <C extends Attempt['command']>(
+  room: Room,
+  command: C,
+  encoder: SiteEncoder,
+  call: Call,
+): Attempt & { command: C } => ({
   command,
   encoder,
   call,
   actionAttemptId: room.random.uuid(),
 });
 
-const succeeded = <T extends (typeof SCANS)[Attempt['command']]['type'], R>(
+export const succeeded = <T extends (typeof SCANS)[Attempt['command']]['type'], R>(
   { actionAttemptId }: Attempt,
   type: T,
   result: R,
@@ -340,7 +346,7 @@ const succeeded = <T extends (typeof SCANS)[Attempt['command']]['type'], R>(
   },
 });
 
-function findEncoder({ site }: Room, acsEncoderId: string): SiteEncoder {
+export function findEncoder({ site }: Room, acsEncoderId: string): SiteEncoder {
   const encoder = site.encoders.find((one) => one.acsEncoderId === acsEncoderId);
   if (encoder !== undefined) return encoder;
   const known = site.encoders.map((one) => `${one.acsEncoderId} (${one.reader})`).join(', ');

@@ -10,6 +10,7 @@ import {
 } from './accessible.ts';
 import { readParams } from './answers.ts';
 import { forgive, getArea, listAreas, listOccupants } from './areas.ts';
+import { listBiometrics, prepareEnroll, removeBiometric } from './biometrics.ts';
 import { COMMANDS, type CommandName, type ParamsOf } from './contract.ts';
 import { adoptSlot, getController, listControllers, prepareResync } from './controllers.ts';
 import { getCredential, listCredentials, unassignCredential } from './credentials.ts';
@@ -85,6 +86,8 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'users/add_to_access_group': checked('users/add_to_access_group', addUser),
   'users/remove_from_access_group': checked('users/remove_from_access_group', removeUser),
   'users/revoke_access_to_all_entrances': checked('users/revoke_access_to_all_entrances', revokeAll),
+  'users/list_biometrics': checked('users/list_biometrics', listBiometrics),
+  'users/remove_biometric': checked('users/remove_biometric', removeBiometric),
   'users/list_accessible_entrances': checked('users/list_accessible_entrances', listEntrancesOfUser),
   'credentials/create': checked('credentials/create', createAlone),
   'credentials/get': checked('credentials/get', getCredential),
@@ -172,6 +175,7 @@ export const LATER: { readonly [N in CommandName]?: Later<N> } = {
   'entrances/unlock': checked('entrances/unlock', prepareUnlock),
   'encoders/scan_credential': checked('encoders/scan_credential', prepareScan),
   'encoders/scan_to_assign_credential': checked('encoders/scan_to_assign_credential', prepareAssign),
+  'encoders/enroll_biometric': checked('encoders/enroll_biometric', prepareEnroll),
   'encoders/cancel_scan': checked('encoders/cancel_scan', prepareCancel),
   'controllers/resync': checked('controllers/resync', prepareResync),
 };

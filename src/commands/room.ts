@@ -2,7 +2,8 @@
 // resource stands beside this one.
 
 import type { Ground } from '../acceptance/ground.ts';
-import type { Clock, DeviceStatus, Log, Presentation, Random } from '../domain/ports.ts';
+import type { BiometricDevice } from '../domain/biometrics.ts';
+import type { Clock, DeviceStatus, Feedback, Log, Presentation, Random } from '../domain/ports.ts';
 import type { CredentialManager } from '../domain/credential-manager.ts';
 import type { NewEvent } from '../domain/events.ts';
 import type { Mode, ModeSource } from '../domain/modes.ts';
@@ -93,6 +94,11 @@ export type Encoders = {
   scan(reader: string, timeoutMs: number): Promise<{ shown: Shown } | { error: ApiError }>;
   /** False: no scan was under way. */
   cancel(reader: string): boolean;
+  /** Fingers, faces and the like at a reader; null: it reads none. */
+  biometricsOf(reader: string): BiometricDevice | null;
+  /** Nobody decides at the reader while `work` is at it, which ends when its signal is aborted. */
+  hold<T>(reader: string, work: (over: AbortSignal) => Promise<T>): Promise<T | { error: ApiError }>;
+  show(reader: string, signal: Feedback): void;
   isScanning(reader: string): boolean;
   isOnline(reader: string): boolean;
   /** What a card that is read there may stand for. */

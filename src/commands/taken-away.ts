@@ -35,6 +35,10 @@ const TAKES: Readonly<Partial<Record<string, (params: Params, store: Store) => T
     return [{ accessGrantId }, ...methods.map(({ access_method_id: acsCredentialId }) => ({ acsCredentialId }))];
   },
   'access_methods/delete': (params) => takesCredential(params, 'access_method_id'),
+  'users/remove_biometric': (params) => {
+    const acsBiometricId = idOf(params, 'acs_biometric_id');
+    return acsBiometricId === null ? null : [{ acsBiometricId }];
+  },
   'credentials/delete': takesCredential,
   'credentials/remove_phone': takesCredential,
   'credentials/unassign': takesCredential,

@@ -6,6 +6,7 @@ import { OperatingError } from '../domain/errors.ts';
 import { invalidated } from '../domain/invalidated.ts';
 import { release, retarget } from '../store/retarget.ts';
 import type { NewUser, UserRow } from '../store/users.ts';
+import { buryBiometrics } from './biometric-object.ts';
 import type { ParamsOf } from './contract.ts';
 import { findGroup, findUser, userNotFound } from './found.ts';
 import { buryPhones } from './phones.ts';
@@ -176,6 +177,7 @@ export function deleteUser(room: Room, params: ParamsOf<'users/delete'>, call: C
     store.tombstones.add('credential', credential.acs_credential_id, call.nowMs);
     store.events.add(newEvent('acs_credential.deleted', identifying), call.nowMs);
   }
+  buryBiometrics(room, row, call);
   buryGrants(room, row, call);
   for (const key of store.groups.ofUser(row.user_key)) store.groups.removeMember(key, row);
   for (const entrance of store.userEntrances.said(row.user_key)) store.userEntrances.delete(row, entrance);

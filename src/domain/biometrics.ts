@@ -34,7 +34,8 @@ export type BiometricFormat = (typeof BIOMETRIC_FORMATS)[number];
 /** A finger and its spare, the same of the other hand, or one of them for a threat. All of them may be tried at a door. */
 export const MOST_BIOMETRICS = 4;
 
-export const MOST_TEMPLATE_BYTES = 4_096;
+/** What a reader may make of one; by BIOREADR, one frame holds it. */
+export const MOST_TEMPLATE_BYTES = 2_048;
 
 /** What a reader is told about the fingers that it is asked for. */
 export type BiometricTerms = {

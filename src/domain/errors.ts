@@ -19,6 +19,7 @@ export const ERROR_TYPES = [
   'acs_entrance_not_found',
   'acs_access_group_not_found',
   'acs_encoder_not_found',
+  'acs_biometric_not_found',
   'access_grant_not_found',
   'access_method_not_found',
   'space_not_found',

@@ -1,6 +1,7 @@
 // What the bodies of several events have in common, each part once with its words.
 
 import { z } from 'zod';
+import { BIOMETRIC_TYPES } from './biometrics.ts';
 import { ERROR_TYPES } from './errors.ts';
 
 /** Made together with the catalogue (events.ts), when that is first asked for. */
@@ -110,6 +111,11 @@ export function eventParts() {
     ...scanning,
     error: apiError,
   });
+  const biometric = {
+    acs_user_id: text('whose'),
+    acs_biometric_id: text('which'),
+    biometric_type: z.enum(BIOMETRIC_TYPES).describe('which finger, or what else'),
+  };
   const schedule = { schedule_id: text('which schedule') };
   const group = { acs_access_group_id: text('which group') };
   const holiday = { holiday_id: text('which holiday') };
@@ -142,6 +148,7 @@ export function eventParts() {
     scanning,
     scanned,
     unscanned,
+    biometric,
     schedule,
     holiday,
     group,

@@ -14,6 +14,9 @@ export function peopleEvents({
   inSystem,
   owned,
   door,
+  biometric,
+  scanning,
+  unscanned,
 }: ReturnType<typeof eventParts>) {
   const grant = { access_grant_id: text('which grant'), acs_user_id: text('whose it is') };
   const method = {
@@ -46,6 +49,19 @@ export function peopleEvents({
         acs_access_group_id: text('which group; null: a person').nullable(),
       },
     ),
+    'acs_user.biometric_enrolled': changeOf(
+      'A finger, face or the like of a person was enrolled at a reader. Its template is told nowhere.',
+      biometric,
+    ),
+    'acs_user.biometric_removed': changeOf(
+      'An enrolled finger, face or the like was deleted, with its template.',
+      biometric,
+    ),
+    'action_attempt.enroll_biometric.succeeded': event('What somebody put there was enrolled.', {
+      ...scanning,
+      ...biometric,
+    }),
+    'action_attempt.enroll_biometric.failed': unscanned,
     'acs_user.access_revoked': changeOf('Every entrance was taken from a person.', user),
     'access_grant.created': changeOf('An access grant was made.', grant),
     'access_grant.updated': updateOf('An access grant was changed, with all that was made for it.', grant),

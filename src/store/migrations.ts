@@ -3,6 +3,7 @@
 // controllers (`*_sealed`).
 
 import { AREAS } from './area-steps.ts';
+import { BIOMETRICS } from './biometric-steps.ts';
 import { ISSUED_KEYS } from './issuer-steps.ts';
 import { GRANTS, GROUPS, STARTS, USES, DURESS } from './people-steps.ts';
 
@@ -452,4 +453,5 @@ CREATE TABLE mode_sources (
   { version: 16, sql: AREAS },
   { version: 17, sql: USES },
   { version: 18, sql: DURESS },
+  { version: 19, sql: BIOMETRICS },
 ];

@@ -29,6 +29,11 @@ export const SEALED = {
     rest: ['acs_credential_id', 'credential_key', 'key_hash', 'issuer', 'token_id', 'starts_at', 'ends_at', 'issued_at', 'entrances'],
     id: 'acs_credential_id',
   },
+  biometrics: {
+    key: ['biometric_key'],
+    rest: ['acs_biometric_id', 'user_key', 'biometric_type', 'format', 'is_duress', 'template_sealed'],
+    id: 'acs_biometric_id',
+  },
   access_groups: { key: ['group_key'], rest: ['acs_access_group_id', 'schedule_key'], id: 'acs_access_group_id' },
   access_group_users: { key: ['user_key', 'group_key'], rest: ['starts_at', 'ends_at'], id: 'group_key' },
   access_group_entrances: { key: ['group_key', 'entrance_key'], rest: ['acs_entrance_id'], id: 'group_key' },

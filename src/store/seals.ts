@@ -202,6 +202,7 @@ const COLUMNS: Readonly<Record<SealedTable, readonly string[]>> = {
   user_entrances: sealedColumns('user_entrances'),
   credentials: sealedColumns('credentials'),
   phones: sealedColumns('phones'),
+  biometrics: sealedColumns('biometrics'),
   issued_keys: sealedColumns('issued_keys'),
   schedules: sealedColumns('schedules'),
   holiday_days: sealedColumns('holiday_days'),

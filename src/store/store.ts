@@ -31,6 +31,7 @@ import { ReaderKeyTable } from './reader-keys.ts';
 import { HolidayTable, ScheduleTable } from './schedules.ts';
 import { OwnLists } from './own-lists.ts';
 import type { Acceptance, Past } from './past.ts';
+import { Biometrics } from './biometrics.ts';
 import { Phones } from './phones.ts';
 import { Reach } from './reach.ts';
 import { Sealing } from './sealing.ts';
@@ -73,6 +74,7 @@ export class Store {
   readonly credentials: CredentialTable;
   readonly ownLists: OwnLists;
   readonly phones: Phones;
+  readonly biometrics: Biometrics;
   readonly groups: AccessGroups;
   readonly groupChanges: GroupChanges;
   readonly userEntrances: UserEntrances;
@@ -151,6 +153,7 @@ export class Store {
       this.ownLists = new OwnLists(db);
       this.credentials = new CredentialTable(db, this.ownLists);
       this.phones = new Phones(db);
+      this.biometrics = new Biometrics(db, opened.secrets);
       this.tombstones = new Tombstones(db);
       this.issuedKeys = new IssuedKeys(db, this.tombstones);
       this.groups = new AccessGroups(db, this.digest);

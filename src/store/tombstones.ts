@@ -6,6 +6,7 @@ import type { Db } from './db.ts';
 export type TombstoneKind =
   | 'credential'
   | 'user'
+  | 'biometric'
   | 'schedule'
   | 'holiday'
   | 'access_group'

@@ -6,6 +6,7 @@ import type { StoredPath } from './stored-path.ts';
 /** A credential, everything of a person, or ways to doors that a group, a membership or a grant is. */
 export type Taken =
   | { acsCredentialId: string }
+  | { acsBiometricId: string }
   | { acsUserId: string }
   | { acsAccessGroupId: string }
   | { acsAccessGroupId: string; acsUserId: string }
@@ -30,6 +31,10 @@ export class Withdrawn {
   has({ acs_credential_id: acsCredentialId, acs_user_id: acsUserId }: Whose): boolean {
     if (this.#counts.size === 0) return false;
     return this.#holds({ acsCredentialId }) || (acsUserId !== null && this.#holds({ acsUserId }));
+  }
+
+  hasBiometric(acsBiometricId: string): boolean {
+    return this.#counts.size > 0 && this.#holds({ acsBiometricId });
   }
 
   /** Whether one way of a credential to an entrance was taken away. */

@@ -19,6 +19,7 @@ import type { SiteEntrance } from '../../src/domain/site.ts';
 import { encodeWiegand } from '../../src/domain/card-formats.ts';
 import type { TimeWitness } from '../../src/domain/window.ts';
 import type { Store } from '../../src/store/store.ts';
+import { TestSensor } from '../support/sensor.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { SignedKeys } from '../../src/agent/signed-keys.ts';
 import type { CredentialManager } from '../../src/domain/credential-manager.ts';
@@ -68,6 +69,8 @@ export type World = {
   /** What the strike answers from now on. */
   strike: { outcome: OutputOutcome; isBusBusy: boolean; send: (() => void) | undefined; onPulse: () => void };
   reader: { isOnline: boolean };
+  /** Where fingers are put at the lobby's reader. */
+  sensor: TestSensor;
   time: { witness: Partial<TimeWitness> };
   offline: { forMs: number | null };
   present: (presentation: Presentation) => void;
@@ -82,6 +85,7 @@ export type Given = {
   policy?: Partial<Policy>;
   withoutStore?: boolean;
   takesPhones?: boolean;
+  readsFingers?: boolean;
   managers?: readonly CredentialManager[];
   entrance?: Partial<EntranceSetup>;
   outputs?: readonly OutputCapabilities[];
@@ -115,6 +119,7 @@ export function world(given: Given = {}): World {
   const time: World['time'] = { witness: {} };
   const offline: World['offline'] = { forMs: null };
   const reader: World['reader'] = { isOnline: true };
+  const sensor = new TestSensor();
   const devices: Record<string, Partial<Device>> = {
     'lobby-reader': {
       status: () => ({ online: reader.isOnline, sinceMs: 0, identity: null, problem: null, counters: NO_COUNTERS }),
@@ -124,6 +129,7 @@ export function world(given: Given = {}): World {
           looks.push(look);
         },
       },
+      biometrics: given.readsFingers === true ? sensor : null,
     },
     'relay-board': {
       status: () => ({ online: true, sinceMs: 0, identity: null, problem: null, counters: NO_COUNTERS }),
@@ -214,6 +220,7 @@ export function world(given: Given = {}): World {
     looks,
     strike,
     reader,
+    sensor,
     time,
     offline,
     present,

@@ -299,6 +299,7 @@ const ELSEWHERE = new Set([
   'entrances/set_mode',
   'facility/lockdown',
   'facility/all_clear',
+  'users/remove_biometric',
 ]);
 
 type Traced = Record<string, unknown> & { event_type: string };

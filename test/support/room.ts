@@ -224,6 +224,9 @@ export function buildRoom(store: Store, clock: Clock, policy: Partial<Policy> = 
       isScanning: () => false,
       isOnline: () => false,
       cardFormatsOf: () => [],
+      biometricsOf: () => null,
+      hold: () => Promise.resolve({ error: { type: 'controller_offline', message: 'no reader is there' } }),
+      show: () => undefined,
     },
     sync: {
       wake: (controllers) => void room.woken.push(...controllers),

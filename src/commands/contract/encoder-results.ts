@@ -1,6 +1,7 @@
 // A part of what commands answer (results.ts): encoders, and what is shown at one.
 
 import { z } from 'zod';
+import { BIOMETRIC_FORMATS, BIOMETRIC_TYPES } from '../../domain/biometrics.ts';
 import type { Parts } from './people-results.ts';
 
 export function encoderResults<E extends z.ZodType>(
@@ -16,6 +17,7 @@ export function encoderResults<E extends z.ZodType>(
       reader: text('which reader, by its name in the facility file'),
       card_formats: z.array(z.string()).describe('what a card is taken for there, in this order'),
       is_online: flag('the reader answers'),
+      reads_biometrics: flag('the facility file says that it reads fingers, faces or the like'),
       is_scanning: flag('a scan is under way'),
       created_at: instant('not kept').nullable(),
       errors,
@@ -42,5 +44,20 @@ export function encoderResults<E extends z.ZodType>(
     starts_at: instant('a card does not say').nullable(),
     ends_at: instant('a card does not say').nullable(),
   });
-  return { encoder, onEncoder };
+  const biometric = z
+    .strictObject({
+      acs_biometric_id: text('which'),
+      acs_system_id: system,
+      acs_user_id: text('whose'),
+      biometric_type: z.enum(BIOMETRIC_TYPES).describe('which finger, or what else'),
+      format: z
+        .enum(BIOMETRIC_FORMATS)
+        .describe('in whose form: that of the reader’s maker, or that of ANSI/INCITS 378'),
+      quality: count('how good it is, in the measure of the reader that read it'),
+      is_duress: flag('to be used under threat'),
+      display_name: text('what people call it').nullable(),
+      created_at: instant('when it was enrolled').nullable(),
+    })
+    .meta({ id: 'biometric' });
+  return { encoder, onEncoder, biometric };
 }

@@ -1,6 +1,7 @@
 // Encoders: readers at which cards, and phones that prove their key, are enrolled.
 
 import { z } from 'zod';
+import { BIOMETRIC_TYPES } from '../../domain/biometrics.ts';
 import {
   cardFormat,
   endsAt,
@@ -74,6 +75,31 @@ export const ENCODERS = {
     kind: 'moves',
     takesMs,
     example: { acs_encoder_id: ENCODER, acs_user_id: USER, timeout_seconds: 30 },
+  }),
+  'encoders/enroll_biometric': command({
+    summary:
+      'Asks for somebody’s finger, face or the like at a reader, checks how good it is, asks for it once more and has the reader compare the two, and keeps the template, sealed. Meanwhile the reader decides nothing and opens no door.',
+    params: z.strictObject({
+      acs_encoder_id: encoderId,
+      acs_system_id: system,
+      acs_user_id: id('Whose it is').optional(),
+      user_identity_id: id('Instead of acs_user_id: the user with this identity').optional(),
+      acs_credential_id: id('Instead of acs_user_id: the person whose credential this is').optional(),
+      biometric_type: z
+        .enum(BIOMETRIC_TYPES)
+        .optional()
+        .describe('Which finger, or what else; left out, what the reader’s `biometrics` in the facility file says'),
+      is_duress: z
+        .boolean()
+        .default(false)
+        .describe('To be used under threat: it opens as any other finger, and is told as `acs_entrance.duress`'),
+      display_name: text('What people call it', 200).optional(),
+      timeout_seconds: timeout.default(60),
+    }),
+    result: '`action_attempt`: its result is what was enrolled',
+    kind: 'moves',
+    takesMs,
+    example: { acs_encoder_id: ENCODER, acs_user_id: USER, biometric_type: 'right_index_finger' },
   }),
   'encoders/cancel_scan': command({
     summary: 'Ends the scan at a reader: whoever asked for it is answered `interrupted`.',

@@ -203,7 +203,7 @@ function catalogue() {
       created_at: instant('since when it is enrolled').nullable(),
     })
     .meta({ id: 'phone' });
-  const { encoder, onEncoder } = encoderResults(parts);
+  const { encoder, onEncoder, biometric } = encoderResults(parts);
   const attempt = <T extends string, R extends z.ZodType>(type: T, result: R) =>
     z.strictObject({
       action_attempt: z.strictObject({
@@ -385,6 +385,9 @@ function catalogue() {
         phone_acs_credential_id: text('of the phone that was enrolled; null: it is a card').nullable(),
       }),
     ),
+    'encoders/enroll_biometric': attempt('ENROLL_BIOMETRIC', biometric),
+    'users/list_biometrics': z.strictObject({ biometrics: z.array(biometric) }),
+    'users/remove_biometric': done,
     'encoders/cancel_scan': z.strictObject({ was_scanning: flag('there was one') }),
     'entrances/set_mode': z.strictObject({
       acs_entrance_id: text('which'),
