@@ -4,7 +4,8 @@ import { SimulatedCard } from '../../../drivers/osdp/pkoc/simulated-card.ts';
 import type { SimulatedReader } from '../../../drivers/osdp/simulated-reader.ts';
 import { readSmartCard } from '../../../drivers/osdp/smart-card.ts';
 import { hex } from './vectors.ts';
-import { raiseVirtualBus, TURNAROUND_MS, type VirtualBus } from './virtual-bus.ts';
+import { timePhones } from './phone-timing.ts';
+import { raiseVirtualBus, type VirtualBus } from './virtual-bus.ts';
 
 const firstOf = (bus: VirtualBus): SimulatedReader => {
   const [sim] = bus.sims;
@@ -158,43 +159,9 @@ describe('a reader in transparent mode', () => {
 });
 
 it('a phone is followed by its strike in little more than the time of its exchanges on the wire', async () => {
-  const bus = await oneReader();
-  const sim = firstOf(bus);
-  const { pulses } = sim.terminals;
-  const counted = (): { exchanges: number; bytes: number } => {
-    const all = [...bus.driver.devices.values()].map((device) => device.status().counters);
-    return {
-      exchanges: all.reduce((sum, { replies }) => sum + replies, 0),
-      bytes: all.reduce((sum, one) => sum + one.bytesSent + one.bytesReceived, 0),
-    };
-  };
-  const sum = { tookMs: 0, wireMs: 0 };
-  for (let i = 0; i < 8; i++) {
-    await pass(bus, 2_000 + 37 * i);
-    const card = new SimulatedCard();
-    const begun: { atMs: number; counted: ReturnType<typeof counted> }[] = [];
-    sim.field.lay({
-      answer: (command) => {
-        begun.push({ atMs: bus.time.nowMs, counted: counted() });
-        return card.answer(command);
-      },
-    });
-    while (pulses.length === i) await bus.time.passUntil(bus.time.nowMs + 1);
-    const until = counted();
-    const [first] = begun;
-    if (first === undefined) throw new Error('it was spoken to');
-    const { atMs, counted: before } = first;
-    const exchanges = until.exchanges - before.exchanges;
-    const characters = until.bytes - before.bytes + exchanges * UNCOUNTED_CHARACTERS;
-    sum.tookMs += (pulses[i]?.atMs ?? 0) - atMs;
-    sum.wireMs += (characters * 10_000) / 115_200 + exchanges * TURNAROUND_MS;
-    sim.field.lay(null);
-  }
-  expect(sum.tookMs / sum.wireMs).toBeLessThan(1.15);
+  const { tookMs, wireMs } = await timePhones(8);
+  expect(tookMs / wireMs).toBeLessThan(1.15);
 });
-
-/** Marks of answers and the pauses before both, which no counter counts. */
-const UNCOUNTED_CHARACTERS = 5;
 
 it('a reader that was left in transparent mode reads by itself at the next start, whatever the facility file says of it then', async () => {
   const prepare = (sim: SimulatedReader): void => void Object.assign(sim.field, { isKnown: true, mode: 1 });
