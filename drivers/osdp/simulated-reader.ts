@@ -254,13 +254,12 @@ export class SimulatedReader extends SimulatedDevice {
     return frame.address === BROADCAST_ADDRESS ? BROADCAST_ADDRESS : this.address;
   }
 
-  /** A new address and baud hold from the moment the answer has left. */
+  /** A new address and baud hold from the moment the answer has left, and the session goes on there. */
   #afterwards(frame: Frame, answer: WireReply): (() => void) | null {
     if (answer.name !== 'COM' || frame.code !== COMMANDS.COMSET.code) return null;
     return () => {
       this.address = answer.data.readUInt8(0);
       this.baud = answer.data.readUInt32LE(1);
-      this.#begin();
     };
   }
 

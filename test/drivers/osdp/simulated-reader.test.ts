@@ -154,6 +154,26 @@ describe('probed like a real one', () => {
     expect(answer.slice(0, 4)).toBe('53FF');
   });
 
+  it('another address in a session: its answer from the old one, and the session goes on at the new one', () => {
+    const reader = make({ key: KEY });
+    const session = inSession(reader);
+    const ask = (address: number, sequence: number, wire: ReturnType<typeof command>) => {
+      const sealed = session.sealCommand({ address, sequence, crc: true, code: wire.code, data: wire.data });
+      const answer = reader.receive(whole(sealed.bytes));
+      if (answer === null) throw new Error('nobody answers');
+      answer.afterwards?.();
+      const frame = whole(answer.bytes);
+      return { frame, opened: session.openReply(frame, sealed.cmac) };
+    };
+    const moved = ask(0, 2, command('COMSET', { address: 9, baud: 115_200 }));
+    expect(moved.frame.address).toBe(0);
+    expect(moved.opened).toMatchObject({ ok: true, data: hex('0900C20100') });
+    const polled = ask(9, 3, command('POLL', {}));
+    expect(polled.frame).toMatchObject({ address: 9, sequence: 3, code: 0x40 });
+    expect(polled.opened).toMatchObject({ ok: true });
+    expect(reader.secured).toBe(true);
+  });
+
   it('an LED record cut short: NAK 02; one with both times 0: NAK 09', () => {
     const reader = make({});
     expect(nak(say(reader, clear(0, 0x69, '00'.repeat(13))))).toBe('02');
