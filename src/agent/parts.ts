@@ -18,6 +18,7 @@ import type { BootRecord, Voucher } from '../ops/clock-trust.ts';
 import type { Health } from '../ops/health.ts';
 import { explainOpening } from '../store/open.ts';
 import { Store } from '../store/store.ts';
+import { certainInstant } from '../sync/desired.ts';
 import { Sync } from '../sync/sync.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { DeviceEvents, Faults } from './device-events.ts';
@@ -263,6 +264,8 @@ function serve(base: Base, store: Store, states: States): Served {
     eventsKeepMs: facility.store.eventsKeepMs,
     eventsMax: facility.store.eventsMax,
     eventsMaxBytes: facility.store.eventsMaxBytes,
+    endedKeepMs: facility.store.endedKeepMs,
+    certainNowMs: () => certainInstant(keeper.now()),
     onEventsTrimmed: () => late.uplink?.skipTo(store.events.acknowledged()),
     // Found by the check behind the doors, while the file still answers: its last event is that of its damage.
     onDamage: (problems) => {

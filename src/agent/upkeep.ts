@@ -11,6 +11,7 @@ import type { Clock, Log, Random, Timer } from '../domain/ports.ts';
 import { backUpInBackground, checkInBackground, sealInBackground } from '../store/background.ts';
 import type { Store } from '../store/store.ts';
 import { isStorageError } from '../store/disk-errors.ts';
+import { removeEnded } from './ended-records.ts';
 import type { Sealed } from '../store/sealed-backup.ts';
 
 export type UpkeepOptions = {
@@ -28,6 +29,10 @@ export type UpkeepOptions = {
   onEventsTrimmed: () => void;
   onDamage: (problems: readonly string[]) => void;
   compareControllers: () => void;
+  /** How long what ended stays. */
+  endedKeepMs: number;
+  /** The present as far as the clock can be trusted; null: nobody knows. */
+  certainNowMs: () => number | null;
   /** Makes a sealed backup; null: none is wanted. */
   seal: Sealing | null;
   /** Looks whether every row is as it was written. */
@@ -82,6 +87,7 @@ export class Upkeep {
     const nightly: Job[] = [
       { name: 'compare_controllers', everyMs: DAY_MS, run: () => this.#options.compareControllers() },
       { name: 'back_up', everyMs: DAY_MS, run: () => this.#backUp() },
+      { name: 'remove_ended', everyMs: DAY_MS, run: () => this.#removeEnded() },
       { name: 'check_database', everyMs: WEEK_MS, run: () => this.#check() },
       { name: 'verify_rows', everyMs: WEEK_MS, run: () => this.#options.verifyRows() },
     ];
@@ -225,6 +231,12 @@ export class Upkeep {
       this.#isSealOwed = true;
       throw error;
     }
+  }
+
+  async #removeEnded(): Promise<void> {
+    const { endedKeepMs: keepMs, log, ...options } = this.#options;
+    const removed = await removeEnded({ ...options, keepMs, isStopped: () => this.#isStopped });
+    if (removed.credentials + removed.grants > 0) log.info('what ended long ago was removed', removed);
   }
 
   async #forget(): Promise<void> {

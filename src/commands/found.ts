@@ -77,6 +77,13 @@ export function personOf(
 export function findCredential(room: Room, acsCredentialId: string): CredentialRow {
   const row = room.store.credentials.byId(acsCredentialId);
   if (row !== undefined) return row;
+  const removedAt = room.store.tombstones.endedRemovedAt('credential', acsCredentialId);
+  if (removedAt !== null) {
+    throw new OperatingError('acs_credential_deleted', `credential ${acsCredentialId} ${endedLongAgo(removedAt)}`, [
+      'params',
+      'acs_credential_id',
+    ]);
+  }
   if (room.store.tombstones.has('credential', acsCredentialId)) {
     throw new OperatingError('acs_credential_deleted', `credential ${acsCredentialId} was deleted`, [
       'params',
@@ -85,6 +92,10 @@ export function findCredential(room: Room, acsCredentialId: string): CredentialR
   }
   throw credentialNotFound(acsCredentialId);
 }
+
+/** Of what `store.ended` of the facility file keeps no longer. */
+export const endedLongAgo = (removedAtMs: number): string =>
+  `ended long ago and was removed on ${new Date(removedAtMs).toISOString().slice(0, 10)}, as store.ended of the facility file has it`;
 
 export const credentialNotFound = (acsCredentialId: string): OperatingError =>
   new OperatingError('acs_credential_not_found', `no credential ${acsCredentialId} here`, [

@@ -7,19 +7,24 @@ import type { UserRow } from '../store/users.ts';
 import { storedJson } from '../store/stored-json.ts';
 import type { AccessGrant, AccessMethod, AcsCredential } from './contract/results.ts';
 import { credentialObject } from './credential-object.ts';
+import { endedLongAgo } from './found.ts';
 import type { Call, Room } from './room.ts';
 import { recordChange } from './trace.ts';
 
 export function findGrant({ store }: Room, accessGrantId: string): GrantRow {
   const row = store.accessGrants.byId(accessGrantId);
   if (row !== undefined) return row;
-  throw refused('access_grant_not_found', 'access_grant_id', `no access grant ${accessGrantId} here`);
+  const removedAt = store.tombstones.endedRemovedAt('access_grant', accessGrantId);
+  const why = removedAt === null ? `no access grant ${accessGrantId} here` : `it ${endedLongAgo(removedAt)}`;
+  throw refused('access_grant_not_found', 'access_grant_id', why);
 }
 
 export function findMethod({ store }: Room, accessMethodId: string): MethodRow {
   const row = store.accessGrants.method(accessMethodId);
   if (row !== undefined) return row;
-  throw refused('access_method_not_found', 'access_method_id', `no access method ${accessMethodId} here`);
+  const removedAt = store.tombstones.endedRemovedAt('access_method', accessMethodId);
+  const why = removedAt === null ? `no access method ${accessMethodId} here` : `its grant ${endedLongAgo(removedAt)}`;
+  throw refused('access_method_not_found', 'access_method_id', why);
 }
 
 export function grantObject(room: Room, row: GrantRow): AccessGrant {

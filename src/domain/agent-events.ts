@@ -26,6 +26,16 @@ export function agentEvents(parts: ReturnType<typeof eventParts>) {
         last_hash: text('its hash, which the event behind it names as `previous_hash`'),
       },
     ),
+    'agent.ended_removed': event(
+      'Credentials and access grants that ended as long ago as `store.ended` keeps them were removed, and are in the digest no more. One event for a few of them.',
+      {
+        ...system,
+        count: count('how many'),
+        ended_before: text('when they had ended at the latest, ISO 8601'),
+        acs_credential_ids: z.array(z.string()).describe('credentials, and access methods of the grants'),
+        access_grant_ids: z.array(z.string()).describe('access grants'),
+      },
+    ),
     'agent.command_rejected': event('Something came that was no command.', {
       ...system,
       command: text('resource and verb as they came, cut'),

@@ -47,6 +47,8 @@ export type StoreSettings = {
    */
   masterKey: SecretSource | null;
   eventsKeepMs: number;
+  /** How long credentials and access grants stay behind their end. */
+  endedKeepMs: number;
   eventsMax: number;
   /** Null: by the size of the disk. */
   eventsMaxBytes: number | null;

@@ -94,6 +94,7 @@ function storeSettings(site: Site, folder: string): StoreSettings {
     path: resolve(folder, filled(store.path, site)),
     masterKey: secret(store.master_key, folder),
     eventsKeepMs: store.events.keep,
+    endedKeepMs: store.ended.keep,
     eventsMax: store.events.max,
     eventsMaxBytes: store.events.max_bytes ?? null,
     backup: backupSettings(site, folder),

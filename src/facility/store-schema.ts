@@ -82,6 +82,18 @@ export const storeSchema = z.strictObject({
     })
     .prefault({})
     .meta({ title: 'Events', description: 'How many events are kept, and for how long.' }),
+  ended: z
+    .strictObject({
+      keep: duration(DAY_MS, 3_650 * DAY_MS)
+        .prefault('400d')
+        .meta({
+          title: 'Keep what ended for',
+          description:
+            'How long credentials that expired or were used up, and access grants that ended, stay in the database. Then they are removed at night, with their card numbers and PINs; their ids are never used again.',
+        }),
+    })
+    .prefault({})
+    .meta({ title: 'Ended', description: 'What becomes of credentials and access grants that are over.' }),
   backup: backupSchema.optional().meta({
     title: 'Sealed backups',
     description:

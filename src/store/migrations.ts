@@ -5,7 +5,7 @@
 import { AREAS } from './area-steps.ts';
 import { BIOMETRICS } from './biometric-steps.ts';
 import { ISSUED_KEYS } from './issuer-steps.ts';
-import { GRANTS, GROUPS, STARTS, USES, DURESS } from './people-steps.ts';
+import { GRANTS, GROUPS, STARTS, USES, DURESS, ENDED } from './people-steps.ts';
 
 export type Migration = { version: number; sql: string };
 
@@ -454,4 +454,5 @@ CREATE TABLE mode_sources (
   { version: 17, sql: USES },
   { version: 18, sql: DURESS },
   { version: 19, sql: BIOMETRICS },
+  { version: 20, sql: ENDED },
 ];

@@ -143,6 +143,13 @@ ALTER TABLE credentials ADD COLUMN max_uses INTEGER;
 UPDATE credentials SET max_uses = 1 WHERE uses_left = 1;
 `;
 
+export const ENDED = `
+-- What ended long ago is removed (ended.ts). Of a tombstone 1: nobody deleted it. No seal is over that: it is a matter of words.
+ALTER TABLE tombstones ADD COLUMN is_ended INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX credentials_by_invalidation ON credentials (invalidated_at, credential_key) WHERE invalidated_at IS NOT NULL;
+CREATE INDEX access_grants_by_end ON access_grants (ends_at, grant_key) WHERE ends_at IS NOT NULL;
+`;
+
 export const DURESS = `
 -- A code that is typed under threat: it opens as its person's other code does, and is told.
 ALTER TABLE credentials ADD COLUMN is_duress INTEGER NOT NULL DEFAULT 0;

@@ -8,6 +8,7 @@ import { AreaTable } from './areas.ts';
 import { ControllerTable } from './controllers.ts';
 import { CredentialTable } from './credentials.ts';
 import { Digest } from './digest.ts';
+import { EndedRecords } from './ended.ts';
 import { EntranceTable } from './entrances.ts';
 import { EventLog } from './events.ts';
 import { ForeignSlots } from './foreign-slots.ts';
@@ -93,6 +94,7 @@ export class Store {
   readonly zones: ZoneTable;
   readonly controllers: ControllerTable;
   readonly tombstones: Tombstones;
+  readonly ended: EndedRecords;
   readonly meta: Meta;
   readonly digest: Digest;
   readonly jobs: Jobs;
@@ -161,6 +163,7 @@ export class Store {
       this.userEntrances = new UserEntrances(db, this.digest);
       this.accessGrants = new AccessGrants(db, this.digest);
       this.spaces = new Spaces(db);
+      this.ended = new EndedRecords(db, this);
       this.reach = new Reach(db, this.credentials, this.ownLists, this.phones, this.issuedKeys, [
         this.groups,
         this.userEntrances,

@@ -23,14 +23,18 @@ export class Tombstones {
   readonly #latest;
   readonly #startingWith;
   readonly #forget;
+  readonly #removedAt;
 
   constructor(db: Db) {
     this.#has = db.prepare<[string, string], { found: number }>(
       'SELECT 1 AS found FROM tombstones WHERE kind = ? AND id = ?',
     );
-    this.#add = db.prepare<[string, string, number]>(
-      'INSERT OR IGNORE INTO tombstones (kind, id, deleted_at) VALUES (?, ?, ?)',
+    this.#add = db.prepare<[string, string, number, 0 | 1]>(
+      'INSERT OR IGNORE INTO tombstones (kind, id, deleted_at, is_ended) VALUES (?, ?, ?, ?)',
     );
+    this.#removedAt = db
+      .prepare<[string, string], number>('SELECT deleted_at FROM tombstones WHERE kind = ? AND id = ? AND is_ended = 1')
+      .pluck();
     this.#latest = db
       .prepare<[string, string, string], string | null>(
         'SELECT max(id) FROM tombstones WHERE kind = ? AND id >= ? AND id < ?',
@@ -46,8 +50,14 @@ export class Tombstones {
     return this.#has.get(kind, id) !== undefined;
   }
 
-  add(kind: TombstoneKind, id: string, nowMs: number): void {
-    this.#add.run(kind, id, nowMs);
+  /** `ended`: nobody deleted it; it was over long ago. */
+  add(kind: TombstoneKind, id: string, nowMs: number, why: 'deleted' | 'ended' = 'deleted'): void {
+    this.#add.run(kind, id, nowMs, why === 'ended' ? 1 : 0);
+  }
+
+  /** When it was removed because it had ended long ago; null: it was not. */
+  endedRemovedAt(kind: TombstoneKind, id: string): number | null {
+    return this.#removedAt.get(kind, id) ?? null;
   }
 
   /** The last in order of those that begin so; null: there is none. */

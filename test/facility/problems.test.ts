@@ -166,7 +166,7 @@ const SITE: Case[] = [
     'a section that is a list, and one that is nothing',
     { store: '¶store:\n', policy: 'policy: ¶[1]\n' },
     [
-      ['store', 'expected a mapping with path, master_key, events, backup, found nothing', ''],
+      ['store', 'expected a mapping with path, master_key, events, ended, backup, found nothing', ''],
       ['policy', 'expected a mapping with default_card_format', ''],
     ],
   ],

@@ -18,7 +18,7 @@ const OTHERS: Record<string, readonly string[]> = {
   issued_keys: ['public_key', 'created_at'],
   schedules: ['name', 'created_at'],
   holiday_days: [],
-  tombstones: ['deleted_at'],
+  tombstones: ['deleted_at', 'is_ended'],
   phones: ['public_key', 'display_name', 'created_at'],
   biometrics: ['quality', 'display_name', 'created_at'],
   access_groups: ['name', 'metadata', 'user_count', 'entrance_count', 'parts_sum', 'created_at'],

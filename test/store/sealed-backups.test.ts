@@ -21,6 +21,7 @@ it('a failed backup is an alarm, once, and is tried again every hour until one i
         return { stop: () => Promise.resolve() };
       },
     },
+    ...{ endedKeepMs: 400 * 86_400_000, certainNowMs: () => null },
     ...{ eventsKeepMs: 365 * 86_400_000, eventsMax: 1_000_000, eventsMaxBytes: null },
     ...{ onEventsTrimmed: () => undefined, onDamage: () => undefined, compareControllers: () => undefined },
     verifyRows: () => Promise.resolve(),

@@ -142,6 +142,8 @@ describe('what events weigh', () => {
       log: silentLog,
       timeZone: 'Europe/Oslo',
       eventsKeepMs: 365 * 24 * 3_600_000,
+      endedKeepMs: 400 * 24 * 3_600_000,
+      certainNowMs: () => null,
       eventsMax: 1_000_000,
       eventsMaxBytes: 2_000_000,
       onEventsTrimmed: () => undefined,
