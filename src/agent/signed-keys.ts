@@ -4,8 +4,10 @@
 import type { Detail } from '../access/details.ts';
 import { takeToken } from '../commands/issued-keys.ts';
 import type { Room } from '../commands/room.ts';
+import { isAllowed, type SignedTerms } from '../domain/credential-manager.ts';
 import { OperatingError } from '../domain/errors.ts';
 import { isStorageError } from '../store/disk-errors.ts';
+import type { IssuedKeyRow } from '../store/issued-keys.ts';
 
 const MOST_PER_KEY = 64;
 
@@ -51,15 +53,31 @@ export class SignedKeys {
     }
   }
 
-  /** Whoever is in the facility file no more has signed nothing that is good here. */
+  /** What the facility file accepts no more opens nothing: keys of others, for other entrances, or that live too long. */
   forgetOthers(): void {
     const { store, credentialManagers, log } = this.#room;
     const accepted = credentialManagers.map(({ acsSystemId }) => acsSystemId);
     const gone = store.now(() => store.issuedKeys.keepIssuers(accepted));
     for (const issuer of gone)
       log.warn('keys of a credential manager that is not in the facility file open nothing any more', { issuer });
+    for (const manager of credentialManagers) {
+      const isGood = (row: IssuedKeyRow): boolean => isAllowed(manager, termsOf(row));
+      const keys = store.now(() => store.issuedKeys.keepGood(manager.acsSystemId, isGood));
+      if (keys > 0)
+        log.warn('keys that the facility file does not allow their credential manager any more open nothing', {
+          issuer: manager.acsSystemId,
+          keys,
+        });
+    }
   }
 }
+
+const termsOf = (row: IssuedKeyRow): SignedTerms => ({
+  startsAtMs: row.starts_at,
+  endsAtMs: row.ends_at,
+  issuedAtMs: row.issued_at,
+  entranceIds: row.entrances.split(','),
+});
 
 /** Undoes what was written on the way to it. */
 class Untaken extends Error {

@@ -92,6 +92,7 @@ function again(room: Room, row: IssuedKeyRow, token: IssuedToken): Taken | Refus
     row.public_key.equals(token.key) &&
     row.starts_at === token.startsAtMs &&
     row.ends_at === token.endsAtMs &&
+    row.issued_at === token.issuedAtMs &&
     row.entrances === token.entranceIds.join(',');
   if (parent !== undefined && isSame) return { row, parent, isNew: false };
   return {
@@ -114,12 +115,20 @@ function parentOf(room: Room, token: IssuedToken, by: By): CredentialRow | Refus
         detail: 'token_refused',
         message: `credential ${acsCredentialId} is for the credential manager ${wanted}`,
       };
+    if (token.acsUserId !== null && token.acsUserId !== ownerOf(room, row))
+      return {
+        detail: 'token_refused',
+        message: `it is for the person ${token.acsUserId}, and credential ${acsCredentialId} is not theirs`,
+      };
     return row.is_from_token === 1 ? widened(room, row, token, by) : row;
   }
   if (manager.unknownCredentials === 'refuse')
     return { detail: 'unknown_credential', message: `credential ${acsCredentialId} is not known here (yet)` };
   return made(room, token, by);
 }
+
+const ownerOf = ({ store }: Room, { user_key: key }: CredentialRow): string | null =>
+  key === null ? null : (store.users.byKey(key)?.acs_user_id ?? null);
 
 function made(room: Room, token: IssuedToken, by: By): CredentialRow | Refused {
   const { store } = room;

@@ -24,6 +24,27 @@ export type CredentialManager = {
 /** `keyId`: hexadecimal, lower case; unique in the facility. */
 export type ManagerKey = { keyId: string; publicKey: string };
 
+/** What it signs, as far as the facility file has a say in it. */
+export type SignedTerms = {
+  startsAtMs: number;
+  endsAtMs: number;
+  issuedAtMs: number;
+  entranceIds: readonly string[];
+};
+
+/** From its issue or its start, whichever is earlier. */
+export const livesTooLong = (
+  { maxLifetimeMs }: CredentialManager,
+  { startsAtMs, endsAtMs, issuedAtMs }: SignedTerms,
+): boolean => endsAtMs - Math.min(startsAtMs, issuedAtMs) > maxLifetimeMs;
+
+/** An entrance that it may not open; undefined: it may open them all. */
+export const entranceBeyond = ({ entranceIds }: CredentialManager, signed: SignedTerms): string | undefined =>
+  entranceIds === null ? undefined : signed.entranceIds.find((id) => !entranceIds.includes(id));
+
+export const isAllowed = (manager: CredentialManager, signed: SignedTerms): boolean =>
+  !livesTooLong(manager, signed) && entranceBeyond(manager, signed) === undefined;
+
 export type SigningKey = { algorithm: 'ES256' | 'EdDSA'; key: KeyObject };
 
 /** P-256: the uncompressed point, 130 digits; Ed25519: 64 digits. Null where it is no key. */

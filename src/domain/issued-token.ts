@@ -4,7 +4,7 @@
 
 import { verify } from 'node:crypto';
 import { decode, encode, rfc8949EncodeOptions } from 'cborg';
-import { signingKey, type CredentialManager } from './credential-manager.ts';
+import { entranceBeyond, livesTooLong, signingKey, type CredentialManager } from './credential-manager.ts';
 import { importPoint, POINT_BYTES } from './p256.ts';
 
 /** With forty entrances. */
@@ -64,9 +64,7 @@ export function readToken(bytes: Buffer, terms: TokenTerms): IssuedToken | Token
   if (!isSigned(parts, known.publicKey))
     return { detail: 'signature_invalid', message: `${manager.name} has not signed it` };
   const claims = claimsOf(parts.payload);
-  return claims === null
-    ? refusal('its claims are not those that Lintel knows, each of them once')
-    : judged(claims, manager, terms);
+  return typeof claims === 'string' ? refusal(claims) : judged(claims, manager, terms);
 }
 
 export const isRefused = (read: IssuedToken | TokenRefusal): read is TokenRefusal => 'detail' in read;
@@ -132,27 +130,34 @@ function readCbor(bytes: Uint8Array): unknown {
 
 // ---- the claims -----------------------------------------------------------------------------------------------------
 
-type Claims = Omit<IssuedToken, 'manager'> & { issuer: string | null; audience: string };
+type Claims = Omit<IssuedToken, 'manager'> & { issuer: string | null; audience: string; saysWhenIssued: boolean };
 
-function claimsOf(payload: Uint8Array): Claims | null {
+/** What of them is not as it must be is said. */
+function claimsOf(payload: Uint8Array): Claims | string {
   const map = readCbor(payload);
-  if (!(map instanceof Map) || [...map.keys()].some((key) => !CLAIMS.has(key))) return null;
+  if (!(map instanceof Map)) return 'its claims are no map in the deterministic encoding of CBOR, each of them once';
+  const strange: unknown = [...map.keys()].find((key) => !CLAIMS.has(key));
+  if (strange !== undefined)
+    return `${typeof strange === 'number' ? `claim ${strange}` : 'one of its claims'} is none that Lintel knows, and could be a restriction`;
   const of = (claim: number): unknown => map.get(claim);
-  const issuer = map.has(CLAIM.issuer) ? uuidOf(of(CLAIM.issuer)) : null;
-  const user = map.has(CLAIM.user) ? uuidOf(of(CLAIM.user)) : null;
-  const subject = uuidOf(of(CLAIM.subject));
-  const audience = uuidOf(of(CLAIM.audience));
-  const endsAtMs = instantOf(of(CLAIM.expires));
-  const startsAtMs = instantOf(of(CLAIM.notBefore));
-  const issuedAtMs = map.has(CLAIM.issuedAt) ? instantOf(of(CLAIM.issuedAt)) : startsAtMs;
+  const optional = (claim: number): string | null | undefined => (map.has(claim) ? uuidOf(of(claim)) : null);
+  const [issuer, user] = [optional(CLAIM.issuer), optional(CLAIM.user)];
+  const [acsCredentialId, audience] = [uuidOf(of(CLAIM.subject)), uuidOf(of(CLAIM.audience))];
+  if (issuer === undefined || user === undefined || acsCredentialId === undefined || audience === undefined)
+    return 'claims 2 and 3, and 1 and -70002 where they stand there, must be ids of 16 bytes';
+  const [endsAtMs, startsAtMs] = [instantOf(of(CLAIM.expires)), instantOf(of(CLAIM.notBefore))];
+  const saysWhenIssued = map.has(CLAIM.issuedAt);
+  const issuedAtMs = saysWhenIssued ? instantOf(of(CLAIM.issuedAt)) : startsAtMs;
+  if (endsAtMs === null || startsAtMs === null || issuedAtMs === null)
+    return 'claims 4 and 5, and 6 where it stands there, must be whole seconds since 1970';
   const tokenId = of(CLAIM.tokenId);
+  if (!(tokenId instanceof Uint8Array) || tokenId.length === 0 || tokenId.length > MOST_ID_BYTES)
+    return `claim 7 must be a number of 1 to ${MOST_ID_BYTES} bytes`;
   const key = confirmedKey(of(CLAIM.confirmation));
+  if (key === null) return 'claim 8 must be {1: {1: 2, -1: 1, -2: X, -3: Y}}, with a point of the curve P-256';
   const entranceIds = listOf(of(CLAIM.entrances));
-  if (issuer === undefined || user === undefined || subject == null || audience == null) return null;
-  if (endsAtMs === null || startsAtMs === null || issuedAtMs === null || key === null || entranceIds === null)
-    return null;
-  if (!(tokenId instanceof Uint8Array) || tokenId.length === 0 || tokenId.length > MOST_ID_BYTES) return null;
-  return { issuer, audience, acsCredentialId: subject, acsUserId: user, tokenId: hex(tokenId), key, entranceIds, startsAtMs, endsAtMs, issuedAtMs }; // prettier-ignore
+  if (entranceIds === null) return `claim -70001 must be a list of 1 to ${MOST_ENTRANCES} ids of 16 bytes`;
+  return { issuer, audience, acsCredentialId, acsUserId: user, tokenId: hex(tokenId), key, entranceIds, startsAtMs, endsAtMs, issuedAtMs, saysWhenIssued }; // prettier-ignore
 }
 
 /** `cnf` with one COSE_Key of P-256, its coordinates whole. */
@@ -188,7 +193,7 @@ const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 // ---- the terms ------------------------------------------------------------------------------------------------------
 
 function judged(claims: Claims, manager: CredentialManager, terms: TokenTerms): IssuedToken | TokenRefusal {
-  const { issuer, audience, ...token } = claims;
+  const { issuer, audience, saysWhenIssued, ...token } = claims;
   const { startsAtMs, endsAtMs, issuedAtMs } = token;
   if (issuer !== null && issuer !== manager.acsSystemId) return refusal(`it names ${issuer} as its issuer, and the key is that of ${manager.name}`); // prettier-ignore
   if (audience !== terms.acsSystemId) return refusal(`it is for the facility ${audience}`);
@@ -199,14 +204,14 @@ function judged(claims: Claims, manager: CredentialManager, terms: TokenTerms): 
     };
   if (endsAtMs <= startsAtMs) return refusal('it ends before it begins');
   if (endsAtMs <= terms.nowMs) return { detail: 'expired', message: `it ended at ${new Date(endsAtMs).toISOString()}` };
-  if (endsAtMs - Math.min(startsAtMs, issuedAtMs) > manager.maxLifetimeMs)
+  if (livesTooLong(manager, token))
     return refusal(
       `it is good for longer than max_lifetime of ${manager.name} allows, from its issue or its start to its end`,
     );
-  if (issuedAtMs - terms.nowMs > MOST_SKEW_MS && issuedAtMs !== startsAtMs)
+  // Otherwise it would outlive whatever is taken back until then.
+  if (saysWhenIssued && issuedAtMs - terms.nowMs > MOST_SKEW_MS)
     return refusal('it was issued in the future, by the gateway’s clock');
-  const { entranceIds: allowed } = manager;
-  const beyond = allowed === null ? undefined : token.entranceIds.find((id) => !allowed.includes(id));
+  const beyond = entranceBeyond(manager, token);
   if (beyond !== undefined) return refusal(`${manager.name} may not open the entrance ${beyond}`);
   return { ...token, manager };
 }

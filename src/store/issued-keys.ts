@@ -60,6 +60,7 @@ export class IssuedKeys {
   readonly #issuers;
   readonly #deleteOfIssuer;
   readonly #revoked;
+  readonly #ofIssuer;
   readonly #entranceId;
 
   constructor(db: Db, tombstones: Tombstones) {
@@ -82,6 +83,7 @@ export class IssuedKeys {
     this.#ended = db.prepare<[number, number], IssuedKeyRow>('SELECT * FROM issued_keys WHERE ends_at < ? LIMIT ?');
     this.#issuers = db.prepare<[], string>('SELECT DISTINCT issuer FROM issued_keys').pluck();
     this.#deleteOfIssuer = db.prepare<[string]>('DELETE FROM issued_keys WHERE issuer = ?');
+    this.#ofIssuer = db.prepare<[string], IssuedKeyRow>('SELECT * FROM issued_keys WHERE issuer = ?');
     this.#entranceId = db
       .prepare<[number], string>('SELECT acs_entrance_id FROM entrances WHERE entrance_key = ?')
       .pluck();
@@ -130,6 +132,13 @@ export class IssuedKeys {
     const gone = this.#issuers.all().filter((issuer) => !accepted.includes(issuer));
     for (const issuer of gone) this.#deleteOfIssuer.run(issuer);
     return gone;
+  }
+
+  /** What of somebody's is good no more by what he may sign now opens nothing; says how many those were. */
+  keepGood(issuer: string, isGood: (row: IssuedKeyRow) => boolean): number {
+    const refused = this.#ofIssuer.all(issuer).filter((row) => !isGood(row));
+    for (const row of refused) this.#delete.run(row.issued_key);
+    return refused.length;
   }
 
   // ---- what was taken back ------------------------------------------------------------------------------------------
