@@ -70,11 +70,24 @@ export function createGrant(room: Room, params: CreateParams, call: Call): Outco
     eventType: 'access_grant.created',
     ids: { access_grant_id: id, acs_user_id: user.acs_user_id },
   });
-  const wake = new Set(settle(room, grantAt(room, key), entrances, call));
+  const replaced = params.replaces === undefined ? [] : replace(room, params.replaces, grantAt(room, key), call);
+  const wake = new Set([...replaced, ...settle(room, grantAt(room, key), entrances, call)]);
   const made = params.requested_access_methods.map((one, i) =>
     within(['requested_access_methods', i], () => make(room, grantAt(room, key), one, call, wake)),
   );
   return shown(room, grantAt(room, key), made, [...wake]);
+}
+
+/** The earlier one is over before anything is made: the new one may have its cards and codes. Whom to wake. */
+function replace(room: Room, accessGrantId: string, by: GrantRow, call: Call): string[] {
+  const { store } = room;
+  if (store.tombstones.has('access_grant', accessGrantId)) return [];
+  const earlier = store.accessGrants.byId(accessGrantId);
+  if (earlier === undefined || earlier.grant_key === by.grant_key)
+    throw refused('access_grant_not_found', 'replaces', `there is no other access grant ${accessGrantId}`);
+  const atMs = by.starts_at ?? -Infinity;
+  if (atMs <= call.nowMs || (earlier.starts_at ?? -Infinity) >= atMs) return takeBack(room, earlier, call);
+  return earlier.ends_at !== null && earlier.ends_at <= atMs ? [] : end(room, earlier, by, atMs, call);
 }
 
 const isRepeat = (row: GrantRow, params: CreateParams): boolean =>

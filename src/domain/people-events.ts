@@ -65,11 +65,14 @@ export function peopleEvents({
     'acs_user.access_revoked': changeOf('Every entrance was taken from a person.', user),
     'access_grant.created': changeOf('An access grant was made.', grant),
     'access_grant.updated': updateOf('An access grant was changed, with all that was made for it.', grant),
-    'access_grant.ended': changeOf('An access grant ends because another reservation begins in its room.', {
-      ...grant,
-      ended_by_access_grant_id: text('the grant that ended it'),
-      ends_at: instant('when'),
-    }),
+    'access_grant.ended': changeOf(
+      'An access grant ends because another one begins in its place: another reservation in its room, or one that replaces it.',
+      {
+        ...grant,
+        ended_by_access_grant_id: text('the grant that ended it'),
+        ends_at: instant('when'),
+      },
+    ),
     'access_grant.deleted': changeOf('An access grant was taken back.', grant),
     'access_method.created': changeOf('An access method was asked for.', method),
     'access_method.deleted': changeOf('An access method was taken back.', method),

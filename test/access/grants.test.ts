@@ -288,3 +288,48 @@ describe('a guest room', () => {
     expect([here.opens(first), here.opens(second), here.opens(second, 'lobby')]).toEqual([false, true, true]);
   });
 });
+
+describe('a grant that replaces an earlier one', () => {
+  const cards = { requested_access_methods: [{ mode: 'card', card_number: CARD }, { mode: 'code' }] };
+
+  it('has its card at the instant at which it begins, and the earlier one is gone where that is now', async () => {
+    const here = await hotel();
+    const first = await here.checkIn('R-1', -5, 10, cards);
+    const params = { user: { full_name: 'Next' }, acs_entrance_ids: [NEXT], ends_at: here.in(20), replaces: first.id };
+    const second = { ...params, ...cards, access_grant_id: GRANT };
+    await here.done('access_grants/create', second);
+    expect((await here.call('access_grants/get', { access_grant_id: first.id })).error).toMatchObject({ type: 'access_grant_not_found' }); // prettier-ignore
+    // The same again is the same grant; an earlier one that is gone already is no mistake.
+    await here.done('access_grants/create', second);
+    await here.done('access_grants/create', { ...params, access_grant_key: 'third' });
+    expect(here.events('access_grant.deleted')).toHaveLength(1);
+    expect(isDigestRight(here)).toBe(true);
+  });
+
+  it('ends the earlier one with its own start where that is ahead, with its codes, and no later than it would have', async () => {
+    const here = await hotel();
+    const first = await here.checkIn('R-1', -5, 10);
+    const second = await here.checkIn('R-1', 2, 20, { replaces: first.id });
+    expect(await grantOf(here, first)).toMatchObject({ ends_at: here.in(2), ended_by_access_grant_id: second.id });
+    await here.done('access_grants/create', {
+      ...{ user: { full_name: 'Later' }, acs_entrance_ids: [NEXT], starts_at: here.in(5), replaces: first.id },
+    });
+    expect(await grantOf(here, first)).toMatchObject({ ends_at: here.in(2) });
+    expect([here.opens(first), here.opens(second)]).toEqual([true, false]);
+    await here.clock().advance(2 * HOUR_MS);
+    expect([here.opens(first), here.opens(second)]).toEqual([false, true]);
+    expect(isDigestRight(here)).toBe(true);
+  });
+
+  it('leaves the earlier one as it was where it is refused, and names one that is not there', async () => {
+    const here = await hotel();
+    const [first, other] = [await here.checkIn('R-1', -5, 10), await here.checkIn('R-1', -5, 10)];
+    const params = { user: { full_name: 'Next' }, acs_entrance_ids: [ROOM], replaces: first.id };
+    const taken = { requested_access_methods: [{ mode: 'code', code: other.code }] };
+    expect((await here.call('access_grants/create', { ...params, ...taken })).error).toMatchObject({ type: 'duplicate_access_code' }); // prettier-ignore
+    expect(here.opens(first)).toBe(true);
+    const missing = await here.call('access_grants/create', { ...params, replaces: METHOD });
+    expect(missing.error).toMatchObject({ type: 'access_grant_not_found', path: ['params', 'replaces'] });
+    expect(isDigestRight(here)).toBe(true);
+  });
+});

@@ -85,6 +85,9 @@ export const ACCESS_GRANTS = {
         schedule_id: scheduleId.nullable().optional(),
         requested_access_methods: requested.default([]),
         reservation_key: key('The reservation: grants with the same one share guest rooms').optional(),
+        replaces: id(
+          'An access grant that ends when this one begins, in the same transaction: deleted where that is now, with its codes and cards, else with this start as its end',
+        ).optional(),
         name: text('What people call it', 200).optional(),
         metadata: metadata.optional(),
       })
