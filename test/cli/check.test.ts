@@ -10,7 +10,7 @@ describe('lintel check', () => {
   it('passes the examples that installers copy', async () => {
     const { code, stdout } = await lintel(['check', join(CONFIG, 'demo.yaml')]);
     expect(code).toBe(0);
-    expect(stdout).toContain('good. demo: 2 entrances, 3 controllers, 3 buses.');
+    expect(stdout).toContain('good. demo: 3 entrances, 4 controllers, 4 buses.');
   });
 
   it('tells every mistake with its line, and ends with 2', async () => {

@@ -33,6 +33,9 @@ describe('lintel demo', () => {
       'the strike is energised',
       'the strike has not moved',
       'the exit button is never refused',
+      'it has a key of its own, which nobody sees',
+      'it proves its key, and the strike is energised',
+      'the decision names her phone',
       'the door opens all the same',
       'the opening meanwhile has arrived',
     ])

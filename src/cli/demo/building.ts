@@ -23,8 +23,10 @@ import { systemRandom } from '../../ops/random.ts';
 import { pause } from '../pause.ts';
 import { serve, type Serving } from '../serve.ts';
 import type { Fields } from '../show.ts';
+import { presentCard } from '../simulators/osdp-reader.ts';
 import { uidOfCard } from '../simulators/uart-reader.ts';
 import { HOME, version } from '../version.ts';
+import { startGarage, type Garage } from './garage.ts';
 import { openPtyLine } from './pty.ts';
 import { Tower } from './tower.ts';
 
@@ -51,6 +53,7 @@ export type Building = {
   present: (card: string) => Promise<void>;
   relayBoard: SimulatedUnit;
   storePanel: SimulatedUnit;
+  garage: Garage;
   /** For the screen: what is where. */
   places: readonly (readonly [string, string, string])[];
   stopBroker: () => Promise<void>;
@@ -109,10 +112,12 @@ async function putUp(
     present: devices.present,
     relayBoard: devices.relays.unit(1),
     storePanel: devices.store.unit(1),
+    garage: devices.garage,
     places: [
       ['broker', `mqtt://127.0.0.1:${brokerPort}`, 'built in, MQTT 3.1.1; the service above is a client of it'],
       ['lobby', devices.deskPort, 'card reader on a UART; Lintel decides'],
       ['', devices.plantPort, 'its strike, contact and exit button: a relay board, Modbus RTU'],
+      ['garage', devices.garage.port, 'an OSDP reader for cards and phones, with the strike; Lintel decides'],
       ['store room', `127.0.0.1:${devices.store.port}`, 'a controller with a table of its own, Modbus TCP; it decides'],
     ],
     async stopBroker() {
@@ -143,6 +148,7 @@ type Devices = {
   store: ModbusSimulator;
   relays: ModbusSimulator;
   reader: UartReader;
+  garage: Garage;
   present: (card: string) => Promise<void>;
   /** What the facility file says of the two serial lines. */
   plantPort: string;
@@ -177,10 +183,13 @@ async function startDevices(folder: string, isPty: boolean, undo: (() => Promise
     openPort,
   });
   undo.push(() => reader.stop());
+  const garage = await startGarage({ clock, random: systemRandom, openPort });
+  undo.push(() => garage.stop());
   return {
     store,
     relays,
     reader,
+    garage,
     present: presenting(reader),
     plantPort: plant?.gateway ?? `tcp://127.0.0.1:${relays.port}`,
     deskPort: desk?.gateway ?? reader.address ?? '',
@@ -210,6 +219,7 @@ function writeFacility(
   document.setIn(['buses', 'store', 'port'], devices.store.port);
   document.setIn(['buses', 'plant', 'port'], devices.plantPort);
   document.setIn(['buses', 'desk', 'port'], devices.deskPort);
+  document.setIn(['buses', 'gate', 'port'], devices.garage.port);
   const file = join(folder, 'demo.yaml');
   writeFileSync(file, document.toString({ lineWidth: 0 }));
   return file;
@@ -254,12 +264,17 @@ async function serveFacility(
 }
 
 /** `lintel swipe --present` in this building. */
-function presenterFor({ present, store }: Devices): Presenter {
+function presenterFor({ present, store, garage }: Devices): Presenter {
   return async (device: string, what: Presented) => {
     if (device === 'lobby-reader') {
       if (!('card' in what))
         throw new OperatingError('not_supported', 'lobby-reader reads cards only; it has no keypad');
       await present(what.card);
+      return null;
+    }
+    if (device === 'garage-reader') {
+      if (!('card' in what)) throw new OperatingError('not_supported', 'garage-reader reads cards and phones only');
+      presentCard(garage.reader, what.card);
       return null;
     }
     if (device !== 'store-panel')

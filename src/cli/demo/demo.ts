@@ -28,7 +28,7 @@ export const demoProgram: Program = {
   help: () => ({
     usage: [USAGE, 'npm run demo -- [OPTIONS]'],
     about:
-      'Puts up a building on 127.0.0.1 (a broker, a card reader, a relay board, a controller with its own table), serves it, and shows what happens: a credential over MQTT, a card at a door, the broker gone and back. Then it stays up to be tried; Ctrl-C ends it, and nothing is left behind.',
+      'Puts up a building on 127.0.0.1 (a broker, a card reader, a relay board, a controller with its own table, an OSDP reader), serves it, and shows what happens: a credential over MQTT, a card and a phone at a door, the broker gone and back. Then it stays up to be tried; Ctrl-C ends it, and nothing is left behind.',
     sections: [{ title: 'Options', rows: optionRows(OPTIONS) }],
   }),
   async run(argv, terminal) {

@@ -9,6 +9,7 @@ import { painter, type Terminal } from '../terminal.ts';
 import { localTime } from '../times.ts';
 import type { Building } from './building.ts';
 import { memberOf } from '../../domain/named.ts';
+import { installKey } from './garage.ts';
 
 /** Something that was to happen and was not seen. */
 export class NotSeen extends Error {}
@@ -27,9 +28,14 @@ const STRANGER = 'uid:0A00D15EA5';
 export const LOBBY = '55555555-5555-5555-5555-555555555555';
 const STORE_ROOM = '55555555-5555-5555-5555-000000000000';
 export const GUEST = '33333333-3333-3333-3333-333333333333';
+const GARAGE = '55555555-5555-5555-5555-555555555556';
+const MOBILE_KEY = '66666666-6666-6666-6666-666666666663';
+const PHONE = '88888888-8888-8888-8888-888888888881';
+/** What a reader is told about its field in two turns in which nobody is there, and at the end of the one before. */
+const TWO_TURNS = 8;
 const CODE = '66666666-6666-6666-6666-666666666661';
 const CARD_ID = '66666666-6666-6666-6666-666666666662';
-const PLACES: Readonly<Record<string, string>> = { [LOBBY]: 'lobby', [STORE_ROOM]: 'store room' };
+const PLACES: Readonly<Record<string, string>> = { [LOBBY]: 'lobby', [STORE_ROOM]: 'store room', [GARAGE]: 'garage' };
 
 const SEEN_MS = 15_000;
 const HOUR_MS = 3_600_000;
@@ -51,6 +57,7 @@ export class Story {
     await this.#controllerDecides();
     await this.#cardAtTheLobby();
     await this.#strangerAtTheLobby();
+    await this.#phoneAtTheGarage();
     await this.#brokerGone();
     await this.#brokerBack();
   }
@@ -60,7 +67,7 @@ export class Story {
     const { reason } = event;
     const because = isFields(reason) ? cell(reason['detail']) : '';
     const where = memberOf(PLACES, cell(event['acs_entrance_id'])) ?? cell(event['controller'] ?? event['device']);
-    const by = cell(event['method']);
+    const by = cell(event['method'] ?? event['access_method']).replaceAll('_', ' ');
     const details = [where, by === '' ? '' : `by ${by}`, because.replaceAll('_', ' ')].filter((part) => part !== '');
     this.#line('←', `event ${cell(event['sequence'])}  ${cell(event['event_type'])}  ${details.join(', ')}`, 'cyan');
   }
@@ -69,9 +76,12 @@ export class Story {
 
   async #devicesAnswer(): Promise<void> {
     this.#title('The building wakes up');
-    const { agent, relayBoard } = this.#building();
+    const { agent, relayBoard, garage } = this.#building();
     const devices = (): Fields[] => agent.controllers().map(({ name, status }) => ({ name, online: status.online }));
-    await this.#seen('all three devices answer', () => devices().every((device) => device['online'] === true));
+    this.#line('·', 'an install window is opened for the reader at the garage');
+    await installKey(this.#building().socket);
+    await this.#seen('it has a key of its own, which nobody sees', () => garage.reader.key !== null);
+    await this.#seen('all four devices answer', () => devices().every((device) => device['online'] === true));
     await this.#seen('the agent is at the broker', () => this.#isConnected());
     await this.#seen('every strike is at rest', () => !relayBoard.output(0));
   }
@@ -151,6 +161,33 @@ export class Story {
     relayBoard.setInput(1, true);
     await this.#event('the exit button is never refused', after, isAt(LOBBY, 'acs_entrance.rex'));
     relayBoard.setInput(1, false);
+  }
+
+  async #phoneAtTheGarage(): Promise<void> {
+    this.#title('A phone at the garage, and then no more');
+    const { garage, tower } = this.#building();
+    const { reader, phone } = garage;
+    const own = { acs_credential_id: MOBILE_KEY, acs_user_id: GUEST, allowed_acs_entrance_ids: [GARAGE] };
+    const kind = { access_method: 'mobile_key', is_multi_phone_sync_credential: true };
+    await this.#command('credentials/create', { ...own, ...kind }, 'a mobile key, for the garage');
+    const enrolled = { acs_credential_id: MOBILE_KEY, phone_acs_credential_id: PHONE, display_name: 'Jane’s phone' };
+    const key = { public_key: phone.point.toString('hex') };
+    await this.#command('credentials/enroll_phone', { ...enrolled, ...key }, 'her phone, by its public key');
+    const after = tower.events.length;
+    this.#line('·', 'Jane holds her phone to the reader');
+    reader.field.lay(phone);
+    await this.#seen('it proves its key, and the strike is energised', () => reader.terminals.pulses.length > 0);
+    await this.#event('the decision names her phone', after, (event) => event['phone_acs_credential_id'] === PHONE);
+    reader.field.lay(null);
+    await this.#command('credentials/remove_phone', { acs_credential_id: PHONE }, 'the phone was lost');
+    const turns = reader.count('XWR') + TWO_TURNS;
+    await this.#seen('the reader has seen that nobody is there', () => reader.count('XWR') >= turns);
+    const pulses = reader.terminals.pulses.length;
+    this.#line('·', 'somebody who found it holds it there');
+    reader.field.lay(phone);
+    await this.#event('denied', after, isAt(GARAGE, 'lock.access_denied'));
+    await this.#seen('the strike has not moved', () => reader.terminals.pulses.length === pulses);
+    reader.field.lay(null);
   }
 
   async #brokerGone(): Promise<void> {

@@ -135,7 +135,7 @@ function readerActions(reader: SimulatedReader, messages: PlayOptions['pkocMessa
 const said = (reader: SimulatedReader, what: string): string =>
   reader.online ? what : `${what}, and no controller listens`;
 
-function presentCard(reader: SimulatedReader, card: string): string {
+export function presentCard(reader: SimulatedReader, card: string): string {
   const canonical = parseCanonical(card);
   const bits = encodeWiegand(canonical);
   if (bits !== null) reader.presentCard(bits.widthBits, bits.bytes);
