@@ -53,7 +53,7 @@ export class PhoneReader {
             ...common,
             field,
             isOnline,
-            wantsToken: (key) => context.wantsToken?.(key) === true,
+            wantsToken: (key) => context.wantsToken?.(key, device) === true,
             proved: ({ key }, token, atMonotonicMs) =>
               present({ kind: 'mobile_key', key, ...(token === null ? {} : { token }) }, atMonotonicMs),
             failed: (failure, atMonotonicMs) => {

@@ -20,7 +20,7 @@ export function buildDrivers(
   setup: DriverSetup,
   store: Store | null,
   emit: (event: DriverEvent) => void,
-  wantsToken: (key: Buffer) => boolean,
+  wantsToken: (key: Buffer, device: string) => boolean,
 ): Driver[] {
   const { facility, drivers, clock, random, log, openPort } = setup;
   if (store !== null) {

@@ -158,7 +158,7 @@ function assemble(setting: Setting, { site, store }: Building, late: Late): Part
     options,
     store,
     (event) => survival.try(() => deviceEvents.take(event)),
-    (key) => late.signedKeys?.wants(key) ?? false,
+    (key, reader) => late.signedKeys?.wants(key, reader) ?? false,
   );
   for (const driver of drivers) for (const [name, device] of driver.devices) devices.set(name, device);
 

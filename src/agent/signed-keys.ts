@@ -6,10 +6,9 @@ import { takeToken } from '../commands/issued-keys.ts';
 import type { Room } from '../commands/room.ts';
 import { isAllowed, type SignedTerms } from '../domain/credential-manager.ts';
 import { OperatingError } from '../domain/errors.ts';
+import type { SiteEntrance } from '../domain/site.ts';
 import { isStorageError } from '../store/disk-errors.ts';
 import type { IssuedKeyRow } from '../store/issued-keys.ts';
-
-const MOST_PER_KEY = 64;
 
 export class SignedKeys {
   readonly #room: Room;
@@ -18,14 +17,22 @@ export class SignedKeys {
     this.#room = room;
   }
 
-  /** Of a key that is good already nothing is asked: whoever stands there need not wait for it. */
-  wants(key: Buffer): boolean {
-    const { store, credentialManagers, clock } = this.#room;
+  /**
+   * A key that opens here is asked for nothing: whoever stands there need not wait for it. One that opens elsewhere, or
+   * opened until now, may carry a newer one.
+   */
+  wants(key: Buffer, reader: string): boolean {
+    const { store, credentialManagers, clock, site } = this.#room;
     if (credentialManagers.length === 0) return false;
+    const entrances = site.entrances.filter(({ readers }) => readers.includes(reader));
+    const nowMs = clock.nowMs();
     try {
       const hash = store.secrets.keyHash(key);
-      if (store.phones.withKey(hash, 1).length > 0) return false;
-      return store.issuedKeys.withKey(hash, MOST_PER_KEY).every((row) => row.ends_at <= clock.nowMs());
+      const opens = ({ entranceKey }: SiteEntrance): boolean =>
+        store.reach
+          .byPhone(hash, entranceKey)
+          .some(({ paths }) => paths.some(({ window: { endsAtMs } }) => endsAtMs === null || endsAtMs > nowMs));
+      return entrances.length > 0 && !entrances.some(opens);
     } catch (error) {
       if (!isStorageError(error)) throw error;
       return false;

@@ -441,8 +441,11 @@ export type DriverContext = {
   emit(event: DriverEvent): void;
   /** For drivers whose devices have keys of their own; absent where nothing can be kept. */
   readerKeys?: ReaderKeys;
-  /** Whether a phone that has proved this key is asked for what an issuer has signed for it; left out: none is. */
-  wantsToken?: (key: Buffer) => boolean;
+  /**
+   * Whether a phone that has proved this key at this device is asked for what an issuer has signed for it; left out:
+   * none is.
+   */
+  wantsToken?: (key: Buffer, device: string) => boolean;
 };
 
 /**

@@ -250,14 +250,26 @@ describe('whoever', () => {
     expect(show(here)).toBe('unknown_credential');
   });
 
+  it('shows a key that opens other doors is asked for a newer one, which takes its place', async () => {
+    const here = await withKey();
+    const keys = new SignedKeys(here.room);
+    expect(show(here, here.signed({ tokenId: '01', entranceIds: [STORE_ROOM] }))).toBe('entrance_not_allowed');
+    expect(keys.wants(here.point, 'lobby-reader')).toBe(true);
+    expect(keys.wants(here.point, 'nobody’s-reader')).toBe(false);
+    expect(show(here, here.signed({ tokenId: '02', entranceIds: [LOBBY, STORE_ROOM] }))).toBe('granted');
+    expect(keys.wants(here.point, 'lobby-reader')).toBe(false);
+    const { result } = await here.caller.call('credentials/list_phones', { acs_credential_id: KEY });
+    expect(result?.['phones']).toMatchObject([{ token_id: '02' }]);
+  });
+
   it('shows a key that is good already is asked for nothing', async () => {
     const here = await withKey();
     const keys = new SignedKeys(here.room);
-    expect(keys.wants(here.point)).toBe(true);
+    expect(keys.wants(here.point, 'lobby-reader')).toBe(true);
     await hand(here, here.signed());
-    expect(keys.wants(here.point)).toBe(false);
+    expect(keys.wants(here.point, 'lobby-reader')).toBe(false);
     await here.clock.advance(3 * HOUR_MS);
-    expect(keys.wants(here.point)).toBe(true);
-    expect(new SignedKeys({ ...here.room, credentialManagers: [] }).wants(newPoint())).toBe(false);
+    expect(keys.wants(here.point, 'lobby-reader')).toBe(true);
+    expect(new SignedKeys({ ...here.room, credentialManagers: [] }).wants(newPoint(), 'lobby-reader')).toBe(false);
   });
 });

@@ -1,5 +1,5 @@
 // What a phone may carry besides its key: what an issuer has signed for it, in an application of Lintel's own on the card. It is
-// asked for once a key was proved that nobody has enrolled, and handed on as it is: whether it is worth anything is
+// asked for once a key was proved that opens nothing there, and handed on as it is: whether it is worth anything is
 // judged where the door is.
 
 import { commandApdu, Exchange, readAnswer, SW_DONE } from './apdu.ts';
