@@ -20,6 +20,7 @@ import type { Detail } from './details.ts';
 import { Door, type DoorState } from './door.ts';
 import { asReadThere, explained, type Explanation } from './explain.ts';
 import { FactorsNow } from './factors-now.ts';
+import { Fingers, type MatchedFinger } from './fingers.ts';
 import { nearestOf, ofOnePerson, openOf, type Open, type Verdict } from './floors.ts';
 import { Interlocks } from './interlocks.ts';
 import { Lifts } from './lifts.ts';
@@ -76,6 +77,7 @@ export class Access {
   readonly #presentations: PresentationBudgets;
   readonly #waiting: WaitingCards;
   readonly #factors: FactorsNow;
+  readonly #fingers: Fingers;
   /** What is shown at a reader while somebody enrols there, which nobody decides about. */
   readonly scans: Scans;
   /** Which mode each entrance has. */
@@ -119,8 +121,9 @@ export class Access {
       calendar,
       apply: (entrance, mode, isNew) => this.#follow(entrance, mode, isNew),
     });
+    this.#fingers = new Fingers(options);
     this.#judging = new Judging({
-      ...{ ...options, codeGate, calendar },
+      ...{ ...options, codeGate, calendar, fingers: this.#fingers },
       modeOf: (...at) => this.modes.of(...at).mode,
       groundAt: (...at) => this.areas.groundAt(...at),
     });
@@ -169,6 +172,7 @@ export class Access {
   rest(): void {
     this.#isResting = true;
     this.scans.rest();
+    this.#fingers.stop();
     this.modes.stop();
     this.#factors.stop();
     for (const door of this.#doors.values()) door.rest();
@@ -208,17 +212,28 @@ export class Access {
     }
     const { kind } = event.presentation;
     if (!this.#presentations.admits(event.device, kind, this.#words.base(first.entrance))) return;
+    this.#decide(event, doors, null);
+  }
+
+  /** `finger`: that was put there behind the card, by now. */
+  #decide(event: Presented, doors: readonly Door[], finger: MatchedFinger | null): void {
     const waiting = this.#waiting.at(event.device);
-    const verdicts = ofOnePerson(doors.map((door) => ({ door, judged: this.#judge(door.entrance, event, waiting) })));
+    const { kind } = event.presentation;
+    const verdicts = ofOnePerson(
+      doors.map((door) => ({ door, judged: this.#judge(door.entrance, event, waiting, finger) })),
+    );
     const nearest = nearestOf(verdicts);
     if (nearest === undefined) return;
     const { door, judged } = nearest;
     const presenceAt = (at: Verdict): Presence => ({ door: at.door, event, readAs: readAsOf(event.presentation, at.judged, waiting) }); // prettier-ignore
     const presence = presenceAt(nearest);
     if (judged.isLookedUp && (kind === 'digits' || judged.detail === null)) this.#waiting.release(event.device);
+    // It opened without: nobody is waited for any more.
+    if (judged.detail === null && finger === null) this.#fingers.cancel(event.device);
     const also = (): NewEvent[] => this.#lifts.told(verdicts, nearest, event.device);
     if (judged.detail === null) this.#letIn(openOf(verdicts), presenceAt, also());
     else if (judged.detail === 'code_required') this.#awaitCode(presence, judged);
+    else if (judged.detail === 'biometric_required') this.#awaitFinger(presence, judged, doors, also);
     else if (judged.detail === 'second_person_required') this.#awaitSecond(presence, judged);
     else this.#acting.deny({ ...presence, door }, { ...judged, detail: judged.detail }, also());
   }
@@ -251,6 +266,7 @@ export class Access {
       time,
       isNow,
       waiting: isNow && reader !== null ? (this.#waiting.at(reader)?.credential ?? null) : null,
+      finger: null,
       isExplained: true,
     });
     const explanation = explained(judged, store, entrance);
@@ -313,7 +329,12 @@ export class Access {
     else if (!door.entrance.exitReaders.includes(event.device)) this.modes.letIn(door.entrance);
   }
 
-  #judge(entrance: SiteEntrance, { device: reader, presentation }: Presented, waiting: WaitingCard | null): Judgement {
+  #judge(
+    entrance: SiteEntrance,
+    { device: reader, presentation }: Presented,
+    waiting: WaitingCard | null,
+    finger: MatchedFinger | null,
+  ): Judgement {
     const cardFormats = this.#options.cardFormatsOf(reader);
     return this.#judging.judge({
       entrance,
@@ -324,6 +345,7 @@ export class Access {
       time: this.#options.time(),
       isNow: true,
       waiting: waiting?.credential ?? null,
+      finger,
       isExplained: false,
     });
   }
@@ -344,6 +366,31 @@ export class Access {
         this.#acting.nothingCame({ entrance, reader }, { ...judged, phone: null }, card.readAs, 'code_required'),
       );
     this.#acting.show(presence, 'prompt_pin');
+  }
+
+  /** A card that is let in, where a finger of the same person is asked for next; and then all is judged anew. */
+  #awaitFinger(presence: Presence, judged: Judgement, doors: readonly Door[], also: () => readonly NewEvent[]): void {
+    const { credential } = judged;
+    const { door, event, readAs } = presence;
+    const { device: reader } = event;
+    if (credential === null || judged.finger !== null) {
+      // It was taken back while it lay there, or the card is another person's by now.
+      this.#acting.deny(presence, { ...judged, detail: 'biometric_mismatch' }, also());
+      return;
+    }
+    // A reader that reads a card again and again while it lies there asks for one finger.
+    if (this.#fingers.isAskedFor(reader, credential)) return;
+    this.#acting.show(presence, 'prompt_biometric');
+    this.#fingers.ask({ reader, head: event.reader }, credential, (outcome) => {
+      const later = { ...event, atMonotonicMs: this.#options.clock.monotonicMs() };
+      if (typeof outcome !== 'string') this.#decide(later, doors, outcome.matched);
+      else if (outcome === 'nothing')
+        this.#acting.nothingCame({ entrance: door.entrance, reader }, judged, readAs, 'biometric_required');
+      else {
+        const detail = outcome === 'mismatch' ? 'biometric_mismatch' : 'biometric_unavailable';
+        this.#acting.deny({ ...presence, event: later }, { ...judged, detail }, also());
+      }
+    });
   }
 
   /** Somebody who is let in where two must be. */

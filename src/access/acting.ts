@@ -9,7 +9,7 @@ import type { SiteEntrance } from '../domain/site.ts';
 import type { CredentialWithUser } from '../store/credentials.ts';
 import type { Store } from '../store/store.ts';
 import type { Areas } from './areas.ts';
-import type { CodeGate } from './code-gate.ts';
+import type { CodeGate, CodePlace, Lock } from './code-gate.ts';
 import { isGuess, type Detail } from './details.ts';
 import type { Door } from './door.ts';
 import { eventsOf, writeEffect } from './effects.ts';
@@ -117,7 +117,8 @@ export class Acting {
     const spot = spotOf(presence);
     const denied = words.denied(spot, { ...judged, readAs: presence.readAs }, detail);
     const duress = this.#duress(presence, judged);
-    if (code === null || !isGuess(detail)) {
+    const card = detail === 'biometric_mismatch' ? judged.credential : null;
+    if (card === null && (code === null || !isGuess(detail))) {
       this.show(presence, detail === 'locked_out' ? 'locked_out' : 'denied');
       const acsUserId = judged.credential?.acs_user_id ?? null;
       const against = detail === 'anti_passback' && acsUserId !== null ? areas.violations(spot.entrance, spot.reader, acsUserId) : []; // prettier-ignore
@@ -125,21 +126,23 @@ export class Acting {
       recorder.note(words.source(spot), [denied, ...against, ...also]);
       return;
     }
-    const locks = codeGate?.wrong(code.place, code.digits) ?? [];
+    const place = code?.place ?? placeOf(spot, card);
+    const wrong = (): Lock[] | undefined => code === null ? codeGate?.wrongFinger(place.acsCredentialId ?? '') : codeGate?.wrong(place, code.digits); // prettier-ignore
+    const locks = wrong() ?? [];
     const told = [...recorder.within(words.source(spot), [denied, ...also]), ...duress];
     // Counted durably before anybody is told that it was wrong: pulling the plug in between gives no guess for nothing.
-    this.#record([...told, ...locks.map((lock) => words.locked(spot.entrance, code.place, lock))]);
+    this.#record([...told, ...locks.map((lock) => words.locked(spot.entrance, place, lock))]);
     this.show(presence, locks.length > 0 ? 'locked_out' : 'denied');
   }
 
-  /** Whoever types such a code is in danger, whether it opens or not. No budget of events takes it. */
-  #duress(presence: Presence, { credential, second, method, isLookedUp, detail }: Judgement): NewEvent[] {
-    const typed = second ?? (method === 'keycode' ? credential : null);
-    if (!isLookedUp || typed?.is_duress !== 1) return [];
+  /** Whoever types such a code, or puts such a finger there, is in danger, whether it opens or not. No budget of events takes it. */
+  #duress(presence: Presence, { credential, second, finger, method, isLookedUp, detail }: Judgement): NewEvent[] {
+    const typed = second ?? (method === 'keycode' || finger?.isDuress === true ? credential : null);
+    if (!isLookedUp || typed === null || (typed.is_duress !== 1 && finger?.isDuress !== true)) return [];
     return [this.#options.words.duress(spotOf(presence), typed, detail === null)];
   }
 
-  /** The card that waited for its code, or whoever waited for a second person, is denied. */
+  /** The card that waited for its code or finger, or whoever waited for a second person, is denied. */
   nothingCame({ entrance, reader }: Spot, judged: Judgement, readAs: ReadAs | null, detail: Detail): void {
     const { recorder, words, device } = this.#options;
     const spot = { entrance, reader };
@@ -294,3 +297,10 @@ function eachOnce(effects: readonly Effect[]): Effect[] {
 }
 
 const spotOf = ({ door, event }: Presence): Spot => ({ entrance: door.entrance, reader: event.device });
+
+/** Of a finger behind a card. */
+const placeOf = ({ entrance, reader }: Spot, card: CredentialWithUser | null): CodePlace => ({
+  reader,
+  place: entrance.acsEntranceId,
+  acsCredentialId: card?.acs_credential_id ?? null,
+});

@@ -8,7 +8,7 @@ import type { Way } from './gates.ts';
 import type { HeldBy } from './interlocks.ts';
 import type { Effect, Gate } from './ladder.ts';
 
-/** A way through, of a card or code that nothing else keeps out. `isCodeNext`: its code is still to come. */
+/** A way through, of a card or code that nothing else keeps out. `isCodeNext`: its code, or finger, is still to come. */
 export type Crossing = Way & { ground: Ground; isCodeNext: boolean };
 
 export const AREA_GATES: readonly Gate<Crossing>[] = [

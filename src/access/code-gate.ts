@@ -100,6 +100,21 @@ export class CodeGate {
     return locks.filter(({ kind }) => kind !== 'facility' || !wasSlowed);
   }
 
+  /** How long no finger, and no code, is tried with this card, ms; 0: it is. */
+  cardLockedForMs(acsCredentialId: string): number {
+    const account = this.#accounts.get(cardName(acsCredentialId));
+    return account === undefined ? 0 : lockedForMs(account, this.#rules.card, this.#clock.monotonicMs());
+  }
+
+  /** Another finger than those of the card's person: counted with the wrong codes of that card, and with nothing else. */
+  wrongFinger(acsCredentialId: string): Lock[] {
+    const nowMs = this.#clock.monotonicMs();
+    const name = cardName(acsCredentialId);
+    const charged = charge(this.#accounts.get(name) ?? newAccount(name, nowMs), this.#rules.card, nowMs);
+    this.#set(charged.account);
+    return charged.lock === null ? [] : [{ kind: 'card', ...charged.lock }];
+  }
+
   /** A code was right. It gives back what its own slips cost, and nothing that anybody else spent. */
   right(place: CodePlace, digits: string, acsCredentialId: string): void {
     const nowMs = this.#clock.monotonicMs();
@@ -190,11 +205,13 @@ export class CodeGate {
 
 const KINDS: readonly PlaceKind[] = ['reader', 'entrance', 'card', 'facility'];
 
+const cardName = (acsCredentialId: string): string => `card ${acsCredentialId}`;
+
 function namesAt({ reader, place, acsCredentialId }: CodePlace): [PlaceKind, string][] {
   return [
     ['reader', `reader ${reader}`],
     ['entrance', `entrance ${place}`],
-    ...(acsCredentialId === null ? [] : [['card', `card ${acsCredentialId}`] satisfies [PlaceKind, string]]),
+    ...(acsCredentialId === null ? [] : [['card', cardName(acsCredentialId)] satisfies [PlaceKind, string]]),
     ['facility', FACILITY],
   ];
 }

@@ -27,6 +27,10 @@ export type Detail =
   | 'area_full'
   | 'interlocked'
   | 'second_person_required'
+  | 'biometric_not_enrolled'
+  | 'biometric_required'
+  | 'biometric_mismatch'
+  | 'biometric_unavailable'
   | 'store_unavailable';
 
 const REASON_CODES: Readonly<Partial<Record<Detail, string>>> = {
@@ -40,6 +44,9 @@ export const reasonCodeOf = (detail: Detail): string => REASON_CODES[detail] ?? 
 
 /** Nearest to being let in first: the reason given is that of the credential, or the path, that came furthest. */
 const FURTHEST: readonly Detail[] = [
+  'biometric_mismatch',
+  'biometric_unavailable',
+  'biometric_not_enrolled',
   'second_person_required',
   'interlocked',
   'area_full',
@@ -59,9 +66,13 @@ const FURTHEST: readonly Detail[] = [
 ];
 export const isNearer = (one: Detail, other: Detail): boolean => FURTHEST.indexOf(one) < FURTHEST.indexOf(other);
 
-/** Of several places at once, the smaller the nearer; a card whose code is asked for next is as good as let in. */
+/** Of several places at once, the smaller the nearer; a card whose code or finger is asked for next is as good as let in. */
 export const distanceOf = (detail: Detail): number =>
-  detail === 'code_required' ? -1 : FURTHEST.includes(detail) ? FURTHEST.indexOf(detail) : FURTHEST.length;
+  detail === 'code_required' || detail === 'biometric_required'
+    ? -1
+    : FURTHEST.includes(detail)
+      ? FURTHEST.indexOf(detail)
+      : FURTHEST.length;
 
 /**
  * Codes that nobody has who may enter here at all. One that is only too early or too late was known, and is no guess.

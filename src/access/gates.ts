@@ -2,6 +2,7 @@
 // asked. A gate whose passing changes the next decision says so.
 
 import type { Mode } from '../domain/modes.ts';
+import { takesCards, takesCodes } from '../domain/factors.ts';
 import { classOf, graceOf, type OfflineRules } from '../domain/offline.ts';
 import type { PathKind } from '../domain/path.ts';
 import type { SiteEntrance } from '../domain/site.ts';
@@ -13,6 +14,7 @@ import type { StoredPath } from '../store/stored-path.ts';
 import type { Ground } from './crossing.ts';
 import type { Detail } from './details.ts';
 import type { FactorsInForce } from './factors-now.ts';
+import type { MatchedFinger } from './fingers.ts';
 import type { Gate } from './ladder.ts';
 import { factorsSay, keypadSays, modeSays, offlineSays, proofSays, scheduleSays, usesSay, windowSays } from './says.ts';
 import { whyOutside, type Calendar, type Scheduled } from './schedule-check.ts';
@@ -31,6 +33,8 @@ export type Scene = {
   isNamed: boolean;
   /** A card waits at this reader for its code. */
   isCardWaiting: boolean;
+  /** The finger that the card's reader has taken for one of its person; null: none yet. */
+  matched: MatchedFinger | null;
   /** What must be shown here at this instant. */
   factors: FactorsInForce;
   /** Why nobody is let in at all; null: decisions are made. */
@@ -99,8 +103,8 @@ export const DOOR_GATES: readonly Gate<Scene>[] = [
 
 function isFactorTaken({ factors: { factors }, method, isOther, isCardWaiting }: Scene): boolean {
   if (isOther) return false;
-  if (method === 'card') return factors !== 'code';
-  return factors !== 'card' && (factors !== 'card_and_code' || isCardWaiting);
+  if (method === 'card') return takesCards(factors);
+  return takesCodes(factors) && (factors !== 'card_and_code' || isCardWaiting);
 }
 
 /**

@@ -16,6 +16,8 @@ import { AREA_GATES } from './area-gates.ts';
 import type { CodeGate, CodePlace } from './code-gate.ts';
 import type { Ground } from './crossing.ts';
 import { isNearer, type Detail } from './details.ts';
+import { FINGER_GATES, wantsFinger } from './finger-gates.ts';
+import type { Fingers, MatchedFinger } from './fingers.ts';
 import { factorsAt, type FactorsInForce } from './factors-now.ts';
 import {
   CREDENTIAL_GATES,
@@ -55,6 +57,8 @@ export type Question = {
   isNow: boolean;
   /** The card that waits at the reader for its code. */
   waiting: CredentialWithUser | null;
+  /** The finger that was put there behind this card; null: none was. */
+  finger: MatchedFinger | null;
   /** Every gate is asked, and says how it stands. */
   isExplained: boolean;
 };
@@ -63,6 +67,8 @@ export type Judgement = {
   method: Method;
   /** The code of the same person where both are asked for. */
   second: CredentialWithUser | null;
+  /** The finger of the same person where one is asked for behind the card. */
+  finger: MatchedFinger | null;
   /** Which of the cards it was taken for, canonical; null: none was looked up. */
   card: string | null;
   /** The key of a phone was presented: of which phone, by its own id; null: of none that is known. */
@@ -79,7 +85,7 @@ export type Judgement = {
   revision: number | null;
 } & (
   | { detail: null; credential: CredentialWithUser }
-  /** `code_required`: a card that is let in, whose code is asked for next. */
+  /** `code_required`, `biometric_required`: a card that is let in, whose code or finger is asked for next. */
   | { detail: Detail; credential: CredentialWithUser | null }
 );
 
@@ -94,6 +100,7 @@ export type JudgingOptions = {
   offlineForMs: () => number | null;
   /** What a reader leads into and out of; null: no area, and the door is in no interlock. */
   groundAt: (entrance: SiteEntrance, reader: string) => Ground | null;
+  fingers: Pick<Fingers, 'enrolledOf' | 'problem'>;
 };
 
 type Verdict =
@@ -154,6 +161,7 @@ export class Judging {
     const judged = {
       method: 'card',
       second: null,
+      finger: question.finger,
       card,
       phone,
       code: null,
@@ -164,8 +172,27 @@ export class Judging {
     if (verdict.detail !== null) return { ...judged, ...verdict, effects: [] };
     const lockedForMs = this.#codeLockedForMs(question, verdict.credential);
     const next = walk(NEXT_GATES, { ...scene, lockedForMs }, trail).detail;
-    if (next !== null) return { ...judged, ...verdict, detail: next, effects: [] };
+    const finger =
+      next === null || trail.isWhole ? this.#judgeFinger(question, scene, verdict.credential, trail) : null;
+    const shut = next ?? finger;
+    if (shut !== null) return { ...judged, ...verdict, detail: shut, effects: [] };
     return { ...judged, ...verdict };
+  }
+
+  #judgeFinger(question: Question, scene: Scene, credential: CredentialWithUser, trail: Trail): Detail | null {
+    if (!wantsFinger(scene)) return null;
+    const { reader, isNow } = question;
+    const { codeGate, fingers } = this.#options;
+    const enrolled = fingers.enrolledOf(credential.user_key);
+    const asked = {
+      ...scene,
+      enrolled: enrolled.length,
+      problem: isNow && reader !== null ? fingers.problem(reader) : null,
+      lockedForMs: isNow ? (codeGate?.cardLockedForMs(credential.acs_credential_id) ?? 0) : null,
+      // It may have been taken back since it was put there.
+      isMatched: enrolled.some(({ acs_biometric_id: id }) => id === scene.matched?.acsBiometricId),
+    };
+    return walk(FINGER_GATES, asked, trail).detail;
   }
 
   #judgeCode(store: Store, question: Question, scene: Scene, shown: Shown, trail: Trail): Judgement {
@@ -176,7 +203,7 @@ export class Judging {
     const codes = waiting === null ? scene : { ...scene, ground: null };
     const verdict = judgeFound({ ...shown, found, others: shown.found.length - found.length }, codes, trail);
     const revision = store.revision();
-    const judged = { method: 'keycode', second: null, card: null, phone: null, code, isLookedUp: true, trail, revision } as const; // prettier-ignore
+    const judged = { method: 'keycode', second: null, finger: null, card: null, phone: null, code, isLookedUp: true, trail, revision } as const; // prettier-ignore
     if (verdict.detail !== null) return { ...judged, ...verdict, effects: [] };
     if (waiting === null) return { ...judged, ...verdict };
     // The card is judged again: seconds have passed, and a revocation may have come.
@@ -202,6 +229,7 @@ export class Judging {
       unproved: question.unproved,
       isNamed: asked !== null && 'acsCredentialId' in asked,
       isCardWaiting,
+      matched: question.finger,
       factors,
       refusal: this.#refusal,
       offlineForMs: offlineForMs(),
@@ -229,8 +257,9 @@ export class Judging {
   }
 
   /** What was asked for when a card was shown is asked for until its code has come, whatever the clock says. */
-  #factorsFor({ entrance, time, waiting }: Question, method: Method): FactorsInForce {
+  #factorsFor({ entrance, time, waiting, finger }: Question, method: Method): FactorsInForce {
     const now = factorsAt(entrance, time, this.#options.calendar);
+    if (finger !== null && entrance.factorsByTime !== null) return { factors: 'card_and_biometric', why: 'card_waits' };
     return waiting !== null && method === 'keycode' && entrance.factorsByTime !== null
       ? { factors: 'card_and_code', why: 'card_waits' }
       : now;
@@ -349,7 +378,11 @@ function judgeCandidate(candidate: Candidate, scene: Scene, trail: Trail): Effec
 function judgeWay(way: Way, trail: Trail): { detail: Detail | null; effects: Effect[] } {
   const { detail, isOver } = walk(PATH_GATES, way, trail);
   if (isOver || way.ground === null) return { detail, effects: detail === null ? effectsOf(PATH_GATES, way) : [] };
-  const crossing = { ...way, ground: way.ground, isCodeNext: wantsCode(way) };
+  const crossing = {
+    ...way,
+    ground: way.ground,
+    isCodeNext: wantsCode(way) || (wantsFinger(way) && way.matched === null),
+  };
   const through = walk(AREA_GATES, crossing, trail).detail;
   const first = detail ?? through;
   const effects = first === null ? [...effectsOf(PATH_GATES, way), ...effectsOf(AREA_GATES, crossing)] : [];
@@ -373,6 +406,7 @@ const notJudged = (method: Method, detail: Detail, trail: Trail, { asked, unprov
   detail,
   credential: null,
   second: null,
+  finger: null,
   card: null,
   phone: unproved !== null || (asked !== null && 'phone' in asked) ? { acsCredentialId: null } : null,
   code: null,

@@ -59,6 +59,8 @@ export type Told = {
   credential: CredentialWithUser | null;
   readAs: ReadAs | null;
   phone: { acsCredentialId: string | null } | null;
+  /** Behind the card; left out, or null: none. */
+  finger?: { acsBiometricId: string } | null;
   trail: Trail;
   revision: number | null;
 };
@@ -96,6 +98,7 @@ export class Words {
       ...companionOf(companion),
       access_method: credential.access_method,
       ...shownBy(told),
+      ...(told.finger == null ? {} : { acs_biometric_id: told.finger.acsBiometricId }),
       ...read,
       ...(left === null ? {} : { uses_left: Math.max(0, left - 1) }),
       decided_by: 'gateway',

@@ -1,5 +1,6 @@
 // The entrance as callers see it: Seam's fields and ours.
 
+import { takesCodes } from '../domain/factors.ts';
 import { iso } from '../domain/iso.ts';
 import { MODE_KINDS, type ModeSource } from '../domain/modes.ts';
 import { PIN_MAX_DIGITS, PIN_MIN_DIGITS } from '../domain/pin.ts';
@@ -22,7 +23,7 @@ export function entranceObject(
     lift: entrance.lift?.name ?? null,
     factors: state.factors,
     can_unlock_with_card: entrance.factors !== 'code',
-    can_unlock_with_code: entrance.factors !== 'card',
+    can_unlock_with_code: takesCodes(entrance.factors),
     can_unlock_with_mobile_key: entrance.takesMobileKeys,
     can_unlock_with_cloud_key: entrance.strike !== null,
     ...codeRules(room, entrance),
@@ -61,7 +62,7 @@ type CodeRules = Pick<AcsEntrance, 'supported_code_lengths' | 'code_constraints'
 
 /** What a code must be here, by Seam's names: by the controller that decides, else by the gateway. */
 function codeRules({ site }: Pick<Room, 'site'>, { factors, controller }: SiteEntrance): CodeRules {
-  if (factors === 'card') return { supported_code_lengths: [], code_constraints: [] };
+  if (!takesCodes(factors)) return { supported_code_lengths: [], code_constraints: [] };
   const slots = controller === null ? undefined : site.slotController(controller)?.slots;
   const all = Array.from({ length: PIN_MAX_DIGITS - PIN_MIN_DIGITS + 1 }, (_, i) => PIN_MIN_DIGITS + i);
   const lengths = slots === undefined ? all : (slots.pin?.lengths ?? []).filter((length) => all.includes(length));

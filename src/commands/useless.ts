@@ -2,6 +2,7 @@
 // else, a card that no reader there reads. Nobody is refused for it, for files and readers change; everybody is told.
 
 import { presentCard } from '../domain/card-formats.ts';
+import { takesCards, takesCodes } from '../domain/factors.ts';
 import type { SiteEntrance } from '../domain/site.ts';
 import type { CredentialRow } from '../store/credentials.ts';
 import type { Room } from './room.ts';
@@ -23,7 +24,8 @@ export function uselessness(
   const here = entranceIds.flatMap((id) => site.byId(id) ?? []);
   if (row.access_method === 'mobile_key') return [...leftOf(gone, here), ...noPhonesAt(here)];
   const other = row.access_method === 'card' ? 'code' : 'card';
-  const closed = here.filter((entrance) => entrance.factors === other);
+  const takes = row.access_method === 'card' ? takesCards : takesCodes;
+  const closed = here.filter(({ factors }) => !takes(factors));
   const unread = card === null ? [] : here.filter((entrance) => !closed.includes(entrance) && !isRead(card, entrance));
   return [
     ...leftOf(gone, here),

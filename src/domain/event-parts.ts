@@ -63,6 +63,7 @@ export function eventParts() {
     card_format: text('how the card was read; null: not by a format').nullable().optional(),
     card_width_bits: count('how many bits the reader sent').optional(),
     phone_acs_credential_id: text('which phone of a mobile key').optional(),
+    acs_biometric_id: text('which finger, face or the like behind the card').optional(),
     reader: text('at which of our readers').optional(),
     revision: count('what was stored, as the decision was made by it (`revision` of the state)').optional(),
     gates: z

@@ -2,6 +2,7 @@
 // and a test holds a running agent to it.
 
 import { z } from 'zod';
+import { FACTORS } from './factors.ts';
 import { MODE_KINDS, MODES } from './modes.ts';
 
 const text = (says: string): z.ZodString => z.string().describe(says);
@@ -21,9 +22,7 @@ export const entranceObject = () =>
     display_name: text('for people'),
     decided_by: z.enum(['gateway', 'controller']).describe('who decides'),
     lift: text('of which lift it is a floor, by its name in the facility file; null: it is a door').nullable(),
-    factors: z
-      .enum(['card', 'code', 'card_or_code', 'card_and_code'])
-      .describe('what must be shown now; by the clock where the entrance has `factor_schedules`'),
+    factors: z.enum(FACTORS).describe('what must be shown now; by the clock where the entrance has `factor_schedules`'),
     can_unlock_with_card: flag('it takes cards'),
     can_unlock_with_code: flag('it takes PINs'),
     can_unlock_with_mobile_key: flag('it takes mobile keys'),

@@ -50,7 +50,9 @@ export function checkGuessing(root: Root, report: Report): void {
     ...Object.values(section(root, 'entrances')).filter((entrance) => valueAt(entrance, ['lift']) === undefined),
     ...Object.values(section(root, 'lifts')),
   ];
-  const takesCodes = places.some((place) => factorsIn(place).some((factors) => factors !== 'card'));
+  const takesCodes = places.some((place) =>
+    factorsIn(place).some((factors) => factors !== 'card' && factors !== 'card_and_biometric'),
+  );
   if (!takesCodes) return;
   const perDay = valueAt(root, ['policy', 'lockout', 'per_day']);
   if (typeof perDay === 'number' && perDay > MANY_GUESSES) {

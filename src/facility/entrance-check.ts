@@ -379,6 +379,7 @@ function claimDoor(
 
 function missingFactor(factors: string, slots: NonNullable<Capabilities['slots']>): string | null {
   const cards = slots.cardFormats.length > 0;
+  if (factors === 'card_and_biometric') return 'asks for no fingers';
   if ((factors === 'card' || factors === 'card_and_code') && !cards) return 'holds no cards';
   if (factors === 'code' && (slots.pin === null || !slots.pinWithoutCard)) return 'holds no codes without a card';
   return factors === 'card_and_code' && !slots.cardAndPin ? 'cannot ask for a card and a code' : null;

@@ -157,7 +157,7 @@ const atReaders = {
   factors: factors.default('card_or_code').meta({
     title: 'Factors',
     description:
-      'What a person must show: a card, a code, either of them, or a card and then a code of the same person.',
+      'What a person must show: a card, a code, either of them, a card and then a code of the same person, or a card and then a finger (or face) of the same person, at a reader with `biometrics`.',
   }),
   factor_schedules: factorSchedules,
   feedback: z

@@ -38,6 +38,14 @@ export function checkShown(
         `${reader} reads no cards, and factors: ${factors} asks for one`,
         'Name a reader that reads cards, or write factors: code.',
       );
+  if (wanted.has('card_and_biometric') && !(card && readers.some((one) => one.biometric === true)))
+    report.error(
+      at,
+      `${reader} ${card ? 'reads no fingers or faces' : 'reads no cards'}, and factors: card_and_biometric asks for both`,
+      card
+        ? 'Write `biometrics: {}` for it where it does and compares them with a template that it is given (OSDP), or name a reader that does.'
+        : 'Name a reader that reads cards.',
+    );
   if (wanted.has('card_or_code') && !(keypad && card))
     report.warn(
       at,

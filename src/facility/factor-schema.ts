@@ -3,7 +3,13 @@
 import { z } from 'zod';
 import { onHolidays, week } from './mode-schema.ts';
 
-export const factors = z.enum(['card', 'code', 'card_or_code', 'card_and_code']);
+/** A reader compares with one template: something else must say whose. */
+const NOT_ALONE =
+  'expected card_and_biometric: a reader compares a finger with one person’s template, so that a card must say whose; one that knows its people by itself tells a number like a card, which is factors: card';
+
+export const factors = z.enum(['card', 'code', 'card_or_code', 'card_and_code', 'card_and_biometric'], {
+  error: ({ input }) => (input === 'biometric' ? NOT_ALONE : undefined),
+});
 
 export const factorSchedules = z
   .array(

@@ -22,7 +22,6 @@ type Rule<Subject> = {
 type Place = { entrance: EntranceSetup; facility: Facility };
 
 const always = (): boolean => true;
-const never = (): boolean => false;
 
 export const ENTRANCE_FUNCTIONS: readonly Rule<Place>[] = [
   {
@@ -71,7 +70,7 @@ export const ENTRANCE_FUNCTIONS: readonly Rule<Place>[] = [
     name: 'Two factors of the same person',
     does: 'Card first, then the code of its owner within ten seconds; somebody else’s code is a denial of its own.',
     setting: 'entrances.*.factors: card_and_code',
-    has: ({ entrance }) => entrance.factors === 'card_and_code',
+    has: ({ entrance }) => entrance.factors.includes('_and_'),
   },
   {
     id: 'line_encrypted',
@@ -85,9 +84,9 @@ export const ENTRANCE_FUNCTIONS: readonly Rule<Place>[] = [
     id: 'biometric',
     from: 4,
     name: 'A biometric factor beside another',
-    does: 'Not offered as a factor of an entrance.',
-    setting: null,
-    has: never,
+    does: 'Card first, then a finger or face of its owner, compared by the reader with the template that Lintel gives it.',
+    setting: 'entrances.*.factors: card_and_biometric',
+    has: ({ entrance }) => entrance.factors === 'card_and_biometric',
   },
 ]; // prettier-ignore
 

@@ -71,7 +71,7 @@ export class Seals {
   }
 
   /** Of the path alone: every row that it goes over. */
-  holdsPath({ links, schedule }: StoredPath): boolean {
+  holdsPath({ links, schedule }: Pick<StoredPath, 'links' | 'schedule'>): boolean {
     return links.every((link) => this.#holdsLink(link)) && (schedule === null || this.holdHolidays());
   }
 

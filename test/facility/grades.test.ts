@@ -61,6 +61,9 @@ describe('the grade of a facility file', () => {
     });
     expect(missingOf(two)).not.toContain('two_factors');
     expect(missingOf(office())).toContain('two_factors');
+    const finger = office(() => ({ factors: 'card_and_biometric' }));
+    expect(missingOf(finger)).not.toContain('biometric');
+    expect(missingOf(finger)).not.toContain('two_factors');
   });
 
   it('is no higher than that of its weakest door, and promises nothing that is not offered', () => {
@@ -102,7 +105,9 @@ describe('lintel grade', () => {
     expect(code).toBe(0);
     expect(stdout).toMatch(/small-office-osdp\.yaml: \S+ reaches grade 2\n/);
     expect(stdout).toContain('  for grade 3: Two factors of the same person (entrances.*.factors: card_and_code)');
-    expect(stdout).toContain('  for grade 4: A biometric factor beside another (not offered)');
+    expect(stdout).toContain(
+      '  for grade 4: A biometric factor beside another (entrances.*.factors: card_and_biometric)',
+    );
     expect(stdout).toContain('  not set: Two persons together (areas.*.two_persons)');
     const asJson = await say('grade', EXAMPLE, '--json');
     expect(JSON.parse(asJson.stdout)).toEqual(gradeOf(office()));

@@ -28,6 +28,8 @@ import {
 
 const COLOURS = ['off', 'red', 'green', 'amber', 'blue', 'magenta', 'cyan', 'white'] as const;
 const WATCH_MS = 50;
+/** For so long a finger is waited for. */
+const FINGER_MS = 10_000;
 /** The one above is everybody's. */
 const HIGHEST_ADDRESS = 126;
 
@@ -77,6 +79,8 @@ type Ports = { clock: Clock; random: Random; issuer: SimulatedIssuer };
 function readerActions(reader: SimulatedReader, messages: PlayOptions['pkocMessages'], ports: Ports): Actions {
   reader.field.isKnown = messages === null;
   reader.messages.follow(messages);
+  reader.sensor.finger = null;
+  reader.sensor.patienceMs = FINGER_MS;
   const actions: Actions = {
     ...phoneActions(reader, messages !== null, { ...ports, said: (what) => said(reader, what) }),
     card: {
@@ -96,6 +100,18 @@ function readerActions(reader: SimulatedReader, messages: PlayOptions['pkocMessa
         if (pin === undefined || !/^[0-9]{1,12}$/.test(pin)) throw wrong('code 824759');
         reader.typeKeys(`${pin}#`);
         return said(reader, 'typed');
+      },
+    },
+    finger: {
+      usage: 'finger jane [90]',
+      about: 'puts a finger on its sensor when it asks for one, of this quality: the same word is the same finger',
+      needsPower: true,
+      run([whose, quality = '90']) {
+        if (whose === undefined || !/^[0-9]{1,3}$/.test(quality) || Number(quality) > 255)
+          throw wrong('finger jane [90]');
+        if (!reader.sensor.isWaiting) return said(reader, 'nobody is asked for a finger');
+        reader.sensor.touch({ template: Buffer.from(`finger of ${whose}`), quality: Number(quality) });
+        return said(reader, 'presented');
       },
     },
     input: {
