@@ -13,9 +13,11 @@ import type { Facility } from '../domain/facility.ts';
 import type { OperationPorts, Operations } from '../domain/operations.ts';
 import type { Clock, Device, Driver, Log, OpenPort, Random, SlotContent } from '../domain/ports.ts';
 import type { Site } from '../domain/site.ts';
+import type { OpenLink } from '../mqtt/link.ts';
 import { Topics } from '../mqtt/topics.ts';
 import type { BootRecord, Voucher } from '../ops/clock-trust.ts';
 import type { Health } from '../ops/health.ts';
+import { inWorkers, type Background } from '../store/background.ts';
 import { explainOpening } from '../store/open.ts';
 import { Store } from '../store/store.ts';
 import { certainInstant } from '../sync/desired.ts';
@@ -50,6 +52,10 @@ export type AgentOptions = {
   bootRecord: BootRecord | null;
   /** Where members of the group find the password of the built-in broker; null: nowhere but beside the database. */
   brokerFolder: string | null;
+  /** How the broker is reached; left out: over MQTT. */
+  openLink?: OpenLink;
+  /** Who looks at the database while doors are served; left out: worker threads. */
+  background?: Background;
 };
 
 /** Why the database is refused, since the start or since it was found damaged; null: it is not. */
@@ -224,7 +230,7 @@ function openBuilding(
 /** What lives on the database. */
 function serve(base: Base, store: Store, states: States): Served {
   const { options, survival, site, keeper, recorder, access, devices, topics, late, touch } = base;
-  const { facility, clock, random, cron, log } = options;
+  const { facility, clock, random, cron, log, background = inWorkers } = options;
   const { acsSystemId } = facility;
   const sync = new Sync({
     store,
@@ -249,6 +255,7 @@ function serve(base: Base, store: Store, states: States): Served {
   });
   const tamperWatch = new TamperWatch({
     store,
+    background,
     clock,
     log,
     record: (events, change) => void recorder.record(events, change),
@@ -256,6 +263,7 @@ function serve(base: Base, store: Store, states: States): Served {
   });
   const upkeep = new Upkeep({
     store,
+    background,
     clock,
     cron,
     random,
@@ -368,6 +376,7 @@ function makeUplink(base: Base, states: States, served: Served | null): Uplink {
     log,
     env,
     brokerFolder,
+    openLink: options.openLink,
     survival,
     topics,
     served,

@@ -6,10 +6,12 @@ import { newEvent, type BodyOf, type EventType, type NewEvent } from '../domain/
 import type { Clock, Log, Timer } from '../domain/ports.ts';
 import type { Store } from '../store/store.ts';
 import type { Tampered } from '../store/seals.ts';
-import { verifyInBackground, type Findings } from '../store/verification.ts';
+import type { Background } from '../store/background.ts';
+import type { Findings } from '../store/verification.ts';
 
 export type TamperWatchOptions = {
   store: Store;
+  background: Background;
   clock: Clock;
   log: Log;
   /** Durable where the disk allows, with what `change` writes (access/recorder.ts). */
@@ -72,9 +74,9 @@ export class TamperWatch {
 
   /** Looks at every row. Rejects when the file cannot be read. */
   async verify(): Promise<void> {
-    const { store, log } = this.#options;
+    const { store, background, log } = this.#options;
     this.#watchGeneration();
-    const findings = await verifyInBackground(store.path, store.secrets.rowKey(store.past.storeId));
+    const findings = await background.verify(store.path, store.secrets.rowKey(store.past.storeId));
     if (this.#isStopped || !store.isAlive()) return;
     store.seals.noteAll(findings.tampered);
     this.#tellGaps(findings);

@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
 import type { Cron } from '../domain/cron.ts';
 import type { Facility } from '../domain/facility.ts';
 import type { Clock, Log, Random, Timer } from '../domain/ports.ts';
-import { backUpInBackground, checkInBackground, sealInBackground } from '../store/background.ts';
+import { sealInBackground, type Background } from '../store/background.ts';
 import type { Store } from '../store/store.ts';
 import { isStorageError } from '../store/disk-errors.ts';
 import { removeEnded } from './ended-records.ts';
@@ -16,6 +16,7 @@ import type { Sealed } from '../store/sealed-backup.ts';
 
 export type UpkeepOptions = {
   store: Store;
+  background: Background;
   clock: Clock;
   cron: Cron;
   random: Random;
@@ -198,14 +199,14 @@ export class Upkeep {
 
   async #check(): Promise<void> {
     const { store, log, onDamage } = this.#options;
-    const problems = await checkInBackground(store.path);
+    const problems = await this.#options.background.check(store.path);
     if (problems.length > 0) onDamage(problems);
     else log.debug('the database is sound');
   }
 
   async #backUp(): Promise<void> {
     const { store, clock, log } = this.#options;
-    const file = await backUpInBackground(store.path, 'nightly', clock.nowMs(), BACKUPS_KEPT);
+    const file = await this.#options.background.backUp(store.path, 'nightly', clock.nowMs(), BACKUPS_KEPT);
     log.info('database backed up', { file });
   }
 

@@ -12,7 +12,7 @@ import { readSecret, secretText, type Secret } from '../facility/secret.ts';
 import { BROKER_USER, brokerPassword, layOut } from '../mqtt/broker-password.ts';
 import { EmbeddedBroker } from '../mqtt/broker.ts';
 import type { LinkSecrets } from '../mqtt/client-options.ts';
-import { MqttLink, type LinkPorts } from '../mqtt/link.ts';
+import { openMqttLink, type Link, type LinkPorts, type OpenLink } from '../mqtt/link.ts';
 import { Outbox } from '../mqtt/outbox.ts';
 import { RetainedState, type StateSource } from '../mqtt/state.ts';
 import type { Topics } from '../mqtt/topics.ts';
@@ -37,6 +37,8 @@ export type UplinkOptions = {
   identity: { started_at: string; host: string };
   /** Where the built-in broker's password is laid out for the members of the group; null: nowhere. */
   brokerFolder: string | null;
+  /** Left out: over MQTT. */
+  openLink?: OpenLink | undefined;
   /** Whether commands reach us: without them nobody can take a right away from above. */
   onListening: (isListening: boolean) => void;
 };
@@ -54,7 +56,7 @@ export class Uplink {
   #broker: EmbeddedBroker | null = null;
   /** Of the built-in broker, where the facility file names none. */
   #brokerPassword: string | null = null;
-  #link: MqttLink | null = null;
+  #link: Link | null = null;
   #problem: string | null = null;
   #timer: Timer | null = null;
   #outbox: Outbox | null = null;
@@ -93,7 +95,7 @@ export class Uplink {
     if (this.#isStopped) return;
     if (url === null) throw new Error('a checked facility file names a broker');
     const outbox = served === null ? null : (survival.try(() => new Outbox(served.store, clock, random, log)) ?? null);
-    const link = new MqttLink(
+    const link = (this.#options.openLink ?? openMqttLink)(
       {
         url,
         clientId: mqtt.clientId,

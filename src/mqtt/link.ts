@@ -85,6 +85,11 @@ type Connection = {
   error: string | null;
 };
 
+/** What the house sees of a link. */
+export type Link = { [Member in keyof MqttLink]: MqttLink[Member] };
+export type OpenLink = (options: LinkOptions, ports: LinkPorts) => Link;
+export const openMqttLink: OpenLink = (options, ports) => new MqttLink(options, ports);
+
 export class MqttLink {
   readonly #options: LinkOptions;
   readonly #ports: LinkPorts;

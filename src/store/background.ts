@@ -8,7 +8,20 @@ import { OperatingError } from '../domain/errors.ts';
 import type { SecretSource } from '../domain/facility.ts';
 import { backupFolder, listBackups } from './open.ts';
 import type { SealOrder, Sealed } from './sealed-backup.ts';
+import { verifyInBackground, type Findings } from './verification.ts';
 import type { BackgroundTask, BackgroundResult } from './background-worker.ts';
+
+/** Who does it. */
+export type Background = {
+  check: (path: string) => Promise<string[]>;
+  backUp: (path: string, reason: string, nowMs: number, keep: number) => Promise<string>;
+  verify: (path: string, key: Uint8Array) => Promise<Findings>;
+};
+export const inWorkers: Background = {
+  check: checkInBackground,
+  backUp: backUpInBackground,
+  verify: verifyInBackground,
+};
 
 /** Problems found by SQLite's quick_check; [] when the file is sound. Rejects when the file cannot be read at all. */
 export async function checkInBackground(path: string): Promise<string[]> {

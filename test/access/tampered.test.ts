@@ -4,6 +4,7 @@ import { Recorder } from '../../src/access/recorder.ts';
 import { TamperWatch } from '../../src/agent/tamper-watch.ts';
 import type { Device } from '../../src/domain/ports.ts';
 import { encodeWiegand } from '../../src/domain/card-formats.ts';
+import { inWorkers } from '../../src/store/background.ts';
 import { Store } from '../../src/store/store.ts';
 import { ManualClock, turn } from '../support/manual-clock.ts';
 import { buildRoom, buildSite, Caller, ENTRANCES, LOBBY, POLICY, silentLog, STORE_ROOM, SYSTEM, USER } from '../support/room.ts'; // prettier-ignore
@@ -72,7 +73,14 @@ class House {
       problem: () => undefined,
     });
     const record = (...args: Parameters<Recorder['record']>): void => void recorder.record(...args);
-    const watch = new TamperWatch({ store, clock, log: silentLog, record, onChange: () => undefined });
+    const watch = new TamperWatch({
+      store,
+      background: inWorkers,
+      clock,
+      log: silentLog,
+      record,
+      onChange: () => undefined,
+    });
     watch.start();
     return [store, new Caller(buildRoom(store, clock)), access, watch];
   }

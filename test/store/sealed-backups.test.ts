@@ -1,5 +1,6 @@
 // Backups of the night: made by themselves, tried again by the hour when they failed, and never silent about it.
 
+import { inWorkers } from '../../src/store/background.ts';
 import { expect, it, onTestFinished } from 'vitest';
 import { Upkeep } from '../../src/agent/upkeep.ts';
 import { OperatingError } from '../../src/domain/errors.ts';
@@ -14,6 +15,7 @@ it('a failed backup is an alarm, once, and is tried again every hour until one i
   const rings: Record<string, () => void> = {};
   let [tries, isPluggedIn] = [0, false];
   const upkeep = new Upkeep({
+    background: inWorkers,
     ...{ store, clock, random: systemRandom, log: silentLog, timeZone: 'Europe/Oslo' },
     cron: {
       schedule: (at, _zone, ring) => {

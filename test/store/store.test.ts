@@ -4,7 +4,7 @@ import Database from 'better-sqlite3';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { backUpInBackground } from '../../src/store/background.ts';
+import { backUpInBackground, inWorkers } from '../../src/store/background.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { Upkeep } from '../../src/agent/upkeep.ts';
 import { until } from '../support/ports.ts';
@@ -135,6 +135,7 @@ describe('what events weigh', () => {
     store.flush();
     expect(store.events.averageBytes()).toBeGreaterThan(800);
     const upkeep = new Upkeep({
+      background: inWorkers,
       store,
       clock,
       cron: systemCron,
