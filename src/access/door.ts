@@ -78,6 +78,8 @@ export class Door {
   #lastRexStrike = -Infinity;
   #rexTimer: Timer | null = null;
   #isAwaited = false;
+  /** Whether the strike that is awaited was driven at all: its answer never came. */
+  #isDoubtful = false;
   #awaitTimer: Timer | null = null;
   #lockTimer: Timer | null = null;
   #isResting = false;
@@ -208,12 +210,13 @@ export class Door {
     this.#ports.onChange();
     if (this.entrance.contact === null || this.#isOpen === true || this.#kept !== 'locked') return false;
     this.#isAwaited = true;
+    this.#isDoubtful = false;
     this.#awaitTimer?.cancel();
     this.#awaitTimer = clock.after(durationMs + PASSING_MS, () => {
       if (!this.#isAwaited) return;
       this.#isAwaited = false;
-      this.#record('acs_entrance.not_opened', {});
-      this.#ports.crossed?.('not_walked');
+      if (!this.#isDoubtful) this.#record('acs_entrance.not_opened', {});
+      this.#ports.crossed?.(this.#isDoubtful ? 'unknown' : 'not_walked');
     });
     return this.#isOpen !== null && this.#isContactThere;
   }
@@ -241,6 +244,12 @@ export class Door {
   strikeFailed(error: StrikeError): void {
     if (error !== 'timed_out') this.#expectedUntil = -Infinity;
     this.#unlockedUntil = -Infinity;
+    if (error === 'timed_out' && this.#isAwaited && this.#isContactThere) {
+      // The answer may be all that was lost: the contact will say.
+      this.#isDoubtful = true;
+      this.#ports.onChange();
+      return;
+    }
     this.#isAwaited = false;
     this.#awaitTimer?.cancel();
     this.#ports.crossed?.(error === 'timed_out' ? 'unknown' : 'not_walked');

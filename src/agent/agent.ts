@@ -112,6 +112,7 @@ export class Agent {
     recorder.stop();
     keeper.stop();
     this.health.stop();
+    this.#survival.end();
     this.#survival.try(() => served?.store.close());
     await uplink.stopBroker();
   }

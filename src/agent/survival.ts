@@ -12,6 +12,7 @@ export class Survival {
   readonly #clock: Clock;
   readonly #log: Log;
   #quietUntilMs = -Infinity;
+  #isOver = false;
   /** The clock for everybody who touches the store. */
   readonly clock: Clock;
 
@@ -21,9 +22,18 @@ export class Survival {
     this.clock = {
       nowMs: () => clock.nowMs(),
       monotonicMs: () => clock.monotonicMs(),
-      after: (delayMs, run) => clock.after(delayMs, () => this.try(run)),
-      immediate: (run) => clock.immediate(() => this.try(run)),
+      after: (delayMs, run) => clock.after(delayMs, () => this.#turn(run)),
+      immediate: (run) => clock.immediate(() => this.#turn(run)),
     };
+  }
+
+  /** The database is about to be closed: no turn that still waits finds it so. */
+  end(): void {
+    this.#isOver = true;
+  }
+
+  #turn(run: () => void): void {
+    if (!this.#isOver) this.try(run);
   }
 
   /** What `run` returns; undefined when the disk would not have it. */

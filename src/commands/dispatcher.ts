@@ -196,8 +196,12 @@ export class Dispatcher {
       this.#read(incoming, parsed, refusal, nowMs, answer, failed);
       return null;
     }
+    const wasHolding = this.isHolding;
     const unstored = this.#refuseUnstored(incoming, parsed, answer);
     if (unstored !== undefined) return unstored;
+    // What was held back and has found room just now may be this very command, delivered again.
+    const stored = wasHolding ? store.journal.get(envelope.command_id) : undefined;
+    if (stored !== undefined) return this.#repeat(incoming, parsed, stored, answer, failed);
     if (refusal === null && name === 'credentials/apply') return this.#apply(incoming, parsed, null, answer, failed);
     if (refusal === null && kind !== 'stores') {
       this.#accept(incoming, parsed, nowMs, answer, failed);

@@ -50,6 +50,22 @@ describe('somebody enters an area', () => {
     expect(here.listed()).toEqual(['0 inside']);
   });
 
+  it('as the contact says, where the strike did not answer in time and the door was opened all the same', async () => {
+    const here = await areaWorld([HARD]);
+    here.strike.outcome = { outcome: 'failed', error: 'timed_out', message: 'no answer' };
+    await here.show(0, 'front-in');
+    expect(here.count()).toBe(0);
+    here.walk('front');
+    expect(here.listed()).toEqual(['0 inside']);
+    expect(await here.show(0, 'front-in')).toBe('denied');
+    expect(here.reason()).toBe('anti_passback');
+
+    await here.show(1, 'front-in');
+    await here.clock().advance(60_000);
+    expect(here.listed()).toEqual(['0 inside', '1 unknown']);
+    expect(here.events('acs_entrance.not_opened')).toEqual([]);
+  });
+
   it('through a door between two areas, leaving the one; and through the door of an inner one, being in both', async () => {
     const yard = area({ name: 'yard', inReaders: ['front-in', 'back-out'], outReaders: ['front-out', 'back-in'] });
     const hall = area({ name: 'hall', inReaders: ['back-in'], outReaders: ['back-out'] });

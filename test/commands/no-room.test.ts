@@ -12,11 +12,16 @@ function house() {
   const store = openStore(temporaryFolder(), clock);
   const dispatcher = new Dispatcher(buildRoom(store, clock), { replyTopicFor: (id) => `reply/${id}` });
   let count = 0;
-  const send = (name: string, params: Record<string, unknown>, source: Incoming['source'] = 'mqtt') => {
+  const send = (
+    name: string,
+    params: Record<string, unknown>,
+    source: Incoming['source'] = 'mqtt',
+    commandId = `c${++count}`,
+  ) => {
     const replies: Reply[] = [];
     const failures: Error[] = [];
     const [resource = '', verb = ''] = name.split('/');
-    const payload = Buffer.from(JSON.stringify({ command_id: `c${++count}`, params }));
+    const payload = Buffer.from(JSON.stringify({ command_id: commandId, params }));
     const incoming: Incoming = {
       resource,
       verb,
@@ -79,5 +84,27 @@ describe('a full disk', () => {
     expect(store.withdrawn.has(someone)).toBe(false);
     expect(store.users.byId(USER)?.is_suspended).toBe(1);
     expect(send('users/unsuspend', { acs_user_id: USER }).ok).toBe(true);
+  });
+
+  it('answers what it held back once: delivered again when there is room, it is the same command and no second one', () => {
+    const { store, dispatcher, send } = house();
+    expect(send('users/create', user).ok).toBe(true);
+    const full = vi.spyOn(store, 'group').mockImplementation(() => {
+      throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
+    });
+    expect(send('users/suspend', { acs_user_id: USER }, 'mqtt', 'again')).toMatchObject({
+      outcome: 'held',
+      error: null,
+    });
+    full.mockRestore();
+    expect(dispatcher.isHolding).toBe(true);
+    // The broker delivers it at a new connection, before anything else has found that there is room.
+    expect(send('users/suspend', { acs_user_id: USER }, 'mqtt', 'again')).toMatchObject({
+      ok: true,
+      error: null,
+      failures: [],
+    });
+    expect(dispatcher.isHolding).toBe(false);
+    expect(store.users.byId(USER)?.is_suspended).toBe(1);
   });
 });
