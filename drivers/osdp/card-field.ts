@@ -28,8 +28,6 @@ const RESTORE_AGAIN_MS = 250;
 const RESTORE_FOR_MS = 10_000;
 /** How long an exchange with a card takes at most. */
 const ANSWER_MS = 1_500;
-/** Users that may wait for their turn. */
-const MOST_WAITING = 4;
 
 export class CardField {
   readonly #line: CardLine;
@@ -40,7 +38,7 @@ export class CardField {
   #isGiven = false;
   /** Counts the waits for a report. */
   #wait = 0;
-  #waiting = 0;
+  #isBorrowed = false;
   #before: Promise<void> = Promise.resolve();
 
   constructor(line: CardLine, clock: Clock) {
@@ -60,8 +58,6 @@ export class CardField {
 
   /** One user at a time has the field; the others wait. */
   async alone<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#waiting >= MOST_WAITING) throw new OperatingError('not_permitted', 'its cards are spoken to already');
-    this.#waiting += 1;
     let leave = (): void => undefined;
     const before = this.#before;
     this.#before = new Promise<void>((resolve) => (leave = resolve));
@@ -69,8 +65,18 @@ export class CardField {
     try {
       return await work();
     } finally {
-      this.#waiting -= 1;
       leave();
+    }
+  }
+
+  /** As `alone`, for an operator; of them one has it, and nobody waits for it. */
+  async borrow<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isBorrowed) throw new OperatingError('not_permitted', 'somebody speaks with its cards already');
+    this.#isBorrowed = true;
+    try {
+      return await this.alone(work);
+    } finally {
+      this.#isBorrowed = false;
     }
   }
 

@@ -27,6 +27,8 @@ export type CardPinOutcome = {
 const NEXT_KEY_SECONDS = 10;
 /** Behind the reader's own time: its answer waits for a poll. */
 const SLACK_MS = 5_000;
+/** A card is looked for so often. */
+const LOOK_MS = 500;
 /** Of a PIN of PIV: characters, filled up with FF. */
 const BLOCK_BYTES = 8;
 const FILLED = Buffer.alloc(BLOCK_BYTES, 0xff);
@@ -39,35 +41,68 @@ export async function enterCardPin(
   signal: AbortSignal,
 ): Promise<CardPinOutcome> {
   refuseWhereUnknown(reader);
-  return await field.alone(async () => {
+  return await field.borrow(async () => {
+    // Over another link another reader may be at its end: what was said over this one counts alone.
+    const over = AbortSignal.any([signal, field.connection]);
+    const { promise, end } = untilOver(over, signal, reader.name);
     try {
-      return await inField(reader.name, field, request, signal);
+      return await Promise.race([inField(reader.name, field, request, over), promise]);
     } finally {
+      end();
       await field.ask(SMART_CARD.done);
       await field.restoreSoon();
     }
   });
 }
 
+/** Rejects with why it is over, when it is. */
+function untilOver(
+  over: AbortSignal,
+  unwanted: AbortSignal,
+  name: string,
+): { promise: Promise<never>; end: () => void } {
+  let end = (): void => undefined;
+  const promise = new Promise<never>((_resolve, reject) => {
+    const tell = (): void =>
+      reject(
+        new OperatingError(
+          'interrupted',
+          unwanted.aborted ? 'nobody waits for the PIN any more' : `${name}: the link began anew`,
+        ),
+      );
+    end = () => over.removeEventListener('abort', tell);
+    if (over.aborted) tell();
+    else over.addEventListener('abort', tell, { once: true });
+  });
+  promise.catch(() => undefined);
+  return { promise, end };
+}
+
 async function inField(
   name: string,
   field: CardField,
   request: CardPinRequest,
-  signal: AbortSignal,
+  over: AbortSignal,
 ): Promise<CardPinOutcome> {
   if ((await field.give()) !== 'given')
     throw new OperatingError('not_supported', `${name} does not hand its cards over: it declines transparent mode`);
-  if (!(await field.hasCard(request.seconds * 1_000)))
-    throw new OperatingError('timed_out', `no card was laid on ${name} within ${request.seconds} s`);
+  await laid(name, field, request.seconds, over);
   const length = Buffer.from([request.application.length]);
   const select = Buffer.concat([Buffer.from([0x00, 0xa4, 0x04, 0x00]), length, request.application, Buffer.from([0])]);
-  const selected = await asked(name, field, select);
+  const selected = await asked(name, field, select, over);
   if (!isDone(selected) && selected.word >> 8 !== 0x61)
     throw new OperatingError('device_error', `the card at ${name} has no such application (${hexOf(selected.word)})`);
-  const said = await typed(name, field, request, signal);
+  const said = await typed(name, field, request, over);
   // Without data it is a question, and no try.
-  const after = await asked(name, field, Buffer.from([0x00, VERIFY, 0x00, request.pin]));
+  const after = await asked(name, field, Buffer.from([0x00, VERIFY, 0x00, request.pin]), over);
   return { verified: isDone(after), triesLeft: triesOf(after.word), reader: said };
+}
+
+/** Some readers tell of a card by themselves, others when they are asked. */
+async function laid(name: string, field: CardField, seconds: number, over: AbortSignal): Promise<void> {
+  for (let looks = 0; looks < (seconds * 1_000) / LOOK_MS && !over.aborted; looks++)
+    if (await field.hasCard(LOOK_MS)) return;
+  throw new OperatingError('timed_out', `no card was laid on ${name} within ${seconds} s`);
 }
 
 /** Until the reader says that the PIN was typed, or was not. */
@@ -75,8 +110,9 @@ async function typed(
   name: string,
   field: CardField,
   request: CardPinRequest,
-  signal: AbortSignal,
+  over: AbortSignal,
 ): Promise<CardPinOutcome['reader']> {
+  over.throwIfAborted();
   const entry: PinEntry = {
     firstKeySeconds: request.seconds,
     nextKeySeconds: NEXT_KEY_SECONDS,
@@ -93,25 +129,18 @@ async function typed(
   if (first === 'unknown' || first === 'refused')
     throw new OperatingError('not_supported', `${name} refused to have the PIN of a card typed`);
   if (first === 'lost') throw new OperatingError('controller_offline', `${name} was not heard`);
-  const answer = typeof first === 'object' ? first : await Promise.race([later, gaveUp(signal)]);
+  const answer = typeof first === 'object' ? first : await later;
   if (answer === null) throw new OperatingError('timed_out', `${name} did not say that a PIN was typed`);
   if (answer.kind === 'error' || answer.kind === 'ended' || answer.kind === 'absent')
     throw new OperatingError('interrupted', `the card at ${name} was taken away, or the reader gave up`);
   return answer.kind === 'pin' ? { status: answer.status, tries: answer.tries } : null;
 }
 
-/** Whoever asked has gone. */
-async function gaveUp(signal: AbortSignal): Promise<never> {
-  return await new Promise<never>((_resolve, reject) => {
-    const end = (): void => reject(new OperatingError('interrupted', 'nobody waits for the PIN any more'));
-    if (signal.aborted) end();
-    else signal.addEventListener('abort', end, { once: true });
-  });
-}
-
 type Said = { word: number };
 
-async function asked(name: string, field: CardField, apdu: Buffer): Promise<Said> {
+/** Nothing is said to the card any more once it is over: the field may be somebody else's. */
+async function asked(name: string, field: CardField, apdu: Buffer, over: AbortSignal): Promise<Said> {
+  over.throwIfAborted();
   const answer = await field.exchange(apdu);
   if (answer === null || answer.length < 2)
     throw new OperatingError('interrupted', `the card at ${name} was taken away`);

@@ -89,7 +89,9 @@ const FIELDS = {
   }),
   'card-pin': z.object({
     reader,
-    application: hex.default(PIV_APPLICATION),
+    application: hex
+      .refine(({ length }) => length >= 5 && length <= 16, { error: 'expected 5 to 16 bytes' })
+      .default(PIV_APPLICATION),
     pin: byte.default(PIV_PIN),
     min_digits: z.int().min(1).max(8).default(6),
     max_digits: z.int().min(1).max(8).default(8),

@@ -24,6 +24,8 @@ export class SimulatedField {
   hasPinEntry = false;
   /** Some know no scan, and tell of a card by themselves. */
   scans = true;
+  /** Some tell of a card by themselves as well. */
+  tells = true;
   readonly #report: (report: WireReply) => void;
   #card: LaidCard | null = null;
   /** The PIN that is being typed into the card. */
@@ -38,7 +40,7 @@ export class SimulatedField {
   /** Lays a card on it, or takes it away. */
   lay(card: LaidCard | null): void {
     this.#card = card;
-    if (card !== null) this.#tell();
+    if (card !== null && this.tells) this.#tell();
   }
 
   /** An ordinary card is shown: `read` is what the reader does with it. */

@@ -28,6 +28,7 @@ export async function cardPin({ channel, given, terminal, words }: Call): Promis
     ...(pin === null ? {} : { pin }),
     ...(given.has('application') ? { application: hexOf(given, 'application') } : {}),
   };
+  if (!given.has('json')) terminal.err(`Lay the card on ${cell(words[0])} now, and type its PIN there.\n`);
   const answer = await channel.request('osdp', fields, unhurried(given), { signal: ownSignal() });
   const isVerified = answer['is_verified'] === true;
   const left = answer['tries_left'];

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { SimulatedCard } from '../../../drivers/osdp/pkoc/simulated-card.ts';
+import { reply } from '../../../drivers/osdp/replies.ts';
 import { decodePinEntry, encodePinEntry } from '../../../drivers/osdp/smart-card.ts';
 import { PinCard } from './pin-card.ts';
 import { hex } from './vectors.ts';
@@ -87,6 +88,52 @@ describe('the PIN of a card', () => {
     const entered = failing(all.enter({ seconds: 5 }));
     expect(await all.bus.passDuring(entered, 10_000)).toContain('no card was laid on reader-0 within 5 s');
     expect(all.sim.field.mode).toBe(0);
+  });
+
+  it('is asked for where the card is laid there later, also by a reader that tells of none by itself', async () => {
+    const all = await atReader();
+    all.sim.field.tells = false;
+    const entered = all.enter();
+    await all.bus.time.passUntil(all.bus.time.nowMs + 5_000);
+    all.sim.field.lay(new PinCard('123456'));
+    await typeWhenAsked(all, '123456#');
+    expect(await all.bus.passDuring(entered, 10_000)).toMatchObject({ verified: true });
+  });
+
+  it('is over with the link: what another device in the reader’s place says of it does not count', async () => {
+    const all = await atReader();
+    all.sim.field.lay(new PinCard('123456'));
+    const entered = failing(all.enter());
+    await all.bus.passUntil(() => all.sim.field.press('*'), 10_000, 'the PIN to be asked for');
+    all.sim.powerCycle();
+    all.sim.report(reply('XRD', { mode: 1, reply: 3, data: hex('000001') }));
+    expect(await all.bus.passDuring(entered, 5_000)).toContain('the link began anew');
+    await all.bus.passUntil(() => all.sim.field.mode === 0, 10_000, 'it reads by itself');
+  });
+
+  it('is asked for once at a time, and whoever else asks keeps nobody waiting', async () => {
+    const all = await atReader({ transparent: true });
+    const first = all.enter({ seconds: 5 });
+    for (let i = 0; i < 6; i++) expect(await failing(all.enter())).toContain('somebody speaks with its cards already');
+    expect(await all.bus.passDuring(failing(first), 30_000)).toContain('no card was laid');
+    all.sim.field.lay(new SimulatedCard());
+    await all.bus.passUntil(() => all.bus.count('presented') === 1, 5_000, 'a phone');
+  });
+
+  it('is not spoken of any more once nobody wants it, whatever was under way', async () => {
+    const all = await atReader();
+    const card = new PinCard('123456');
+    all.sim.field.lay({
+      answer: (command) => {
+        all.abort.abort();
+        return card.answer(command);
+      },
+    });
+    expect(await all.bus.passDuring(failing(all.enter()), 10_000)).toContain('nobody waits');
+    await all.bus.time.passUntil(all.bus.time.nowMs + 5_000);
+    expect(card.asked).toHaveLength(1);
+    expect(all.sim.field.mode).toBe(0);
+    expect(all.sim.field.press('1')).toBe(false);
   });
 
   it('is given up where the card knows no such application, or is taken away, or nobody wants it any more', async () => {
