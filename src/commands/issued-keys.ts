@@ -5,10 +5,10 @@ import { newEventAt } from '../domain/events.ts';
 import { assert, OperatingError, refused, type ApiError } from '../domain/errors.ts';
 import { isRefused, readToken, type IssuedToken, type TokenRefusal } from '../domain/issued-token.ts';
 import type { CredentialRow } from '../store/credentials.ts';
-import type { IssuedKeyRow, Revocation } from '../store/issued-keys.ts';
+import { KEPT_BEHIND_END_MS, MOST_KEYS, type IssuedKeyRow, type Revocation } from '../store/issued-keys.ts';
 import { storedObject } from '../store/stored-json.ts';
 import type { ParamsOf } from './contract.ts';
-import { createCredential, updateCredential } from './credentials.ts';
+import { createCredential, deleteCredential, updateCredential } from './credentials.ts';
 import { findEntrances, findManager } from './found.ts';
 import { issuedKeyObject, MOST_PHONES } from './phone-object.ts';
 import type { Call, Outcome, Room } from './room.ts';
@@ -61,8 +61,13 @@ function stored(room: Room, token: IssuedToken, by: By): Taken | Refused {
       detail: 'token_refused',
       message: `its mobile key has ${MOST_PHONES} phones already, the most that there may be`,
     };
+  if (store.issuedKeys.countOf(manager.acsSystemId) >= MOST_KEYS)
+    return {
+      detail: 'token_refused',
+      message: `${MOST_KEYS} keys that ${manager.displayName} has signed are here, the most that there may be; they go a day after their end, or with credentials/revoke_issued_keys`,
+    };
   const id = before?.acs_credential_id ?? room.random.uuid();
-  store.issuedKeys.insert(
+  const ended = store.issuedKeys.insert(
     {
       acs_credential_id: id,
       credential_key: parent.credential_key,
@@ -80,8 +85,19 @@ function stored(room: Room, token: IssuedToken, by: By): Taken | Refused {
   );
   store.raiseRevision();
   recordTaken(room, token, id, by);
+  for (const key of new Set(ended)) dropMade(room, key, by ?? atDoor(room, token));
   const row = store.issuedKeys.byId(id);
   return row === undefined ? { detail: 'token_refused', message: 'it ended long since' } : { row, parent, isNew: true };
+}
+
+/** A mobile key that was made of what was signed goes with it, and may be made again: no command has ever named it. */
+function dropMade(room: Room, credentialKey: number, call: Call): void {
+  const { store } = room;
+  const row = store.credentials.byKey(credentialKey);
+  if (row?.is_from_token !== 1 || row.ends_at === null || row.ends_at > call.nowMs - KEPT_BEHIND_END_MS) return;
+  if (store.issuedKeys.of(credentialKey).length + store.phones.of(credentialKey).length > 0) return;
+  deleteCredential(room, { acs_credential_id: row.acs_credential_id }, call);
+  store.tombstones.forget('credential', row.acs_credential_id);
 }
 
 /** The same again is the same key; the number with anything else in it is a forgery, or a mistake of the issuer's. */

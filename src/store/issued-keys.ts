@@ -43,9 +43,12 @@ const MOST_REMOVALS = 2 * MOST_REVOCATIONS;
  */
 const LONGEST_GOOD_MS = 2 * LONGEST_LIFETIME_MS;
 
-/** Long enough for every clock and log; as many as one statement may take. */
-const KEPT_BEHIND_END_MS = 86_400_000;
-const MOST_FORGOTTEN = 500;
+/** Of one manager, at a time: an issuer that is out of its senses fills no disk. */
+export const MOST_KEYS = 100_000;
+/** Long enough for every clock and log. */
+export const KEPT_BEHIND_END_MS = 86_400_000;
+/** More than come at a time, and few enough for whoever stands at the door meanwhile. */
+const MOST_FORGOTTEN = 8;
 const INSTANT_DIGITS = 15;
 
 export class IssuedKeys {
@@ -61,6 +64,7 @@ export class IssuedKeys {
   readonly #deleteOfIssuer;
   readonly #revoked;
   readonly #ofIssuer;
+  readonly #count;
   readonly #entranceId;
 
   constructor(db: Db, tombstones: Tombstones) {
@@ -83,6 +87,7 @@ export class IssuedKeys {
     this.#ended = db.prepare<[number, number], IssuedKeyRow>('SELECT * FROM issued_keys WHERE ends_at < ? LIMIT ?');
     this.#issuers = db.prepare<[], string>('SELECT DISTINCT issuer FROM issued_keys').pluck();
     this.#deleteOfIssuer = db.prepare<[string]>('DELETE FROM issued_keys WHERE issuer = ?');
+    this.#count = db.prepare<[string], number>('SELECT count(*) FROM issued_keys WHERE issuer = ?').pluck();
     this.#ofIssuer = db.prepare<[string], IssuedKeyRow>('SELECT * FROM issued_keys WHERE issuer = ?');
     this.#entranceId = db
       .prepare<[number], string>('SELECT acs_entrance_id FROM entrances WHERE entrance_key = ?')
@@ -116,11 +121,16 @@ export class IssuedKeys {
     return id !== undefined && entrances.split(',').includes(id);
   }
 
-  /** Those that ended long since make way. */
-  insert(row: NewIssuedKey, nowMs: number): void {
-    for (const { issued_key } of this.#ended.all(nowMs - KEPT_BEHIND_END_MS, MOST_FORGOTTEN))
-      this.#delete.run(issued_key);
+  /** Those that ended long since make way, some of them each time. Returns the keys of their mobile keys. */
+  insert(row: NewIssuedKey, nowMs: number): number[] {
+    const ended = this.#ended.all(nowMs - KEPT_BEHIND_END_MS, MOST_FORGOTTEN);
+    for (const { issued_key } of ended) this.#delete.run(issued_key);
     this.#insert.run(row);
+    return ended.map((one) => one.credential_key);
+  }
+
+  countOf(issuer: string): number {
+    return this.#count.get(issuer) ?? 0;
   }
 
   delete(issuedKey: number): void {

@@ -1,7 +1,8 @@
 // Issuers, holders of what they signed, and senders that mean ill or go mad: what they hand over opens nothing beyond what
 // the facility file allows, is said to be wrong in words, and leaves nothing behind.
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { MOST_KEYS } from '../../src/store/issued-keys.ts';
 import { cbor, issue, MANAGER, KEY_ID, p256, uuidBytes } from '../support/issuer.ts';
 import { LOBBY, STORE_ROOM, USER } from '../support/room.ts';
 import { bytesOf, ORDER, twinOf } from '../support/pkoc-cards.ts';
@@ -165,6 +166,37 @@ describe('an issuer that lies', () => {
     expect(here.store.credentials.byId(KEY)).toBeUndefined();
     const foreign = issue(p256(), { point: here.point, credentialId: KEY, startsAtMs: today(here), endsAtMs: today(here) + HOUR_MS }); // prettier-ignore
     expect(show(here, foreign)).toBe('signature_invalid');
+  });
+
+  it('fills no disk with mobile keys: what it had made goes a day after its end, and may be made again', async () => {
+    const here = await door({ unknownCredentials: 'take' });
+    const made = (n: number): string => `66666666-6666-6666-6666-${String(n).padStart(12, '0')}`;
+    const forJane = new Map<number, unknown>([[-70_002, uuidBytes(USER)]]);
+    const sign = (n: number, tokenId: string): Buffer => {
+      const startsAtMs = today(here);
+      return here.signed({ credentialId: made(n), tokenId, claims: forJane, startsAtMs, endsAtMs: startsAtMs + HOUR_MS, point: newPoint() }); // prettier-ignore
+    };
+    const isHere = (n: number): boolean => here.store.credentials.byId(made(n)) !== undefined;
+    for (const n of [1, 2, 3]) expect((await hand(here, sign(n, `0${n}`))).ok).toBe(true);
+    await here.caller.call('credentials/create', { acs_credential_id: made(3), acs_user_id: USER, access_method: 'mobile_key', is_multi_phone_sync_credential: true, allowed_acs_entrance_ids: [LOBBY] }); // prettier-ignore
+    await here.clock.advance(20 * HOUR_MS);
+    expect((await hand(here, sign(4, '04'))).ok).toBe(true);
+    expect([1, 2, 3, 4].map(isHere)).toEqual([true, true, true, true]);
+    await here.clock.advance(6 * HOUR_MS);
+    expect((await hand(here, sign(2, '05'))).ok).toBe(true);
+    // The second is named again at this very moment, and the third is a command's own by now.
+    expect([1, 2, 3, 4].map(isHere)).toEqual([false, true, true, true]);
+    expect(here.events()).toContain('acs_credential.deleted');
+    expect((await hand(here, sign(1, '06'))).ok).toBe(true);
+    expect(isHere(1)).toBe(true);
+  });
+
+  it('has so many keys here at a time, and is told when there are no more', async () => {
+    const here = await withKey();
+    const count = vi.spyOn(here.store.issuedKeys, 'countOf').mockReturnValue(MOST_KEYS);
+    expect((await hand(here, here.signed())).error?.message).toMatch(/100000 keys that Tower has signed are here/);
+    count.mockRestore();
+    expect(show(here, here.signed())).toBe('granted');
   });
 });
 
