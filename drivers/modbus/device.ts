@@ -29,6 +29,7 @@ import type {
   ReaderDevice,
   SlotDevice,
   Timer,
+  Keeps,
 } from '../../src/domain/ports.ts';
 
 export type DeviceOptions = {
@@ -126,6 +127,7 @@ export class ModbusDevice implements Device {
       faults: this.#outputFaults,
       scanMs: profile.scan,
       own: new Set(profile.doors.flatMap(({ strike }) => strike ?? [])),
+      isLeftAsFound: (output) => context.isLeftAsFound?.(name, output) === true,
     });
     this.#inputs = new Inputs(profile.inputs, this.#talk, context.clock, (...told) => this.#tellInput(...told));
     this.#reader = profile.reader === undefined ? null : this.#makeReader(profile.reader);
@@ -147,8 +149,9 @@ export class ModbusDevice implements Device {
   }
 
   /** Outputs to rest, for good. The line goes on: a device that comes back meanwhile is brought to rest as well. */
-  rest(): Promise<void> {
-    this.#resting ??= this.#outputs.rest(this.#state === 'ready' || (this.#state === 'coming' && this.#isIdentified));
+  rest(keeps: Keeps = () => false): Promise<void> {
+    const isReached = this.#state === 'ready' || (this.#state === 'coming' && this.#isIdentified);
+    this.#resting ??= this.#outputs.rest(isReached, (output) => keeps(this.name, output));
     return this.#resting;
   }
 

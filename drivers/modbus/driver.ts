@@ -19,7 +19,7 @@ import { RtuLine } from './line.ts';
 import { TcpLine } from './tcp.ts';
 import { withDeadline } from '../../src/domain/deadline.ts';
 import { parseDuration } from '../../src/domain/duration.ts';
-import type { BusHealth, Device, Driver, DriverContext, DriverModule, PreparedController } from '../driver.ts';
+import type { BusHealth, Device, Driver, DriverContext, DriverModule, Keeps, PreparedController } from '../driver.ts';
 
 export const modbusDriver: DriverModule = {
   name: 'modbus',
@@ -89,8 +89,8 @@ class ModbusDriver implements Driver {
     return this.#bus.health();
   }
 
-  rest(timeoutMs: number): Promise<void> {
-    const resting = this.#devices.map((device) => device.rest());
+  rest(timeoutMs: number, keeps?: Keeps): Promise<void> {
+    const resting = this.#devices.map((device) => device.rest(keeps));
     this.#resting ??= this.#within(timeoutMs, 'bringing outputs to rest', resting);
     return this.#resting;
   }

@@ -43,6 +43,8 @@ export type OutputContext = {
   scanMs: number;
   /** Outputs that the device drives by its own decisions as well. */
   own: ReadonlySet<number>;
+  /** Outputs that stay as they are found until they are told something; left out: none. */
+  isLeftAsFound?: (output: number) => boolean;
 };
 
 export class Outputs implements OutputDevice {
@@ -101,10 +103,13 @@ export class Outputs implements OutputDevice {
 
   /**
    * Every output de-energised, whatever it was set to before, and none energised from now on. `isReached`: the device
-   * is there, and it is the one that is meant.
+   * is there, and it is the one that is meant. `keeps`: left as it is.
    */
-  async rest(isReached: boolean): Promise<void> {
-    await Promise.all(this.#outputs.map((output) => output.rest(isReached)));
+  async rest(isReached: boolean, keeps: (output: number) => boolean): Promise<void> {
+    const kept = this.#outputs.filter((_, index) => keeps(index));
+    for (const output of kept) output.stay();
+    const others = this.#outputs.filter((output) => !kept.includes(output));
+    await Promise.all(others.map((output) => output.rest(isReached)));
   }
 
   close(): void {
@@ -150,9 +155,12 @@ class Output {
   /** For good: nothing energises it any more. */
   #isResting = false;
   #closed = false;
+  /** It was told nothing yet, and is left as it is. */
+  #isAsFound: boolean;
 
   constructor(index: number, spec: OutputSpec, context: OutputContext, words: Map<number, SharedWord>) {
     this.#index = index;
+    this.#isAsFound = context.isLeftAsFound?.(index) === true;
     this.#spec = spec;
     this.#context = context;
     this.#wire = new OutputWire(spec, context.talk, words);
@@ -167,6 +175,7 @@ class Output {
     if (this.#isResting) return STOPPING;
     const refusal = this.#context.refusal();
     if (refusal !== null) return { outcome: 'failed', ...refusal };
+    this.#isAsFound = false;
     // Held open already: a pulse would end that.
     if (this.#wanted) return { outcome: 'done', confirmed: (await this.#wire.read()) === true };
     const { pulse } = this.#spec;
@@ -189,11 +198,12 @@ class Output {
     if (this.#isResting && energised) return STOPPING;
     const refusal = this.#context.refusal();
     // Rest is remembered even when it cannot be commanded now: it is what the device gets when it is back.
-    if (!energised) this.#wanted = false;
+    if (!energised) this.#wanted = this.#isAsFound = false;
     if (refusal !== null && (energised || refusal.error === 'controller_offline')) {
       return { outcome: 'failed', ...refusal };
     }
     this.#wanted = energised;
+    this.#isAsFound = false;
     this.#pulseEndsAtMs = 0;
     this.#cancelOff();
     const notAfterMs = this.#context.clock.monotonicMs() + SET_WITHIN_MS;
@@ -211,7 +221,14 @@ class Output {
     this.#wire.forgetWord();
     this.#pulseEndsAtMs = 0;
     this.#cancelOff();
+    if (this.#isAsFound) return true;
     return (await this.#tell(this.#wanted)).ok;
+  }
+
+  /** As it is, and nothing is energised from now on. */
+  stay(): void {
+    this.#isResting = true;
+    this.#cancelOff();
   }
 
   /** Off until the device shows it; who called ends that with `close` when there is no more time. */
@@ -235,7 +252,7 @@ class Output {
 
   seen(value: (area: Area, at: number) => number, atMs: number): void {
     const place = statePlace(this.#spec, this.#context.talk.functions);
-    if (place === null || this.#closed) return;
+    if (place === null || this.#closed || this.#isAsFound) return;
     const isOn = isEnergised(
       this.#spec,
       Array.from({ length: place.count }, (_, i) => value(place.area, place.at + i)),

@@ -10,6 +10,7 @@ import type {
   DriverModule,
   PreparedController,
   PrepareResult,
+  Keeps,
 } from '../driver.ts';
 import { withDeadline } from '../../src/domain/deadline.ts';
 import { lineProblems, wireTimeMs } from '../../src/domain/line.ts';
@@ -224,14 +225,17 @@ class OsdpBusDriver implements OsdpDriver {
     return this.#line.health();
   }
 
-  rest(timeoutMs: number): Promise<void> {
+  rest(timeoutMs: number, keeps: Keeps = () => false): Promise<void> {
     const notAfterMs = this.#context.clock.monotonicMs() + timeoutMs;
-    this.#resting ??= this.#rest(notAfterMs);
+    this.#resting ??= this.#rest(notAfterMs, keeps);
     return this.#resting;
   }
 
-  async #rest(notAfterMs: number): Promise<void> {
-    await Promise.all(this.#readers.flatMap(({ outputs }) => (outputs === null ? [] : [outputs.rest(notAfterMs)])));
+  async #rest(notAfterMs: number, keeps: Keeps): Promise<void> {
+    const resting = this.#readers.flatMap(({ name, outputs }) =>
+      outputs === null ? [] : [outputs.rest(notAfterMs, (output) => keeps(name, output))],
+    );
+    await Promise.all(resting);
   }
 
   async stop(timeoutMs: number): Promise<void> {

@@ -27,6 +27,8 @@ const OF_THE_FRAME: readonly number[] = [NAK.badCheck, NAK.badSequence, NAK.secu
 export type OutputPorts = {
   /** Stays true while a lost session is being mended: a strike waits for that, within its deadline. */
   isOnline: () => boolean;
+  /** Outputs that stay as they are found until they are told something; left out: none. */
+  isLeftAsFound?: (output: number) => boolean;
   stands: (output: number, stand: OutputStand, energised: boolean, atMonotonicMs: number) => void;
 };
 
@@ -46,6 +48,8 @@ export class Outputs implements OutputDevice {
    * running.
    */
   readonly #wanted: (boolean | null)[];
+  /** Told nothing yet, and left as they are. */
+  readonly #asFound: Set<number>;
   /** For good: nothing is energised any more. */
   #isResting = false;
   /** The reader says that it has outputs. */
@@ -62,6 +66,7 @@ export class Outputs implements OutputDevice {
     this.#clock = clock;
     this.#ports = ports;
     this.#wanted = Array.from({ length: count }, () => null);
+    this.#asFound = new Set(this.#wanted.flatMap((_, output) => (ports.isLeftAsFound?.(output) === true ? [output] : []))); // prettier-ignore
     this.#watched = this.#wanted.map((_, output) => ({
       watch: new OutputWatch(null, (stand, energised, atMs) => ports.stands(output, stand, energised, atMs)),
       settledAtMs: 0,
@@ -73,6 +78,7 @@ export class Outputs implements OutputDevice {
     assert(output >= 0 && output < this.#wanted.length, 'the output is one of those configured');
     assert(durationMs > 0 && durationMs <= MAX_TIMER_MS, 'a pulse ends by the reader’s own timer');
     if (this.#isResting) return STOPPING;
+    this.#asFound.delete(output);
     this.#wanted[output] ??= false;
     const wire = out(output, OUT_CONTROL.temporaryOn, durationMs);
     return await this.#send(wire, output, true, notAfterMonotonicMs, units(durationMs) * UNIT_MS);
@@ -81,6 +87,7 @@ export class Outputs implements OutputDevice {
   async set(output: number, energised: boolean): Promise<OutputOutcome> {
     assert(output >= 0 && output < this.#wanted.length, 'the output is one of those configured');
     if (energised && this.#isResting) return STOPPING;
+    this.#asFound.delete(output);
     this.#wanted[output] = energised;
     const control = energised ? OUT_CONTROL.permanentOnAbortTimed : OUT_CONTROL.permanentOffAbortTimed;
     return await this.#send(out(output, control, 0), output, energised, this.#clock.monotonicMs() + SET_WITHIN_MS, 0);
@@ -91,7 +98,11 @@ export class Outputs implements OutputDevice {
    * alone.
    */
   restoring(): LateCommand[] {
-    return this.#wanted.map((_, output) => () => {
+    return this.#wanted.flatMap((_, output) => (this.#asFound.has(output) ? [] : [this.#restoringOf(output)]));
+  }
+
+  #restoringOf(output: number): LateCommand {
+    return () => {
       const energised = this.#wanted[output] ?? null;
       this.#wanted[output] = energised ?? false;
       const watched = this.#watched[output];
@@ -99,18 +110,22 @@ export class Outputs implements OutputDevice {
         watched.settledAtMs = Math.max(watched.settledAtMs, this.#clock.monotonicMs() + SETTLE_MS);
       if (energised === null) return out(output, OUT_CONTROL.permanentOffAbortTimed, 0);
       return out(output, energised ? OUT_CONTROL.permanentOn : OUT_CONTROL.permanentOff, 0);
-    });
+    };
   }
 
   /**
-   * De-energises everything, for good, as far as the reader can be reached; one that comes back meanwhile is met as at
+   * De-energises everything but what is kept, for good, as far as the reader can be reached; one that comes back meanwhile is met as at
    * the first contact.
    */
-  async rest(notAfterMonotonicMs: number): Promise<void> {
+  async rest(notAfterMonotonicMs: number, keeps: (output: number) => boolean = () => false): Promise<void> {
     this.#isResting = true;
-    this.#wanted.fill(null);
+    const ended = this.#wanted.flatMap((_, output) => (keeps(output) ? [] : [output]));
+    for (const output of ended) {
+      this.#wanted[output] = null;
+      this.#asFound.delete(output);
+    }
     if (!this.#station.isOpen) return;
-    const off = this.#wanted.map((_, output) => out(output, OUT_CONTROL.permanentOffAbortTimed, 0));
+    const off = ended.map((output) => out(output, OUT_CONTROL.permanentOffAbortTimed, 0));
     await Promise.all(off.map((wire) => this.#station.submit('strike', wire, { notAfterMs: notAfterMonotonicMs })));
   }
 

@@ -8,6 +8,7 @@ import type {
   Clock,
   Device,
   DeviceStatus,
+  DriverContext,
   DriverEvent,
   Log,
   Random,
@@ -18,15 +19,13 @@ import { OperatingError } from '../../src/domain/errors.ts';
 import type { OutputStand } from '../../src/domain/output-watch.ts';
 import { DeviceLife } from '../kit/device-life.ts';
 import { ChannelHealth } from './channel-health.ts';
-import { command } from './commands.ts';
-import type { WireCommand } from './commands.ts';
+import { command, type WireCommand } from './commands.ts';
 import { Fingers, NO_BIOMETRICS } from './fingers.ts';
 import { ACTIVE, KeyRing } from './key-ring.ts';
 import type { Unlocked } from './key-ring.ts';
 import type { JobResult } from './jobs.ts';
 import { refuseTooLong } from './limits.ts';
-import { MultipartAssembler } from './multipart.ts';
-import type { Fragment } from './multipart.ts';
+import { MultipartAssembler, type Fragment } from './multipart.ts';
 import { Outputs, stuckMessage } from './outputs.ts';
 import { fewerTerminals } from './pdcap.ts';
 import type { PdCapabilities } from './pdcap.ts';
@@ -62,6 +61,7 @@ export type ReaderContext = {
   random: Random;
   log: Log;
   keys: ReaderKeys | null;
+  isLeftAsFound?: DriverContext['isLeftAsFound'];
   emit: (event: DriverEvent) => void;
   /** Sets the line to another baud; does nothing on a line that others share. */
   tune: (baud: number) => Promise<void>;
@@ -157,6 +157,7 @@ export class OsdpReader implements Device {
         ? null
         : new Outputs(this.station, context.clock, settings.outputs, {
             isOnline: () => this.online,
+            isLeftAsFound: (output) => context.isLeftAsFound?.(name, output) === true,
             stands: (output, stand, energised, atMs) => this.#outputStands(output, stand, energised, atMs),
           });
     this.readers = new ShownFeedback(this.station, settings, this.#log, () => this.online);

@@ -14,6 +14,7 @@ import type {
   ScheduleDevice,
   SlotDevice,
   Timer,
+  Keeps,
 } from '../driver.ts';
 import { DeviceLife } from '../kit/device-life.ts';
 import { InputHistory } from '../kit/input-history.ts';
@@ -151,9 +152,9 @@ export class SoyalDevice implements Device {
     this.#isServed = true;
   }
 
-  /** Switches the door relay off where it is on or about to be, for good. */
-  rest(): Promise<void> {
-    this.#resting ??= this.#rest();
+  /** Switches the door relay off where it is on or about to be, and is not kept, for good. */
+  rest(keeps: Keeps): Promise<void> {
+    this.#resting ??= keeps(this.name, 0) ? Promise.resolve() : this.#rest();
     return this.#resting;
   }
 

@@ -4,7 +4,7 @@
 // that hands its cards to the host instead of deciding, and one wrong byte in it opens the door.
 
 import { withDeadline } from '../../src/domain/deadline.ts';
-import type { BusHealth, Device, Driver, DriverContext, DriverModule, PreparedController } from '../driver.ts';
+import type { BusHealth, Device, Driver, DriverContext, DriverModule, Keeps, PreparedController } from '../driver.ts';
 import { busSchema, busSettings, checkBus, controllerSchema, controllerSettings, prepare } from './config.ts';
 import { SoyalDevice } from './device.ts';
 import { SoyalLine } from './line.ts';
@@ -63,8 +63,8 @@ class SoyalDriver implements Driver {
     return this.#line.health();
   }
 
-  rest(timeoutMs: number): Promise<void> {
-    this.#resting ??= this.#rest(timeoutMs);
+  rest(timeoutMs: number, keeps: Keeps = () => false): Promise<void> {
+    this.#resting ??= this.#rest(timeoutMs, keeps);
     return this.#resting;
   }
 
@@ -74,9 +74,9 @@ class SoyalDriver implements Driver {
     await this.#line.stop();
   }
 
-  async #rest(timeoutMs: number): Promise<void> {
+  async #rest(timeoutMs: number, keeps: Keeps): Promise<void> {
     const { clock, log } = this.#context;
-    const all = Promise.all([...this.#byAddress.values()].map((device) => device.rest()));
+    const all = Promise.all([...this.#byAddress.values()].map((device) => device.rest(keeps)));
     await withDeadline(clock, timeoutMs, 'switching the door relays off', all).catch((error: unknown) => {
       log.warn('a door relay may still be on', { bus: this.bus, reason: String(error) });
     });

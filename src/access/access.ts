@@ -9,7 +9,7 @@ import type { ModeInput, Policy } from '../domain/facility.ts';
 import type { Factors } from '../domain/factors.ts';
 import { localMoment } from '../domain/local-time.ts';
 import type { Mode } from '../domain/modes.ts';
-import type { Clock, Device, DriverEvent, InputEvent, Log, Presentation } from '../domain/ports.ts';
+import type { Clock, Device, DriverEvent, InputEvent, Keeps, Log, Presentation } from '../domain/ports.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { TimeWitness } from '../domain/window.ts';
 import type { Store } from '../store/store.ts';
@@ -178,6 +178,12 @@ export class Access {
     for (const door of this.#doors.values()) door.rest();
   }
 
+  /** Of the outputs of doors that are free now, those that a stop leaves as they are (`at_stop: keep`). */
+  keptAtStop(): Keeps {
+    const kept = [...this.#doors.values()].flatMap((door) => door.keptOutputs);
+    return (device, output) => kept.some((setup) => setup.controller === device && setup.output === output);
+  }
+
   stop(): void {
     this.#waiting.stop();
     this.#questions.stop();
@@ -313,7 +319,8 @@ export class Access {
   #follow(entrance: SiteEntrance, mode: Mode, isNew: boolean): void {
     const door = this.#doors.get(entrance.acsEntranceId);
     if (isNew && (mode === 'unlocked' || mode === 'evacuate')) this.areas.mayHaveLeft(entrance.readers);
-    door?.keep(mode === 'unlocked' ? 'free' : mode === 'evacuate' ? 'open' : 'locked');
+    const isCertain = entrance.atStop === 'rest' || !this.modes.isInDoubt(entrance);
+    door?.keep(mode === 'unlocked' ? 'free' : mode === 'evacuate' ? 'open' : 'locked', isCertain);
     if (isNew && (mode === 'locked' || mode === 'lockdown')) door?.callBack();
   }
 

@@ -2,6 +2,7 @@
 // forced, restored. Works without the store: leaving never depends on it.
 
 import { newEventAt, type BodyOf, type EventType } from '../domain/events.ts';
+import type { LockSetup } from '../domain/facility.ts';
 import type { OutputStand } from '../domain/output-watch.ts';
 import type { Clock, Device, DriverEvent, InputEvent, Log, OutputOutcome, Timer } from '../domain/ports.ts';
 import type { SiteEntrance } from '../domain/site.ts';
@@ -38,6 +39,8 @@ const REX_STRIKE_EVERY_MS = 250;
 /** Whoever is in a cabin stays there: a floor is released as long as half of its time is left. */
 const deadlineMs = ({ lift }: SiteEntrance, durationMs: number): number =>
   lift === null ? STRIKE_DEADLINE_MS : Math.max(STRIKE_DEADLINE_MS, durationMs / 2);
+/** By then the modes are known: inputs are waited for ten seconds (modes.ts). */
+const FOUND_WITHIN_MS = 12_000;
 /** What lets somebody through: their door may stay free, and open, for longer than others’. */
 export type Passing = { isExtended: boolean; isExit?: boolean };
 const USUAL: Passing = { isExtended: false };
@@ -82,14 +85,15 @@ export class Door {
   #isDoubtful = false;
   #awaitTimer: Timer | null = null;
   #lockTimer: Timer | null = null;
+  #foundTimer: Timer | null = null;
   #isResting = false;
   #kept: Kept = 'locked';
 
   constructor(entrance: SiteEntrance, ports: DoorPorts) {
     this.entrance = entrance;
     this.#ports = ports;
-    const { strike, secondLock } = entrance;
-    this.#locks = [strike, secondLock].flatMap((setup) => (setup === null ? [] : [new Lock(setup, ports)]));
+    const { strike, secondLock, atStop } = entrance;
+    this.#locks = [strike, secondLock].flatMap((setup) => (setup === null ? [] : [new Lock(setup, ports, atStop === 'keep')])); // prettier-ignore
     this.#stands = this.#locks.map(() => ({ stand: 'as_told', isFree: false }));
     this.#openWatch = new OpenWatch({
       clock: ports.clock,
@@ -106,6 +110,20 @@ export class Door {
   /** Before anything is served: locks that are locked by power are given it. */
   start(): void {
     for (const lock of this.#locks) lock.start();
+    if (this.entrance.atStop === 'keep')
+      this.#foundTimer = this.#ports.clock.after(FOUND_WITHIN_MS, () => this.#settle());
+  }
+
+  /** Its mode is known, or nobody will know it: it is as found no more. */
+  #settle(): void {
+    this.#foundTimer?.cancel();
+    for (const lock of this.#locks) lock.settle();
+  }
+
+  /** Outputs that a stop leaves as they are. */
+  get keptOutputs(): LockSetup[] {
+    if (this.entrance.atStop === 'rest') return [];
+    return this.#locks.filter(({ mayStay }) => mayStay).map(({ setup }) => setup);
   }
 
   state(): DoorState {
@@ -154,9 +172,12 @@ export class Door {
     return outcome;
   }
 
-  /** From now on, until told otherwise. */
-  keep(kept: Kept): void {
-    if (this.#kept === kept || this.#isResting) return;
+  /** From now on, until told otherwise. `isCertain`: it may not be that its mode only cannot be known yet. */
+  keep(kept: Kept, isCertain = true): void {
+    if (this.#kept === kept || this.#isResting) {
+      if (isCertain && !this.#isResting) this.#settle();
+      return;
+    }
     const wasFree = this.#kept !== 'locked';
     this.#kept = kept;
     for (const lock of this.#locks) lock.keep(kept);
@@ -295,11 +316,12 @@ export class Door {
   rest(): void {
     this.#isResting = true;
     this.#rexTimer?.cancel();
+    this.#foundTimer?.cancel();
     for (const lock of this.#locks) lock.rest();
   }
 
   stop(): void {
-    for (const timer of [this.#awaitTimer, this.#lockTimer, this.#rexTimer]) timer?.cancel();
+    for (const timer of [this.#awaitTimer, this.#lockTimer, this.#rexTimer, this.#foundTimer]) timer?.cancel();
     for (const lock of this.#locks) lock.rest();
     this.#openWatch.end();
   }

@@ -35,15 +35,29 @@ export class Lock {
   #isUnsettled = false;
   #problem: string | null = null;
   #isResting = false;
+  /** Nothing was said of it since the start: it is as the run before left it. */
+  #isAsFound: boolean;
 
-  constructor(setup: LockSetup, ports: LockPorts) {
+  /** `isKept`: whoever is let out by it is not locked in by a start: it stays as it is until its mode is known. */
+  constructor(setup: LockSetup, ports: LockPorts, isKept = false) {
     this.setup = setup;
     this.#ports = ports;
+    this.#isAsFound = isKept;
   }
 
   /** One that is locked by power is given it; any other is at rest already. */
   start(): void {
-    if (this.#isReversed) this.#tell();
+    if (this.#isReversed && !this.#isAsFound) this.#tell();
+  }
+
+  /** Its mode is known: it is told what it is to be, where nothing was said of it yet. */
+  settle(): void {
+    if (this.#isAsFound) this.#tell();
+  }
+
+  /** A stop leaves it as it is: free, or perhaps. */
+  get mayStay(): boolean {
+    return this.isKeptFree || this.#isAsFound;
   }
 
   /** Why it is not as it should be kept, for people; null: it is, as far as is known. */
@@ -94,6 +108,7 @@ export class Lock {
 
   /** The device is there again: it may have forgotten. */
   deviceOnline(): void {
+    if (this.#isAsFound) return;
     if (this.isKeptFree || this.#isReversed || this.#isUnsettled) this.#tell();
   }
 
@@ -107,6 +122,7 @@ export class Lock {
 
   #tell(): void {
     if (this.#isResting) return;
+    this.#isAsFound = false;
     this.#cancel();
     const word = ++this.#words;
     this.#isUnsettled = true;

@@ -129,6 +129,18 @@ export class Modes {
     return this.#seen.get(name) === true;
   }
 
+  /** A word that frees it has an end, and without a trusted clock nobody knows whether that has come. */
+  isInDoubt(entrance: SiteEntrance): boolean {
+    if (this.#options.time().trusted) return false;
+    return this.#sources().some(
+      (source) =>
+        source.untilMs !== null &&
+        isPermissive(source.mode) &&
+        this.#concerns(source, entrance) &&
+        !this.#deadlines.has(keyOf(source)),
+    );
+  }
+
   // ---- what changes it ----------------------------------------------------------------------------------------------
 
   /** Behind the commit of a command that changed what is stored, and that has stored what was in memory as well. */

@@ -69,7 +69,7 @@ export class Agent {
   }
 
   /**
-   * Every output to rest, within `REST_MS`, and none is driven from now on: what every stop begins with, and all that a
+   * Every output to rest but those that a free door keeps, within `REST_MS`, and none is driven from now on: what every stop begins with, and all that a
    * crash still does. Never rejects.
    */
   async rest(): Promise<void> {
@@ -77,9 +77,10 @@ export class Agent {
     const { served, access, drivers } = this.#parts;
     const { log } = this.#options;
     served?.dispatcher.stop();
+    const keeps = access.keptAtStop();
     access.rest();
     const failed = (error: unknown): void => log.error('outputs may not be at rest', { error: String(error) });
-    await Promise.all(drivers.map((driver) => driver.rest(REST_MS).catch(failed)));
+    await Promise.all(drivers.map((driver) => driver.rest(REST_MS, keeps).catch(failed)));
   }
 
   /**

@@ -3,7 +3,7 @@
 import type { DriverModule, PreparedController } from '../domain/driver-module.ts';
 import { newEvent } from '../domain/events.ts';
 import type { Facility } from '../domain/facility.ts';
-import type { Clock, Driver, DriverEvent, Log, OpenPort, Random } from '../domain/ports.ts';
+import type { Clock, Driver, DriverEvent, Keeps, Log, OpenPort, Random } from '../domain/ports.ts';
 import type { Store } from '../store/store.ts';
 
 export type DriverSetup = {
@@ -33,6 +33,10 @@ export function buildDrivers(
       store.events.add(newEvent('device.key_installed', body), clock.nowMs());
     };
   }
+  const kept = facility.entrances.filter(({ atStop }) => atStop === 'keep');
+  const locks = kept.flatMap(({ strike, secondLock }) => [strike, secondLock]);
+  const isLeftAsFound: Keeps = (device, output) =>
+    locks.some((lock) => lock?.controller === device && lock.output === output);
   return facility.buses.map((bus) => {
     const module = drivers.find(({ name }) => name === bus.driver);
     if (module === undefined)
@@ -52,6 +56,7 @@ export function buildDrivers(
       openPort,
       emit,
       wantsToken,
+      isLeftAsFound,
       ...(store === null ? {} : { readerKeys: store.readerKeys }),
     });
   });

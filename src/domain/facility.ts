@@ -144,6 +144,8 @@ export type EntranceSetup = {
   secondLock: LockSetup | null;
   contact: ContactSetup | null;
   rex: RexSetup | null;
+  /** What becomes of its outputs when Lintel stops in good order while a mode frees it. */
+  atStop: 'rest' | 'keep';
   /** What is taken here at any time at all. */
   factors: Factors;
   /** What is taken when; null: the same at all times. */

@@ -412,6 +412,9 @@ export type Presentation =
   /** A finger that nobody has asked for. Whatever the reader says of it, it opens nothing. */
   | { kind: 'biometric'; factor: string };
 
+/** Of an output, whether it is left as it is. */
+export type Keeps = (device: string, output: number) => boolean;
+
 /** One bus (a serial port or a socket) and the devices on it. */
 export type Driver = {
   /** The bus's name in the facility file. */
@@ -426,10 +429,10 @@ export type Driver = {
   start(): void;
   /**
    * Drives every output to its rest state (de-energised), within `timeoutMs`; from this call on none is energised any
-   * more. Never rejects.
+   * more. `keeps`: outputs that are left as they are. Never rejects; the first call is the one that counts.
    */
-  rest(timeoutMs: number): Promise<void>;
-  /** Sees to it that every output is at rest, within `timeoutMs`, and closes the line. */
+  rest(timeoutMs: number, keeps?: Keeps): Promise<void>;
+  /** Sees to it that every output is at rest but those that are kept, within `timeoutMs`, and closes the line. */
   stop(timeoutMs: number): Promise<void>;
 };
 
@@ -439,6 +442,8 @@ export type DriverContext = {
   log: Log;
   openPort: OpenPort;
   emit(event: DriverEvent): void;
+  /** Outputs that are not brought to rest at first contact: they stay as they are found until they are told something. */
+  isLeftAsFound?: Keeps;
   /** For drivers whose devices have keys of their own; absent where nothing can be kept. */
   readerKeys?: ReaderKeys;
   /**

@@ -217,6 +217,7 @@ function entranceSetup(
       extendedHeldAfterMs: value.contact?.extended_held_after ?? 2 * (value.contact?.held_after ?? HELD_AFTER_MS),
     },
     rex: rex && { controller: rex.controller, input: rex.channel },
+    atStop: kind === 'gateway' ? value.at_stop : 'rest',
     offline: offlineRules(value.offline),
     modeSchedules: value.mode_schedules.map(({ mode, week, on_holidays: holidays, first_person: firstPerson }) => ({
       mode,

@@ -174,6 +174,12 @@ const atReaders = {
     }),
 } as const;
 
+const atStop = z.enum(['rest', 'keep']).default('rest').meta({
+  title: 'At stop',
+  description:
+    'What becomes of a door, or a floor, that a mode frees (`unlocked`, `evacuate`) when Lintel stops in good order, for an upgrade say. `rest`: it goes to rest, and is freed again some seconds after the next start; `keep`: its outputs are left as they are, and nothing is driven to rest at the next start either before its mode is known, 12 s later at most.',
+});
+
 const common = {
   ...identity,
   ...rules,
@@ -283,6 +289,7 @@ export const entranceSchemas = {
       second_lock: secondLock.optional().meta(SECOND_LOCK),
       contact: contact.optional().meta(CONTACT),
       rex: rex.optional().meta(REX),
+      at_stop: atStop,
     })
     .meta({ title: 'host-decided', description: 'Lintel decides at its readers and drives the strike.' }),
   floor: z
@@ -325,6 +332,7 @@ export const entranceSchemas = {
           description: 'The input by which the lift says that this floor was chosen in the cabin, where it does.',
           examples: [{ controller: 'lift-board', input: 0 }],
         }),
+      at_stop: atStop,
     })
     .meta({
       title: 'floor of a lift',

@@ -94,6 +94,7 @@ describe('a facility file that says only what it must', () => {
       secondLock: null,
       exitReaders: [],
       lift: null,
+      atStop: 'rest',
       offline: {},
       modeSchedules: [],
       contact: null,

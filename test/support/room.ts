@@ -91,6 +91,7 @@ const entrance = (name: string, acsEntranceId: string, more: Partial<EntranceSet
   secondLock: null,
   contact: null,
   rex: null,
+  atStop: 'rest',
   offline: {},
   modeSchedules: [],
   factors: 'card_or_code',

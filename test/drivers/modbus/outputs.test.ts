@@ -125,3 +125,46 @@ describe('a controller that opens by its own decision', () => {
     await stood(site, 'stuck', 1);
   }, 60_000);
 });
+
+describe.each(BOARDS)('an output of %s that a stop keeps', (profile) => {
+  const isKept = (_: string, output: number): boolean => output === 1;
+
+  it('stays on through an orderly stop and the next start, and is switched off when it is told', async () => {
+    const units = [{ unit: 1, profile, config: { accept_guess: true } }];
+    const line = await openLine(transportOf(shipped(profile)), units);
+    const relays = line.simulator.unit(1);
+    const configs = [{ unit: 1, profile, accept_guess: true }];
+    const first = startDriver(line.bus, configs, undefined, undefined, isKept);
+    await first.seen('online');
+    for (const output of [1, 2]) expect(await first.outputs().set(output, true)).toMatchObject({ outcome: 'done' });
+    await first.driver.rest(3_000, isKept);
+    await first.driver.stop(3_000);
+    expect([relays.output(1), relays.output(2)]).toEqual([true, false]);
+    const changes = relays.outputChanges.filter(({ output }) => output === 1).length;
+
+    const second = startDriver(line.bus, configs, undefined, undefined, isKept);
+    await second.seen('online');
+    // Looked at, and left alone.
+    const { length } = relays.requests;
+    await until(() => relays.requests.length > length + 10, 'it to be looked at');
+    expect(await second.outputs().set(1, true)).toMatchObject({ outcome: 'done' });
+    expect(relays.outputChanges.filter(({ output }) => output === 1)).toHaveLength(changes);
+    expect(await second.outputs().set(1, false)).toMatchObject({ outcome: 'done' });
+    expect(relays.output(1)).toBe(false);
+  }, 60_000);
+
+  it('is brought to rest at the next start by whoever does not keep it', async () => {
+    const units = [{ unit: 1, profile, config: { accept_guess: true } }];
+    const line = await openLine(transportOf(shipped(profile)), units);
+    const configs = [{ unit: 1, profile, accept_guess: true }];
+    const first = startDriver(line.bus, configs);
+    await first.seen('online');
+    await first.outputs().set(1, true);
+    await first.driver.rest(3_000, isKept);
+    await first.driver.stop(3_000);
+    expect(line.simulator.unit(1).output(1)).toBe(true);
+    const second = startDriver(line.bus, configs);
+    await second.seen('online');
+    expect(line.simulator.unit(1).output(1)).toBe(false);
+  }, 60_000);
+});

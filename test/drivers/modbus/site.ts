@@ -73,6 +73,7 @@ export function startDriver(
   controllers: readonly Record<string, unknown>[],
   open: OpenPort = openPort,
   clock: Clock = systemClock,
+  isLeftAsFound?: (device: string, output: number) => boolean,
 ): DriverOnLine {
   const busConfig = modbusDriver.busSchema.parse(bus);
   const prepared = controllers.map((config) => {
@@ -89,6 +90,7 @@ export function startDriver(
     log: recordingLog(log),
     openPort: open,
     emit: (event) => events.push(event),
+    ...(isLeftAsFound === undefined ? {} : { isLeftAsFound }),
   });
   driver.start();
   later(() => driver.stop(1_000));
