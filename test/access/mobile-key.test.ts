@@ -211,6 +211,12 @@ describe('the phones of a mobile key', () => {
       { public_key: `04${'11'.repeat(64)}` },
       /^invalid_input: params.public_key: no point of the curve P-256/,
     ],
+    ['a point at nought', { public_key: `04${'00'.repeat(64)}` }, /no point of the curve P-256/],
+    ['a coordinate beyond the field', { public_key: `04${'ff'.repeat(64)}` }, /no point of the curve P-256/],
+    ['the point at infinity', { public_key: '00' }, /a public key of P-256: 130 hexadecimal digits/],
+    ['a compressed key', { public_key: `02${'11'.repeat(32)}` }, /a public key of P-256: 130 hexadecimal digits/],
+    ['a key in another form', { public_key: `06${'11'.repeat(64)}` }, /no point of the curve P-256/],
+    ['a key that is no text', { public_key: [4] }, /a public key of P-256/],
     ['a mobile key that there is not', { acs_credential_id: PHONE }, /^acs_credential_not_found/],
   ])('are not enrolled with %s', async (_what, params, says) => {
     const here = await door();
