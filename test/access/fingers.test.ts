@@ -2,6 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import { OperatingError } from '../../src/domain/errors.ts';
+import { strictestOf, widestOf, type FactorsByTime } from '../../src/domain/factors.ts';
+import { parseWeek } from '../../src/domain/schedule.ts';
 import { LOBBY, USER } from '../support/room.ts';
 import { settled } from '../support/sensor.ts';
 import { asked, CARD, code, contact, ENCODER, ID, last, withCard, type Given, type World } from './world.ts';
@@ -278,4 +280,24 @@ it('is one entry for a card that is good for one, and none where the finger is a
   expect(here.pulses).toHaveLength(1);
   await show(here);
   expect(last(here)).toBe('lock.access_denied already_used');
+});
+
+it('is asked for by the clock, and whoever was asked is let in by it though the clock has changed', async () => {
+  const week = parseWeek('mon-sun 10:10-24:00');
+  if (typeof week === 'string') throw new Error(week);
+  const factorsByTime: FactorsByTime = {
+    schedules: [{ factors: 'card', schedule: { week, holidays: [] } }],
+    otherwise: 'card_and_biometric',
+  };
+  const here = await door({ entrance: { factorsByTime, factors: widestOf(factorsByTime) } });
+  await here.clock.advance(10 * 60_000 - 2_000);
+  await show(here);
+  expect(here.sensor.isWaiting).toBe(true);
+  await here.clock.advance(4_000);
+  await here.sensor.touch(HIS);
+  expect(last(here)).toBe('lock.access_denied biometric_mismatch');
+  await show(here);
+  expect(last(here)).toBe('lock.unlocked');
+  expect(strictestOf({ ...factorsByTime, otherwise: 'card_and_code' })).toBe('card_and_code');
+  expect(strictestOf(factorsByTime)).toBe('card_and_biometric');
 });

@@ -132,6 +132,7 @@ describe('lintel simulate', () => {
 
   it.each([
     ['osdp-reader', 'card H10301:123:45678', /presented, and no controller listens/],
+    ['osdp-reader', 'finger jane', /nobody is asked for a finger, and no controller listens/],
     ['soyal', 'card uid:04A1B2C3', /not opened/],
     ['soyal', 'clock 2026-12-25T09:00', /it shows 2026-12-25T09:00, and holds 0 time zones and 0 holidays/],
     ['soyal', 'clock noon', /clock 2026-12-25T09:00/],
