@@ -5,7 +5,7 @@ import { ManualClock } from '../../support/manual-clock.ts';
 import { buildRoom, Caller } from '../../support/room.ts';
 import { storeOptions } from '../../support/store.ts';
 import { Store } from '../../../src/store/store.ts';
-import { cardOf, codeOf, duressOf, holdingId, idOf, phoneOf } from './names.ts';
+import { cardOf, codeOf, duressOf, fingerOf, holdingId, idOf, phoneOf } from './names.ts';
 import type { Cast, Holding } from './rows.ts';
 import { siteOf } from './site.ts';
 
@@ -38,7 +38,19 @@ export async function makeCast(folder: string, cast: Cast): Promise<void> {
   for (const [name, { doors, hours }] of Object.entries(cast.groups))
     await call('access_groups/create', { acs_access_group_id: idOf('group', name), name, acs_entrance_ids: doorsOf(doors), ...scheduleOf(hours) }); // prettier-ignore
   for (const name of Object.keys(cast.people)) await makePerson(name, cast, call);
+  enrolFingers(store, cast);
   store.close();
+}
+
+/** What enrolment at a sensor comes to. */
+function enrolFingers(store: Store, { people }: Cast): void {
+  for (const [name, { finger, other }] of Object.entries(people))
+    for (const kind of ['finger', 'other'] as const) {
+      const user = store.users.byId(idOf('user', name));
+      if (user === undefined || !(kind === 'finger' ? finger : other)) continue;
+      const row = { acs_biometric_id: idOf(kind, name), user_key: user.user_key, biometric_type: 'unspecified', format: 'default' } as const; // prettier-ignore
+      store.now(() => store.biometrics.insert({ ...row, is_duress: kind === 'other' ? 1 : 0, quality: 90, display_name: null, created_at: BEGINNING_MS }, fingerOf(name, kind))); // prettier-ignore
+    }
 }
 
 async function makePerson(name: string, cast: Cast, call: Call): Promise<void> {

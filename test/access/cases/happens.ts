@@ -3,10 +3,11 @@
 
 import type { House } from './house.ts';
 import { atLocal } from './instants.ts';
-import { cardOf, codeOf, duressOf, holdingId, idOf, phoneOf } from './names.ts';
+import { cardOf, codeOf, duressOf, fingerOf, holdingId, idOf, phoneOf } from './names.ts';
 import { encodeWiegand } from '../../../src/domain/card-formats.ts';
 import { MODES } from '../../../src/domain/modes.ts';
 import type { Presentation } from '../../../src/domain/ports.ts';
+import { settled } from '../../support/sensor.ts';
 import { INPUTS } from './site.ts';
 
 type Happens = { says: RegExp; does: (house: House, ...words: (string | undefined)[]) => Promise<void> | void };
@@ -26,6 +27,8 @@ const says = (form: string): RegExp => new RegExp(`^${form}$`);
 const user = (name: string) => ({ acs_user_id: idOf('user', name) });
 const door = (name: string) => ({ acs_entrance_id: idOf('door', name) });
 const group = (name: string) => ({ acs_access_group_id: idOf('group', name) });
+/** What is put on the sensor behind a card. */
+const FINGER = /^(?:([a-z]+) (finger|other)|a wrong finger|no finger)$/;
 const HOLDING = '([a-z]+) (card|code|phone|duress)';
 const NAME = '([a-z]+)';
 
@@ -128,8 +131,8 @@ export const HAPPENS: readonly Happens[] = [
     says: says(`(\\d+) wrong codes at ${NAME}( behind the card of ${NAME})?`),
     does: async (house, count, at = '', _with, name) => {
       for (let i = 0; i < Number(count); i++) {
-        if (name !== undefined) shows(house, `${name} card`, at);
-        shows(house, `code 00${String(i).repeat(2)}${(i * 37) % 10}${(i * 53) % 10}`, at);
+        if (name !== undefined) await shows(house, `${name} card`, at);
+        await shows(house, `code 00${String(i).repeat(2)}${(i * 37) % 10}${(i * 53) % 10}`, at);
         await house.clock.advance(500);
       }
     },
@@ -137,7 +140,7 @@ export const HAPPENS: readonly Happens[] = [
   {
     says: says(`(.+) goes through ${NAME}( inside)?`),
     does: async (house, who = '', at = '', inside = '') => {
-      for (const each of who.split(' then ')) shows(house, each, `${at}${inside}`);
+      for (const each of who.split(' then ')) await shows(house, each, `${at}${inside}`);
       await house.clock.advance(500);
       if (house.cast.doors[at]?.contact !== true) return;
       house.leaf(at, true);
@@ -159,9 +162,27 @@ export const HAPPENS: readonly Happens[] = [
     does: (house, name = '') => house.command('areas/forgive', user(name)),
   },
   {
+    says: says(`(\\d+) wrong fingers at ${NAME} behind the card of ${NAME}`),
+    does: async (house, count, at = '', name = '') => {
+      for (let i = 0; i < Number(count); i++) {
+        await shows(house, `${name} card`, at);
+        await shows(house, 'a wrong finger', at);
+        await house.clock.advance(500);
+      }
+    },
+  },
+  {
+    says: says('the sensor is out of order'),
+    does: ({ sensor }) => void (sensor.whyNot = 'it says that it has no sensor'),
+  },
+  {
+    says: says('the finger of ([a-z]+) is removed'),
+    does: (house, name = '') => house.command('users/remove_biometric', { acs_biometric_id: idOf('finger', name) }),
+  },
+  {
     says: says(`before, (.+) at ${NAME}( inside)?`),
     does: async (house, who = '', at = '', inside = '') => {
-      for (const each of who.split(' then ')) shows(house, each, `${at}${inside}`);
+      for (const each of who.split(' then ')) await shows(house, each, `${at}${inside}`);
       await house.clock.advance(1000);
     },
   },
@@ -177,9 +198,17 @@ export async function happen(house: House, sentence: string): Promise<void> {
   throw new Error(`"${sentence}" is no sentence of test/access/cases/happens.ts`);
 }
 
-/** Shows something at a reader of a door: `anna card`, `code 4711`, `card of nobody`. */
-export function shows(house: House, what: string, at: string): void {
+/** Shows something at a reader of a door: `anna card`, `code 4711`, `card of nobody`, `anna finger`. */
+export async function shows(house: House, what: string, at: string): Promise<void> {
+  const finger = what === 'a finger' ? null : FINGER.exec(what);
+  if (finger !== null) {
+    const [, name, kind = ''] = finger;
+    if (what === 'no finger') await house.sensor.give('nothing');
+    else await house.sensor.touch(name === undefined ? what : fingerOf(name, kind).toString());
+    return;
+  }
   house.present(at, presentationOf(house, what));
+  await settled();
 }
 
 export function presentationOf({ cast }: Pick<House, 'cast'>, what: string): Presentation {

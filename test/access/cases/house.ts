@@ -13,6 +13,7 @@ import type { Site, SiteEntrance } from '../../../src/domain/site.ts';
 import type { TimeWitness } from '../../../src/domain/window.ts';
 import type { Store } from '../../../src/store/store.ts';
 import { buildRoom, Caller, silentLog, SYSTEM } from '../../support/room.ts';
+import { TestSensor } from '../../support/sensor.ts';
 import { behindItsBack } from '../../support/store.ts';
 import { TIME_ZONE } from './instants.ts';
 import { idOf } from './names.ts';
@@ -45,6 +46,8 @@ export class House {
   readonly seen: Seen = { shown: [], pulsed: [] };
   readonly time: Partial<TimeWitness> = {};
   offlineForMs: number | null = null;
+  /** For fingers, at the door that asks for one. */
+  readonly sensor = new TestSensor();
   /** What was decided, every gate with it, in the order in which it was asked. */
   readonly judged: Judgement[] = [];
   readonly #options: Options;
@@ -140,6 +143,13 @@ export class House {
     this.input(contactOf(Object.keys(this.cast.doors).indexOf(door)), isOpen);
   }
 
+  /** Why the last one was denied, as its event tells it. */
+  deniedWith(): string | null {
+    this.store.flush();
+    const last = this.store.events.after(0, 10_000).findLast(({ event_type: type }) => type === 'lock.access_denied');
+    return last === undefined ? null : (JSON.parse(last.body) as { reason: { detail: string } }).reason.detail;
+  }
+
   /** Events from now on, by their types. */
   listen(): () => string[] {
     const { store } = this;
@@ -196,11 +206,16 @@ export class House {
     return [access, caller, site];
   }
 
+  #isSensorAt(reader: string): boolean {
+    return this.cast.doors[reader]?.takes === 'card_and_biometric';
+  }
+
   #noting(name: string): Device {
     const { seen } = this;
     const noting: Partial<Device> = {
       status: () => ({ online: true, sinceMs: 0, identity: null, problem: null, counters: newCounters() }),
       capabilities: { slots: null, readers: [], outputs: [], inputs: [], doors: [], clock: false, events: false },
+      ...(this.#isSensorAt(name) ? { biometrics: this.sensor } : {}),
       ...(name === BOARD
         ? {}
         : { readers: { feedback: (_reader: number, signal: Feedback) => void seen.shown.push(signal) } }),

@@ -24,6 +24,9 @@ export const codeOf = (person: string): string => String(200_000 + numberOf(pers
 /** Eight digits: no slip of the finger makes it of a code. */
 export const duressOf = (person: string): string => `77${codeOf(person)}`;
 
+/** What a sensor makes of it. */
+export const fingerOf = (person: string, kind: string): Buffer => Buffer.from(`${person} ${kind}`);
+
 const PHONES = new Map<string, Buffer>();
 export function phoneOf(person: string): Buffer {
   const point = PHONES.get(person) ?? new SimulatedCard().point;

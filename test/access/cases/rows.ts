@@ -39,10 +39,13 @@ const person = z.strictObject({
   /** What is typed under a threat. */
   duress: holding.optional(),
   phone: holding.optional(),
+  /** Enrolled at the sensor, and one that is put there under a threat. */
+  finger: z.boolean().default(false),
+  other: z.boolean().default(false),
 });
 const hours = z.strictObject({ week: z.string(), holidays: z.string().default('closed') });
 const graces = z.partialRecord(z.enum(['staff', 'visitor', 'one_time']), z.number().positive());
-const factors = z.enum(['card', 'code', 'card_or_code', 'card_and_code']);
+const factors = z.enum(['card', 'code', 'card_or_code', 'card_and_code', 'card_and_biometric']);
 const door = z.strictObject({
   takes: factors,
   /** What it takes instead, by the clock; the first that holds. */
@@ -73,7 +76,7 @@ const caseRow = z.strictObject({
   at: z.string().default('lobby'),
   when: z.string().default('Mon 2026-03-02 10:00').pipe(instant),
   world: z.array(z.string()).default([]),
-  then: z.enum(['granted', 'denied', 'asked for the code', 'let out', 'free', 'locked']),
+  then: z.enum(['granted', 'denied', 'asked for the code', 'asked for the finger', 'let out', 'free', 'locked']),
   why: z.string().optional(),
   told: z.array(z.string()).optional(),
 });

@@ -55,6 +55,9 @@ function outcomeOf(house: House, door: string, { detail }: Judgement, isKeptFree
   const why = detail ?? `let in, but the reader showed ${shown ?? 'nothing'}`;
   if (strikes) return { then: `struck, and the reader showed ${shown ?? 'nothing'}`, why };
   if (shown === 'prompt_pin') return { then: 'asked for the code' };
+  if (shown === 'prompt_biometric') return { then: 'asked for the finger' };
+  // What came of a finger is decided behind the last walk.
+  if (shown === 'denied' && detail === 'biometric_required') return { then: 'denied', why: house.deniedWith() ?? why };
   return shown === 'denied' || shown === 'locked_out' ? { then: 'denied', why } : { then: shown ?? 'nothing', why };
 }
 
