@@ -1,6 +1,13 @@
 // `lintel muster`, on paper.
 
-import { expect, it } from 'vitest';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { Console } from '../../src/console/console.ts';
+import { systemClock } from '../../src/ops/clock.ts';
+import { openControlServer } from '../../src/ops/control-socket.ts';
+import { silentLog } from '../support/room.ts';
+import { temporaryFolder } from '../support/store.ts';
+import { say } from './lintel.ts';
 import { musterOf } from '../../src/cli/muster.ts';
 import { readReply } from '../../src/cli/channel.ts';
 import { processTerminal } from '../../src/cli/terminal.ts';
@@ -35,3 +42,22 @@ it('lists by area who is inside, since when and where seen last, with those who 
   expect(text).toMatch(/All areas: 1 person inside, 1 more may be\n$/);
   expect(await sheet('yard')).not.toContain('Workshop');
 }); // prettier-ignore
+
+it('asks the agent over its own socket, whatever became of the broker', async () => {
+  const here = await areaWorld([area({ displayName: 'Workshop' })]);
+  await here.go(0, 'front-in');
+  const agent = {
+    dispatcher: here.caller().dispatcher, store: here.store(), site: here.site(), clockTrust: null, refusal: null, status: () => ({ time_zone: 'Europe/Oslo' }),
+    operations: {}, preloadMs: 0, device: () => undefined, time: here.time,
+  }; // prettier-ignore
+  const console = new Console({ agent, clock: systemClock, ready: Promise.resolve() });
+  const path = join(temporaryFolder(), 'control.sock');
+  const server = await openControlServer({ clock: systemClock, log: silentLog, path, facility: 'riverside', handle: (request, context) => console.handle(request, context) }); // prettier-ignore
+  onTestFinished(() => server.close());
+  const { code, stdout, stderr } = await say('muster', 'workshop', '--socket', path);
+  expect(stderr).toBe('');
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/Workshop: 1 inside\n\[ \] {2}Jane/);
+  expect(JSON.parse((await say('muster', '--json', '--socket', path)).stdout)).toMatchObject({ area: 'workshop', acs_user_id: PEOPLE[0], state: 'inside' }); // prettier-ignore
+  expect(await say('muster', 'worksop', '--socket', path)).toMatchObject({ code: 1, stdout: '' });
+});
