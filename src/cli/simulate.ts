@@ -171,7 +171,8 @@ async function simulate(name: string, device: Device, given: Given, terminal: Te
   lines.on('line', (line) => void perform(played.devices, line).then(say, (error: unknown) => say(complaint(error))));
   await ended;
   lines.close();
-  process.stdin.unref();
+  // A file or /dev/null, as a service has it, can be closed as a terminal can.
+  process.stdin.destroy();
   await server?.close();
   await played.stop();
   return DONE;

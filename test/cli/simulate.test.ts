@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { systemClock } from '../../src/ops/clock.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { MemoryKeys } from '../drivers/osdp/world.ts';
 import { openFarEnd, openPtyPair, until } from '../support/ports.ts';
+import { PROGRAM } from '../support/program.ts';
 import { silentLog } from '../support/room.ts';
 import { temporaryFolder } from '../support/store.ts';
 import { launch, say, type Running } from './lintel.ts';
@@ -212,5 +214,17 @@ describe('lintel simulate', () => {
     const refused = launch(['simulate', 'osdp-reader', '--key-file', file]);
     expect(await refused.ended).toBe(1);
     expect(refused.stderr()).toContain('32 hexadecimal digits');
+  });
+
+  it('plays with nobody to type at it, and ends when it is told to', async () => {
+    const child = spawn(PROGRAM, ['simulate', 'osdp-reader'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    let said = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (some: Buffer) => (said += some.toString()));
+    await until(() => said.includes('lintel swipe'), 'the simulator to be there');
+    const ended = new Promise((resolve) => void child.once('close', resolve));
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    expect(said).not.toContain('TypeError');
   });
 });

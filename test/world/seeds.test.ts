@@ -28,7 +28,7 @@ describe('the world of a seed', () => {
 
   it('has all that happens on a bad day, and people who are let in and who are not', async () => {
     let all: Played = NOTHING;
-    for (let seed = 11; seed < 19; seed++) all = sum(all, await play(seed));
+    for (let seed = 1; seed <= 5; seed++) all = sum(all, await play(seed));
     expect(Object.keys(all.faults).sort()).toEqual(['broker', 'cut', 'device', 'doubles', 'flood', 'full', 'kill', 'leap', 'lost answers', 'panel', 'stop']); // prettier-ignore
     expect(all.presented.granted).toBeGreaterThan(5);
     expect(all.presented.denied).toBeGreaterThan(5);
@@ -39,7 +39,7 @@ describe('the world of a seed', () => {
     ['an event that was not delivered', ({ events }) => void events.delete(9), /never came to the broker: 9/],
     ['an event that was changed', ({ events }) => void events.set(9, (events.get(9) ?? '').replace('"sequence":9', '"sequence": 9')), /does not verify: 10/],
     ['a foreign record that was touched', ({ hardware }) => void hardware.foreign.set(39, foreignRecord('x')), /foreign record/],
-    ['a command that was acknowledged and is lost', ({ model }) => void model.holdings.set('x', { ...onlyOne(model.holdings), id: '5eed0000-0000-4000-8000-0000000c0011' }), /credential .* (is gone|has the window|reaches|does not reach)/],
+    ['a command that was acknowledged and is lost', ({ model }) => { const one = firstOf(model.holdings); model.holdings.set(one.id, { ...one, startsAtMs: 1 }); }, /has the window/],
     ['a command that was never answered', ({ model }) => void model.pending.set('c-0', { name: 'users/create', touches: [], done: () => undefined }), /never answered: c-0/],
     ['a strike without a reason', ({ hardware }) => void hardware.pulses.push(...Array.from({ length: 99 }, () => ({ output: 2, atMs: 0, durationMs: 1 }))), /the vault was released/],
     ['a card at the panel that nobody has', ({ hardware }) => void hardware.panel.table.set(30, Buffer.from(JSON.stringify({ card: 'H10301:1:9', pin: null }))), /that nobody has/],
@@ -49,7 +49,7 @@ describe('the world of a seed', () => {
   });
 });
 
-function onlyOne<T>(map: ReadonlyMap<string, T>): T {
+function firstOf<T>(map: ReadonlyMap<string, T>): T {
   const [first] = [...map.values()];
   if (first === undefined) throw new Error('this seed ends without credentials');
   return first;

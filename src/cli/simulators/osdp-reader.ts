@@ -82,7 +82,6 @@ function readerActions(reader: SimulatedReader, messages: PlayOptions['pkocMessa
   reader.sensor.finger = null;
   reader.sensor.patienceMs = FINGER_MS;
   const actions: Actions = {
-    ...phoneActions(reader, messages !== null, { ...ports, said: (what) => said(reader, what) }),
     card: {
       usage: 'card H10301:123:45678',
       about: 'shows a card: H10301:…, uid:04A1B2C3, raw:26:…',
@@ -102,6 +101,7 @@ function readerActions(reader: SimulatedReader, messages: PlayOptions['pkocMessa
         return said(reader, 'typed');
       },
     },
+    ...phoneActions(reader, messages !== null, { ...ports, said: (what) => said(reader, what) }),
     finger: {
       usage: 'finger jane [90]',
       about: 'puts a finger on its sensor when it asks for one, of this quality: the same word is the same finger',
