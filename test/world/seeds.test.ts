@@ -6,8 +6,8 @@ import { foreignRecord } from '../support/memory-device.ts';
 import { play, type PlayOptions } from './seeded/play.ts';
 import { NOTHING, sum, type Played } from './seeded/played.ts';
 
-/** They came upon a fault of the product, each another one (docs/reliability.md). */
-const CORPUS = [19, 179, 227];
+/** Wrong without the mends of what docs/reliability.md names: the first two without one, the third without another. */
+const CORPUS = [13, 30, 231];
 const QUIET = 5;
 
 describe('the world of a seed', () => {
