@@ -135,7 +135,10 @@ export class Acting {
     this.show(presence, locks.length > 0 ? 'locked_out' : 'denied');
   }
 
-  /** Whoever types such a code, or puts such a finger there, is in danger, whether it opens or not. No budget of events takes it. */
+  /**
+   * Whoever types such a code, or puts such a finger there, is in danger, whether it opens or not. No budget of events
+   * takes it.
+   */
   #duress(presence: Presence, { credential, second, finger, method, isLookedUp, detail }: Judgement): NewEvent[] {
     const typed = second ?? (method === 'keycode' || finger?.isDuress === true ? credential : null);
     if (!isLookedUp || typed === null || (typed.is_duress !== 1 && finger?.isDuress !== true)) return [];

@@ -69,8 +69,8 @@ export class Agent {
   }
 
   /**
-   * Every output to rest but those that a free door keeps, within `REST_MS`, and none is driven from now on: what every stop begins with, and all that a
-   * crash still does. Never rejects.
+   * Every output to rest but those that a free door keeps, within `REST_MS`, and none is driven from now on: what every
+   * stop begins with, and all that a crash still does. Never rejects.
    */
   async rest(): Promise<void> {
     if (this.#parts === null) return;

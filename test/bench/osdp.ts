@@ -1,20 +1,20 @@
 // What an OSDP bus makes of its wire: polls, cards to strikes, dead readers and starts, against simulated readers in a
 // process of their own that take the time a wire takes.
 
-import type { Driver, DriverEvent, Log, ReaderKeys } from '../../drivers/driver.ts';
+import type { Driver, DriverEvent } from '../../drivers/driver.ts';
 import { osdpDriver } from '../../drivers/osdp/driver.ts';
 import { portOpener } from '../../drivers/serial-port.ts';
 import { wireTimeMs } from '../../src/domain/line.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { openPtyPair, until } from '../support/ports.ts';
+import { KEY, log, readerKeys } from './keyed-reader.ts';
 import type { LineOrder, ReaderAnswer, ReaderOrder } from './osdp-child.ts';
 import { startBareBus } from './bare-bus.ts';
 import { startChild } from './child.ts';
 import type { PacingOrder } from './pacing-child.ts';
 import { against, beside, median, percentile, type Report } from './report.ts';
 
-const KEY = 'C3A1F05E77120B9D4408EE6AB1D2937F';
 const TURNAROUND_MS = 2;
 /**
  * Characters with marks and idle times, command and answer together; and what of it the counters of the driver do not
@@ -283,17 +283,6 @@ async function startConverter(order: PacingOrder): Promise<{ path: string; end: 
   return { path: first.path, end };
 }
 
-const ignore = (): undefined => undefined;
-const log: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore, child: () => log };
-const keys: ReaderKeys = {
-  load: () => ({ active: Buffer.from(KEY, 'hex'), pending: null, pendingHow: null, identity: null }),
-  savePending: ignore,
-  activate: ignore,
-  discardPending: ignore,
-  forget: ignore,
-  saveIdentity: ignore,
-};
-
 function makeDriver(
   port: string,
   options: { baud: number; readers: number },
@@ -307,7 +296,7 @@ function makeDriver(
     return controller;
   });
   const context = { clock: systemClock, random: systemRandom, log, openPort: portOpener(systemClock) };
-  return osdpDriver.create('bench', bus, controllers, { ...context, emit, readerKeys: keys });
+  return osdpDriver.create('bench', bus, controllers, { ...context, emit, readerKeys });
 }
 
 const sleep = async (ms: number): Promise<void> => {

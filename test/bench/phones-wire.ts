@@ -2,7 +2,7 @@
 // of the wire is told in virtual time; on this machine, with the reader in a process of its own on a line that takes its
 // time, it is held against a bare loop that makes as many exchanges.
 
-import type { Driver, DriverEvent, Log, ReaderKeys } from '../../drivers/driver.ts';
+import type { Driver, DriverEvent } from '../../drivers/driver.ts';
 import { osdpDriver } from '../../drivers/osdp/driver.ts';
 import { portOpener } from '../../drivers/serial-port.ts';
 import { wireTimeMs } from '../../src/domain/line.ts';
@@ -10,12 +10,12 @@ import { systemClock } from '../../src/ops/clock.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { until } from '../support/ports.ts';
 import { timePhones } from '../drivers/osdp/phone-timing.ts';
+import { KEY, log, readerKeys } from './keyed-reader.ts';
 import { startBareBus } from './bare-bus.ts';
 import { startChild } from './child.ts';
 import type { LineOrder, PhoneTime, ReaderAnswer, ReaderOrder } from './osdp-child.ts';
 import { against, beside, median, type Report } from './report.ts';
 
-const KEY = 'C3A1F05E77120B9D4408EE6AB1D2937F';
 const BAUD = 115_200;
 const TURNAROUND_MS = 2;
 const PHONES = 8;
@@ -81,17 +81,6 @@ async function bareExchangeMs(characters: number): Promise<number> {
   await bare.end();
   return 1_000 / perSecond;
 }
-
-const ignore = (): undefined => undefined;
-const log: Log = { debug: ignore, info: ignore, warn: ignore, error: ignore, child: () => log };
-const readerKeys: ReaderKeys = {
-  load: () => ({ active: Buffer.from(KEY, 'hex'), pending: null, pendingHow: null, identity: null }),
-  savePending: ignore,
-  activate: ignore,
-  discardPending: ignore,
-  forget: ignore,
-  saveIdentity: ignore,
-};
 
 function makeDriver(port: string, emit: (event: DriverEvent) => void): Driver {
   const bus = osdpDriver.busSchema.parse({ port, baud: BAUD });
