@@ -2,7 +2,7 @@
 // each that fails how to play it again. `--from commit` begins at a number that is the commit's own, so that the gate
 // plays others for each commit, and the same again for the same. `--tell` says every step.
 
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { play } from './play.ts';
@@ -27,10 +27,10 @@ const A_PART = 25;
 const count = numberOf('seeds', values.seeds);
 const from = values.from === 'commit' ? commitNumber() : numberOf('from', values.from);
 
-/** Each commit has a thousand seeds to itself. */
+/** Each commit has a thousand seeds to itself; sources that came without their history have the first. */
 function commitNumber(): number {
-  const hash = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: import.meta.dirname, encoding: 'utf8' });
-  return 1_000 * (1 + (Number.parseInt(hash.slice(0, 8), 16) % 1_000_000));
+  const { status, stdout } = spawnSync('git', ['rev-parse', 'HEAD'], { cwd: import.meta.dirname, encoding: 'utf8' });
+  return status === 0 ? 1_000 * (1 + (Number.parseInt(stdout.slice(0, 8), 16) % 1_000_000)) : 1;
 }
 
 type Part = { played: Played; seeds: number; failed: { seed: number; problem: string }[] };
