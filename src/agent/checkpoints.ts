@@ -23,7 +23,7 @@ export class Checkpoints {
   read(store: Store): Checkpoint {
     const nowMs = this.#clock.monotonicMs();
     if (this.#last !== null && nowMs - this.#last.atMs < EVERY_MS) return this.#last.checkpoint;
-    const newest = store.events.newest();
+    const newest = store.events.newestDurable();
     if (newest.sequence !== this.#last?.checkpoint.sequence) {
       this.#key ??= new CheckpointKey(store.secrets.checkpointSeed());
       this.#last = { checkpoint: this.#key.sign(this.#facility, newest, this.#clock.nowMs()), atMs: nowMs };

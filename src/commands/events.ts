@@ -1,6 +1,7 @@
 // Events from a sequence number on: how a reader of the log fills a gap.
 
-import { eventJson, eventStub } from '../store/events.ts';
+import { refused } from '../domain/errors.ts';
+import { eventJson, eventStub, type Wanted } from '../store/events.ts';
 import { storedJson } from '../store/stored-json.ts';
 import type { ParamsOf } from './contract.ts';
 import { pageBytes } from './paging.ts';
@@ -9,28 +10,44 @@ import type { ResultOf } from './contract/results.ts';
 
 type EventShown = ResultOf<'events/list'>['events'][number];
 
-/** Rows looked at in one command, however few of them match `event_types`. */
-const MOST_ROWS = 2000;
-
 export function listEvents(room: Room, params: ParamsOf<'events/list'>, { mostReplyBytes }: Call): Outcome {
   const mostBytes = pageBytes(mostReplyBytes);
-  const wanted = params.event_types === undefined ? null : new Set(params.event_types);
+  const { from_sequence: from, limit } = params;
+  const { rows, upTo } = room.store.events.wanted(from - 1, limit, wantedBy(params));
   const events: EventShown[] = [];
-  let next = params.from_sequence;
+  let next = upTo + 1;
   let bytes = 0;
-  for (const row of room.store.events.after(params.from_sequence - 1, wanted === null ? params.limit : MOST_ROWS)) {
-    if (events.length >= params.limit) break;
-    if (wanted === null || wanted.has(row.event_type)) {
-      const whole = eventJson(row);
-      // One that is more than a page has to itself would hold up whoever reads: its stub goes, and it is whole over the
-      // local socket.
-      const json = Buffer.byteLength(whole) > mostBytes ? eventStub(row) : whole;
-      bytes += Buffer.byteLength(json) + 1;
-      if (bytes > mostBytes && events.length > 0) break;
-      events.push((storedJson(json) ?? storedJson(eventStub(row))) as EventShown);
+  for (const row of rows) {
+    const whole = eventJson(row);
+    // One that is more than a page has to itself would hold up whoever reads: its stub goes, and it is whole over the
+    // local socket.
+    const json = Buffer.byteLength(whole) > mostBytes ? eventStub(row) : whole;
+    bytes += Buffer.byteLength(json) + 1;
+    if (bytes > mostBytes && events.length > 0) {
+      next = row.sequence;
+      break;
     }
-    next = row.sequence + 1;
+    events.push((storedJson(json) ?? storedJson(eventStub(row))) as EventShown);
   }
   const { first, last } = room.store.events.span();
-  return { result: { events, first_sequence: first, last_sequence: last, next_sequence: next } };
+  const forgotten = first === null || from >= first ? null : { from_sequence: from, to_sequence: first - 1 };
+  return { result: { events, first_sequence: first, last_sequence: last, next_sequence: next, forgotten } };
+}
+
+function wantedBy(params: ParamsOf<'events/list'>): Wanted {
+  const { event_types: types } = params;
+  const type = params.event_type;
+  const both = [...(type === undefined ? [] : [type]), ...(types ?? [])];
+  return {
+    types: type === undefined && types === undefined ? null : both,
+    created: rangeOf('created', params.created_since, params.created_before),
+    occurred: rangeOf('occurred', params.occurred_since, params.occurred_before),
+  };
+}
+
+/** One that ends before it begins would find nothing, and nothing would say why. */
+function rangeOf(name: string, since: number | undefined, before: number | undefined): [number | null, number | null] {
+  if (since !== undefined && before !== undefined && before <= since)
+    throw refused('invalid_input', `${name}_before`, `later than ${name}_since, which is the first instant wanted`);
+  return [since ?? null, before ?? null];
 }

@@ -19,6 +19,13 @@ export type Recorded = {
 };
 export type StoredEvent = { sequence: number; event_type: string; created_at: number; body: string };
 
+/** Which of them are wanted; null: any. Instants are epoch ms, the first included and the second not. */
+export type Wanted = {
+  types: readonly string[] | null;
+  created: readonly [number | null, number | null];
+  occurred: readonly [number | null, number | null];
+};
+
 export type Trimmed = {
   removed: number;
   unsent: number;
@@ -31,6 +38,11 @@ const NONE_TRIMMED: Trimmed = { removed: 0, unsent: 0, first: null, last: null }
 /** Rows looked at for what an event weighs, and what a row costs beside its text. */
 const SAMPLES = 256;
 const ROW_BYTES = 24;
+
+/** Rows looked at for one page, however few of them are wanted: one to two milliseconds. */
+const MOST_ROWS = 5_000;
+/** The instant of the event as it stands in its text: 24 characters for every year that a clock may say. */
+const OCCURRED_AT = `substr(body, instr(body, '"occurred_at":"') + 15, 24)`;
 
 const ACKNOWLEDGED = 'outbox_acknowledged';
 /** Numbers that were left out on purpose: `first-last`, oldest first, a space between. */
@@ -46,6 +58,8 @@ export class EventLog {
   readonly #newest;
   readonly #newestUpTo;
   readonly #after;
+  readonly #wanted;
+  readonly #lookedAt;
   readonly #about;
   readonly #expired;
   readonly #deleteUpTo;
@@ -80,6 +94,20 @@ export class EventLog {
     this.#after = db.prepare<[number, number], StoredEvent>(
       'SELECT sequence, event_type, created_at, body FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?',
     );
+    const rows = `(SELECT sequence, event_type, created_at, body FROM events WHERE sequence > :after ORDER BY sequence LIMIT ${MOST_ROWS})`;
+    this.#wanted = db.prepare<[WantedRow], StoredEvent>(
+      `SELECT * FROM ${rows} WHERE (:types IS NULL OR event_type IN (SELECT value FROM json_each(:types)))
+         AND (:created_since IS NULL OR created_at >= :created_since)
+         AND (:created_before IS NULL OR created_at < :created_before)
+         AND (:occurred_since IS NULL OR ${OCCURRED_AT} >= :occurred_since)
+         AND (:occurred_before IS NULL OR ${OCCURRED_AT} < :occurred_before)
+       ORDER BY sequence LIMIT :limit`,
+    );
+    this.#lookedAt = db
+      .prepare<[number], number>(
+        `SELECT sequence FROM events WHERE sequence > ? ORDER BY sequence LIMIT 1 OFFSET ${MOST_ROWS - 1}`,
+      )
+      .pluck();
     this.#about = db.prepare<[{ after: number; upTo: number; id: string }], StoredEvent>(
       `SELECT sequence, event_type, created_at, body FROM events WHERE sequence > :after AND sequence <= :upTo
          AND (instr(body, :id) OR event_type GLOB 'acs_user.*' OR event_type GLOB 'acs_access_group.*' OR event_type GLOB 'access_grant.*'
@@ -93,8 +121,9 @@ export class EventLog {
     this.#deleteUpTo = db.prepare<[number]>(
       'DELETE FROM events WHERE sequence <= ? AND sequence < (SELECT max(sequence) FROM events)',
     );
+    // Each by itself: asked for both at once SQLite reads the whole log.
     this.#count = db.prepare<[], { first: number | null; last: number | null }>(
-      'SELECT min(sequence) AS first, max(sequence) AS last FROM events',
+      'SELECT (SELECT min(sequence) FROM events) AS first, (SELECT max(sequence) FROM events) AS last',
     );
     this.#weight = db.prepare<[number], { bytes: number }>(
       'SELECT length(event_type) + length(body) AS bytes FROM events WHERE sequence = ?',
@@ -184,6 +213,14 @@ export class EventLog {
       : { sequence: last.sequence, hash: eventHash(eventJson(last)) };
   }
 
+  /** As `newest`, without those of a transaction that is still open. */
+  newestDurable(): { sequence: number; hash: string | null } {
+    const last = this.#newestUpTo.get(this.#durable);
+    return last === undefined
+      ? { sequence: 0, hash: null }
+      : { sequence: last.sequence, hash: eventHash(eventJson(last)) };
+  }
+
   lastSequence(): number {
     return this.#last.get()?.last ?? 0;
   }
@@ -199,6 +236,28 @@ export class EventLog {
   /** Events behind `sequence`, oldest first, at most `limit`. */
   after(sequence: number, limit: number): StoredEvent[] {
     return this.#after.all(sequence, limit);
+  }
+
+  /**
+   * A page of those that are wanted behind `sequence`, at most `limit`, without those of a transaction that is still
+   * open; and up to which number the log was looked at for it.
+   */
+  wanted(sequence: number, limit: number, { types, created, occurred }: Wanted): { rows: StoredEvent[]; upTo: number } {
+    const [createdSince, createdBefore] = created;
+    const [occurredSince, occurredBefore] = occurred;
+    const found = this.#wanted.all({
+      after: sequence,
+      limit,
+      types: types === null ? null : JSON.stringify(types),
+      created_since: createdSince,
+      created_before: createdBefore,
+      occurred_since: isoOrNull(occurredSince),
+      occurred_before: isoOrNull(occurredBefore),
+    });
+    const rows = found.filter((event) => event.sequence <= this.#durable);
+    const last = rows.at(-1);
+    if (last !== undefined && rows.length === limit) return { rows, upTo: last.sequence };
+    return { rows, upTo: Math.max(sequence, Math.min(this.#lookedAt.get(sequence) ?? Infinity, this.#durable)) };
   }
 
   /** Of a slice of the log: what names this id, and every change of people, groups and grants. */
@@ -247,6 +306,18 @@ export class EventLog {
     return { removed, unsent, first, last: lastGone };
   }
 }
+
+type WantedRow = {
+  after: number;
+  limit: number;
+  types: string | null;
+  created_since: number | null;
+  created_before: number | null;
+  occurred_since: string | null;
+  occurred_before: string | null;
+};
+
+const isoOrNull = (atMs: number | null): string | null => (atMs === null ? null : new Date(atMs).toISOString());
 
 /** The event as it is published and listed: the stored body with its sequence in front. */
 export function eventJson(event: StoredEvent): string {

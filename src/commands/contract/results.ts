@@ -430,6 +430,10 @@ function catalogue() {
       first_sequence: count('of the oldest that is kept; null: none is').nullable(),
       last_sequence: count('of the newest; null: none is kept').nullable(),
       next_sequence: count('for `from_sequence` of the next page'),
+      forgotten: z
+        .strictObject({ from_sequence: count('the first'), to_sequence: count('the last') })
+        .nullable()
+        .describe('numbers that were asked for and are kept no more, as `agent.events_forgotten` said; null: none'),
     }),
     'facility/digest': z.strictObject({
       revision: count('rises with each stored change'),
