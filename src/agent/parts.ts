@@ -274,7 +274,7 @@ function serve(base: Base, store: Store, states: States): Served {
     eventsMaxBytes: facility.store.eventsMaxBytes,
     endedKeepMs: facility.store.endedKeepMs,
     certainNowMs: () => certainInstant(keeper.now()),
-    onEventsTrimmed: () => late.uplink?.skipTo(store.events.acknowledged()),
+    onEventsTrimmed: () => late.uplink?.skipForgotten(),
     // Found by the check behind the doors, while the file still answers: its last event is that of its damage.
     onDamage: (problems) => {
       const body = { acs_system_id: acsSystemId, how: 'damaged' as const, problems };
@@ -332,6 +332,7 @@ function roomOf(base: Base, store: Store, sync: Sync, states: States): Room {
     encoders: access.scans,
     sync,
     controllers: { list: () => states.controllers(), encode },
+    receipts: () => base.late.uplink?.receipts ?? null,
   };
 }
 

@@ -59,7 +59,15 @@ export class States {
       {
         topic: topics.state('agent'),
         read: () => this.#agent(),
-        restless: ['outbox_depth', 'without_word_since', 'sequence', 'revision', 'generation', 'broker_counts'],
+        restless: [
+          'outbox_depth',
+          'event_receiver',
+          'without_word_since',
+          'sequence',
+          'revision',
+          'generation',
+          'broker_counts',
+        ],
       },
       { topic: topics.state('sync'), read: () => ask(syncState), restless: [] },
       {
@@ -123,6 +131,8 @@ export class States {
       clock: keeper.now().trusted ? 'trusted' : 'untrusted',
       outbox_depth: outbox?.depth ?? 0,
       outbox_blocked: outbox?.blocked ?? null,
+      event_receiver: ask(() => uplink()?.receipts?.state()) ?? null,
+      event_receiver_problem: uplink()?.receipts?.problem() ?? null,
       broker_problem: broker?.problem ?? broker?.warnings[0] ?? null,
       broker_counts: broker?.counts ?? {},
       without_word_since: this.#withoutWordSince(),

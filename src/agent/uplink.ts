@@ -14,6 +14,7 @@ import { EmbeddedBroker } from '../mqtt/broker.ts';
 import type { LinkSecrets } from '../mqtt/client-options.ts';
 import { openMqttLink, type Link, type LinkPorts, type OpenLink } from '../mqtt/link.ts';
 import { Outbox } from '../mqtt/outbox.ts';
+import { Receipts } from '../mqtt/receipts.ts';
 import { RetainedState, type StateSource } from '../mqtt/state.ts';
 import type { Topics } from '../mqtt/topics.ts';
 import type { Store } from '../store/store.ts';
@@ -60,6 +61,7 @@ export class Uplink {
   #problem: string | null = null;
   #timer: Timer | null = null;
   #outbox: Outbox | null = null;
+  #receipts: Receipts | null = null;
   #state: RetainedState | null = null;
   #delivered: string[] = [];
   #deliveredTimer: Timer | null = null;
@@ -120,10 +122,30 @@ export class Uplink {
       },
     );
     this.#state = new RetainedState(clock, states, (topic, json) => link.publishState(topic, json));
-    outbox?.onChange(() => this.touch());
+    outbox?.onChange(() => {
+      this.#receipts?.delivered();
+      this.touch();
+    });
     this.#outbox = outbox;
+    this.#receipts = outbox === null ? null : (survival.try(() => this.#makeReceipts(outbox)) ?? null);
     this.#link = link;
     link.start();
+  }
+
+  /** Null where the broker's word is enough. */
+  #makeReceipts(outbox: Outbox): Receipts | null {
+    const { facility, clock, random, log, served } = this.#options;
+    if (served === null) return null;
+    const { store } = served;
+    if (facility.mqtt.eventDelivery === 'broker') {
+      if (store.events.received() !== null) store.now(() => store.events.forgetReceiver());
+      return null;
+    }
+    return new Receipts(store, clock, random, log, {
+      handed: () => outbox.handed,
+      acknowledged: () => outbox.acknowledged,
+      onChange: () => this.touch(),
+    });
   }
 
   readonly #dispatch: LinkPorts['dispatch'] = (message, answer, failed) => {
@@ -180,6 +202,7 @@ export class Uplink {
       });
     }
     this.#state?.disconnected();
+    this.#receipts?.stop();
     this.#outbox?.stop();
     await link.stop(STOP_MS);
   }
@@ -195,12 +218,15 @@ export class Uplink {
     if (refusal() !== null) return;
     for (const reply of served?.dispatcher.undelivered(clock.nowMs() - REPLIES_KEPT_MS, MOST_KEPT_REPLIES) ?? [])
       this.#link?.reply(reply);
-    if (this.#link !== null) this.#outbox?.connected(this.#link.publishEvent);
+    if (this.#link === null) return;
+    this.#receipts?.connected(this.#link.publishEvent);
+    this.#outbox?.connected(this.#link.publishEvent);
   }
 
   #onDisconnected(): void {
     this.#state?.disconnected();
     this.#outbox?.disconnected();
+    this.#receipts?.disconnected();
   }
 
   // ---- what became of replies ----
@@ -240,9 +266,17 @@ export class Uplink {
     this.#link?.redeliver();
   }
 
-  /** Retention has taken events that were never sent. */
-  skipTo(sequence: number): void {
-    this.#outbox?.skipTo(sequence);
+  /** Retention has taken events that somebody still waited for. */
+  skipForgotten(): void {
+    const events = this.#options.served?.store.events;
+    if (events === undefined) return;
+    this.#outbox?.skipTo(events.acknowledged());
+    this.#receipts?.skipTo(events.received() ?? 0);
+  }
+
+  /** Who confirms events by a command; null: nobody is asked to. */
+  get receipts(): Receipts | null {
+    return this.#receipts;
   }
 
   report(): { connected: boolean; problem: string | null; warnings: string[]; counts: Record<string, unknown> } {

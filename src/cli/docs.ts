@@ -63,7 +63,7 @@ function commandSection(name: CommandName): string {
   const example = ['```json', JSON.stringify(spec.example), '```'].join('\n');
   return [
     `### ${name}`,
-    `${spec.summary} ${KINDS[spec.kind]}${spec.mustExpire === true ? ' Needs `expires_at`.' : ''}`,
+    `${spec.summary} ${spec.effect ?? KINDS[spec.kind]}${spec.mustExpire === true ? ' Needs `expires_at`.' : ''}`,
     table,
     `Answers ${spec.result}.`,
     example,

@@ -1,6 +1,6 @@
-// Events from a sequence number on: how a reader of the log fills a gap.
+// Events from a sequence number on: how a reader of the log fills a gap, and how a receiver says what has arrived.
 
-import { refused } from '../domain/errors.ts';
+import { OperatingError, refused } from '../domain/errors.ts';
 import { eventJson, eventStub, type Wanted } from '../store/events.ts';
 import { storedJson } from '../store/stored-json.ts';
 import type { ParamsOf } from './contract.ts';
@@ -32,6 +32,20 @@ export function listEvents(room: Room, params: ParamsOf<'events/list'>, { mostRe
   const { first, last } = room.store.events.span();
   const forgotten = first === null || from >= first ? null : { from_sequence: from, to_sequence: first - 1 };
   return { result: { events, first_sequence: first, last_sequence: last, next_sequence: next, forgotten } };
+}
+
+export function acknowledgeEvents(
+  room: Room,
+  { sequence, event_id: eventId }: ParamsOf<'events/acknowledge'>,
+  { asker }: Call,
+): Outcome<'events/acknowledge'> {
+  const receipts = room.receipts?.() ?? null;
+  if (receipts === null)
+    throw new OperatingError(
+      'not_supported',
+      'events are delivered here once the broker has acknowledged them. Remedy: mqtt.event_delivery: acknowledged in the facility file, and a restart, where a receiver is to confirm them',
+    );
+  return { result: receipts.acknowledge({ sequence, eventId: eventId ?? null, sender: asker.sender }) };
 }
 
 function wantedBy(params: ParamsOf<'events/list'>): Wanted {

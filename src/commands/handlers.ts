@@ -18,7 +18,7 @@ import { assignAlone, createAlone, deleteAlone, updateAlone } from './credential
 import { getEntrance, listEntrances, prepareUnlock } from './entrances.ts';
 import { explainEntrance } from './explain.ts';
 import { listEncoders, prepareAssign, prepareCancel, prepareScan } from './encoders.ts';
-import { listEvents } from './events.ts';
+import { acknowledgeEvents, listEvents } from './events.ts';
 import { digestFacility, resetStream } from './facility.ts';
 import {
   assignCard,
@@ -159,6 +159,7 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'controllers/list': checked('controllers/list', listControllers),
   'controllers/adopt_slot': checked('controllers/adopt_slot', adoptSlot),
   'events/list': checked('events/list', listEvents),
+  'events/acknowledge': checked('events/acknowledge', acknowledgeEvents),
   'facility/digest': checked('facility/digest', digestFacility),
   'facility/reset_stream': checked('facility/reset_stream', resetStream),
   'facility/lockdown': checked('facility/lockdown', lockDown),

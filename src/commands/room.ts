@@ -122,6 +122,15 @@ export type Synchroniser = {
   resync(controller: string): Promise<{ compared: number; differing: number; foreign: number }>;
 };
 
+/** Who confirms events by a command. Throws where that cannot be. */
+export type EventReceipts = {
+  acknowledge(said: {
+    sequence: number;
+    eventId: string | null;
+    sender: string | null;
+  }): ResultOf<'events/acknowledge'>;
+};
+
 export type Room = {
   store: Store;
   site: Site;
@@ -140,6 +149,8 @@ export type Room = {
   sync: Synchroniser;
   /** A command came over the broker that is no repeat and has not expired; when it says that it was sent, epoch ms. */
   heard?: (issuedAtMs: number | null) => void;
+  /** Null: the broker's word is enough, and nobody else is asked. */
+  receipts?: () => EventReceipts | null;
   controllers: Ground['controllers'] & { list(): ControllerView[] };
 };
 

@@ -26,6 +26,19 @@ export function agentEvents(parts: ReturnType<typeof eventParts>) {
         last_hash: text('its hash, which the event behind it names as `previous_hash`'),
       },
     ),
+    'agent.receiver_silent': event(
+      'Events were delivered, and for a quarter of an hour nobody has acknowledged one, though `mqtt.event_delivery` asks for it: an alarm.',
+      {
+        ...system,
+        acknowledged_sequence: count('the last that was acknowledged'),
+        waiting: count('events behind it, which are kept and sent again'),
+      },
+    ),
+    'agent.receiver_heard': event('Events are acknowledged again.', {
+      ...system,
+      acknowledged_sequence: count('the newest that was acknowledged'),
+      waiting: count('events behind it'),
+    }),
     'agent.ended_removed': event(
       'Credentials and access grants that ended as long ago as `store.ended` keeps them were removed, and are in the digest no more. One event for a few of them.',
       {

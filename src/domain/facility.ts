@@ -28,6 +28,8 @@ export type MqttSettings = {
   replyTopics: readonly string[];
   /** How the type of an event stands in its topic. */
   eventTopics: 'dots' | 'slashes';
+  /** Whose word ends the delivery of an event: the broker's, or the receiver's. */
+  eventDelivery: 'broker' | 'acknowledged';
 };
 
 export type BackupSettings = {

@@ -119,6 +119,17 @@ function catalogue() {
           clock: z.enum(['trusted', 'untrusted']).describe('whether windows can be judged by the clock'),
           outbox_depth: count('events that wait for the broker'),
           outbox_blocked: text('what keeps the next event from being sent').nullable(),
+          event_receiver: z
+            .strictObject({
+              acknowledged_sequence: count('the newest event that was acknowledged'),
+              delivered_sequence: count('the newest that was handed to the broker'),
+              waiting: count('events behind the one that was acknowledged last'),
+              waiting_since: instant('when the oldest of them was recorded').nullable(),
+              sender: text('of the last acknowledgement, as it states itself').nullable(),
+            })
+            .describe('who confirms events (`mqtt.event_delivery`); null: nobody is asked to')
+            .nullable(),
+          event_receiver_problem: text('why nobody seems to receive them, with the remedy').nullable(),
           broker_problem: text('what is wrong with the link, with the remedy').nullable(),
           broker_counts: counts('what the broker set aside, refused or dropped, by kind'),
           without_word_since: instant(

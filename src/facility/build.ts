@@ -80,6 +80,7 @@ function mqttSettings({ site, file }: Understood): MqttSettings {
     key: secret(mqtt.key, dirname(file)),
     replyTopics: mqtt.reply_topics.map((topic) => filled(topic, site)),
     eventTopics: mqtt.event_topics,
+    eventDelivery: mqtt.event_delivery,
   };
 }
 

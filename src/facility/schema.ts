@@ -127,6 +127,11 @@ const mqttSchema = z.strictObject({
     description:
       'How the type of an event stands in its topic. `dots`: `event/lock.unlocked`; `slashes`: `event/lock/unlocked`, for brokers that take no dot in a topic (NATS before 2.10). In the event itself it is always `lock.unlocked`.',
   }),
+  event_delivery: z.enum(['broker', 'acknowledged']).default('broker').meta({
+    title: 'Event delivery',
+    description:
+      'Whose word ends the delivery of an event. `broker`: that of the broker (PUBACK); `acknowledged`: that of the receiver, who must send `events/acknowledge`. Until then events are kept and sent again, also after a broker has lost them.',
+  }),
 });
 
 const policySchema = z.strictObject({

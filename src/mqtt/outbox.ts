@@ -31,6 +31,8 @@ export class Outbox {
   #publish: PublishEvent | null = null;
   /** Up to where the broker has acknowledged. */
   #acknowledged: number;
+  /** The newest that was ever handed to a connection. */
+  #handed: number;
   /**
    * What was handed to the current connection and is not behind the cursor yet, in order: numbers that were left out,
    * or deleted, hold nobody up.
@@ -55,6 +57,7 @@ export class Outbox {
     this.#pace = new Pace(random, RETRY_FIRST_MS, RETRY_MOST_MS);
     this.#acknowledged = store.events.acknowledged();
     this.#saved = this.#acknowledged;
+    this.#handed = this.#acknowledged;
     store.onEvents(() => this.#pump());
   }
 
@@ -96,6 +99,14 @@ export class Outbox {
     this.#saveTimer = null;
   }
 
+  get acknowledged(): number {
+    return this.#acknowledged;
+  }
+
+  get handed(): number {
+    return Math.max(this.#handed, this.#acknowledged);
+  }
+
   state(): { depth: number; acknowledged: number; blocked: string | null } {
     return {
       depth: this.#store.events.countAfter(this.#acknowledged),
@@ -119,6 +130,7 @@ export class Outbox {
     const generation = this.#generation;
     for (const event of this.#read(room)) {
       this.#flying.push({ sequence: event.sequence, isAnswered: false });
+      this.#handed = Math.max(this.#handed, event.sequence);
       publish(
         event,
         eventJson(event),

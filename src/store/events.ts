@@ -45,6 +45,7 @@ const MOST_ROWS = 5_000;
 const OCCURRED_AT = `substr(body, instr(body, '"occurred_at":"') + 15, 24)`;
 
 const ACKNOWLEDGED = 'outbox_acknowledged';
+const RECEIVED = 'events_received';
 /** Numbers that were left out on purpose: `first-last`, oldest first, a space between. */
 export const LEFT_OUT = 'events_left_out';
 
@@ -281,6 +282,25 @@ export class EventLog {
     this.#meta.set(ACKNOWLEDGED, sequence);
   }
 
+  /** Up to where the receiver has confirmed them by a command; null: nobody is asked to. */
+  received(): number | null {
+    return this.#meta.number(RECEIVED);
+  }
+
+  receive(sequence: number): void {
+    this.#meta.set(RECEIVED, sequence);
+  }
+
+  /** From now on the broker's word is enough. */
+  forgetReceiver(): void {
+    this.#meta.delete(RECEIVED);
+  }
+
+  /** Up to where nobody waits for them any more. */
+  deliveredUpTo(): number {
+    return this.received() ?? this.acknowledged();
+  }
+
   /** Oldest and newest sequence kept; null and null when there is none yet. */
   span(): { first: number | null; last: number | null } {
     return this.#count.get() ?? { first: null, last: null };
@@ -298,11 +318,12 @@ export class EventLog {
     const byCount = first + Math.min(this.count() - max, limit) - 1;
     const upTo = Math.min(Math.max(byAge, byCount), last - 1);
     if (upTo < first) return NONE_TRIMMED;
-    const unsent = this.#numbersGiven(Math.max(this.acknowledged(), first - 1), upTo);
+    const unsent = this.#numbersGiven(Math.max(this.deliveredUpTo(), first - 1), upTo);
     const gone = this.#newestUpTo.get(upTo);
     const lastGone = gone === undefined ? null : { sequence: gone.sequence, hash: eventHash(eventJson(gone)) };
     const removed = this.#deleteUpTo.run(upTo).changes;
-    if (unsent > 0) this.acknowledge(upTo);
+    if (upTo > this.acknowledged()) this.acknowledge(upTo);
+    if (upTo > (this.received() ?? Infinity)) this.receive(upTo);
     return { removed, unsent, first, last: lastGone };
   }
 }

@@ -42,6 +42,7 @@ describe('a facility file that says only what it must', () => {
       key: null,
       replyTopics: ['lintel/v1/riverside/reply/#'],
       eventTopics: 'dots',
+      eventDelivery: 'broker',
     });
     expect(facility.store).toEqual({
       path: '/var/lib/lintel/riverside/lintel.db',

@@ -9,6 +9,7 @@ import { WEEKDAYS } from '../../domain/schedule.ts';
 import { areaObject, controllerObject, entranceObject } from '../../domain/states.ts';
 import type { CommandName } from '../contract.ts';
 import { encoderResults } from './encoder-results.ts';
+import { eventResults } from './event-results.ts';
 import { credentialUses, peopleResults } from './people-results.ts';
 
 /** Made when it is first asked for: an agent answers without it. */
@@ -170,10 +171,6 @@ function catalogue() {
     slot: count('which'),
     first_seen_at: instant('when Lintel first saw it').nullable(),
   });
-  const event = z
-    .looseObject({ sequence: z.int().min(1), event_type: z.string() })
-    .describe('as it was published; a stub where it is larger than a reply may be');
-
   const one = {
     user: z.strictObject({ acs_user: user }),
     credential: z.strictObject({ acs_credential: credential }),
@@ -425,16 +422,7 @@ function catalogue() {
       slot: count('which'),
       acs_credential_id: text('whose it is now; null: it is emptied').nullable(),
     }),
-    'events/list': z.strictObject({
-      events: z.array(event),
-      first_sequence: count('of the oldest that is kept; null: none is').nullable(),
-      last_sequence: count('of the newest; null: none is kept').nullable(),
-      next_sequence: count('for `from_sequence` of the next page'),
-      forgotten: z
-        .strictObject({ from_sequence: count('the first'), to_sequence: count('the last') })
-        .nullable()
-        .describe('numbers that were asked for and are kept no more, as `agent.events_forgotten` said; null: none'),
-    }),
+    ...eventResults(parts),
     'facility/digest': z.strictObject({
       revision: count('rises with each stored change'),
       digest: text('64 hexadecimal digits'),

@@ -12,6 +12,8 @@ export type CommandSpec = {
    * `expires_at`, happens at most once. `works`: takes time, is accepted durably, answered when done.
    */
   kind: 'reads' | 'stores' | 'moves' | 'works';
+  /** What the reference says of its effect, where that is not what all of its kind have. */
+  effect?: string;
   /** It acts on the physical world without moving anything: it needs `expires_at` as well. */
   mustExpire?: true;
   /** How long it may take until it is answered, where somebody is waited for. */
