@@ -240,6 +240,7 @@ function whyShut(ways: readonly Way[], nextDueMs: number | null): Absent {
 
 /** A slot names one zone: the one by which most doors open. Undefined: none of them is held. */
 function widestZone(ways: readonly Held[]): number | null | undefined {
+  if (ways.length <= 1) return ways[0]?.zone;
   const doorsBy = new Map<number | null, Set<number>>();
   for (const { zone, door } of ways) doorsBy.set(zone, (doorsBy.get(zone) ?? new Set<number>()).add(door));
   const order = [...doorsBy].sort(([a, those], [b, these]) => these.size - those.size || (a ?? -1) - (b ?? -1));
@@ -250,7 +251,9 @@ function widestZone(ways: readonly Held[]): number | null | undefined {
  * For each door the stretch of time in which it opens now, else next: a slot has one window, so that doors which open
  * later come when their time has come, and all of them end together with the first; the others are written anew then.
  */
-function stretchesOf(ways: readonly Held[]): Held[] {
+function stretchesOf(ways: readonly Held[]): readonly Held[] {
+  // As nearly every credential has it.
+  if (ways.length <= 1) return ways;
   const begun = ways.filter(({ hasBegun }) => hasBegun);
   const first = Math.min(...ways.map(({ window }) => window.startsAtMs ?? -Infinity));
   const now = begun.length > 0 ? begun : ways.filter(({ window }) => (window.startsAtMs ?? -Infinity) === first);
