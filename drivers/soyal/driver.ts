@@ -15,6 +15,10 @@ export const soyalDriver: DriverModule = {
   controllerSchema,
   prepare,
   checkBus,
+  unseen: {
+    says: 'its master code cannot be read over the line; with the one from the factory (123456) anybody at its keypad changes it',
+    remedy: 'Enter programming mode with it once (* code #): if that works with 123456, give it another one there',
+  },
   create: (busName, busConfig, controllers, context) => new SoyalDriver(busName, busConfig, controllers, context),
 };
 

@@ -110,6 +110,16 @@ export const COMMAND_TABLE: readonly Command[] = [
     load: async () => (await import('./status.ts')).statusProgram,
   },
   {
+    name: 'doctor',
+    summary: 'Looks at file, clock, disk, ports, broker, service and agent, and says what to do.',
+    load: async () => (await import('./doctor.ts')).doctorProgram,
+  },
+  {
+    name: 'ports',
+    summary: 'The serial ports of this machine, by the names that belong into a facility file.',
+    load: async () => (await import('./ports.ts')).portsProgram,
+  },
+  {
     name: 'store',
     summary: 'Says that a database which Lintel refuses is meant: accept an older copy, or begin anew.',
     load: async () => (await import('./store.ts')).storeProgram,

@@ -43,6 +43,8 @@ export type DriverModule = {
     controllers: readonly PreparedController[],
     context: DriverContext,
   ): Driver;
+  /** What its devices keep that nobody can read over the line, and somebody should look at: `lintel doctor` says it. */
+  readonly unseen?: { says: string; remedy: string };
   /** What an operator may do with its devices; a driver without it has nothing of the kind. */
   operations?(ports: OperationPorts): Operations;
 };

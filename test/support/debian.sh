@@ -10,7 +10,7 @@ packages='
   python3-pymodbus python3-serial python3-serial-asyncio
   gcc libc6-dev pkg-config strace
   systemd udev
-  zsh fish groff-base age
+  zsh fish groff-base age openssl
 '
 packages="$packages $*"
 
