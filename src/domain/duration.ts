@@ -8,8 +8,8 @@ const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as c
 type Unit = keyof typeof UNIT_MS;
 const isUnit = (text: string | undefined): text is Unit => text !== undefined && Object.hasOwn(UNIT_MS, text);
 
-/** `500ms`, `5s`, `2m`, `12h`, `30d`. */
-export const DURATION_FORM = /^([0-9]{1,9})(ms|s|m|h|d)$/;
+/** `500ms`, `5s`, `2m`, `12h`, `30d`; of days so many that any instant with it added is still a date. */
+export const DURATION_FORM = /^(?![0-9]{7,}d)([0-9]{1,9})(ms|s|m|h|d)$/;
 
 /**
  * Milliseconds of a duration such as `500ms`, `5s`, `2m`, `12h` or `30d`. Throws `invalid_input` with what would be
@@ -26,7 +26,8 @@ export function parseDuration(text: string): number {
 /** The shortest way to write this many milliseconds; `parseDuration` reads it back. */
 export function formatDuration(durationMs: number): string {
   for (const unit of ['d', 'h', 'm', 's'] as const) {
-    if (durationMs !== 0 && durationMs % UNIT_MS[unit] === 0) return `${durationMs / UNIT_MS[unit]}${unit}`;
+    const text = `${durationMs / UNIT_MS[unit]}${unit}`;
+    if (durationMs !== 0 && DURATION_FORM.test(text)) return text;
   }
   return `${durationMs}ms`;
 }

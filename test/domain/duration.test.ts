@@ -14,10 +14,18 @@ describe('a duration', () => {
     expect(parseDuration(text)).toBe(expected);
   });
 
-  it.each(['', '5', '5 s', '-5s', '1.5s', '5S', '5min', '5sec', '1h30m', '٥s', '5s\n', '9999999999s'])(
+  it.each(['', '5', '5 s', '-5s', '1.5s', '5S', '5min', '5sec', '1h30m', '٥s', '5s\n', '9999999999s', '9999999d'])(
     'refuses %j and says what would be right',
     (text) => {
       expect(() => parseDuration(text)).toThrow('500ms, 5s, 2m, 12h, 30d');
+    },
+  );
+
+  it.each(['999999999ms', '999999999s', '999999999m', '999999999h', '999999d', '999999984h'])(
+    'of %s is the longest of its unit, and leads to a date all the same',
+    (text) => {
+      expect(() => new Date(Date.UTC(2026, 2, 2) + parseDuration(text)).toISOString()).not.toThrow();
+      expect(parseDuration(formatDuration(parseDuration(text)))).toBe(parseDuration(text));
     },
   );
 
