@@ -5,6 +5,10 @@ import { assert, OperatingError } from '../domain/errors.ts';
 
 const BLOCK = 512;
 const MOST_NAME = 100;
+/** Programs that write tar fill it up with zeros; behind more than that something is hidden, or no end comes. */
+const MOST_BEHIND = 64 * 1024;
+/** Octal digits, and what fills the field. */
+const SIZE_FORM = /^[0-7]{1,11}[\0 ]*$/;
 
 export type ArchiveFile = { name: string; size: number; content: AsyncIterable<Uint8Array> | Iterable<Uint8Array> };
 
@@ -49,8 +53,8 @@ const sumOf = (block: Buffer): number => {
 };
 
 /**
- * Hands every file to `take`, which must read its content to the end before it resolves. Throws `invalid_input` when it
- * is no such archive, or is cut.
+ * Hands every file to `take`, which must read its content to the end before it resolves, and says by throwing how many
+ * there may be and how large. Throws `invalid_input` when it is no such archive, or is cut.
  */
 export async function unpack(
   source: AsyncIterable<Uint8Array>,
@@ -61,13 +65,15 @@ export async function unpack(
     const block = await reader.take(BLOCK);
     if (block.every((byte) => byte === 0)) break;
     const stated = parseInt(block.toString('latin1', 148, 156), 8);
-    const size = parseInt(block.toString('latin1', 124, 136), 8);
-    if (stated !== sumOf(block) || !Number.isSafeInteger(size)) throw broken('a header does not fit its checksum');
-    await take(block.toString('utf8', 0, MOST_NAME).replace(/\0.*$/s, ''), size, reader.content(size));
-    await reader.take((BLOCK - (size % BLOCK)) % BLOCK);
+    const size = block.toString('latin1', 124, 136);
+    if (stated !== sumOf(block)) throw broken('a header does not fit its checksum');
+    if (!SIZE_FORM.test(size)) throw broken('a header says no size');
+    const bytes = parseInt(size, 8);
+    await take(block.toString('utf8', 0, MOST_NAME).replace(/\0.*$/s, ''), bytes, reader.content(bytes));
+    await reader.take((BLOCK - (bytes % BLOCK)) % BLOCK);
   }
   // Only at its end does a seal say that nothing was cut off.
-  await reader.drain();
+  await reader.drain(MOST_BEHIND);
 }
 
 const broken = (why: string): OperatingError => new OperatingError('invalid_input', `the archive is damaged: ${why}`);
@@ -96,8 +102,13 @@ class BlockReader {
     }
   }
 
-  async drain(): Promise<void> {
-    while ((await this.#source.next()).done !== true);
+  async drain(most: number): Promise<void> {
+    for (let left = most - this.#left.length; left >= 0;) {
+      const next = await this.#source.next();
+      if (next.done === true) return;
+      left -= next.value.length;
+    }
+    throw broken('something stands behind its end');
   }
 
   async #more(): Promise<void> {
