@@ -99,7 +99,7 @@ const NO_PROFILE = `begin with \`schema: ${PROFILE_SCHEMA}\`; the shipped profil
 /** Checks the text of a profile; `fileName` only goes into messages. */
 export function parseProfile(text: string, fileName: string): { problems: ConfigProblem[]; profile: Profile | null } {
   const lines = new LineCounter();
-  const yaml = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const yaml = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
   const lineOf = (path: Path): number => lines.linePos(offsetOf(yaml, path)).line;
   const located = ({ severity, path, message, remedy }: ProfileProblem): ConfigProblem => ({
     severity,

@@ -4,17 +4,17 @@
 import { createInterface } from 'node:readline';
 import { closeSync, createReadStream, fsyncSync, openSync, writeSync } from 'node:fs';
 import { z } from 'zod';
-import { memberOf } from '../domain/named.ts';
 import { whyUnmade, whyUnread } from '../facility/file-errors.ts';
 import type { Checkpoint } from '../store/event-chain.ts';
 import { ChainCheck, isSigned, type Verdict } from './audit-chain.ts';
 import { CHANNEL_OPTIONS, readInput, timeoutOf, type Channel } from './channel.ts';
+import { CSV_HEAD, csvLine, eventIn } from './event-lines.ts';
 import { eachEvent, newestSequence } from './event-pages.ts';
 import { optionRows, type Program } from './help.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import { openChannel } from './open-channel.ts';
 import { progressBar } from './progress.ts';
-import { isFields, type Fields } from './show.ts';
+import type { Fields } from './show.ts';
 import { DONE, FAILED, type Terminal, UsageError } from './terminal.ts';
 
 const USAGE = [
@@ -180,15 +180,8 @@ async function throughFile(file: string, check: ChainCheck): Promise<void> {
     for await (const line of lines) {
       number += 1;
       if (line.trim() === '') continue;
-      let event: unknown;
-      try {
-        event = JSON.parse(line);
-      } catch {
-        throw new UsageError(
-          `${file}:${number} is no JSON. Remedy: one event a line, as they were published (lintel audit export)`,
-        );
-      }
-      if (!isFields(event)) throw new UsageError(`${file}:${number} is no event`);
+      const event = eventIn(line);
+      if (typeof event === 'string') throw new UsageError(`${file}:${number} ${event}`);
       check.add(line, event);
     }
   } catch (error) {
@@ -213,7 +206,7 @@ async function exportLog(given: Given, terminal: Terminal): Promise<number> {
       await terminal.taken();
     };
     try {
-      if (format === 'csv') await write(`${COLUMNS.join(',')},event\n`);
+      if (format === 'csv') await write(CSV_HEAD);
       await walk(channel, given, terminal, from, to, async (event) => {
         count += 1;
         await write(format === 'csv' ? csvLine(event) : `${JSON.stringify(event)}\n`);
@@ -234,28 +227,4 @@ function newFile(path: string): number {
   } catch (error) {
     throw new UsageError(`--out: ${path} cannot be made: ${whyUnmade(error)}`);
   }
-}
-
-/** What every event has, and by what people look for one; the whole of it stands in the last column. */
-const COLUMNS = [
-  'sequence',
-  'occurred_at',
-  'created_at',
-  'event_type',
-  'acs_entrance_id',
-  'acs_user_id',
-  'acs_credential_id',
-];
-
-function csvLine(event: Fields): string {
-  const cells = [...COLUMNS.map((name) => memberOf(event, name)), JSON.stringify(event)];
-  return `${cells.map(csvCell).join(',')}\n`;
-}
-
-/** RFC 4180; what a spreadsheet would take for a formula is made text. */
-function csvCell(value: unknown): string {
-  if (value === undefined || value === null) return '';
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
