@@ -18,6 +18,8 @@ export type PublishEvent = (
 ) => void;
 
 const WINDOW = 64;
+/** Rows read together: one question for each event would cost as much as sending it. */
+const READ_TOGETHER = 128;
 /** The cursor is written at most this often; a crash in between repeats events with the same event_id. */
 const SAVE_EVERY_MS = 200;
 const RETRY_FIRST_MS = 15_000;
@@ -38,6 +40,8 @@ export class Outbox {
    * or deleted, hold nobody up.
    */
   #flying: { sequence: number; isAnswered: boolean }[] = [];
+  /** Read and not handed out yet, in order. */
+  #ahead: StoredEvent[] = [];
   #saved: number;
   #saveTimer: Timer | null = null;
   #retryTimer: Timer | null = null;
@@ -81,6 +85,7 @@ export class Outbox {
   #restart(): void {
     this.#generation += 1;
     this.#flying = [];
+    this.#ahead = [];
     this.#pump();
   }
 
@@ -88,6 +93,7 @@ export class Outbox {
     this.#generation += 1;
     this.#publish = null;
     this.#flying = [];
+    this.#ahead = [];
     this.#save();
   }
 
@@ -120,15 +126,17 @@ export class Outbox {
     if (sequence <= this.#acknowledged) return;
     this.#acknowledged = sequence;
     this.#flying = this.#flying.filter((event) => event.sequence > sequence);
+    this.#ahead = this.#ahead.filter((event) => event.sequence > sequence);
   }
 
   #pump(): void {
     const publish = this.#publish;
     if (publish === null || this.#blocked !== null) return;
-    const room = (this.#isProbing ? 1 : WINDOW) - this.#flying.length;
-    if (room <= 0) return;
     const generation = this.#generation;
-    for (const event of this.#read(room)) {
+    while (this.#flying.length < (this.#isProbing ? 1 : WINDOW)) {
+      if (this.#ahead.length === 0) this.#ahead = this.#read();
+      const event = this.#ahead.shift();
+      if (event === undefined) return;
       this.#flying.push({ sequence: event.sequence, isAnswered: false });
       this.#handed = Math.max(this.#handed, event.sequence);
       publish(
@@ -144,9 +152,9 @@ export class Outbox {
   }
 
   /** What the disk does not give now is offered at the next event or connection. */
-  #read(room: number): StoredEvent[] {
+  #read(): StoredEvent[] {
     try {
-      return this.#store.events.durableAfter(this.#flying.at(-1)?.sequence ?? this.#acknowledged, room);
+      return this.#store.events.durableAfter(this.#flying.at(-1)?.sequence ?? this.#acknowledged, READ_TOGETHER);
     } catch (error) {
       if (!isStorageError(error)) throw error;
       return [];

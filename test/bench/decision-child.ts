@@ -1,6 +1,6 @@
 // Decisions through the real drivers on real sockets: a UART reader and an RTU relay board behind TCP converters, the
 // access room between them. Measures from the reader's last byte handed to us to the relay request written. Arguments:
-// credentials, decisions in all, `quiet` or `apply`. Says `{ready}` to its parent; then each number it is sent is a
+// credentials, decisions in all, `quiet`, `apply` or `drain` with a broker. Says `{ready}` to its parent; then each number it is sent is a
 // round of so many decisions, each beside one at a bare door, answered by arrays of milliseconds.
 
 import { join } from 'node:path';
@@ -18,6 +18,7 @@ import { systemRandom } from '../../src/ops/random.ts';
 import { LOBBY, POLICY, silentLog, SYSTEM, USER } from '../support/room.ts';
 import { openBareDoor } from './bare-door.ts';
 import { benchFolder, benchRoom, fill, openBenchStore } from './building.ts';
+import { drainWithoutEnd } from './drain.ts';
 
 /** Milliseconds, one for each decision; `bare` are those of the bare door beside. */ import type {
   DevicePorts,
@@ -26,7 +27,7 @@ import { benchFolder, benchRoom, fill, openBenchStore } from './building.ts';
 
 export type DecisionRound = { latencies: number[]; bare: number[]; lookups: number[]; commits: number[] };
 
-const [countText = '1000', decisionsText = '200', load = 'quiet'] = process.argv.slice(2);
+const [countText = '1000', decisionsText = '200', load = 'quiet', url = ''] = process.argv.slice(2);
 const WARM_UP = 10;
 const count = Number(countText);
 const decisions = Number(decisionsText) + WARM_UP;
@@ -189,6 +190,7 @@ async function round(size: number): Promise<DecisionRound> {
 // The first few compile the code they run through; an agent that has served one person is past that.
 await round(WARM_UP);
 if (load === 'apply') void applyStream();
+if (load === 'drain') drainWithoutEnd(store, url);
 process.on('message', (size: number) => void round(size).then((measured) => process.send?.(measured)));
 process.on('disconnect', () => {
   remove();

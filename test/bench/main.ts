@@ -14,6 +14,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   flood: () => import('./flood.ts'),
   phones: () => import('./phones.ts'),
   access: () => import('./access.ts'),
+  events: () => import('./events.ts'),
   idle: () => import('./idle.ts'),
 };
 
