@@ -12,6 +12,7 @@ import { sealInBackground, type Background } from '../store/background.ts';
 import type { Store } from '../store/store.ts';
 import { isStorageError } from '../store/disk-errors.ts';
 import { removeEnded } from './ended-records.ts';
+import { forgetOld, isTooMuch, type Disk, type RetentionOptions } from './retention.ts';
 import type { Sealed } from '../store/sealed-backup.ts';
 
 export type UpkeepOptions = {
@@ -26,7 +27,7 @@ export type UpkeepOptions = {
   eventsMax: number;
   /** Null: by the size of the disk. */
   eventsMaxBytes: number | null;
-  /** The events the broker has not had were forgotten up to here. */
+  /** Events were forgotten that somebody still waited for. */
   onEventsTrimmed: () => void;
   onDamage: (problems: readonly string[]) => void;
   compareControllers: () => void;
@@ -36,6 +37,8 @@ export type UpkeepOptions = {
   certainNowMs: () => number | null;
   /** Makes a sealed backup; null: none is wanted. */
   seal: Sealing | null;
+  /** The disk that a file stands on; left out: as the system says. */
+  disk?: (path: string) => Disk | null;
   /** Looks whether every row is as it was written. */
   verifyRows: () => Promise<void>;
 };
@@ -46,19 +49,22 @@ type Job = { name: string; everyMs: number; run: () => Promise<void> | void };
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 const WEEK_MS = 7 * DAY_MS;
-const JOURNAL_KEEP_MS = 30 * DAY_MS;
 const BACKUPS_KEPT = 7;
-/** Rows per slice of retention: well below 3 ms also on an SD card's gateway. */
-const SLICE_ROWS = 50;
 /** Below this much free space people are told, while there is still room to act in. */
 const LOW_SPACE_BYTES = 256 * 1024 * 1024;
 const SPACE_EVERY_MS = 60_000;
-/** What events may weigh unless the facility file says so: this part of the disk, and no more than this. */
-const EVENT_SHARE = 1 / 8;
-const MOST_EVENT_BYTES = 1024 * 1024 * 1024;
-const LEAST_EVENTS = 1000;
 /** Not every building at the same minute: they may share a converter, a broker, a power supply. */
 const SPREAD_MS = 20 * 60_000;
+
+/** Null where the disk is not there. */
+function diskOf(path: string): Disk | null {
+  try {
+    const { bavail, blocks, bsize } = statfsSync(dirname(path));
+    return { free: bavail * bsize, total: blocks * bsize };
+  } catch {
+    return null;
+  }
+}
 
 /** Null where the facility file names no recovery key. */
 export function sealing({ file, name, acsSystemId, store }: Facility, version: string, clock: Clock): Sealing | null {
@@ -71,6 +77,7 @@ export function sealing({ file, name, acsSystemId, store }: Facility, version: s
 
 export class Upkeep {
   readonly #options: UpkeepOptions;
+  readonly #retention: RetentionOptions;
   #tasks: ReturnType<Cron['schedule']>[] = [];
   #timers: Timer[] = [];
   #isStopped = false;
@@ -81,6 +88,8 @@ export class Upkeep {
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
+    const { store, disk = diskOf } = options;
+    this.#retention = { ...options, disk: () => disk(store.path), isStopped: () => this.#isStopped };
   }
 
   start(): void {
@@ -152,7 +161,7 @@ export class Upkeep {
   #watchSpace(): void {
     const { store, clock, log } = this.#options;
     this.#spaceTimer = clock.after(SPACE_EVERY_MS, () => this.#watchSpace());
-    const disk = this.#disk();
+    const disk = this.#retention.disk();
     if (disk === null || store.condition === 'damaged') return;
     const { free } = disk;
     const isLow = free < LOW_SPACE_BYTES;
@@ -166,18 +175,8 @@ export class Upkeep {
     }
     this.#isSpaceLow = isLow;
     // An hour of a flood may be more than the disk has room for.
-    if ((this.#try(() => store.events.count()) ?? 0) > this.#mostEvents())
+    if (this.#try(() => isTooMuch(this.#retention)) === true)
       void this.#run({ name: 'forget_old', everyMs: 0, run: () => this.#forget() });
-  }
-
-  /** Null where the disk is not there. */
-  #disk(): { free: number; total: number } | null {
-    try {
-      const { bavail, blocks, bsize } = statfsSync(dirname(this.#options.store.path));
-      return { free: bavail * bsize, total: blocks * bsize };
-    } catch {
-      return null;
-    }
   }
 
   #try<T>(run: () => T): T | null {
@@ -187,14 +186,6 @@ export class Upkeep {
       if (!isStorageError(error)) throw error;
       return null;
     }
-  }
-
-  /** By number, and by what they weigh on the average. */
-  #mostEvents(): number {
-    const { store, eventsMax, eventsMaxBytes } = this.#options;
-    const most = eventsMaxBytes ?? Math.min(MOST_EVENT_BYTES, (this.#disk()?.total ?? Infinity) * EVENT_SHARE);
-    const each = this.#try(() => store.events.averageBytes()) ?? 0;
-    return each === 0 ? eventsMax : Math.min(eventsMax, Math.max(LEAST_EVENTS, Math.floor(most / each)));
   }
 
   async #check(): Promise<void> {
@@ -241,35 +232,6 @@ export class Upkeep {
   }
 
   async #forget(): Promise<void> {
-    const { store, clock, eventsKeepMs, onEventsTrimmed } = this.#options;
-    const eventsMax = this.#mostEvents();
-    const nowMs = clock.nowMs();
-    let unsent = 0;
-    const gone: { first: number | null; last: { sequence: number; hash: string } | null } = { first: null, last: null };
-    for (;;) {
-      if (this.#isStopped) break;
-      const slice = store.group(() => {
-        const events = store.events.trim(nowMs - eventsKeepMs, eventsMax, SLICE_ROWS);
-        return { ...events, journal: store.journal.trim(nowMs - JOURNAL_KEEP_MS, SLICE_ROWS) };
-      });
-      unsent += slice.unsent;
-      gone.first ??= slice.first;
-      gone.last = slice.last ?? gone.last;
-      if (slice.removed === 0 && slice.journal === 0) break;
-      await new Promise<void>((resolve) => clock.immediate(resolve));
-    }
-    const { first, last } = gone;
-    if (first === null || last === null) return;
-    store.group(() => {
-      const body = { from_sequence: first, to_sequence: last.sequence, last_hash: last.hash };
-      store.events.add(newEvent('agent.events_forgotten', body), nowMs);
-      if (unsent > 0)
-        store.events.add(
-          newEvent('agent.events_dropped', { count: unsent, why: 'older or more than store.events keeps' }),
-          nowMs,
-        );
-    });
-    if (unsent === 0) return;
-    onEventsTrimmed();
+    if (await forgetOld(this.#retention)) this.#options.onEventsTrimmed();
   }
 }

@@ -18,12 +18,13 @@ export function agentEvents(parts: ReturnType<typeof eventParts>) {
     }),
     'agent.clock_untrusted': event('Windows cannot be judged by the clock.', { ...system, reason: text('why') }),
     'agent.events_forgotten': event(
-      'Events were as old, or as many, as `store.events` keeps, and are no longer here.',
+      'Events were as old, or as many, as `store.events` keeps, or the disk had no room for them, and are no longer here.',
       {
         ...system,
         from_sequence: count('the first of them'),
         to_sequence: count('the last of them'),
         last_hash: text('its hash, which the event behind it names as `previous_hash`'),
+        why: z.enum(['age', 'count', 'disk']).describe('for their age, for their number, for want of room'),
       },
     ),
     'agent.receiver_silent': event(

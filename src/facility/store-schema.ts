@@ -76,12 +76,16 @@ export const storeSchema = z.strictObject({
         .meta({
           title: 'Keep at most, bytes',
           description:
-            'What the events kept may weigh, about, the oldest going first. Without it: an eighth of the disk, at most 1 GiB.',
+            'What the events kept may weigh, about, the oldest going first. Without it: an eighth of the disk, at most 1 GiB, and only of what was delivered.',
           examples: [200_000_000],
         }),
     })
     .prefault({})
-    .meta({ title: 'Events', description: 'How many events are kept, and for how long.' }),
+    .meta({
+      title: 'Events',
+      description:
+        'How many events are kept, and for how long. The oldest go first: what is older than `keep`, then what is more than `max` or `max_bytes`, delivered or not; then, with less than 64 MiB free (a sixteenth of a small disk), what was delivered; with less than 16 MiB (a sixty-fourth) the others as well.',
+    }),
   ended: z
     .strictObject({
       keep: duration(DAY_MS, 3_650 * DAY_MS)

@@ -308,15 +308,15 @@ export class EventLog {
 
   /**
    * One slice of retention: removes at most `limit` events that are older than `beforeMs` or beyond `max`. Never the
-   * newest, whose number the next one follows. Returns how many went, how many of those the broker had not
-   * acknowledged, and the last of them.
+   * newest, whose number the next one follows, and none behind `most`. Returns how many went, how many of those
+   * somebody still waited for, and the last of them.
    */
-  trim(beforeMs: number, max: number, limit: number): Trimmed {
+  trim(beforeMs: number, max: number, limit: number, most = Infinity): Trimmed {
     const { first, last } = this.span();
     if (first === null || last === null) return NONE_TRIMMED;
     const byAge = this.#expired.get({ before: beforeMs, limit })?.last ?? 0;
     const byCount = first + Math.min(this.count() - max, limit) - 1;
-    const upTo = Math.min(Math.max(byAge, byCount), last - 1);
+    const upTo = Math.min(Math.max(byAge, byCount), last - 1, most);
     if (upTo < first) return NONE_TRIMMED;
     const unsent = this.#numbersGiven(Math.max(this.deliveredUpTo(), first - 1), upTo);
     const gone = this.#newestUpTo.get(upTo);

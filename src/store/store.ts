@@ -230,6 +230,12 @@ export class Store {
     for (const listener of this.#listeners) listener();
   }
 
+  /** Bytes in the file that are free to be written to. */
+  roomInside(): number {
+    const pages = Number(this.#db.pragma('freelist_count', { simple: true }));
+    return pages * Number(this.#db.pragma('page_size', { simple: true }));
+  }
+
   get commits(): number {
     return this.#transactions.commits;
   }
