@@ -44,7 +44,7 @@ function fileOptions(entries: readonly Entry[]): string[] {
 /** Commands, or verbs of them, that are followed by a file. */
 function takesFile(entries: readonly Entry[]): string[] {
   const hasFile = (usage: readonly string[]): boolean =>
-    usage.some((line) => / FILE( |$)/.test(line.replaceAll(/--\S+ FILE/g, '')));
+    usage.some((line) => / \[?FILE\]?( |$)/.test(line.replaceAll(/--\S+ FILE/g, '')));
   return entries.flatMap(({ name, page, words }) => [
     ...(words.verbs.length === 0 && hasFile(page.usage) ? [name] : []),
     ...words.verbs.filter((verb) => hasFile(verb.page.usage)).map((verb) => `${name} ${verb.name}`),

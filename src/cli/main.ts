@@ -37,7 +37,12 @@ export const COMMAND_TABLE: readonly Command[] = [
     load: async () => (await import('./demo/demo.ts')).demoProgram,
   },
   resource('users', 'People: create, get, list, update, delete, suspend, unsuspend.'),
-  resource('credentials', 'PINs and cards: create, get, list, update, delete, assign, apply and more.'),
+  {
+    name: 'credentials',
+    summary: 'PINs and cards: create, get, list, update, delete, assign, apply, import, export and more.',
+    of: 'credentials',
+    load: async () => (await import('./people/program.ts')).credentialsProgram,
+  },
   resource('groups', 'Access groups: create, update, delete, add-user, remove-user and more.', 'access_groups'),
   resource('grants', 'Access grants: create with codes and cards, update, delete and more.', 'access_grants'),
   resource('methods', 'What was made for access grants: get, list, assign-card, delete.', 'access_methods'),
