@@ -18,11 +18,18 @@ import { version } from './version.ts';
 const USAGE = [
   'lintel backup --config FILE [--out FOLDER]',
   'lintel backup new-key --out FILE',
-  'lintel backup check BACKUP --identity FILE',
+  'lintel backup check BACKUP --identity FILE [--expect-key KEY]',
 ];
+/** Of `check` and of `restore`. */
+export const EXPECT_KEY: Option = {
+  name: 'expect-key',
+  value: 'KEY',
+  description: 'The public key of the gateway that must have signed it, as under state/audit',
+};
 const OPTIONS: readonly Option[] = [
   { name: 'config', value: 'FILE', description: 'The facility file, which names the recovery key' },
   { name: 'out', value: 'PATH', description: 'The folder, in place of store.backup.folder; new-key: the new file' },
+  EXPECT_KEY,
   { name: 'identity', value: 'FILE', description: 'check: the recovery identity; - is standard input' },
 ];
 
@@ -105,16 +112,34 @@ async function look(file: string, given: Given, terminal: Terminal): Promise<num
   const { identitiesIn, openBackup } = await import('../store/sealed-backup.ts');
   const folder = mkdtempSync(join(tmpdir(), 'lintel-backup-'));
   try {
-    const { manifest } = await openBackup(file, identitiesIn(identityText(given)), join(folder, 'opened'));
+    const opened = await openBackup(
+      file,
+      identitiesIn(identityText(given)),
+      join(folder, 'opened'),
+      expectedKey(given),
+    );
+    const { manifest, signer } = opened;
     const { facility, created_at: at, lintel, sequence, database } = manifest;
     terminal.out(
-      `${file}: sound. ${facility}, of ${at}, by lintel ${lintel}, up to event ${sequence}, ${Math.ceil(database.bytes / 1024)} KiB\n`,
+      `${file}: sound. ${facility}, of ${at}, by lintel ${lintel}, up to event ${sequence}, ${Math.ceil(database.bytes / 1024)} KiB, ${signerText(signer)}\n`,
     );
     return DONE;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** Null: whoever it was. */
+export function expectedKey(given: Given): string | null {
+  const key = given.text('expect-key');
+  if (key === null || /^[A-Za-z0-9_-]{43}$/.test(key)) return key;
+  throw new UsageError('--expect-key: the public_key of the gateway, 43 characters, as it stands under state/audit');
+}
+
+export const signerText = (signer: string | null): string =>
+  signer === null
+    ? 'signed by nobody: it is of an older version, or not of a gateway'
+    : `signed with the key ${signer}`;
 
 export function identityText(given: Given): string {
   const identity = given.text('identity');

@@ -2,18 +2,8 @@
 // what the backup says about controllers is believed before each was compared, and event numbers go on behind those
 // that may have been given since.
 
-import {
-  copyFileSync,
-  existsSync,
-  lchownSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, lchownSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { newEvent } from '../domain/events.ts';
 import type { Facility, SecretSource } from '../domain/facility.ts';
 import { DRIVERS } from '../drivers.ts';
@@ -22,17 +12,19 @@ import { loadFacility } from '../facility/load.ts';
 import { systemClock } from '../ops/clock.ts';
 import { systemRandom } from '../ops/random.ts';
 import { makeFolders } from '../store/folders.ts';
-import { hasGeneration } from '../store/generation.ts';
+import { generationPath, hasGeneration } from '../store/generation.ts';
 import { holdDatabase } from '../store/lock.ts';
 import type { OpenedBackup } from '../store/sealed-backup.ts';
+import { MASTER_KEY_CREDENTIAL } from '../store/secrets.ts';
 import { Store } from '../store/store.ts';
-import { identityText } from './backup.ts';
+import { EXPECT_KEY, expectedKey, identityText, signerText } from './backup.ts';
+import { flush, moveDurably, ownerOf, type Owner } from './moving.ts';
 import { optionRows, type Program } from './help.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import { filesOf, putAside } from './store.ts';
 import { DONE, UsageError, WRONG_USE, type Terminal } from './terminal.ts';
 
-const USAGE = 'lintel restore BACKUP --identity FILE --config FILE [--replace] [--key-out FILE]';
+const USAGE = 'lintel restore BACKUP --identity FILE --config FILE [--replace] [--key-out FILE] [--expect-key KEY]';
 const OPTIONS: readonly Option[] = [
   { name: 'identity', value: 'FILE', description: 'The recovery identity; - is standard input', required: true },
   {
@@ -45,8 +37,9 @@ const OPTIONS: readonly Option[] = [
   {
     name: 'key-out',
     value: 'FILE',
-    description: 'Where to write the master key, when the facility file takes it from a systemd credential',
+    description: 'Where to write the master key, when the unit is to take it from a systemd credential',
   },
+  EXPECT_KEY,
 ];
 /** More than a gateway gives between two backups: no number is given twice, whatever was told since. */
 const NUMBERS_AHEAD = 1_000_000;
@@ -68,18 +61,20 @@ export const restoreProgram: Program = {
     const config = given.text('config');
     if (file === undefined || config === null) throw new UsageError(`Usage: ${USAGE}`);
     const { identitiesIn, openBackup, restoringFolder } = await import('../store/sealed-backup.ts');
-    const identities = identitiesIn(identityText(given));
+    const [identities, expected] = [identitiesIn(identityText(given)), expectedKey(given)];
     const known = existsSync(config) ? read(config, terminal) : null;
     if (known === undefined) return WRONG_USE;
     // Beside the database, so that it is moved there in one step; without a facility file nobody knows where that is.
     const scratch = restoringFolder(known === null ? config : known.store.path);
+    const hadFolder = known === null ? null : existsSync(dirname(known.store.path));
     makeFolders(dirname(scratch));
     rmSync(scratch, { recursive: true, force: true });
     try {
-      const opened = await openBackup(file, identities, scratch);
+      const opened = await openBackup(file, identities, scratch, expected);
       const facility = known ?? written(opened, config, terminal);
       if (facility === undefined) return WRONG_USE;
-      putBack(facility, opened, scratch, given, terminal);
+      const { path } = facility.store;
+      putBack(facility, opened, { scratch, hadFolder: hadFolder ?? existsSync(dirname(path)) }, given, terminal);
       return DONE;
     } finally {
       rmSync(scratch, { recursive: true, force: true });
@@ -96,32 +91,45 @@ function read(config: string, terminal: Terminal): Facility | undefined {
 
 function written({ facilityText }: OpenedBackup, config: string, terminal: Terminal): Facility | undefined {
   writeOwn(config, facilityText, 0o640);
-  giveToOwner(config);
+  flush(dirname(config));
+  const { uid, gid } = statSync(dirname(config));
+  giveTo({ uid, gid }, config);
   terminal.out(`${config} is written as it was when the backup was made\n`);
   return read(config, terminal);
 }
 
-function putBack(facility: Facility, opened: OpenedBackup, scratch: string, given: Given, terminal: Terminal): void {
+function putBack(
+  facility: Facility,
+  opened: OpenedBackup,
+  { scratch, hadFolder }: { scratch: string; hadFolder: boolean },
+  given: Given,
+  terminal: Terminal,
+): void {
   const { manifest } = opened;
   const { path } = facility.store;
   if (facility.acsSystemId !== manifest.acs_system_id)
     throw new UsageError(
       `the backup is that of ${manifest.facility} (acs_system_id ${manifest.acs_system_id}), and ${facility.file} is another building's. Remedy: give the facility file of that building`,
     );
+  const owner = ownerOf(dirname(path));
   const hold = holdDatabase(path);
   try {
     const [beside, elsewhere] = keyPlaces(facility, given);
     const isThere = existsSync(path) || hasGeneration(path);
     if (isThere && !given.has('replace'))
       throw new UsageError(`a database is there already, ${path}. Remedy: --replace puts it aside`);
-    if (isThere) putAside(filesOf(path), terminal);
-    for (const place of [beside, elsewhere])
-      if (place !== null) keepKey(place, opened.masterKey, given.has('replace'), terminal);
     const key = join(scratch, 'key');
     writeOwn(key, opened.masterKey, 0o400);
-    moveTo(opened.database, path);
-    tellAccepted(facility, opened, { file: key }, terminal);
-    for (const name of readdirSync(dirname(path))) giveToOwner(join(dirname(path), name));
+    // Made ready where it was opened: what goes wrong with it leaves everything as it is.
+    const told = accepted(opened, { file: key });
+    if (isThere) putAside(filesOf(path), terminal);
+    if (beside !== null) keepKey(beside, opened.masterKey, given.has('replace'), owner, terminal);
+    if (elsewhere !== null) keepKey(elsewhere, opened.masterKey, given.has('replace'), null, terminal);
+    // The database last: a power cut before it leaves none, and the command to be given again.
+    moveDurably(generationPath(opened.database), generationPath(path));
+    moveDurably(opened.database, path);
+    giveTo(owner, ...(hadFolder ? [] : [dirname(path)]), ...allOf(path));
+    terminal.out(summaryOf(facility, opened, told));
     if (elsewhere !== null)
       terminal.out(
         `The master key is in ${elsewhere}. Seal it for this machine, then delete that file:\n  systemd-creds encrypt --name=lintel-master-key ${elsewhere} /etc/credstore.encrypted/${facility.name}.lintel-master-key\n`,
@@ -131,18 +139,30 @@ function putBack(facility: Facility, opened: OpenedBackup, scratch: string, give
   }
 }
 
+/** The database and what stands beside it under its name: its lock, and what was put aside. */
+const allOf = (path: string): string[] =>
+  readdirSync(dirname(path))
+    .filter((name) => name.startsWith(basename(path, '.db')))
+    .map((name) => join(dirname(path), name));
+
 /** Where the key goes: beside the database or to the file that is named, and where the operator wants it. */
-function keyPlaces({ store: { masterKey, path } }: Facility, given: Given): [string | null, string | null] {
+function keyPlaces({ name, store: { masterKey, path } }: Facility, given: Given): [string | null, string | null] {
   const elsewhere = given.text('key-out');
   if (masterKey !== null && 'file' in masterKey) return [masterKey.file, elsewhere];
   if (elsewhere !== null) return [null, elsewhere];
+  const sealed = `/etc/credstore.encrypted/${name}.${MASTER_KEY_CREDENTIAL}`;
+  if (masterKey === null && existsSync(sealed))
+    throw new UsageError(
+      `the unit takes the master key from ${sealed}, which goes before a file. Remedy: --key-out FILE writes the key of the backup there, to be sealed in its place`,
+    );
   if (masterKey === null) return [join(dirname(path), 'master.key'), null];
   throw new UsageError(
     `store.master_key is the systemd credential ${masterKey.credential}, which only you can make. Remedy: --key-out FILE writes the key of the backup there, to be sealed with systemd-creds`,
   );
 }
 
-function keepKey(place: string, masterKey: string, isReplaced: boolean, terminal: Terminal): void {
+/** `owner`: whom it belongs to; null: whoever gave the command. */
+function keepKey(place: string, masterKey: string, isReplaced: boolean, owner: Owner | null, terminal: Terminal): void {
   if (existsSync(place)) {
     if (readFileSync(place, 'latin1').trim() === masterKey.trim()) return;
     if (!isReplaced)
@@ -150,7 +170,7 @@ function keepKey(place: string, masterKey: string, isReplaced: boolean, terminal
     putAside([place], terminal);
   }
   writeOwn(place, masterKey, 0o400);
-  giveToOwner(place);
+  giveTo(owner, place);
 }
 
 /** Durable, and overwrites nothing. */
@@ -158,32 +178,18 @@ function writeOwn(path: string, content: string, mode: number): void {
   writeFileSync(path, content, { flag: 'wx', mode, flush: true });
 }
 
-/** As root: what is made belongs to whom its folder belongs to, who may have put a link there: that is not followed. */
-function giveToOwner(path: string): void {
-  if (process.getuid?.() !== 0) return;
-  const { uid, gid } = statSync(dirname(path));
-  lchownSync(path, uid, gid);
+/** As root; somebody may have put a link there: that is not followed. */
+function giveTo(owner: Owner | null, ...paths: readonly string[]): void {
+  if (process.getuid?.() !== 0 || owner === null) return;
+  for (const path of paths) lchownSync(path, owner.uid, owner.gid);
 }
 
-function moveTo(from: string, path: string): void {
-  try {
-    renameSync(from, path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
-    copyFileSync(from, `${path}.restoring`);
-    renameSync(`${path}.restoring`, path);
-  }
-}
+type Told = { users: number; credentials: number; next: number };
 
-function tellAccepted(
-  facility: Facility,
-  { manifest }: OpenedBackup,
-  masterKey: SecretSource,
-  terminal: Terminal,
-): void {
-  const { path } = facility.store;
+/** Says in the database itself what became of it. */
+function accepted({ manifest, database }: OpenedBackup, masterKey: SecretSource): Told {
   const store = new Store({
-    path,
+    path: database,
     masterKey,
     env: {},
     clock: systemClock,
@@ -194,7 +200,7 @@ function tellAccepted(
   try {
     const { users, credentials } = store.digest.read();
     const { generation } = store.generation;
-    const leftOut = { first: manifest.sequence + 1, last: manifest.sequence + NUMBERS_AHEAD };
+    const next = manifest.sequence + NUMBERS_AHEAD + 1;
     store.now(() => {
       store.controllers.distrust();
       store.events.add(
@@ -205,17 +211,23 @@ function tellAccepted(
           made_at: manifest.created_at,
         }),
         systemClock.nowMs(),
-        leftOut.last + 1,
+        next,
       );
     });
-    terminal.out(
-      [
-        `${path} is as it was on ${manifest.created_at}: ${users} users, ${credentials} credentials. Event numbers go on with ${leftOut.last + 1}.`,
-        'Start Lintel: it compares every controller before it writes to it. Then send every revocation since that instant again: compare the digest (lintel facility digest).',
-        '',
-      ].join('\n'),
-    );
+    return { users, credentials, next };
   } finally {
     store.close();
   }
 }
+
+const summaryOf = (
+  { store: { path } }: Facility,
+  { manifest, signer }: OpenedBackup,
+  { users, credentials, next }: Told,
+): string =>
+  [
+    `${path} is as it was on ${manifest.created_at}: ${users} users, ${credentials} credentials. Event numbers go on with ${next}.`,
+    `The backup is ${signerText(signer)}.`,
+    'Start Lintel: it compares every controller before it writes to it. Then send every revocation since that instant again: compare the digest (lintel facility digest).',
+    '',
+  ].join('\n');

@@ -5,6 +5,8 @@ import { assert, OperatingError } from '../domain/errors.ts';
 
 const BLOCK = 512;
 const MOST_NAME = 100;
+/** Eleven octal digits say no more. */
+export const MOST_FILE_BYTES = 8 ** 11 - 1;
 /** Programs that write tar fill it up with zeros; behind more than that something is hidden, or no end comes. */
 const MOST_BEHIND = 64 * 1024;
 /** Octal digits, and what fills the field. */
@@ -28,7 +30,7 @@ export async function* packed(files: readonly ArchiveFile[]): AsyncGenerator<Uin
 }
 
 function header(name: string, size: number): Buffer {
-  assert(Buffer.byteLength(name) <= MOST_NAME, 'the name fits');
+  assert(Buffer.byteLength(name) <= MOST_NAME && size <= MOST_FILE_BYTES, 'the name and the size fit');
   const block = Buffer.alloc(BLOCK);
   block.write(name, 0);
   block.write('0000600\0', 100);

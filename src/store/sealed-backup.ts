@@ -4,7 +4,7 @@
 
 import { Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import Database from 'better-sqlite3';
-import { createHash } from 'node:crypto';
+import { createHash, createPublicKey, hash, verify } from 'node:crypto';
 import {
   createReadStream,
   createWriteStream,
@@ -14,6 +14,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statfsSync,
   statSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -23,16 +24,24 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip, type Gunzip, type Gzip } from 'node:zlib';
 import { z } from 'zod';
 import { OperatingError } from '../domain/errors.ts';
-import { packed, unpack, type ArchiveFile } from './archive.ts';
+import { quoted } from '../domain/outside-text.ts';
+import { MOST_FILE_BYTES, packed, unpack, type ArchiveFile } from './archive.ts';
+import { CheckpointKey } from './event-chain.ts';
+import { MIGRATIONS } from './migrations.ts';
 import { copyInto, OURS_ALONE } from './open.ts';
+import { Secrets } from './secrets.ts';
 
 /** In the archive. */
 const MANIFEST = 'manifest.json';
+const SIGNATURE = 'signature.json';
 const MASTER_KEY = 'master.key';
 const DATABASE = 'lintel.db';
 const facilityFileOf = (facility: string): string => `${facility}.yaml`;
 const ENDING = '.tar.gz.age';
-const MOST_SMALL_BYTES = 16 * 1024 * 1024;
+/** A facility file has at most 1 MiB; everything else but the database is a few lines. */
+const MOST_SMALL_BYTES = 1024 * 1024;
+/** So much stays free of the disk onto which one is opened. */
+const ROOM_LEFT_BYTES = 32 * 2 ** 20;
 
 const manifestSchema = z.object({
   format: z.literal(1),
@@ -45,6 +54,8 @@ const manifestSchema = z.object({
   database: z.object({ bytes: z.int().min(0), sha256: z.string() }),
 });
 export type Manifest = z.infer<typeof manifestSchema>;
+
+const signatureSchema = z.object({ public_key: z.string().length(43), signature: z.string().length(86) });
 
 export type SealOrder = {
   /** The database, which may be in use. */
@@ -137,6 +148,11 @@ async function seal(
   recipients: readonly string[],
 ): Promise<void> {
   const { size } = statSync(copy);
+  if (size > MOST_FILE_BYTES)
+    throw new OperatingError(
+      'internal',
+      'the database has more than 8 GiB, and an archive holds no more. Remedy: keep fewer events (store.events.keep, max_bytes)',
+    );
   const manifest: Manifest = {
     format: 1,
     lintel: order.version,
@@ -147,10 +163,17 @@ async function seal(
     database: { bytes: size, sha256: await hashOf(copy) },
   };
   const whole = (name: string, bytes: Buffer): ArchiveFile => ({ name, size: bytes.length, content: [bytes] });
+  const manifestBytes = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
+  const facilityBytes = readFileSync(order.facilityFile);
+  const keyBytes = Buffer.from(`${order.masterKey.toString('hex')}\n`);
+  const key = new CheckpointKey(new Secrets(order.masterKey).checkpointSeed());
+  const signature = key.signText(signedText(manifest, [manifestBytes, facilityBytes, keyBytes]));
   const files = [
-    whole(MANIFEST, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)),
-    whole(facilityFileOf(order.facility), readFileSync(order.facilityFile)),
-    whole(MASTER_KEY, Buffer.from(`${order.masterKey.toString('hex')}\n`)),
+    // First: by it everything behind it is measured.
+    whole(MANIFEST, manifestBytes),
+    whole(SIGNATURE, Buffer.from(`${JSON.stringify({ public_key: key.publicKey, signature })}\n`)),
+    whole(facilityFileOf(order.facility), facilityBytes),
+    whole(MASTER_KEY, keyBytes),
     { name: DATABASE, size, content: createReadStream(copy) },
   ];
   const encrypter = new Encrypter();
@@ -175,36 +198,122 @@ async function hashOf(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-export type OpenedBackup = { manifest: Manifest; facilityText: string; masterKey: string; database: string };
+/** What a gateway signs: whose backup it is, and the hash of each file in it. */
+const signedText = ({ facility, database }: Manifest, small: readonly Buffer[]): string =>
+  `lintel backup v1\n${[facility, ...small.map((bytes) => hash('sha256', bytes)), database.sha256].join('\n')}\n`;
+
+export type OpenedBackup = {
+  manifest: Manifest;
+  facilityText: string;
+  masterKey: string;
+  database: string;
+  /** The key of the gateway that made it, as under state/audit; null: it is of a version that signed none. */
+  signer: string | null;
+};
 
 /**
  * Opens one into a new folder that is its owner's alone, and looks whether it is whole and sound. Throws
- * `invalid_input` with what is wrong.
+ * `invalid_input` with what is wrong. Nothing is believed of the sizes in it: whoever has the public key, which is no
+ * secret, may have sealed anything. `expectedKey`: nobody else may have signed it.
  */
-export async function openBackup(file: string, identities: readonly string[], folder: string): Promise<OpenedBackup> {
+export async function openBackup(
+  file: string,
+  identities: readonly string[],
+  folder: string,
+  expectedKey: string | null = null,
+): Promise<OpenedBackup> {
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true)
+    throw new OperatingError('invalid_input', `${quoted(file, 200)} is no file`);
   mkdirSync(folder, { mode: 0o700 });
-  const small = new Map<string, string>();
+  const small = new Map<string, Buffer>();
   const database = join(folder, DATABASE);
   await unpack(await unsealed(file, identities), async (name, size, content) => {
     if (name === DATABASE) {
+      measure(file, size, small.get(MANIFEST), folder);
       await pipeline(content, createWriteStream(database, { flags: 'wx', mode: OURS_ALONE, flush: true }));
       return;
     }
-    if (size > MOST_SMALL_BYTES) throw new OperatingError('invalid_input', `${file} holds a strange file, ${name}`);
+    const isOurs = [MANIFEST, SIGNATURE, MASTER_KEY].includes(name) || name.endsWith('.yaml');
+    if (!isOurs || size > MOST_SMALL_BYTES || small.has(name) || small.size >= MOST_SMALL)
+      throw new OperatingError('invalid_input', `${file} holds a strange file, ${quoted(name)}`);
     const parts: Buffer[] = [];
     for await (const part of content) parts.push(part);
-    small.set(name, Buffer.concat(parts).toString('utf8'));
+    small.set(name, Buffer.concat(parts));
   });
-  const manifest = manifestSchema.safeParse(parsed(small.get(MANIFEST)));
-  const facilityText = manifest.success ? small.get(facilityFileOf(manifest.data.facility)) : undefined;
-  const masterKey = small.get(MASTER_KEY);
-  if (!manifest.success || facilityText === undefined || masterKey === undefined || !existsSync(database))
-    throw new OperatingError('invalid_input', `${file} is no backup of Lintel, or one of a newer version`);
-  if ((await hashOf(database)) !== manifest.data.database.sha256)
+  const manifest = manifestIn(file, small.get(MANIFEST));
+  const [facilityText, masterKey] = [small.get(facilityFileOf(manifest.facility)), small.get(MASTER_KEY)];
+  if (facilityText === undefined || masterKey === undefined || !existsSync(database)) throw noBackup(file);
+  if ((await hashOf(database)) !== manifest.database.sha256)
     throw new OperatingError('invalid_input', `the database in ${file} is not the one that was put there`);
-  if (!inspect(database).isSound)
+  const signer = signerOf(file, signedText(manifest, [small.get(MANIFEST) ?? masterKey, facilityText, masterKey]), small.get(SIGNATURE)); // prettier-ignore
+  if (expectedKey !== null && signer !== expectedKey)
+    throw new OperatingError(
+      'invalid_input',
+      `${file} is not of the gateway that --expect-key names: ${signer === null ? 'nobody has signed it' : `it is signed with the key ${signer}`}`,
+    );
+  const { isSound, version } = inspected(database);
+  if (version > NEWEST_VERSION) throw newer(file, manifest.lintel);
+  if (!isSound || !/^[0-9a-f]{64}$/i.test(masterKey.toString('latin1').trim()))
     throw new OperatingError('invalid_input', `the database in ${file} is damaged. Remedy: take an older backup`);
-  return { manifest: manifest.data, facilityText, masterKey, database };
+  return { manifest, facilityText: facilityText.toString('utf8'), masterKey: masterKey.toString('latin1'), database, signer }; // prettier-ignore
+}
+
+const MOST_SMALL = 4;
+const NEWEST_VERSION = Math.max(...MIGRATIONS.map(({ version }) => version));
+
+const noBackup = (file: string): OperatingError =>
+  new OperatingError('invalid_input', `${file} is no backup of Lintel`);
+const newer = (file: string, lintel: string): OperatingError =>
+  new OperatingError(
+    'invalid_input',
+    `${file} was made by lintel ${quoted(lintel)}, which is newer than this one. Remedy: install that version or a later one`,
+  );
+
+function manifestIn(file: string, bytes: Buffer | undefined): Manifest {
+  const read = parsed(bytes?.toString('utf8'));
+  const manifest = manifestSchema.safeParse(read);
+  if (manifest.success) return manifest.data;
+  const other = z.object({ format: z.int().min(2), lintel: z.string() }).safeParse(read);
+  throw other.success ? newer(file, other.data.lintel) : noBackup(file);
+}
+
+/** Before a byte of the database is on the disk. */
+function measure(file: string, size: number, manifestBytes: Buffer | undefined, folder: string): void {
+  const { database } = manifestIn(file, manifestBytes);
+  if (size !== database.bytes) throw new OperatingError('invalid_input', `the database in ${file} is not as large as its manifest says`); // prettier-ignore
+  const { bavail, bsize } = statfsSync(folder);
+  const mib = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
+  if (size + ROOM_LEFT_BYTES > bavail * bsize)
+    throw new OperatingError(
+      'invalid_input',
+      `${file} needs ${mib(size + ROOM_LEFT_BYTES)} MiB to be opened, and ${dirname(folder)} has ${mib(bavail * bsize)} MiB free. Remedy: make room there`,
+    );
+}
+
+/** Null: nobody has signed it. */
+function signerOf(file: string, text: string, bytes: Buffer | undefined): string | null {
+  if (bytes === undefined) return null;
+  const read = signatureSchema.safeParse(parsed(bytes.toString('utf8')));
+  if (read.success && isSignedBy(read.data.public_key, text, read.data.signature)) return read.data.public_key;
+  throw new OperatingError('invalid_input', `the signature in ${file} does not fit what is in it. Remedy: take another backup, and find out who changed this one`); // prettier-ignore
+}
+
+function isSignedBy(publicKey: string, text: string, signature: string): boolean {
+  try {
+    const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: publicKey }, format: 'jwk' });
+    return verify(null, Buffer.from(text), key, Buffer.from(signature, 'base64url'));
+  } catch {
+    return false;
+  }
+}
+
+/** As `inspect`, of what may be no database at all. */
+function inspected(database: string): ReturnType<typeof inspect> {
+  try {
+    return inspect(database);
+  } catch {
+    return { isSound: false, sequence: 0, version: 0 };
+  }
 }
 
 async function unsealed(file: string, identities: readonly string[]): Promise<AsyncIterable<Uint8Array>> {
@@ -248,12 +357,13 @@ function parsed(text: string | undefined): unknown {
   }
 }
 
-function inspect(file: string): { isSound: boolean; sequence: number } {
+function inspect(file: string): { isSound: boolean; sequence: number; version: number } {
   const db = new Database(file, { readonly: true, fileMustExist: true });
   try {
     const rows = db.pragma('quick_check(1)') as { quick_check: string }[];
     const last = db.prepare<[], { last: number | null }>('SELECT max(sequence) AS last FROM events').get();
-    return { isSound: rows.every((row) => row.quick_check === 'ok'), sequence: last?.last ?? 0 };
+    const version = db.pragma('user_version', { simple: true }) as number;
+    return { isSound: rows.every((row) => row.quick_check === 'ok'), sequence: last?.last ?? 0, version };
   } finally {
     db.close();
   }

@@ -79,7 +79,13 @@ describe('a sealed backup', () => {
     const out = join(folder, 'by-hand');
     mkdirSync(out);
     execFileSync('sh', ['-c', 'age -d -i "$0" "$1" | tar xz -C "$2"', identity, file, out]);
-    expect(readdirSync(out).sort()).toEqual(['lintel.db', 'manifest.json', 'master.key', 'riverside.yaml']);
+    expect(readdirSync(out).sort()).toEqual([
+      'lintel.db',
+      'manifest.json',
+      'master.key',
+      'riverside.yaml',
+      'signature.json',
+    ]);
     expect(readFileSync(join(out, 'riverside.yaml'))).toEqual(readFileSync(config));
     expect(readFileSync(join(out, 'master.key'), 'utf8')).toBe(readFileSync(join(folder, 'master.key'), 'utf8'));
     const store = new Store({ ...storeOptions(out), acceptance: 'copy' });
