@@ -17,6 +17,7 @@ import { getCredential, listCredentials, unassignCredential } from './credential
 import { assignAlone, createAlone, deleteAlone, updateAlone } from './credentials-alone.ts';
 import { getEntrance, listEntrances, prepareUnlock } from './entrances.ts';
 import { explainEntrance } from './explain.ts';
+import { prepareErase } from './erase.ts';
 import { listEncoders, prepareAssign, prepareCancel, prepareScan } from './encoders.ts';
 import { acknowledgeEvents, listEvents } from './events.ts';
 import { digestFacility, resetStream } from './facility.ts';
@@ -173,6 +174,7 @@ export const UNSTORED: Readonly<Partial<Record<CommandName, (room: Room, params:
 };
 
 export const LATER: { readonly [N in CommandName]?: Later<N> } = {
+  'users/erase': checked('users/erase', prepareErase),
   'entrances/unlock': checked('entrances/unlock', prepareUnlock),
   'encoders/scan_credential': checked('encoders/scan_credential', prepareScan),
   'encoders/scan_to_assign_credential': checked('encoders/scan_to_assign_credential', prepareAssign),

@@ -155,6 +155,7 @@ function catalogue() {
     'acs_user.suspended': changeOf('A person has no access any more, until unsuspended.', user),
     'acs_user.unsuspended': changeOf('A person has access again.', user),
     'acs_user.deleted': changeOf('A person was deleted.', user),
+    'acs_user.erased': changeOf('A person was removed for good: nothing but the id is left.', user),
 
     'acs_credential.created': changeOf('A credential was added.', owned),
     'acs_credential.updated': updateOf('A credential was changed.', owned),

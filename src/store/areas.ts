@@ -38,6 +38,7 @@ export class AreaTable {
   readonly #forgetOutside;
   readonly #empty;
   readonly #takeOff;
+  readonly #eraseName;
   readonly #named;
   readonly #passages;
   readonly #allPassages;
@@ -93,6 +94,9 @@ export class AreaTable {
     );
     this.#empty = db.prepare<[string]>('DELETE FROM area_occupants WHERE area = ?');
     this.#takeOff = db.prepare<[string, string]>('DELETE FROM area_occupants WHERE area = ? AND acs_user_id = ?');
+    this.#eraseName = db.prepare<[string]>(
+      'UPDATE area_occupants SET full_name = NULL WHERE acs_user_id = ? AND full_name IS NOT NULL',
+    );
     this.#named = db.prepare<[], string>('SELECT DISTINCT area FROM area_counts').pluck();
     this.#passages = db.prepare<[string], PassageRow>(
       'SELECT * FROM area_passages WHERE acs_entrance_id = ? ORDER BY granted_at, acs_user_id',
@@ -126,6 +130,11 @@ export class AreaTable {
   }
 
   /** Areas that people were ever seen in. */
+  /** Whoever is inside stays listed, by the id alone; returns in how many areas. */
+  eraseName(acsUserId: string): number {
+    return this.#eraseName.run(acsUserId).changes;
+  }
+
   named(): string[] {
     return this.#named.all();
   }

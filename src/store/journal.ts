@@ -44,6 +44,8 @@ export class Journal {
   readonly #unfinished;
   readonly #trim;
   readonly #redirect;
+  readonly #slice;
+  readonly #replaceReply;
 
   constructor(db: Db, secrets: Secrets) {
     this.#secrets = secrets;
@@ -79,6 +81,12 @@ export class Journal {
     this.#unfinished = db.prepare<[], JournalRow>(`SELECT * FROM journal WHERE state <> 'done' ORDER BY received_at`);
     this.#trim = db.prepare<[number, number]>(
       `DELETE FROM journal WHERE command_id IN (SELECT command_id FROM journal WHERE received_at < ? AND state <> 'accepted' ORDER BY received_at LIMIT ?)`,
+    );
+    this.#slice = db.prepare<[number, number], JournalRow & { rowid: number }>(
+      'SELECT rowid, * FROM journal WHERE rowid > ? AND reply IS NOT NULL ORDER BY rowid LIMIT ?',
+    );
+    this.#replaceReply = db.prepare<[Buffer, string]>(
+      'UPDATE journal SET reply = ?, is_sealed = 0, code_shown_until = NULL WHERE command_id = ?',
     );
     this.#redirect = db.prepare<[string | null, Buffer | null, string]>(
       'UPDATE journal SET reply_topic = ?, correlation = ? WHERE command_id = ?',
@@ -145,6 +153,16 @@ export class Journal {
   /** Replies nobody has acknowledged, oldest first, no older than `sinceMs`. */
   undelivered(sinceMs: number, limit: number): JournalRow[] {
     return this.#undelivered.all(sinceMs, limit);
+  }
+
+  /** Those that were answered, in the order in which they came, behind this one. */
+  slice(afterRowid: number, limit: number): (JournalRow & { rowid: number })[] {
+    return this.#slice.all(afterRowid, limit);
+  }
+
+  /** What is answered from now on to a repeat. */
+  replaceReply(commandId: string, json: string): void {
+    this.#replaceReply.run(Buffer.from(json), commandId);
   }
 
   unfinished(): JournalRow[] {

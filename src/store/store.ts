@@ -230,6 +230,12 @@ export class Store {
     for (const listener of this.#listeners) listener();
   }
 
+  /** Writes the log of the database into its file and empties it; false while somebody else reads. */
+  emptyLog(): boolean {
+    const [row] = this.#db.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[];
+    return row?.busy === 0;
+  }
+
   /** Bytes in the file that are free to be written to. */
   roomInside(): number {
     const pages = Number(this.#db.pragma('freelist_count', { simple: true }));

@@ -288,6 +288,11 @@ const STORY: readonly Step[] = [
     params: { acs_user_id: USER },
     event: { event_type: 'acs_user.deleted', acs_user_id: USER },
   },
+  {
+    command: 'users/erase',
+    params: { acs_user_id: USER },
+    event: { event_type: 'acs_user.erased', acs_user_id: USER },
+  },
 ];
 
 /** Told by tests of their own, which need a controller behind them. */

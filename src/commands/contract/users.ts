@@ -91,6 +91,16 @@ export const USERS = {
     revokes: true,
     example: { acs_user_id: USER },
   }),
+  'users/erase': command({
+    summary:
+      'Removes a person for good, also one who was deleted before: deletes as `users/delete` does, and takes names, addresses and numbers out of replies kept for repeats and out of lists of areas. What stays is the id.',
+    params: userId,
+    result:
+      '`acs_user_id`, and what was removed: `credentials`, `biometrics`, `area_entries`, `replies` (each as many as there were), `was_deleted` before; `pending_erasures` at controllers, on their way; `backups` of the database beside it, which hold the person until they are replaced; `is_purged`: false where the log of the database could not be emptied yet',
+    kind: 'works',
+    revokes: true,
+    example: { acs_user_id: USER },
+  }),
   'users/suspend': command({
     summary: 'Takes all access from a person until unsuspended; effective at once.',
     params: userId,
