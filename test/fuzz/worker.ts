@@ -5,8 +5,8 @@ import { run, type Order } from './run.ts';
 import { targetNamed } from './targets.ts';
 
 export type Shared = { name: string; order: Order; current: SharedArrayBuffer };
-/** In `current`: how many were played, how long the input is, and the input. */
-export const HEAD_WORDS = 2;
+/** In `current`: how many were played, how long the input is, 1 once the first is played, and the input. */
+export const HEAD_WORDS = 3;
 export const MOST_SHOWN_BYTES = 64 * 1024;
 
 if (parentPort !== null) {
@@ -16,6 +16,7 @@ if (parentPort !== null) {
   const report = await run(targetNamed(name), order, (input, played) => {
     head[0] = played;
     head[1] = Math.min(input.length, MOST_SHOWN_BYTES);
+    head[2] = 1;
     bytes.set(input.subarray(0, MOST_SHOWN_BYTES));
   });
   parentPort.postMessage(report);

@@ -7,7 +7,10 @@ import { parseProfile, shippedNames, SHIPPED_PROFILES } from '../../../drivers/m
 import { parseKey } from '../../../drivers/osdp/keys.ts';
 import { ChainCheck, isSigned } from '../../../src/cli/audit-chain.ts';
 import { CSV_HEAD, csvLine, eventIn } from '../../../src/cli/event-lines.ts';
+import { planOf, type Known } from '../../../src/cli/people/plan.ts';
+import { readList } from '../../../src/cli/people/read.ts';
 import { problemText } from '../../../src/cli/problem-text.ts';
+import { UsageError } from '../../../src/cli/terminal.ts';
 import { signingKey } from '../../../src/domain/credential-manager.ts';
 import { OperatingError } from '../../../src/domain/errors.ts';
 import { readText } from '../../../src/domain/outside-text.ts';
@@ -18,6 +21,7 @@ import { loadFacilityText } from '../../../src/facility/load.ts';
 import { packed, unpack } from '../../../src/store/archive.ts';
 import { CheckpointKey, eventHash, type Checkpoint } from '../../../src/store/event-chain.ts';
 import { identitiesIn } from '../../../src/store/sealed-backup.ts';
+import { LOBBY, USER } from '../../support/room.ts';
 import { changedLines } from '../mutate.ts';
 import { must, orRefused, pieces, type Target } from '../target.ts';
 
@@ -135,6 +139,30 @@ function readCsv(line: string): string[] {
   return cells;
 }
 
+// ---- lists of people ------------------------------------------------------------------------------------------------
+
+const HERE: Known = {
+  timeZone: 'Europe/Oslo',
+  users: [{ acs_user_id: USER, full_name: 'Jane Doe', email_address: 'jane@example.com' }],
+  credentialIds: new Set(),
+  entrances: [{ id: LOBBY, name: 'lobby', displayName: 'Lobby' }],
+  groups: [],
+};
+const LISTS = [
+  `acs_user_id,name,email,card,pin,from,until,groups\n${USER},,,H10301:1:1,482917,2027-01-01,31.01.2027,\n,Bob,b@example.com,H10301:1:2,,,2027-01-31T18:00:00+01:00,\n`,
+  'Name;Badge no.;Valid until\r\n"Doe; ""JD""\n Jane";H10301:1:2;\r\n;;\r\nBob;H10301:1:3;2027-01-31 18:00\r\n',
+  'last_name\tfirst_name\tcard\nDoe\tJane\tuid:04A1B2C3\n',
+];
+
+function playList(bytes: Buffer): string {
+  const list = orRefused(UsageError, () => readList(bytes, 'people.csv', []));
+  if (list === 'refused') return list;
+  const plan = planOf(list.lines, HERE);
+  must(plan.refused.every(({ who, why, line }) => line >= 1 && isPrintable(`${who}${why}`.replaceAll('\n', ' '))), 'what is wrong with a line could steer a terminal'); // prettier-ignore
+  must(plan.refused.length + plan.users.length <= list.lines.length, 'more people than lines');
+  return plan.credentials.length > 0 ? 'credentials' : plan.users.length > 0 ? 'people' : 'nobody';
+}
+
 // ---- backups --------------------------------------------------------------------------------------------------------
 
 async function tar(...files: readonly (readonly [string, Buffer])[]): Promise<Buffer> {
@@ -224,6 +252,28 @@ export const FILES: readonly Target[] = [
     ],
     words: ['\n', '"sequence":', '1e400', '-1', '0.5', '"previous_hash":', '"is_stub":true', '=cmd', '\r', '"'],
     play: playEvents,
+  },
+  {
+    name: 'people-lists',
+    about: 'lists of people and cards, as spreadsheets write them',
+    seeds: LISTS.map((text) => Buffer.from(text)),
+    words: [
+      ',',
+      ';',
+      '\t',
+      '"',
+      '\r\n',
+      '\ufeff',
+      "'=",
+      'H10301:1:2',
+      '2027-02-30',
+      '31.12.9999',
+      '\u001b[2J',
+      USER,
+      'lobby',
+    ],
+    mostBytes: 1_000,
+    play: playList,
   },
   {
     name: 'backup-archives',
