@@ -37,6 +37,7 @@ module.exports = {
       to: { path: '^src/drivers\\.ts$' },
     },
     only('ops-imports-domain', '^src/ops/', ['^src/(ops|domain)/']),
+    only('monitor-imports', '^src/monitor/', ['^src/(monitor|domain)/']),
     only('doctor-imports', '^src/doctor/', ['^src/(doctor|domain|facility|ops)/']),
     only('access-imports', '^src/access/', ['^src/(access|domain|store)/']),
     only('sync-imports', '^src/sync/', ['^src/(sync|domain|store)/']),

@@ -14,6 +14,7 @@ import { Health } from '../ops/health.ts';
 import type { Store } from '../store/store.ts';
 import { isStorageError } from '../store/disk-errors.ts';
 import { compose, type AgentOptions, type Parts, type Refusal } from './parts.ts';
+import type { Measured } from './states.ts';
 import { Survival } from './survival.ts';
 
 /** How long a stop, a crash included, may take until every output is at rest, as far as its device answers. */
@@ -176,6 +177,12 @@ export class Agent {
   /** One look at everything, for `lintel status` on the gateway; nothing while it starts. */
   status(): Record<string, unknown> {
     return this.#parts?.states.status() ?? {};
+  }
+
+  /** As `status`, for whoever measures. */
+  measures(): Measured {
+    const parts = this.#parts;
+    return parts === null ? { entrances: [], areas: [], sync: null } : parts.states.measures(parts.site, parts.access);
   }
 
   /** A refused database, or a disk that fails, is said elsewhere and is no hang: a restart would mend neither. */

@@ -45,6 +45,13 @@ export type Told = {
   syncProblemsOf: (controller: string) => readonly string[];
 };
 
+/** Objects as under `state/…`; `sync` null: the database is refused. */
+export type Measured = {
+  entrances: Record<string, unknown>[];
+  areas: Record<string, unknown>[];
+  sync: Record<string, unknown> | null;
+};
+
 export class States {
   readonly #told: Told;
 
@@ -106,6 +113,17 @@ export class States {
       clock_reason: keeper.trust.state().reason,
       buses: busObjects(drivers),
       controllers: this.controllers().map(controllerObject),
+    };
+  }
+
+  /** What is measured beside that, as under `state/…`. */
+  measures(site: Site, doors: Access): Measured {
+    const { facility, ask } = this.#told;
+    const { acsSystemId } = facility;
+    return {
+      entrances: site.entrances.map((entrance) => entranceObject({ site, doors, acsSystemId }, entrance)),
+      areas: site.areas.flatMap((area) => ask((store) => areaObject({ store, acsSystemId }, area)) ?? []),
+      sync: ask(syncState),
     };
   }
 

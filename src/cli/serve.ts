@@ -12,6 +12,7 @@ import { OperatingError } from '../domain/errors.ts';
 import type { Facility } from '../domain/facility.ts';
 import type { Log } from '../domain/ports.ts';
 import { DRIVERS } from '../drivers.ts';
+import type { Monitor } from '../monitor/server.ts';
 import { bootRecordFile, vouchersFor } from '../ops/clock-vouchers.ts';
 import { systemClock } from '../ops/clock.ts';
 import { systemCron } from '../ops/cron.ts';
@@ -83,17 +84,37 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     throw error;
   }
   const opened = server;
+  const asked = await startMonitor(agent, facility, log);
   return {
     agent,
     socket: opened?.path ?? null,
     async stop() {
       const resting = agent.rest();
       await opened?.close();
+      await asked?.stop();
       await resting;
       await withDeadline(systemClock, STOP_MS, 'stopping the agent', agent.stop());
       hold?.release();
     },
   };
+}
+
+/** Events counted for one answer: a backlog of a million is told over several. */
+const MOST_COUNTED = 50_000;
+
+async function startMonitor(agent: Agent, { name, monitoringPort: port }: Facility, log: Log): Promise<Monitor | null> {
+  if (port === null) return null;
+  // Whoever is not asked loads nothing of it.
+  const { Monitor } = await import('../monitor/server.ts');
+  const measured = {
+    read: () => ({ status: agent.status(), ...agent.measures() }),
+    eventsSince: (sequence: number) =>
+      agent.store?.events.countsBehind(sequence, MOST_COUNTED) ?? { upTo: sequence, counts: new Map<string, number>() },
+    lastSequence: () => agent.store?.events.lastSequence() ?? 0,
+  };
+  const monitor = new Monitor({ port, facility: name, measured, clock: systemClock, log });
+  await monitor.start();
+  return monitor;
 }
 
 async function openConsole(path: string, facility: string, answers: Console, log: Log): Promise<ControlServer | null> {

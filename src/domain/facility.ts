@@ -222,6 +222,8 @@ export type Facility = {
   clockTrust: ClockTrust;
   mqtt: MqttSettings;
   store: StoreSettings;
+  /** On 127.0.0.1; null: nobody may ask there. */
+  monitoringPort: number | null;
   buses: readonly BusSetup[];
   controllers: readonly ControllerSetup[];
   entrances: readonly EntranceSetup[];

@@ -57,6 +57,7 @@ export function buildFacility(understood: Understood): Facility {
       return [entranceSetup(entrance, capabilities, controllers)];
     }),
     credentialManagers: managersOf(understood),
+    monitoringPort: site.monitoring?.port ?? null,
     modeInputs: modeInputsOf(understood),
     areas: areasOf(site.areas),
     interlocks: interlocksOf(site.interlocks, entrances),

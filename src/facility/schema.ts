@@ -11,6 +11,7 @@ import { managersSchema } from './managers.ts';
 import { areaSchema, interlockSchema } from './area-schema.ts';
 import { modeInput } from './mode-schema.ts';
 import { grace, offlineClasses } from './offline-schema.ts';
+import { monitoringSchema } from './monitoring-schema.ts';
 import { storeSchema } from './store-schema.ts';
 import {
   cardFormats,
@@ -351,6 +352,9 @@ export const siteShape = {
   store: storeSchema
     .prefault({})
     .meta({ title: 'Store', description: 'The database on this gateway, and how long it remembers.' }),
+  monitoring: monitoringSchema
+    .optional()
+    .meta({ title: 'Monitoring', description: 'Where this machine may ask how Lintel is.' }),
   credential_managers: managersSchema,
   mode_inputs: z
     .record(z.string().regex(NAME_FORM), modeInput)

@@ -61,6 +61,7 @@ export class EventLog {
   readonly #after;
   readonly #wanted;
   readonly #lookedAt;
+  readonly #counts;
   readonly #about;
   readonly #expired;
   readonly #deleteUpTo;
@@ -109,6 +110,10 @@ export class EventLog {
         `SELECT sequence FROM events WHERE sequence > ? ORDER BY sequence LIMIT 1 OFFSET ${MOST_ROWS - 1}`,
       )
       .pluck();
+    this.#counts = db.prepare<[number, number], { event_type: string; count: number; last: number }>(
+      `SELECT event_type, count(*) AS count, max(sequence) AS last FROM
+         (SELECT sequence, event_type FROM events WHERE sequence > ? ORDER BY sequence LIMIT ?) GROUP BY event_type`,
+    );
     this.#about = db.prepare<[{ after: number; upTo: number; id: string }], StoredEvent>(
       `SELECT sequence, event_type, created_at, body FROM events WHERE sequence > :after AND sequence <= :upTo
          AND (instr(body, :id) OR event_type GLOB 'acs_user.*' OR event_type GLOB 'acs_access_group.*' OR event_type GLOB 'access_grant.*'
@@ -259,6 +264,13 @@ export class EventLog {
     const last = rows.at(-1);
     if (last !== undefined && rows.length === limit) return { rows, upTo: last.sequence };
     return { rows, upTo: Math.max(sequence, Math.min(this.#lookedAt.get(sequence) ?? Infinity, this.#durable)) };
+  }
+
+  /** How many of each type there are behind `sequence`, of the next `limit` events, and up to which that is. */
+  countsBehind(sequence: number, limit: number): { upTo: number; counts: Map<string, number> } {
+    const rows = this.#counts.all(sequence, limit);
+    const upTo = rows.reduce((last, row) => Math.max(last, row.last), sequence);
+    return { upTo, counts: new Map(rows.map(({ event_type, count }) => [event_type, count])) };
   }
 
   /** Of a slice of the log: what names this id, and every change of people, groups and grants. */

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { raiseBuilding } from '../support/building.ts';
-import { until } from '../support/ports.ts';
+import { freePort, until } from '../support/ports.ts';
 import { USER } from '../support/room.ts';
 import { launch, lintel } from './lintel.ts';
 import { allOnline, runArguments, serve, serveBuilding } from './served.ts';
@@ -18,8 +18,11 @@ const READ_INPUTS = 2;
 
 describe('lintel run', () => {
   it('serves a facility to the command line, and stops cleanly when it is told to', async () => {
-    const served = await serve();
-    const { ask, agent, building } = served;
+    const building = await raiseBuilding();
+    const port = await freePort();
+    appendFileSync(building.file, `\nmonitoring: {port: ${port}}\n`);
+    const served = await serveBuilding(building);
+    const { ask, agent } = served;
     await allOnline(served);
     const created = await ask('users', 'create', '--full-name', 'Jane Doe', '--acs-user-id', USER, '--json');
     expect(created.code).toBe(0);
@@ -39,6 +42,14 @@ describe('lintel run', () => {
     expect(opened).toMatchObject({ code: 0, stderr: '' });
     expect(opened.stdout).toContain('unlocked');
     expect(building.relays.outputChanges[0]).toMatchObject({ output: 0, energised: true });
+
+    const asked = async (path: string): Promise<string> =>
+      await (await fetch(`http://127.0.0.1:${port}${path}`)).text();
+    expect(await asked('/readyz')).toBe('{"ready":true,"problem":null}\n');
+    expect(await asked('/metrics')).toMatch(
+      /^lintel_events_total\{event_type="lock.unlocked",facility="riverside"\} 1$/m,
+    );
+    expect(await asked('/metrics')).toMatch(/^lintel_entrance_online\{entrance="lobby",facility="riverside"\} 1$/m);
 
     const status = await ask('status', '--json');
     expect(parsed(status.stdout)).toMatchObject({ facility: 'riverside', online: true, broker: { connected: true } });
