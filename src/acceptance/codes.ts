@@ -6,8 +6,7 @@ import { OperatingError, paramError, refuse, type ApiError } from '../domain/err
 import { codeCapacity, PIN_MAX_DIGITS, PIN_MIN_DIGITS, randomPin } from '../domain/pin.ts';
 import type { Random } from '../domain/ports.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
-import type { Store } from '../store/store.ts';
-import { keysOf, NOT_STORED, type Ground, type Wanted } from './ground.ts';
+import { keysOf, NOT_STORED, type Ground, type Standing, type Wanted } from './ground.ts';
 import { refusalOfRecord } from './records.ts';
 
 const PREFERRED_DIGITS = 6;
@@ -93,7 +92,7 @@ type Held = Pick<Wanted, 'startsAtMs' | 'endsAtMs' | 'credentialKey'> & { hash: 
 
 /** Who has this code there over an overlapping window. */
 function overlapping(
-  { reach }: Store,
+  { reach }: Standing,
   { entranceKeys }: Pad,
   { hash, startsAtMs, endsAtMs, credentialKey }: Held,
 ): string | null {
@@ -104,7 +103,7 @@ function overlapping(
   return null;
 }
 
-const codesAt = ({ reach }: Store, { entranceKeys: [first, ...others] }: Pad, digits: number): number =>
+const codesAt = ({ reach }: Standing, { entranceKeys: [first, ...others] }: Pad, digits: number): number =>
   first === undefined
     ? 0
     : others.length === 0

@@ -6,8 +6,21 @@ import type { SlotContent } from '../domain/ports.ts';
 import type { Site, SiteEntrance } from '../domain/site.ts';
 import type { Store } from '../store/store.ts';
 
+/** What of the store acceptance asks: how things stand, or how they would. */
+export type Standing = {
+  reach: Pick<Store['reach'], 'overlappingCode' | 'overlappingAnywhere' | 'codesAt' | 'codesAtAny' | 'followingCodes'>;
+  credentials: Pick<Store['credentials'], 'overlappingCard'>;
+  targets: Pick<Store['targets'], 'countOf' | 'mostAtOnce'> & {
+    ofCredential(credentialKey: number): readonly { controller: string }[];
+  };
+  foreignSlots: Pick<Store['foreignSlots'], 'of'>;
+  schedules: { byKey(scheduleKey: number): { schedule_key: number; content: string } | undefined };
+  zones: Pick<Store['zones'], 'hasRoom'>;
+  secrets: Pick<Store['secrets'], 'codeHash'>;
+};
+
 export type Ground = {
-  store: Store;
+  store: Standing;
   site: Site;
   policy: Pick<Policy, 'pinSpace'>;
   controllers: {

@@ -5,11 +5,11 @@ import { paramError, type ApiError } from '../domain/errors.ts';
 import type { Schedule } from '../domain/schedule.ts';
 import type { SlotController } from '../domain/site.ts';
 import { hasRangesOfItsOwn, zonesNeeded } from '../store/schedule-fit.ts';
-import type { Store } from '../store/store.ts';
+import type { Standing } from './ground.ts';
 
 /** Why the controller could not keep this schedule; null when it can. `param` is what a message points at. */
 export function refusalOfSchedule(
-  store: Store,
+  store: Pick<Standing, 'zones'>,
   { name, slots }: SlotController,
   schedule: Schedule,
   scheduleKey: number,

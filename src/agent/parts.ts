@@ -5,6 +5,7 @@ import { Access } from '../access/access.ts';
 import { Recorder } from '../access/recorder.ts';
 import { Dispatcher } from '../commands/dispatcher.ts';
 import type { Room } from '../commands/room.ts';
+import { expireSnapshot } from '../commands/snapshots/snapshots.ts';
 import type { Cron } from '../domain/cron.ts';
 import type { DriverModule } from '../domain/driver-module.ts';
 import { OperatingError, type ApiError } from '../domain/errors.ts';
@@ -252,6 +253,7 @@ function serve(base: Base, store: Store, states: States): Served {
   const dispatcher = new Dispatcher(room, {
     replyTopicFor: (commandId) => topics.reply(commandId),
     mostReplyBytes: () => late.uplink?.mostReplyBytes() ?? Infinity,
+    replyLate: (reply) => late.uplink?.reply(reply),
   });
   const tamperWatch = new TamperWatch({
     store,
@@ -283,6 +285,7 @@ function serve(base: Base, store: Store, states: States): Served {
       store.condemn(problems);
     },
     compareControllers: () => sync.compareAll(),
+    expireSnapshot: () => expireSnapshot(room, clock.nowMs()),
     seal: sealing(facility, options.version, clock),
     verifyRows: async () => await tamperWatch.verify(),
   });

@@ -205,5 +205,18 @@ function syncState(store: Store): Record<string, unknown> {
     unconfirmed: summary.unconfirmed,
     failed: summary.failed,
     oldest_pending_erasure_at: oldest === null ? null : new Date(oldest).toISOString(),
+    snapshot: snapshotState(store),
   };
 }
+
+function snapshotState({ snapshots }: Store): Record<string, unknown> | null {
+  const row = snapshots.present();
+  if (row === undefined) return null;
+  const { pages, items } = snapshots.size();
+  const stage = row.command_id === null ? 'receiving' : row.progress === null ? 'checking' : 'applying';
+  const { created = 0, updated = 0, unchanged = 0 } = (JSON.parse(row.progress ?? '{}') as { counts?: Counts }).counts ?? {}; // prettier-ignore
+  const { snapshot_id, revision } = row;
+  return { snapshot_id, revision, pages, stage, done: created + updated + unchanged, items };
+}
+
+type Counts = { created?: number; updated?: number; unchanged?: number };

@@ -35,6 +35,8 @@ export type UpkeepOptions = {
   endedKeepMs: number;
   /** The present as far as the clock can be trusted; null: nobody knows. */
   certainNowMs: () => number | null;
+  /** Drops a snapshot that nobody sends any more. */
+  expireSnapshot?: () => void;
   /** Makes a sealed backup; null: none is wanted. */
   seal: Sealing | null;
   /** The disk that a file stands on; left out: as the system says. */
@@ -232,6 +234,7 @@ export class Upkeep {
   }
 
   async #forget(): Promise<void> {
+    this.#options.expireSnapshot?.();
     if (await forgetOld(this.#retention)) this.#options.onEventsTrimmed();
   }
 }

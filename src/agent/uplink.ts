@@ -261,6 +261,11 @@ export class Uplink {
     return this.#outbox?.state() ?? null;
   }
 
+  /** Sends it where there is a connection. */
+  reply(reply: Parameters<Link['reply']>[0]): void {
+    this.#link?.reply(reply);
+  }
+
   /** What the broker holds for us comes again: what could not be stored can be now. */
   redeliver(): void {
     this.#link?.redeliver();

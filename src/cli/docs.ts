@@ -4,7 +4,7 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { COMMANDS, isCommandName, PLANNED_COMMANDS, type CommandName } from '../commands/contract.ts';
+import { COMMANDS, isCommandName, type CommandName } from '../commands/contract.ts';
 import type { CommandSpec } from '../commands/contract/spec.ts';
 import { ERROR_TYPES } from '../domain/errors.ts';
 import { asNode, formsOf, textOf, writtenForm, type SchemaNode } from '../domain/words.ts';
@@ -32,17 +32,13 @@ const resourceOf = (name: string): string => name.split('/')[0] ?? '';
 const verbOf = (name: string): string => name.split('/')[1] ?? '';
 
 function overview(resources: readonly string[], names: readonly CommandName[]): string {
-  const planned = [...PLANNED_COMMANDS];
-  const all = [...new Set([...resources, ...planned.map(resourceOf)])];
-  const verbs = (list: readonly string[], resource: string): string =>
-    list
+  const verbs = (resource: string): string =>
+    names
       .filter((name) => resourceOf(name) === resource)
       .map((name) => `\`${verbOf(name)}\``)
       .join(', ');
-  const rows = all.map((resource) => `| \`${resource}\` | ${verbs(names, resource)} | ${verbs(planned, resource)} |`);
-  return ['# Commands', ['| resource | verbs | not in this version |', '|---|---|---|', ...rows].join('\n')].join(
-    '\n\n',
-  );
+  const rows = resources.map((resource) => `| \`${resource}\` | ${verbs(resource)} |`);
+  return ['# Commands', ['| resource | verbs |', '|---|---|', ...rows].join('\n')].join('\n\n');
 }
 
 const KINDS: Readonly<Record<CommandSpec['kind'], string>> = {

@@ -1,7 +1,7 @@
 // `lintel users | credentials | groups | entrances | controllers | facility VERB …`: every command of the contract, from the
 // contract. Its options, its help and what is checked before anything is sent all come from there.
 
-import { mustExpire, COMMANDS, isCommandName, PLANNED_COMMANDS, type CommandName } from '../commands/contract.ts';
+import { mustExpire, COMMANDS, isCommandName, type CommandName } from '../commands/contract.ts';
 import type { CommandSpec } from '../commands/contract/spec.ts';
 import { memberOf } from '../domain/named.ts';
 import { meantWord } from '../domain/words.ts';
@@ -103,7 +103,6 @@ async function run(resource: string, argv: readonly string[], terminal: Terminal
 function commandName(resource: string, verb: string): CommandName {
   const name = `${resource}/${verb.replaceAll('-', '_')}`;
   if (isCommandName(name)) return name;
-  if (PLANNED_COMMANDS.has(name)) throw new UsageError(`${typedResource(resource)} ${verb} is not in this version`);
   const verbs = verbsOf(resource);
   const meant = meantWord(verb, verbs);
   throw new UsageError(

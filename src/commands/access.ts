@@ -71,11 +71,11 @@ export function revokeAccess(
     return { result: {}, wake: wake ?? [] };
   }
   if (userId !== undefined && store.tombstones.has('user', userId)) return { result: {} };
-  return { result: {}, wake: takeBack(room, personOf(room, params), entrance, call) };
+  return { result: {}, wake: revokeFrom(room, personOf(room, params), entrance, call) };
 }
 
-/** Whom to wake. */
-function takeBack(
+/** What was said of a person and an entrance alone is taken back; whom to wake. */
+export function revokeFrom(
   room: Room,
   user: UserRow,
   entrance: Pick<SiteEntrance, 'entranceKey' | 'acsEntranceId'>,
@@ -103,7 +103,7 @@ export function revokeAll(
       const group = store.groups.byKey(key);
       return group === undefined ? [] : takeOut(room, group, user, call);
     }),
-    ...store.userEntrances.said(user.user_key).flatMap((entrance) => takeBack(room, user, entrance, call)),
+    ...store.userEntrances.said(user.user_key).flatMap((entrance) => revokeFrom(room, user, entrance, call)),
     ...store.credentials
       .ofUser(user.user_key)
       .filter((row) => row.has_own_entrances === 1 && store.ownLists.keysOf(row.credential_key).length > 0)

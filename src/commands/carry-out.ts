@@ -64,7 +64,9 @@ const notStored = (error: unknown): ApiError =>
 
 /** After a start: what a restart cut off is answered. */
 export function answerInterrupted({ store, clock, acsSystemId }: Room): void {
+  const goesOn = store.snapshots.present()?.command_id;
   for (const row of store.journal.unfinished()) {
+    if (row.command_id === goesOn) continue;
     if (row.state === 'running') continue; // an apply goes on when its command comes again: it was never acknowledged
     const error: ApiError = { type: 'interrupted', message: 'a restart cut this command off; it is not repeated' };
     const event = interruptedEvent(row.command, row.command_id, acsSystemId, error);

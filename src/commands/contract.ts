@@ -15,6 +15,7 @@ import { ACCESS_GRANTS, SPACES } from './contract/grants.ts';
 import { ACCESS_GROUPS } from './contract/groups.ts';
 import { HOLIDAYS } from './contract/holidays.ts';
 import { SCHEDULES } from './contract/schedules.ts';
+import { SNAPSHOTS } from './contract/snapshots.ts';
 import { USERS } from './contract/users.ts';
 import type { CommandSpec } from './contract/spec.ts';
 
@@ -33,6 +34,7 @@ export const COMMANDS = {
   ...CONTROLLERS,
   ...EVENTS,
   ...FACILITY,
+  ...SNAPSHOTS,
 } as const;
 
 export type CommandName = keyof typeof COMMANDS;
@@ -51,11 +53,3 @@ export const isUrgent = (name: CommandName): boolean => {
   const spec: CommandSpec = COMMANDS[name];
   return spec.isUrgent === true;
 };
-
-/** Verbs of the contract that this version does not have: answered `not_supported`, not `unknown_command`. */
-export const PLANNED_COMMANDS: ReadonlySet<string> = new Set(
-  ['facility: begin_snapshot put_snapshot_page commit_snapshot'].flatMap((line) => {
-    const [resource = '', verbs = ''] = line.split(': ');
-    return verbs.split(' ').map((verb) => `${resource}/${verb}`);
-  }),
-);

@@ -66,7 +66,7 @@ export function createCredential(room: Room, params: CreateParams, call: Call): 
   if (existing?.is_from_token === 1) return takeOver(room, existing, params, user, call);
   if (existing !== undefined) return repeatCreate(room, existing, params, factor, user, listed);
   const schedule = params.schedule_id == null ? null : findSchedule(room, params.schedule_id);
-  if (params.ends_at != null && params.ends_at <= call.nowMs && room.time().trusted) {
+  if (room.isAccepted !== true && params.ends_at != null && params.ends_at <= call.nowMs && room.time().trusted) {
     throw refused('invalid_input', 'ends_at', 'lies in the past');
   }
 
@@ -241,7 +241,8 @@ export function updateCredential(room: Room, params: UpdateParams, call: Call): 
   if (params.schedule_id !== undefined)
     changed.schedule_key = params.schedule_id === null ? null : findSchedule(room, params.schedule_id).schedule_key;
   if (params.secret_revision !== undefined) changed.secret_revision = params.secret_revision;
-  if (params.max_uses !== undefined) Object.assign(changed, countedAnew(row, params.max_uses));
+  if (params.max_uses !== undefined)
+    Object.assign(changed, countedAnew(row, params.max_uses, room.isAccepted === true ? call.nowMs : null));
   if (params.metadata !== undefined) changed.metadata = JSON.stringify(params.metadata);
   const factor = factorOf(row);
   const given = factor.changed(room, params);
@@ -319,12 +320,15 @@ function maxUsesOf({ is_one_time_use: once, max_uses: most }: CreateParams): num
   return once ? 1 : (most ?? null);
 }
 
-/** What was used stays used. */
+/** What was used stays used. `usedUpAtMs`: when one counts as used up that may not open as often; null: that is refused. */
 function countedAnew(
   row: CredentialRow,
   most: number | null,
+  usedUpAtMs: number | null,
 ): Pick<CredentialRow, 'max_uses' | 'uses_left' | 'used_at'> {
   const made = row.max_uses === null ? 0 : usesMade(row);
+  if (most !== null && most <= made && most !== row.max_uses && usedUpAtMs !== null)
+    return { max_uses: most, uses_left: 1, used_at: row.used_at ?? usedUpAtMs };
   if (most !== null && most <= made && most !== row.max_uses)
     throw refused(
       'invalid_input',
@@ -425,7 +429,12 @@ export function unassignCredential(
   return reassign(room, row, null, call);
 }
 
-function reassign(room: Room, row: CredentialRow, userKey: number | null, call: Call): Outcome<'credentials/assign'> {
+export function reassign(
+  room: Room,
+  row: CredentialRow,
+  userKey: number | null,
+  call: Call,
+): Outcome<'credentials/assign'> {
   if (row.user_key === userKey) return { result: { acs_credential: credentialObject(room, row) }, isSecret: true };
   const changed = { ...row, user_key: userKey, synced_at: null };
   const factor = factorOf(row);

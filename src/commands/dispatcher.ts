@@ -12,7 +12,7 @@ import type { JournalRow, NewEntry } from '../store/journal.ts';
 import { apiErrorOf, bounded, type Done, errorJson, failure, okJson } from './answers.ts';
 import { Apply } from './apply.ts';
 import { answerInterrupted, carryOut } from './carry-out.ts';
-import { COMMANDS, mustExpire, type CommandName } from './contract.ts';
+import { COMMANDS, mustExpire } from './contract.ts';
 import type { Envelope } from './contract/envelope.ts';
 import { timeRefusal } from './expiry.ts';
 import type { Answerer, Failure, Incoming, Reply } from './incoming.ts';
@@ -32,18 +32,21 @@ import { RejectionBudget } from './rejections.ts';
 import { Replies } from './replies.ts';
 import type { Asker, Outcome, Room, Work } from './room.ts';
 import { doneUnstored } from './unstored.ts';
+import { Commits } from './snapshots/commits.ts';
 import { followStream, streamMayRefuse, streamRefusal } from './streams.ts';
 
 export type DispatcherOptions = {
   replyTopicFor: (commandId: string) => string;
   /** What the broker carries, as far as is known. */
   mostReplyBytes?: () => number;
+  /** Sends the reply to a command of an earlier run; one that is not sent is there at the next connection. */
+  replyLate?: (reply: Reply) => void;
 };
 
 /** How long a generated code may be shown again to whoever repeats the command. */
 const CODE_SHOWN_MS = 10 * 60_000;
 
-type Waiter = { incoming: Incoming; answer: Answerer };
+type Waiter = Pick<HeldCommand, 'incoming' | 'answer'>;
 
 export class Dispatcher {
   readonly #room: Room;
@@ -54,6 +57,7 @@ export class Dispatcher {
   readonly #rejections: RejectionBudget;
   /** What takes access away, in force and not stored: the disk was full. */
   readonly #held: HeldCommands;
+  readonly #commits: Commits;
   #stopping = false;
 
   constructor(room: Room, options: DispatcherOptions) {
@@ -61,6 +65,12 @@ export class Dispatcher {
     this.#replies = new Replies(room, options.replyTopicFor);
     this.#mostReplyBytes = options.mostReplyBytes ?? (() => Infinity);
     this.#held = new HeldCommands(room.store);
+    this.#commits = new Commits(room, {
+      isStopping: () => this.#stopping,
+      dispatch: this.dispatch.bind(this),
+      answer: (commandId, json) => this.#answerAll(commandId, json),
+      replyLate: options.replyLate ?? (() => undefined),
+    });
     this.#rejections = new RejectionBudget(room.clock.monotonicMs());
   }
 
@@ -196,10 +206,12 @@ export class Dispatcher {
       this.#read(incoming, parsed, refusal, nowMs, answer, failed);
       return null;
     }
+    const behind = this.#commits.wait(incoming, parsed, answer, failed);
+    if (behind !== null) return behind;
     const wasHolding = this.isHolding;
     const unstored = this.#refuseUnstored(incoming, parsed, answer);
     if (unstored !== undefined) return unstored;
-    // What was held back and has found room just now may be this very command, delivered again.
+    // What was held back and has found room just now may be this one again.
     const stored = wasHolding ? store.journal.get(envelope.command_id) : undefined;
     if (stored !== undefined) return this.#repeat(incoming, parsed, stored, answer, failed);
     if (refusal === null && name === 'credentials/apply') return this.#apply(incoming, parsed, null, answer, failed);
@@ -211,9 +223,10 @@ export class Dispatcher {
     return null;
   }
 
-  /** After a start: what a restart cut off is answered; what may go on goes on. Returns the replies to send. */
+  /** After a start: what a restart cut off is answered; a snapshot whose commit was accepted goes on. */
   recover(): void {
     answerInterrupted(this.#room);
+    this.#commits.recover((commandId) => this.#running.set(commandId, []));
   }
 
   /** Replies nobody has acknowledged yet, for the next connection. */
@@ -378,16 +391,20 @@ export class Dispatcher {
     let work: Work;
     try {
       const asker = askerOf(incoming, parsed.envelope);
-      work = prepare(this.#room, parsed.envelope.params, { nowMs, commandId, asker });
+      work = prepare(this.#room, parsed.envelope.params, { nowMs, commandId, asker, isStopping: () => this.#stopping });
     } catch (error) {
       this.#store(incoming, parsed, apiErrorOf(error, this.#room.log), nowMs, answer, failed);
       return;
     }
-    const waiters: Waiter[] = [{ incoming, answer }];
-    this.#running.set(commandId, waiters);
+    this.#running.set(commandId, [{ incoming, answer }]);
+    const open = this.#commits.begin(parsed.name);
     const hooks: GroupHooks = {
-      committed: () => void this.#carryOut(commandId, waiters, parsed.name, work),
+      committed: () =>
+        void (open === null
+          ? carryOut(this.#room, { commandId, name: parsed.name }, work, (json) => this.#answerAll(commandId, json))
+          : this.#commits.run(commandId, work, open)),
       rolledBack: (error) => {
+        open?.();
         this.#running.delete(commandId);
         failed(error);
       },
@@ -398,11 +415,11 @@ export class Dispatcher {
     }, hooks);
   }
 
-  async #carryOut(commandId: string, waiters: readonly Waiter[], name: CommandName, work: Work): Promise<void> {
-    await carryOut(this.#room, { commandId, name }, work, (json) => {
-      this.#running.delete(commandId);
-      for (const { incoming, answer } of waiters) answer(this.#replies.to(incoming, commandId, json, true));
-    });
+  /** Whoever sent the command, and its repeats. */
+  #answerAll(commandId: string, json: string): void {
+    const waiters = this.#running.get(commandId) ?? [];
+    this.#running.delete(commandId);
+    for (const { incoming, answer } of waiters) answer(this.#replies.to(incoming, commandId, json, true));
   }
 
   #apply(
@@ -417,8 +434,7 @@ export class Dispatcher {
     const nowMs = clock.nowMs();
     const entry = this.#entry(incoming, parsed, nowMs);
     const follow = (): ApiError | null => followStream(store, stream, true, nowMs);
-    const waiters: Waiter[] = [{ incoming, answer }];
-    this.#running.set(commandId, waiters);
+    this.#running.set(commandId, [{ incoming, answer }]);
     const apply = new Apply(
       this.#room,
       entry,
@@ -429,8 +445,7 @@ export class Dispatcher {
     );
     return apply.run(parsed.envelope.params, known).then(
       (json) => {
-        this.#running.delete(commandId);
-        for (const waiter of waiters) waiter.answer(this.#replies.to(waiter.incoming, commandId, json, true));
+        this.#answerAll(commandId, json);
       },
       (error: unknown) => {
         this.#running.delete(commandId);
@@ -474,8 +489,6 @@ export class Dispatcher {
   #answerLater(reply: Reply, answer: Answerer, failed: Failure): void {
     this.#room.store.group(() => undefined, { committed: () => answer(reply), rolledBack: failed });
   }
-
-  // ---- small things ----
 
   #entry(incoming: Incoming, parsed: Parsed, nowMs: number): NewEntry {
     const { envelope, digest, name: command } = parsed;

@@ -24,8 +24,10 @@ export function refusalOfClose(
   }: Pick<CredentialRow, 'user_key' | 'acs_credential_id' | 'is_duress'>,
   code: string | null,
 ): ApiError | null {
-  if (code === null || userKey === null) return null;
-  const close = room.store.credentials.ofUser(userKey).find((other) => {
+  if (code === null || userKey === null || room.isAccepted === true) return null;
+  // A person may have thousands of usual codes, and has few for a threat.
+  const others = isDuress === 1 ? room.store.credentials.ofUser(userKey) : room.store.credentials.duressOf(userKey);
+  const close = others.find((other) => {
     const isBeside = other.access_method === 'code' && other.acs_credential_id !== id && other.is_duress !== isDuress;
     return isBeside && isSlip(CODE.open(room, other) ?? '', code);
   });

@@ -48,7 +48,7 @@ export function createGrant(room: Room, params: CreateParams, call: Call): Outco
   }
   if (entrances.length === 0)
     throw refused('invalid_input', 'acs_entrance_ids', 'it names no entrance and no space with one');
-  if (params.ends_at != null && params.ends_at <= call.nowMs && room.time().trusted)
+  if (room.isAccepted !== true && params.ends_at != null && params.ends_at <= call.nowMs && room.time().trusted)
     throw refused('invalid_input', 'ends_at', 'lies in the past');
   const user = granteeOf(room, params, call);
   const wanted: NewGrant = {

@@ -168,11 +168,12 @@ function setEntrances({ store, site }: Room, group: GroupRow, wanted: readonly S
 }
 
 /** Writes down that its members are to be looked at, where controllers are concerned; whom to wake. */
-function spread({ store, site }: Room, group: GroupRow, { added, removed }: Moved): string[] {
+function spread(room: Room, group: GroupRow, { added, removed }: Moved): string[] {
+  const { store, site } = room;
   const controllersOf = (entrances: readonly SiteEntrance[]): string[] =>
     [...site.controllersOf(entrances.map(({ entranceKey }) => entranceKey)).keys()]; // prettier-ignore
   const [more, fewer] = [controllersOf(added), controllersOf(removed)];
-  refuse(refusalOfRoom(store, site, group, more));
+  if (room.isAccepted !== true) refuse(refusalOfRoom(store, site, group, more));
   if (fewer.length > 0) store.groupChanges.add(group.group_key, { isGone: false, takesAccess: true }, fewer);
   if (more.length > 0) store.groupChanges.add(group.group_key, { isGone: false, takesAccess: false }, more);
   return [...new Set([...more, ...fewer])];
@@ -201,7 +202,9 @@ function refusalOfRoom(
 }
 
 /** The schedule of a group must have a place in every controller concerned. */
-function refuseSchedule({ store, site }: Room, group: GroupRow, entrances: readonly SiteEntrance[]): void {
+function refuseSchedule(room: Room, group: GroupRow, entrances: readonly SiteEntrance[]): void {
+  const { store, site } = room;
+  if (room.isAccepted === true) return;
   const row = group.schedule_key === null ? undefined : store.schedules.byKey(group.schedule_key);
   if (row === undefined) return;
   for (const name of site.controllersOf(entrances.map(({ entranceKey }) => entranceKey)).keys()) {

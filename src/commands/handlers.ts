@@ -50,6 +50,7 @@ import { explainDecision } from './past-decisions.ts';
 import { enrollPhone, listPhones, removePhone } from './phones.ts';
 import type { Call, Outcome, Room, Work } from './room.ts';
 import { createSchedule, deleteSchedule, getSchedule, listSchedules, updateSchedule } from './schedules.ts';
+import { beginSnapshot, prepareCommit, putPage } from './snapshots/snapshots.ts';
 import { addToSpace, createSpace, deleteSpace, getSpace, listSpaces, removeFromSpace, updateSpace } from './spaces.ts';
 import { getTimeline } from './timeline.ts';
 import { createUser, deleteUser, getUser, listUsers, suspendUser, unsuspendUser, updateUser } from './users.ts';
@@ -163,6 +164,8 @@ export const NOW: { readonly [N in CommandName]?: Now<N> } = {
   'events/acknowledge': checked('events/acknowledge', acknowledgeEvents),
   'facility/digest': checked('facility/digest', digestFacility),
   'facility/reset_stream': checked('facility/reset_stream', resetStream),
+  'facility/begin_snapshot': checked('facility/begin_snapshot', beginSnapshot),
+  'facility/put_snapshot_page': checked('facility/put_snapshot_page', putPage),
   'facility/lockdown': checked('facility/lockdown', lockDown),
   'facility/all_clear': checked('facility/all_clear', allClear),
 };
@@ -181,4 +184,5 @@ export const LATER: { readonly [N in CommandName]?: Later<N> } = {
   'encoders/enroll_biometric': checked('encoders/enroll_biometric', prepareEnroll),
   'encoders/cancel_scan': checked('encoders/cancel_scan', prepareCancel),
   'controllers/resync': checked('controllers/resync', prepareResync),
+  'facility/commit_snapshot': checked('facility/commit_snapshot', prepareCommit),
 };

@@ -8,7 +8,7 @@ import { quoted } from '../domain/outside-text.ts';
 import type { Secrets } from '../store/secrets.ts';
 import { fit } from './answers.ts';
 import { canonicalJson } from './canonical-json.ts';
-import { isCommandName, PLANNED_COMMANDS, type CommandName } from './contract.ts';
+import { isCommandName, type CommandName } from './contract.ts';
 import {
   envelope as envelopeSchema,
   MOST_APPLY_VALUES,
@@ -63,14 +63,10 @@ export function readCommand(arrived: Arrived, secrets: Secrets): Parsed | Reject
   return reject(unknownCommand(topic), result.data);
 }
 
-function unknownCommand(topic: string): ApiError {
-  return PLANNED_COMMANDS.has(topic)
-    ? { type: 'not_supported', message: `${topic} is not built in this version` }
-    : {
-        type: 'unknown_command',
-        message: `${quoted(topic)} is not a command. Remedy: see the list of resources and verbs in docs/mqtt-api.md`,
-      };
-}
+const unknownCommand = (topic: string): ApiError => ({
+  type: 'unknown_command',
+  message: `${quoted(topic)} is not a command. Remedy: see the list of resources and verbs in docs/mqtt-api.md`,
+});
 
 type Read = { value: unknown } | { value: unknown; error: ApiError };
 
@@ -95,24 +91,29 @@ const tooLarge = (bytes: number): ApiError =>
     `a command has at most ${MOST_PAYLOAD_BYTES} bytes; this one has ${bytes}. Remedy: credentials/apply in several commands`,
   );
 
+const LISTS: ReadonlyMap<string, string> = new Map([
+  ['credentials/apply', 'operations'],
+  ['facility/put_snapshot_page', 'items'],
+]);
+
 /**
  * Many operations in one command are many objects: each is bounded as a command alone, and all together by what they
  * can weigh.
  */
 function withinBounds(value: unknown, topic: string): Read {
-  const isApply = topic === 'credentials/apply';
+  const list = LISTS.get(topic);
   const flaw =
-    flawOf(value, { depth: MOST_DEPTH, values: isApply ? MOST_APPLY_VALUES : MOST_VALUES }) ??
-    (isApply ? flawInOperations(value) : null);
+    flawOf(value, { depth: MOST_DEPTH, values: list === undefined ? MOST_VALUES : MOST_APPLY_VALUES }) ??
+    (list === undefined ? null : flawInOne(value, list));
   return flaw === null ? { value } : { value, error: invalid(problemAt('the command', flaw), flaw.path) };
 }
 
-function flawInOperations(value: unknown): ReturnType<typeof flawOf> {
-  const operations = valueIn(valueIn(value, 'params'), 'operations');
+function flawInOne(value: unknown, list: string): ReturnType<typeof flawOf> {
+  const operations = valueIn(valueIn(value, 'params'), list);
   if (!Array.isArray(operations)) return null;
   for (const [i, operation] of operations.entries()) {
     const flaw = flawOf(operation, { depth: MOST_DEPTH, values: MOST_VALUES });
-    if (flaw !== null) return { ...flaw, path: ['params', 'operations', i, ...flaw.path] };
+    if (flaw !== null) return { ...flaw, path: ['params', list, i, ...flaw.path] };
   }
   return null;
 }

@@ -23,15 +23,16 @@ export function accept(
   secret: string | null,
   entrances: readonly SiteEntrance[],
 ): void {
+  if (room.isAccepted === true) return;
   // What follows its user opens where it can, and is not refused for the rest.
   const isFollowing = row.has_own_entrances === 0;
   if (!isFollowing) refuse(factor.refusalAt?.(entrances) ?? null);
-  const opened = isFollowing ? entrances.filter(({ factors }) => factors !== OTHER[factor.method]) : entrances;
+  const opened = isFollowing ? entrances.filter(({ factors }) => factors !== OTHER_FACTOR[factor.method]) : entrances;
   const wanted = { ...termsOf(row, credentialKey, opened), ...factor.held(row, secret) };
   refuse(refusalOf(room, isFollowing ? { ...wanted, paths: pathsOf(room, row.user_key, opened) } : wanted));
 }
 
-const OTHER = { card: 'code', code: 'card', mobile_key: null } as const;
+export const OTHER_FACTOR = { card: 'code', code: 'card', mobile_key: null } as const;
 
 /** What it would be held to, whatever it is known by. */
 const termsOf = (
@@ -69,7 +70,7 @@ function pathsOf({ store }: Room, userKey: number | null, entrances: readonly Si
  */
 export function acceptFollowers(room: Room, userKey: number, entranceKeys: readonly number[], param: string): void {
   const { store, site } = room;
-  if (site.controllersOf(entranceKeys).size === 0) return;
+  if (room.isAccepted === true || site.controllersOf(entranceKeys).size === 0) return;
   for (const key of store.credentials.following(userKey)) {
     const row = store.credentials.byKey(key);
     if (row === undefined || row.invalidated_at !== null) continue;

@@ -152,6 +152,8 @@ export type Room = {
   /** Null: the broker's word is enough, and nobody else is asked. */
   receipts?: () => EventReceipts | null;
   controllers: Ground['controllers'] & { list(): ControllerView[] };
+  /** What is stored now was held to every rule as a whole: one by one it is not asked again, for it is on its way. */
+  isAccepted?: true;
 };
 
 /** The way a command came, and who its sender says it is: stated, not proved. */
@@ -162,6 +164,8 @@ export type Call = {
   nowMs: number;
   commandId: string;
   asker: Asker;
+  /** Whether work that goes on behind its acceptance must leave off, to go on at the next start. */
+  isStopping?: () => boolean;
   /** What the reply may weigh to get through to whoever asks; no bound known: as much as any reply. */
   mostReplyBytes?: number;
 };

@@ -83,7 +83,7 @@ export function updateSchedule(
       continue;
     }
     const param = params.week === undefined ? 'on_holidays' : 'week';
-    refuse(refusalOfSchedule(store, controller, schedule, row.schedule_key, param));
+    if (room.isAccepted !== true) refuse(refusalOfSchedule(store, controller, schedule, row.schedule_key, param));
     zonesFor(store, controller, schedule, row.schedule_key);
   }
   store.schedules.update(changed);

@@ -50,6 +50,27 @@ export function agentEvents(parts: ReturnType<typeof eventParts>) {
         access_grant_ids: z.array(z.string()).describe('access grants'),
       },
     ),
+    'facility.snapshot_committed': event(
+      'A snapshot replaced what the facility had of people and access. What it changed was told object by object before.',
+      {
+        ...inSystem,
+        snapshot_id: text('which'),
+        revision: count('of the facility from now on'),
+        digest: text('of the facility, 64 hexadecimal digits'),
+        created: count('items that were not here'),
+        updated: count('items that were here otherwise'),
+        deleted: count('objects that it does not name'),
+        unchanged: count('items that were here as they are'),
+        ...byCommand,
+      },
+    ),
+    'facility.snapshot_abandoned': event('A snapshot that was under way was dropped; nothing of it was applied.', {
+      ...inSystem,
+      snapshot_id: text('which'),
+      pages: count('that had come'),
+      why: z.enum(['replaced', 'expired']).describe('another one was begun; or no page came for a day'),
+      ...byCommand,
+    }),
     'agent.command_rejected': event('Something came that was no command.', {
       ...system,
       command: text('resource and verb as they came, cut'),

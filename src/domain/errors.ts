@@ -28,6 +28,7 @@ export const ERROR_TYPES = [
   'schedule_not_found',
   'holiday_not_found',
   'event_not_found',
+  'snapshot_not_found',
   'acs_credential_exists',
   'acs_credential_deleted',
   'acs_user_exists',

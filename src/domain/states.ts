@@ -158,6 +158,19 @@ function catalogue() {
           unconfirmed: count('written, where a device cannot be read back'),
           failed: count('tried without success; tried again'),
           oldest_pending_erasure_at: instant('since when the oldest erasure waits').nullable(),
+          snapshot: z
+            .strictObject({
+              snapshot_id: text('which'),
+              revision: count('what the facility is to become'),
+              pages: count('that are here'),
+              stage: z
+                .enum(['receiving', 'checking', 'applying'])
+                .describe('pages come; it is looked at as a whole; what is here is replaced'),
+              done: count('items that are applied'),
+              items: count('of so many'),
+            })
+            .nullable()
+            .describe('a snapshot that is under way; null: none is'),
         }),
         stub,
       ]),

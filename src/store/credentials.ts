@@ -117,6 +117,7 @@ export class CredentialTable {
   readonly #delete;
   readonly #list;
   readonly #ofUser;
+  readonly #duressOf;
   readonly #toldOf;
   readonly #byCard;
   readonly #byCodeWithoutList;
@@ -159,6 +160,9 @@ export class CredentialTable {
     );
     this.#ofUser = db.prepare<[number], CredentialRow>(
       'SELECT * FROM credentials WHERE user_key = ? ORDER BY credential_key',
+    );
+    this.#duressOf = db.prepare<[number], CredentialRow>(
+      'SELECT * FROM credentials WHERE user_key = ? AND is_duress = 1',
     );
     this.#toldOf = db.prepare<[number], ToldOf>(
       `SELECT u.acs_user_id, c.issued_at, u.user_key IS NOT NULL AND c.synced_at IS NULL AND c.invalidated_at IS NULL AS is_unsynced
@@ -253,6 +257,11 @@ export class CredentialTable {
 
   ofUser(userKey: number): CredentialRow[] {
     return this.#ofUser.all(userKey);
+  }
+
+  /** Codes that the user types under threat. */
+  duressOf(userKey: number): CredentialRow[] {
+    return this.#duressOf.all(userKey);
   }
 
   /** Replaces the credential's own list. */

@@ -6,6 +6,7 @@ import { AREAS } from './area-steps.ts';
 import { BIOMETRICS } from './biometric-steps.ts';
 import { ISSUED_KEYS } from './issuer-steps.ts';
 import { GRANTS, GROUPS, STARTS, USES, DURESS, ENDED } from './people-steps.ts';
+import { SNAPSHOTS } from './snapshot-steps.ts';
 
 export type Migration = { version: number; sql: string };
 
@@ -455,4 +456,5 @@ CREATE TABLE mode_sources (
   { version: 18, sql: DURESS },
   { version: 19, sql: BIOMETRICS },
   { version: 20, sql: ENDED },
+  { version: 21, sql: SNAPSHOTS },
 ];

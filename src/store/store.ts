@@ -38,6 +38,7 @@ import { Reach } from './reach.ts';
 import { Sealing } from './sealing.ts';
 import { Seals } from './seals.ts';
 import type { Secrets } from './secrets.ts';
+import { Snapshots } from './snapshots.ts';
 import { Spaces } from './spaces.ts';
 import { TargetTable } from './targets.ts';
 import { Tombstones } from './tombstones.ts';
@@ -82,6 +83,7 @@ export class Store {
   readonly issuedKeys: IssuedKeys;
   readonly accessGrants: AccessGrants;
   readonly spaces: Spaces;
+  readonly snapshots: Snapshots;
   /** Who opens which door, by which path. */
   readonly reach: Reach;
   readonly entrances: EntranceTable;
@@ -116,6 +118,7 @@ export class Store {
   readonly #reserve: Reserve;
   #isForReading: boolean;
   readonly #transactions: Transactions;
+  #isRevisionKept = false;
   #listeners: (() => void)[] = [];
   #onRenewed: (files: readonly string[]) => void = () => undefined;
 
@@ -163,6 +166,7 @@ export class Store {
       this.userEntrances = new UserEntrances(db, this.digest);
       this.accessGrants = new AccessGrants(db, this.digest);
       this.spaces = new Spaces(db);
+      this.snapshots = new Snapshots(db, opened.secrets);
       this.ended = new EndedRecords(db, this);
       this.reach = new Reach(db, this.credentials, this.ownLists, this.phones, this.issuedKeys, [
         this.groups,
@@ -252,7 +256,21 @@ export class Store {
   }
 
   raiseRevision(): number {
-    return this.meta.increment(REVISION);
+    return this.#isRevisionKept ? this.revision() : this.meta.increment(REVISION);
+  }
+
+  /** Inside a transaction: what `fn` changes is a part of a revision that comes with the last of them. */
+  keepRevision<T>(fn: () => T): T {
+    this.#isRevisionKept = true;
+    try {
+      return fn();
+    } finally {
+      this.#isRevisionKept = false;
+    }
+  }
+
+  setRevision(revision: number): void {
+    this.meta.set(REVISION, revision);
   }
 
   // ---- how the file is ----

@@ -151,10 +151,11 @@ it('a one-time card of a database from before uses were counted opens once, or i
     if (isUsed) here.card();
     here.store.close();
     const folder = dirname(here.store.path);
+    behindItsBack(folder, 'DROP INDEX credentials_duress');
     behindItsBack(folder, 'ALTER TABLE credentials RENAME COLUMN uses_left TO is_one_time_use');
     behindItsBack(folder, 'ALTER TABLE credentials DROP COLUMN max_uses');
     behindItsBack(folder, 'ALTER TABLE credentials DROP COLUMN is_duress');
-    for (const later of ['DROP TABLE biometrics', 'ALTER TABLE tombstones DROP COLUMN is_ended', 'DROP INDEX credentials_by_invalidation', 'DROP INDEX access_grants_by_end']) behindItsBack(folder, later); // prettier-ignore
+    for (const later of ['DROP TABLE biometrics', 'DROP TABLE snapshots', 'DROP TABLE snapshot_pages', 'ALTER TABLE tombstones DROP COLUMN is_ended', 'DROP INDEX credentials_by_invalidation', 'DROP INDEX access_grants_by_end']) behindItsBack(folder, later); // prettier-ignore
     behindItsBack(folder, 'PRAGMA user_version = 16');
     const store = openStore(folder, here.clock);
     const row = store.credentials.byId(ID);

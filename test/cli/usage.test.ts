@@ -49,7 +49,7 @@ describe('wrong use ends with 2 and says what would be right', () => {
     [['run'], 'which facility? Usage: lintel run --config FILE'],
     [['credentials'], 'lintel credentials needs a verb: create, get, list'],
     [['credentials', 'creat'], 'credentials has no verb creat. Did you mean create?'],
-    [['facility', 'begin-snapshot'], 'facility begin-snapshot is not in this version'],
+    [['facility', 'begin-snapshot'], '--snapshot-id is missing'],
     [['credentials', 'create'], '--access-method is missing'],
     [['credentials', 'create', '--access-method', 'kode'], '--access-method: one of code, card'],
     [['credentials', 'create', '--access-method=code', '--ends-at', 'tomorrow'], '--ends-at: an RFC 3339 instant'],

@@ -74,9 +74,6 @@ describe('what is no command', () => {
       command_id: 'a',
       error: { type: 'unknown_command' },
     });
-    expect(await rejected('{"command_id":"a"}', 'facility/begin_snapshot')).toMatchObject({
-      error: { type: 'not_supported' },
-    });
   });
 
   it('does not repeat the text around a mistake, which may hold a PIN', async () => {

@@ -11,6 +11,7 @@ import type { CommandName } from '../contract.ts';
 import { encoderResults } from './encoder-results.ts';
 import { eventResults } from './event-results.ts';
 import { credentialUses, peopleResults } from './people-results.ts';
+import { snapshotResults } from './snapshot-results.ts';
 
 /** Made when it is first asked for: an agent answers without it. */
 function catalogue() {
@@ -444,6 +445,7 @@ function catalogue() {
       stream_id: text('which'),
       last_seq: count('where it stood; null: there was no such stream').nullable(),
     }),
+    ...snapshotResults({ text, count }),
     'facility/lockdown': z.strictObject({
       acs_entrance_ids: z.array(z.string()).describe('locked down now'),
       not_locked: z.array(z.strictObject({ acs_entrance_id: z.string(), message: z.string() })),

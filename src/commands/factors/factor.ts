@@ -9,7 +9,10 @@ import type { ParamsOf } from '../contract.ts';
 import type { Room } from '../room.ts';
 
 export type CreateParams = ParamsOf<'credentials/create'>;
-export type UpdateParams = ParamsOf<'credentials/update'>;
+/** `secret_revision` null: there is none any more, as a snapshot may have it. */
+export type UpdateParams = Omit<ParamsOf<'credentials/update'>, 'secret_revision'> & {
+  secret_revision?: number | null | undefined;
+};
 
 /** The columns of a row in which the secret of a credential lies. */
 export type SecretColumns = Pick<
