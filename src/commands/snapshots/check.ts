@@ -159,6 +159,7 @@ export class SnapshotCheck {
     if (item.command !== 'credentials/enroll_phone') return;
     const { acs_credential_id: parent, phone_acs_credential_id: id = '', public_key: key } = item.params;
     const { store } = this.#room;
+    if (this.#wanted.credentials.has(id)) throw changed('phone', id, 'a credential of the snapshot has this id');
     if (this.#wanted.credentials.get(parent)?.isMobile !== true)
       throw new OperatingError('acs_credential_not_found', `mobile key ${parent} is not in the snapshot. Remedy: credentials/create on one of its pages`); // prettier-ignore
     this.#refuseBuried('credential', id);

@@ -36,16 +36,22 @@ export class Commits {
   wait(incoming: Incoming, parsed: Parsed, answer: Answerer, failed: Failure): Promise<void> | null {
     if (!this.#gate.mustWait(parsed)) return null;
     return this.#gate.wait(parsed, async () => {
-      const { dispatch, isStopping } = this.#ports;
-      if (isStopping()) {
-        failed(new Error('stopping: the command comes again'));
-        return;
+      try {
+        await this.#goOn(incoming, answer, failed);
+      } catch (error) {
+        // Whoever waits behind it is none the worse for it: it is not acknowledged, and comes again.
+        failed(error instanceof Error ? error : new Error(String(error)));
       }
-      const waiting = dispatch(incoming, answer, failed);
-      if (waiting === 'held') failed(new Error('held back'));
-      else if (waiting === null) flushWhatGoes(this.#room.store);
-      else await waiting;
     });
+  }
+
+  async #goOn(incoming: Incoming, answer: Answerer, failed: Failure): Promise<void> {
+    const { dispatch, isStopping } = this.#ports;
+    if (isStopping()) throw new Error('stopping: the command comes again');
+    const waiting = dispatch(incoming, answer, failed);
+    if (waiting === 'held') throw new Error('held back');
+    if (waiting === null) flushWhatGoes(this.#room.store);
+    else await waiting;
   }
 
   /** Accepted from here on; null: it is another command. */

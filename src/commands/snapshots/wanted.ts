@@ -121,13 +121,13 @@ export class Wanted {
       case 'credentials/create': {
         const { acs_credential_id: id, allowed_acs_entrance_ids: entranceIds = null, access_method } = item.params;
         const { startsAtMs, endsAtMs } = termsOf(item.params);
+        this.#once(this.methods, idOf(id));
         const whose = { acsUserId: idOf(item.params.acs_user_id), isMobile: access_method === 'mobile_key' };
         this.#make({ ...place, ...whose, id: idOf(id), startsAtMs, endsAtMs, entranceIds });
         return;
       }
       case 'credentials/enroll_phone': {
         const id = idOf(item.params.phone_acs_credential_id);
-        if (this.credentials.has(id)) throw twice(id);
         this.#once(this.phones, id);
         this.phones.add(id);
         return;
@@ -179,11 +179,6 @@ export class Wanted {
 
   #make(made: Omit<Made, 'n'>): void {
     this.#once(this.credentials, made.id);
-    if (
-      this.phones.has(made.id) ||
-      (this.methods.has(made.id) && !this.grants.has(made.id) && this.credentials.has(made.id))
-    )
-      throw twice(made.id);
     this.credentials.set(made.id, { ...made, n: this.credentials.size + 1 });
   }
 
