@@ -2,7 +2,7 @@
 // in another language, which docs/audit.md has.
 
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { newEvent } from '../../src/domain/events.ts';
@@ -11,7 +11,7 @@ import { eventJson, eventStub } from '../../src/store/events.ts';
 import type { Store } from '../../src/store/store.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { until } from '../support/ports.ts';
-import { openStore, temporaryFolder } from '../support/store.ts';
+import { behindItsBack, openStore, temporaryFolder } from '../support/store.ts';
 import { say } from './lintel.ts';
 import { serve } from './served.ts';
 
@@ -197,3 +197,42 @@ it('the log of a running agent is verified and exported, and its checkpoint is p
   expect(inPython(lines)).toBe(0);
   expect(readFileSync(events, 'utf8')).not.toContain('cmd()');
 }, 60_000);
+
+describe('a database at rest', () => {
+  it('is verified without agent and key: as it is while it is written to, closed, and tampered with', async () => {
+    const folder = temporaryFolder();
+    const file = join(folder, 'lintel.db');
+    const store = openStore(folder, new ManualClock());
+    for (let i = 0; i < 6; i++) add(store, i);
+    const { code, stdout } = await say('audit', 'verify', '--database', file);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('6 events, 1 to 6: whole and unchanged')]);
+    const key = new CheckpointKey(store.secrets.checkpointSeed());
+    const kept = join(folder, 'kept.json');
+    writeFileSync(kept, JSON.stringify({ facility: 'riverside', ...key.sign('riverside', store.events.newest(), 1) }));
+    store.close();
+    rmSync(join(folder, 'master.key'));
+    const verify = async (...more: string[]): Promise<{ code: number | null; stderr: string }> =>
+      await say('audit', 'verify', '--database', file, ...more);
+    expect((await verify('--checkpoint', kept, '--public-key', key.publicKey)).code).toBe(0);
+    for (const [tampering, told] of [
+      [`UPDATE events SET body = replace(body, '"free_bytes":2', '"free_bytes":9') WHERE sequence = 3`, 'event 4'],
+      ['DELETE FROM events WHERE sequence = 4', 'event 5: 4 is missing before it'],
+      ['DELETE FROM events WHERE sequence > 4', 'the log ended with 6 then'],
+      [`UPDATE events SET body = '{' WHERE sequence = 2`, 'no event'],
+    ] as const) {
+      const sound = readFileSync(file);
+      behindItsBack(folder, tampering);
+      const { code: found, stderr } = await verify('--checkpoint', kept);
+      expect([found, stderr]).toEqual([1, expect.stringContaining(told)]);
+      for (const left of ['-wal', '-shm']) rmSync(`${file}${left}`, { force: true });
+      writeFileSync(file, sound);
+    }
+  });
+
+  it('is told from a file that is none', async () => {
+    const { code, stderr } = await say('audit', 'verify', '--database', written(['no database']));
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('is no database of Lintel');
+    expect((await say('audit', 'verify', '--database', '/nowhere/lintel.db')).stderr).toContain('there is no file');
+  });
+});
