@@ -9,6 +9,11 @@ export type Verdict = 'short' | 'topic';
 /** Connections that ended right behind a message, before it is set aside. */
 const ENDS = 3;
 const MOST_REMEMBERED = 1000;
+/**
+ * What was under way comes again before what is newer. After so many others in a row none of it comes any more (a state
+ * that has changed since, a reply that waits for nobody), and nobody else need go alone for its sake.
+ */
+const OTHERS_IN_A_ROW = 100;
 const SMALL_BYTES = 512;
 /** A broker's settings change: what was learnt of its sizes is tried anew after a day. */
 const SIZE_HOLDS_MS = 24 * 3_600_000;
@@ -24,6 +29,8 @@ export class Blame {
   #carried = 0;
   #refused = { bytes: Infinity, atMs: 0, key: '' };
   #areDotsRefused = false;
+  /** Answered since one that is suspected was. */
+  #others = 0;
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
@@ -31,7 +38,7 @@ export class Blame {
 
   /** While true, one message at a time. */
   get isCareful(): boolean {
-    return this.#suspects.size > 0;
+    return this.#suspects.size > 0 && this.#others < OTHERS_IN_A_ROW;
   }
 
   /**
@@ -61,7 +68,7 @@ export class Blame {
 
   /** Answered at all, if only with a refusal: it ends no connection. */
   answered(sent: Sent): void {
-    this.#suspects.delete(sent.key);
+    this.#others = this.#suspects.delete(sent.key) ? 0 : this.#others + 1;
   }
 
   /** Whether a message of this size goes in its short form from the start. */
@@ -91,6 +98,7 @@ export class Blame {
    */
   ended(flying: readonly Sent[], isCertain: boolean): Verdict | null {
     const [first] = flying;
+    this.#others = 0;
     if (first === undefined) return null;
     for (const { key } of flying)
       if (!this.#suspects.has(key) && this.#suspects.size < MOST_REMEMBERED) this.#suspects.set(key, 0);
