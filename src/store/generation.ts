@@ -28,9 +28,12 @@ const BEGINNING = 'beginning\n';
 export const generationPath = (databasePath: string): string =>
   join(dirname(databasePath), `${basename(databasePath, '.db')}.generation`);
 
-/** Says that the next start is a first one. */
+/**
+ * Says that the next start is a first one. Durable when it returns: a power cut that left the name without its contents
+ * would leave a building that is taken for one whose database was lost.
+ */
 export function markBeginning(databasePath: string): void {
-  replace(generationPath(databasePath), Buffer.from(BEGINNING));
+  writeDurably(generationPath(databasePath), Buffer.from(BEGINNING));
 }
 
 export function isBeginning(databasePath: string): boolean {
@@ -134,18 +137,14 @@ const isNewer = (a: GenerationRecord, b: GenerationRecord): boolean =>
       : a.sequence > b.sequence;
 
 function writeDurably(path: string, bytes: Buffer): void {
-  replace(path, bytes, true);
+  const unfinished = `${path}.new`;
+  rmSync(unfinished, { force: true });
+  writeFileSync(unfinished, bytes, { flag: 'wx', mode: 0o600, flush: true });
+  renameSync(unfinished, path);
   const folder = openSync(dirname(path), 'r');
   try {
     fsyncSync(folder);
   } finally {
     closeSync(folder);
   }
-}
-
-function replace(path: string, bytes: Buffer, flush = false): void {
-  const unfinished = `${path}.new`;
-  rmSync(unfinished, { force: true });
-  writeFileSync(unfinished, bytes, { flag: 'wx', mode: 0o600, flush });
-  renameSync(unfinished, path);
 }

@@ -28,8 +28,17 @@ export function uproot(db: Db, migrations: readonly Migration[]): void {
   }).immediate();
 }
 
+/** By the steps: they are the same as long as this process runs, and making them costs most of an opening. */
+const known = new WeakMap<readonly Migration[], readonly Program[]>();
+
 /** Of a database as it comes out of every step, empty and in memory. */
-function ourPrograms(migrations: readonly Migration[]): Program[] {
+function ourPrograms(migrations: readonly Migration[]): readonly Program[] {
+  const programs = known.get(migrations) ?? makePrograms(migrations);
+  known.set(migrations, programs);
+  return programs;
+}
+
+function makePrograms(migrations: readonly Migration[]): readonly Program[] {
   const db = new Database(':memory:');
   try {
     teachFolding(db);
