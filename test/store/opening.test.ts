@@ -22,7 +22,8 @@ import { holdDatabase } from '../../src/store/lock.ts';
 import { explainOpening, openDatabase } from '../../src/store/open.ts';
 import { checkInBackground, backUpInBackground } from '../../src/store/background.ts';
 import { Store } from '../../src/store/store.ts';
-import { olderDatabase, openStore, storeOptions, temporaryFolder } from '../support/store.ts';
+import { olderDatabase } from '../support/older-database.ts';
+import { openStore, storeOptions, temporaryFolder } from '../support/store.ts';
 
 const event = { event_type: 'agent.started', body: { version: 'test' } };
 const refusalOf = (folder: string, masterKey: { file: string } | null = null): string => {

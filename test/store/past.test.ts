@@ -7,7 +7,8 @@ import { GenerationFile } from '../../src/store/generation.ts';
 import type { Store } from '../../src/store/store.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { buildRoom, Caller, LOBBY, USER } from '../support/room.ts';
-import { behindItsBack, olderDatabase, openStore, refusalOf, temporaryFolder } from '../support/store.ts';
+import { olderDatabase } from '../support/older-database.ts';
+import { behindItsBack, openStore, refusalOf, temporaryFolder } from '../support/store.ts';
 
 const ID = '66666666-6666-6666-6666-666666666666';
 

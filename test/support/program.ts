@@ -8,8 +8,9 @@ import { bundle } from '../../packaging/bundle.ts';
 
 const HOME = join(import.meta.dirname, '../..');
 
-/** Outside a test run, the project's own. */
-export const PROGRAM = join(process.env['LINTEL_TEST_HOME'] ?? HOME, 'bin/lintel');
+/** Outside a test run, and before `setup`, the project's own. */
+export const program = (): string => join(process.env['LINTEL_TEST_HOME'] ?? HOME, 'bin/lintel');
+export const PROGRAM = program();
 
 /** Before the tests of a run; returns what is to be done behind them. */
 export async function setup(): Promise<() => void> {

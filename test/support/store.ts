@@ -1,6 +1,6 @@
 // Real database files in a folder of the test's own.
 
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,8 +8,6 @@ import Database from 'better-sqlite3';
 import { onTestFinished } from 'vitest';
 import type { Clock } from '../../src/domain/ports.ts';
 import { systemRandom } from '../../src/ops/random.ts';
-import { MIGRATIONS } from '../../src/store/migrations.ts';
-import { Secrets } from '../../src/store/secrets.ts';
 import { Store, type StoreOptions } from '../../src/store/store.ts';
 import { ManualClock } from './manual-clock.ts';
 
@@ -38,17 +36,6 @@ export function openStore(folder: string, clock?: Clock): Store {
     if (store.isAlive()) store.close();
   });
   return store;
-}
-
-/** A database as the Lintel of this version left it, with its key beside it; the caller closes it. */
-export function olderDatabase(folder: string, version: number): Database.Database {
-  const key = Buffer.alloc(32, 7);
-  writeFileSync(join(folder, 'master.key'), key.toString('hex'), { mode: 0o400 });
-  const db = new Database(join(folder, 'lintel.db'));
-  for (const migration of MIGRATIONS.filter((step) => step.version <= version)) db.exec(migration.sql);
-  db.prepare(`INSERT INTO meta VALUES ('key_fingerprint', ?)`).run(new Secrets(key).fingerprint);
-  db.pragma(`user_version = ${version}`);
-  return db;
 }
 
 /** What somebody does to the file of a stopped Lintel. */
