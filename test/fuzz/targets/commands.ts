@@ -11,7 +11,7 @@ import { flawOf, MOST_DEPTH, MOST_VALUES, readJson } from '../../../src/domain/o
 import { systemRandom } from '../../../src/ops/random.ts';
 import { Secrets } from '../../../src/store/secrets.ts';
 import { Store } from '../../../src/store/store.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
+import { ManualClock, turn } from '../../support/manual-clock.ts';
 import { buildRoom, Caller, LOBBY, USER, type ParsedReply } from '../../support/room.ts';
 import type { Chance } from '../../world/seeded/chance.ts';
 import { changedJson, valuesByKey } from '../mutate-json.ts';
@@ -114,6 +114,8 @@ async function playCommand(bytes: Buffer): Promise<string> {
   }
   world ??= await new World().furnish();
   const { topic, payload } = taken(bytes);
+  // What the agent leaves for the next turn of the loop waits for one.
+  if (world.commands % 64 === 0) await turn(1);
   const json = await world.send(topic, payload);
   const reply = JSON.parse(json) as ParsedReply;
   must(reply.error?.type !== 'internal', `a mistake of ours: ${reply.error?.message ?? ''}`);
