@@ -1,8 +1,9 @@
 // A file put into its place so that it is there after a power cut, also from another file system, and whom what an
 // administrator makes for Lintel belongs to.
 
-import { closeSync, copyFileSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { flush, putInPlace } from '../store/durable.ts';
 
 /** Whole or not at all: under its name stands nothing that is not on the disk. */
 export function moveDurably(from: string, path: string): void {
@@ -20,22 +21,10 @@ export function copyDurably(from: string, path: string): void {
   const unfinished = `${path}.part`;
   try {
     copyFileSync(from, unfinished);
-    flush(unfinished);
-    renameSync(unfinished, path);
+    putInPlace(unfinished, path);
   } catch (error) {
     rmSync(unfinished, { force: true });
     throw error;
-  }
-  flush(dirname(path));
-}
-
-/** A file, or the names in a folder. */
-export function flush(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }
 

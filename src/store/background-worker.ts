@@ -1,10 +1,11 @@
 // The worker thread behind background.ts: one task, one read-only connection, one message.
 
 import Database from 'better-sqlite3';
-import { renameSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { OperatingError } from '../domain/errors.ts';
 import type { SecretSource } from '../domain/facility.ts';
+import { putInPlace } from './durable.ts';
 import { copyInto } from './open.ts';
 import type { SealOrder, Sealed } from './sealed-backup.ts';
 import { loadMasterKey } from './secrets.ts';
@@ -25,7 +26,8 @@ async function carryOut(task: BackgroundTask): Promise<BackgroundResult> {
     const unfinished = `${task.target}.part`;
     rmSync(unfinished, { force: true });
     copyInto(db, unfinished);
-    renameSync(unfinished, task.target);
+    // SQLite flushes nothing of such a copy.
+    putInPlace(unfinished, task.target);
     return { problems: [] };
   } finally {
     db.close();

@@ -3,9 +3,17 @@
 // between the two the database is ahead, which is no reason to refuse it.
 
 import {
-  closeSync, existsSync, fdatasyncSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync,
-} from 'node:fs'; // prettier-ignore
+  closeSync,
+  existsSync,
+  fdatasyncSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { putInPlace } from './durable.ts';
 import { SEAL_BYTES, type Sealer } from './seal.ts';
 
 export type GenerationRecord = {
@@ -140,11 +148,5 @@ function writeDurably(path: string, bytes: Buffer): void {
   const unfinished = `${path}.new`;
   rmSync(unfinished, { force: true });
   writeFileSync(unfinished, bytes, { flag: 'wx', mode: 0o600, flush: true });
-  renameSync(unfinished, path);
-  const folder = openSync(dirname(path), 'r');
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
+  putInPlace(unfinished, path);
 }

@@ -1,8 +1,9 @@
 // Saving what is still open: a database whose file was deleted or replaced lives on until its last holder lets go of
 // it, and what was acknowledged meanwhile with it.
 
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import type { Db } from './db.ts';
+import { putInPlace } from './durable.ts';
 import { backupTarget, OURS_ALONE } from './open.ts';
 
 /** Pages copied in one turn of the loop. */
@@ -18,7 +19,7 @@ export async function rescue(db: Db, path: string, nowMs: number): Promise<strin
   writeFileSync(unfinished, '', { flag: 'wx', mode: OURS_ALONE });
   try {
     await db.backup(unfinished, { progress: () => PAGES });
-    renameSync(unfinished, target);
+    putInPlace(unfinished, target);
     return target;
   } catch (error) {
     rmSync(unfinished, { force: true });

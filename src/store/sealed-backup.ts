@@ -12,7 +12,6 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   statfsSync,
   statSync,
@@ -26,6 +25,7 @@ import { z } from 'zod';
 import { OperatingError } from '../domain/errors.ts';
 import { quoted } from '../domain/outside-text.ts';
 import { MOST_FILE_BYTES, packed, unpack, type ArchiveFile } from './archive.ts';
+import { putInPlace } from './durable.ts';
 import { CheckpointKey } from './event-chain.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { copyInto, OURS_ALONE } from './open.ts';
@@ -100,7 +100,7 @@ export async function sealBackup(order: SealOrder): Promise<Sealed> {
     await seal(order, copy, unfinished, sequence, [order.recipient, await identityToRecipient(ours)]);
     rmSync(copy);
     await openBackup(unfinished, [ours], trial);
-    renameSync(unfinished, target);
+    putInPlace(unfinished, target);
     for (const old of sealedBackups(folder, facility).slice(keep)) rmSync(old, { force: true });
     return { file: target, bytes: statSync(target).size, sequence };
   } catch (error) {

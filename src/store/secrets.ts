@@ -2,10 +2,11 @@
 // keys come from one master key, which lives outside the database: a stolen file is not a list of PINs.
 
 import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto';
-import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { SecretSource } from '../domain/facility.ts';
 import { OperatingError } from '../domain/errors.ts';
+import { putInPlace } from './durable.ts';
 import { KeyedHash } from './keyed-hash.ts';
 
 const KEY_BYTES = 32;
@@ -152,7 +153,7 @@ function makeKey(path: string): void {
   try {
     rmSync(unfinished, { force: true });
     writeFileSync(unfinished, `${randomBytes(KEY_BYTES).toString('hex')}\n`, { flag: 'wx', mode: 0o400, flush: true });
-    renameSync(unfinished, path);
+    putInPlace(unfinished, path);
   } catch (error) {
     rmSync(unfinished, { force: true });
     throw new OperatingError(
