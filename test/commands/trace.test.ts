@@ -295,13 +295,16 @@ const STORY: readonly Step[] = [
   },
 ];
 
-/** Told by tests of their own, which need a controller behind them. */
+/** Told by tests of their own: they need a controller behind them, or several commands until something changes. */
 const ELSEWHERE = new Set([
   'controllers/adopt_slot',
   'controllers/resync',
   'credentials/enroll_issued_key',
   'credentials/revoke_issued_keys',
   'entrances/set_mode',
+  'facility/begin_snapshot',
+  'facility/put_snapshot_page',
+  'facility/commit_snapshot',
   'facility/lockdown',
   'facility/all_clear',
   'users/remove_biometric',
