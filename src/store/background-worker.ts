@@ -1,11 +1,9 @@
 // The worker thread behind background.ts: one task, one read-only connection, one message.
 
 import Database from 'better-sqlite3';
-import { rmSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { OperatingError } from '../domain/errors.ts';
 import type { SecretSource } from '../domain/facility.ts';
-import { putInPlace } from './durable.ts';
 import { copyInto } from './open.ts';
 import type { SealOrder, Sealed } from './sealed-backup.ts';
 import { loadMasterKey } from './secrets.ts';
@@ -22,12 +20,7 @@ async function carryOut(task: BackgroundTask): Promise<BackgroundResult> {
   const db = new Database(task.path, { readonly: true, fileMustExist: true });
   try {
     if (task.task === 'check') return { problems: check(db) };
-    // Under another name until it is whole: a power cut leaves no half backup that looks like one.
-    const unfinished = `${task.target}.part`;
-    rmSync(unfinished, { force: true });
-    copyInto(db, unfinished);
-    // SQLite flushes nothing of such a copy.
-    putInPlace(unfinished, task.target);
+    copyInto(db, task.target);
     return { problems: [] };
   } finally {
     db.close();

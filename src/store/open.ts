@@ -17,6 +17,7 @@ import { basename, dirname, join } from 'node:path';
 import { assert, OperatingError, type ErrorType } from '../domain/errors.ts';
 import type { SecretSource } from '../domain/facility.ts';
 import type { Db } from './db.ts';
+import { putInPlace } from './durable.ts';
 import { teachFolding } from './fold.ts';
 import { makeFolders } from './folders.ts';
 import { codeOf, openingFault } from './disk-errors.ts';
@@ -340,14 +341,20 @@ export function backupTarget(path: string, reason: string, nowMs: number): strin
   return target;
 }
 
-/** A consistent copy in a new file that nobody else can read; nothing is left of one that failed. */
+/**
+ * A consistent copy in a new file that nobody else can read; nothing is left of one that failed. Under another name until
+ * it is whole and on the disk: SQLite flushes nothing of it, and a power cut leaves no half copy that looks like one.
+ */
 export function copyInto(db: Db, target: string): void {
-  // SQLite writes into an empty file, and would make one as readable as the umask has it.
-  writeFileSync(target, '', { flag: 'wx', mode: OURS_ALONE });
+  const unfinished = `${target}.part`;
   try {
-    db.prepare('VACUUM INTO ?').run(target);
+    rmSync(unfinished, { force: true });
+    // SQLite writes into an empty file, and would make one as readable as the umask has it.
+    writeFileSync(unfinished, '', { flag: 'wx', mode: OURS_ALONE });
+    db.prepare('VACUUM INTO ?').run(unfinished);
+    putInPlace(unfinished, target);
   } catch (error) {
-    rmSync(target, { force: true });
+    rmSync(unfinished, { force: true });
     throw error;
   }
 }

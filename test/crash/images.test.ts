@@ -31,6 +31,13 @@ describe('a power cut at any moment of a run', { timeout: 1_200_000 }, () => {
     expect(found).toEqual([]);
     expect(looked.images).toBeGreaterThan(50);
   });
+
+  it('while an older database is brought forward leaves one of the two, and no half backup that is called one', async () => {
+    const recorded = await record({ rounds: 0, finds: 'older', isNight: false });
+    const { found, looked } = cutEverywhere(recorded, { most: 120, seed: 1 });
+    expect(found).toEqual([]);
+    expect(looked.images).toBeGreaterThan(60);
+  });
 });
 
 describe('the disk of a power cut', () => {

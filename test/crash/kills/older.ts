@@ -1,6 +1,7 @@
 // What an earlier Lintel left in the folder of a building: the next start brings it forward.
 
 import { Secrets } from '../../../src/store/secrets.ts';
+import { addedUp, hashOf } from '../../../src/store/digest.ts';
 import { olderDatabase } from '../../support/older-database.ts';
 import { thing, type Model } from './model.ts';
 import { cardNumber, ENTRANCES, type Place } from './place.ts';
@@ -29,5 +30,20 @@ export function leaveOlderDatabase(place: Place, model: Model): void {
     model.holdings.set(thing(holding), { kind: 'card', ...holding });
   }
   old.exec('INSERT INTO credential_entrances (credential_key, entrance_key) SELECT credential_key, 1 FROM credentials');
+  // It kept the sum of them already.
+  const lines = [...model.holdings.values()].map(
+    ({ id }) => `credential|${id}|${OLD_PERSON}|card|||${ENTRANCES.lobby}||`,
+  );
+  const sum = [`user|${OLD_PERSON}|||`, ...lines].reduce(
+    (total, line) => addedUp(BigInt(`0x${total}`), hashOf(line)),
+    '0',
+  );
+  const keep = old.prepare<[string, string | number]>('INSERT INTO meta (key, value) VALUES (?, ?)');
+  for (const [name, value] of [
+    ['digest_sum', sum],
+    ['count_users', 1],
+    ['count_credentials', OLD_CARDS],
+  ] as const)
+    keep.run(name, value);
   old.close();
 }
