@@ -419,6 +419,7 @@ export class Dispatcher {
   #answerAll(commandId: string, json: string): void {
     const waiters = this.#running.get(commandId) ?? [];
     this.#running.delete(commandId);
+    this.#replies.answered(commandId, json);
     for (const { incoming, answer } of waiters) answer(this.#replies.to(incoming, commandId, json, true));
   }
 
@@ -479,9 +480,7 @@ export class Dispatcher {
       return null;
     }
     if (known.state === 'running') return this.#apply(incoming, parsed, known, answer, failed);
-    const json = known.state === 'done' ? this.#replies.stored(known) : null;
-    assert(json !== null, 'an accepted command is under way, or was answered at the start');
-    this.#answerLater(this.#replies.to(incoming, commandId, json, false), answer, failed);
+    this.#answerLater(this.#replies.to(incoming, commandId, this.#replies.repeated(known), false), answer, failed);
     return null;
   }
 

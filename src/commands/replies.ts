@@ -1,11 +1,17 @@
 // Replies: where each goes, what of it is kept in the journal, and what of that is shown again.
 
 import type { Clock } from '../domain/ports.ts';
+import { isStorageError } from '../store/disk-errors.ts';
 import type { JournalRow, NewEntry } from '../store/journal.ts';
 import type { Store } from '../store/store.ts';
+import { errorJson } from './answers.ts';
 import type { Incoming, Reply } from './incoming.ts';
 
+/** Answers that a full disk did not take, of this process: after a restart the command counts as interrupted. */
+const MOST_UNKEPT = 256;
+
 export class Replies {
+  readonly #unkept = new Map<string, string>();
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #replyTopicFor: (commandId: string) => string;
@@ -32,6 +38,31 @@ export class Replies {
     const json = this.#store.journal.replyOf(row);
     if (json === null || row.code_shown_until === null || this.#clock.nowMs() < row.code_shown_until) return json;
     return hideCodes(json);
+  }
+
+  /** It was answered. Where the journal could not keep that, the same is said again as long as this process lives. */
+  answered(commandId: string, json: string): void {
+    if (this.#isKept(commandId)) return;
+    this.#unkept.delete(commandId);
+    this.#unkept.set(commandId, json);
+    const [oldest] = this.#unkept.keys();
+    if (this.#unkept.size > MOST_UNKEPT && oldest !== undefined) this.#unkept.delete(oldest);
+  }
+
+  #isKept(commandId: string): boolean {
+    try {
+      return this.#store.journal.get(commandId)?.state !== 'accepted';
+    } catch (error) {
+      if (!isStorageError(error)) throw error;
+      return false;
+    }
+  }
+
+  /** To a command that comes again and is not under way. */
+  repeated(row: JournalRow): string {
+    const json = row.state === 'done' ? this.stored(row) : this.#unkept.get(row.command_id);
+    const message = 'what became of this command could not be kept; it is not repeated';
+    return json ?? errorJson(row.command_id, { type: 'interrupted', message });
   }
 
   /** What the journal notes of a command as it comes in. */
