@@ -12,16 +12,21 @@ import { interruptedScan } from './scan-events.ts';
 
 type Which = { commandId: string; name: CommandName };
 
-/** Never rejects; `answer` is called once. */
-export async function carryOut(room: Room, which: Which, work: Work, answer: (json: string) => void): Promise<void> {
+/** Never rejects; `answer` is called once. `isKept`: the journal has what it says. */
+export async function carryOut(
+  room: Room,
+  which: Which,
+  work: Work,
+  answer: (json: string, isKept: boolean) => void,
+): Promise<void> {
   const { store, clock, log, sync } = room;
   const { commandId } = which;
   const done = await work().catch((error: unknown) => ({ error: outcomeError(error, log) }));
   const kept = { json: '', wake: [] as readonly string[], isAnswered: false };
-  const reply = (json: string): void => {
+  const reply = (json: string, isKept: boolean): void => {
     if (kept.isAnswered) return;
     kept.isAnswered = true;
-    answer(json);
+    answer(json, isKept);
   };
   const keep = (): void => {
     const told = 'finish' in done ? finished(room, done.finish) : done;
@@ -32,10 +37,10 @@ export async function carryOut(room: Room, which: Which, work: Work, answer: (js
   };
   /** What moved has moved, and its answer leaves whether or not it could be kept; what was to be stored was not. */
   const unkept = (error: unknown): void =>
-    reply('finish' in done ? errorJson(commandId, notStored(error)) : jsonOf(which, done));
+    reply('finish' in done ? errorJson(commandId, notStored(error)) : jsonOf(which, done), false);
   try {
     const committed = (): void => {
-      reply(kept.json);
+      reply(kept.json, true);
       if (kept.wake.length > 0) sync.wake(kept.wake);
     };
     store.group(keep, { committed, rolledBack: unkept });

@@ -68,7 +68,7 @@ export class Dispatcher {
     this.#commits = new Commits(room, {
       isStopping: () => this.#stopping,
       dispatch: this.dispatch.bind(this),
-      answer: (commandId, json) => this.#answerAll(commandId, json),
+      answer: this.#answerAll.bind(this),
       replyLate: options.replyLate ?? (() => undefined),
     });
     this.#rejections = new RejectionBudget(room.clock.monotonicMs());
@@ -401,7 +401,7 @@ export class Dispatcher {
     const hooks: GroupHooks = {
       committed: () =>
         void (open === null
-          ? carryOut(this.#room, { commandId, name: parsed.name }, work, (json) => this.#answerAll(commandId, json))
+          ? carryOut(this.#room, { commandId, name: parsed.name }, work, this.#answerAll.bind(this, commandId))
           : this.#commits.run(commandId, work, open)),
       rolledBack: (error) => {
         open?.();
@@ -416,10 +416,10 @@ export class Dispatcher {
   }
 
   /** Whoever sent the command, and its repeats. */
-  #answerAll(commandId: string, json: string): void {
+  #answerAll(commandId: string, json: string, isKept: boolean): void {
     const waiters = this.#running.get(commandId) ?? [];
     this.#running.delete(commandId);
-    this.#replies.answered(commandId, json);
+    if (!isKept) this.#replies.holdUnkept(commandId, json);
     for (const { incoming, answer } of waiters) answer(this.#replies.to(incoming, commandId, json, true));
   }
 
@@ -446,7 +446,7 @@ export class Dispatcher {
     );
     return apply.run(parsed.envelope.params, known).then(
       (json) => {
-        this.#answerAll(commandId, json);
+        this.#answerAll(commandId, json, true);
       },
       (error: unknown) => {
         this.#running.delete(commandId);

@@ -1,7 +1,6 @@
 // Replies: where each goes, what of it is kept in the journal, and what of that is shown again.
 
 import type { Clock } from '../domain/ports.ts';
-import { isStorageError } from '../store/disk-errors.ts';
 import type { JournalRow, NewEntry } from '../store/journal.ts';
 import type { Store } from '../store/store.ts';
 import { errorJson } from './answers.ts';
@@ -40,22 +39,11 @@ export class Replies {
     return hideCodes(json);
   }
 
-  /** It was answered. Where the journal could not keep that, the same is said again as long as this process lives. */
-  answered(commandId: string, json: string): void {
-    if (this.#isKept(commandId)) return;
-    this.#unkept.delete(commandId);
+  /** It was answered, and the journal could not keep that: the same is said again as long as this process lives. */
+  holdUnkept(commandId: string, json: string): void {
     this.#unkept.set(commandId, json);
     const [oldest] = this.#unkept.keys();
     if (this.#unkept.size > MOST_UNKEPT && oldest !== undefined) this.#unkept.delete(oldest);
-  }
-
-  #isKept(commandId: string): boolean {
-    try {
-      return this.#store.journal.get(commandId)?.state !== 'accepted';
-    } catch (error) {
-      if (!isStorageError(error)) throw error;
-      return false;
-    }
   }
 
   /** To a command that comes again and is not under way. */

@@ -16,7 +16,7 @@ export type CommitPorts = {
   isStopping: () => boolean;
   dispatch: (incoming: Incoming, answer: Answerer, failed: Failure) => Promise<void> | 'held' | null;
   /** Answers everybody who waits for this command. */
-  answer: (commandId: string, json: string) => void;
+  answer: (commandId: string, json: string, isKept: boolean) => void;
   /** Sends the reply to a command of an earlier run. */
   replyLate: (reply: Reply) => void;
 };
@@ -65,9 +65,9 @@ export class Commits {
     try {
       const done = await work();
       const kept = (): Promise<typeof done> => Promise.resolve(done);
-      await carryOut(this.#room, { commandId, name: COMMIT }, kept, (json) => {
+      await carryOut(this.#room, { commandId, name: COMMIT }, kept, (json, isKept) => {
         answer?.(json);
-        answerAll(commandId, json);
+        answerAll(commandId, json, isKept);
       });
     } catch (error) {
       if (error instanceof Stopping) return;
