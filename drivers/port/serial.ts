@@ -6,6 +6,7 @@ import { readFileSync, readSync, statSync, writeSync } from 'node:fs';
 import { SerialPort } from 'serialport';
 import { withDeadline } from '../../src/domain/deadline.ts';
 import { assert, OperatingError } from '../../src/domain/errors.ts';
+import { lockHolders } from '../../src/domain/kernel-locks.ts';
 import { codeOf, explainOpening, messageOf } from '../../src/domain/line-errors.ts';
 import { wireTimeMs } from '../../src/domain/line.ts';
 import type { Clock, LineSettings, Port, PortHandlers, Timer } from '../driver.ts';
@@ -85,18 +86,11 @@ function deviceIdentity(path: string): string {
  */
 function isLocked(path: string): boolean {
   try {
-    const { dev, ino } = statSync(path);
-    const major = (dev >> 8) & 0xfff;
-    const minor = (dev & 0xff) | ((dev >> 12) & 0xfff00);
-    const file = ` ${twoDigits(major)}:${twoDigits(minor)}:${ino} `;
-    const locks = readFileSync('/proc/locks', 'latin1').split('\n');
-    return locks.some((lock) => lock.includes('FLOCK') && lock.includes(file));
+    return lockHolders(readFileSync('/proc/locks', 'latin1'), statSync(path)).length > 0;
   } catch {
     return false;
   }
 }
-
-const twoDigits = (value: number): string => value.toString(16).padStart(2, '0');
 
 export class SerialLine implements Port {
   readonly #clock: Clock;

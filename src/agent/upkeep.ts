@@ -3,11 +3,11 @@
 // the hour catches up once at its next start.
 
 import { newEvent } from '../domain/events.ts';
-import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Cron } from '../domain/cron.ts';
 import type { Facility } from '../domain/facility.ts';
 import type { Clock, Log, Random, Timer } from '../domain/ports.ts';
+import { diskSpace } from '../store/disk-space.ts';
 import { sealInBackground, type Background } from '../store/background.ts';
 import type { Store } from '../store/store.ts';
 import { isStorageError } from '../store/disk-errors.ts';
@@ -61,8 +61,7 @@ const SPREAD_MS = 20 * 60_000;
 /** Null where the disk is not there. */
 function diskOf(path: string): Disk | null {
   try {
-    const { bavail, blocks, bsize } = statfsSync(dirname(path));
-    return { free: bavail * bsize, total: blocks * bsize };
+    return diskSpace(dirname(path));
   } catch {
     return null;
   }

@@ -4,7 +4,7 @@
 
 import { createPublicKey, verify } from 'node:crypto';
 import { eventHash, signedText, type Checkpoint } from '../store/event-chain.ts';
-import type { Fields } from './show.ts';
+import type { Fields } from '../domain/fields.ts';
 
 export type Finding = { sequence: number; problem: string };
 export type Verdict = {

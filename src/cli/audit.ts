@@ -14,7 +14,7 @@ import { optionRows, type Program } from './help.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import { openChannel } from './open-channel.ts';
 import { progressBar } from './progress.ts';
-import type { Fields } from './show.ts';
+import type { Fields } from '../domain/fields.ts';
 import { DONE, FAILED, type Terminal, UsageError } from './terminal.ts';
 
 const USAGE = [

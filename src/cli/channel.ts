@@ -8,7 +8,7 @@ import { DURATION_FORM, parseDuration } from '../domain/duration.ts';
 import { DEFAULT_PREFIX } from '../facility/values.ts';
 import { whySecretUnread, whyUnread } from '../facility/file-errors.ts';
 import type { Given, Option } from './options.ts';
-import type { Fields } from './show.ts';
+import type { Fields } from '../domain/fields.ts';
 import { UsageError } from './terminal.ts';
 
 export type Envelope = {

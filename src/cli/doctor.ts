@@ -1,6 +1,6 @@
 // `lintel doctor`: everything on which doors depend, looked at once, each fault with what to do about it.
 
-import { readdirSync, statfsSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { connectOnce } from '../doctor/connect.ts';
 import { examine, worstOf } from '../doctor/doctor.ts';
@@ -9,6 +9,7 @@ import type { DiskSpace, DoctorsMachine } from '../doctor/machine.ts';
 import { THIS_MACHINE } from '../doctor/serial-ports.ts';
 import { OperatingError } from '../domain/errors.ts';
 import { DRIVERS } from '../drivers.ts';
+import { diskSpace } from '../store/disk-space.ts';
 import { thisMachine } from '../ops/clock-vouchers.ts';
 import { systemClock } from '../ops/clock.ts';
 import { optionRows, type Program } from './help.ts';
@@ -100,13 +101,7 @@ const machineOf = (env: NodeJS.ProcessEnv, socket: string | null): DoctorsMachin
 
 function spaceOf(folder: string): DiskSpace | null {
   try {
-    const { bavail, blocks, bsize, ffree, files, type } = statfsSync(folder);
-    return {
-      freeBytes: bavail * bsize,
-      totalBytes: blocks * bsize,
-      freeFiles: files === 0 ? null : ffree,
-      type,
-    };
+    return diskSpace(folder);
   } catch {
     return null;
   }

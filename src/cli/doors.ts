@@ -1,14 +1,14 @@
 // `lintel doors [--watch]`: every door in a line: its mode and what wants it, whether it is locked, open, held, forced,
 // and what is wrong with it.
 
-import { OperatingError } from '../domain/errors.ts';
 import { CHANNEL_OPTIONS, timeoutOf, type Channel } from './channel.ts';
 import { optionRows, type Program } from './help.ts';
-import { mintCommandId } from './local-channel.ts';
 import { openChannel } from './open-channel.ts';
+import { allOf, asker } from './pages.ts';
 import { noMoreWords, readOptions, type Option } from './options.ts';
 import { isOver, pause } from './pause.ts';
-import { cell, isFields, type Fields } from './show.ts';
+import { isFields, type Fields } from '../domain/fields.ts';
+import { cell } from './show.ts';
 import { untilSignal } from './signals.ts';
 import { DONE, FAILED, painter, type Terminal } from './terminal.ts';
 
@@ -76,19 +76,8 @@ async function watch(
   }
 }
 
-async function doorsOf(channel: Channel, timeoutMs: number): Promise<Fields[]> {
-  const doors: Fields[] = [];
-  let cursor: unknown = null;
-  do {
-    const params = { limit: 500, ...(typeof cursor === 'string' ? { page_cursor: cursor } : {}) };
-    const reply = await channel.command('entrances/list', { command_id: mintCommandId(), params }, timeoutMs);
-    if (!reply.ok) throw new OperatingError(reply.error.type, reply.error.message);
-    const { acs_entrances: page, pagination } = reply.result;
-    doors.push(...(Array.isArray(page) ? page.filter(isFields) : []));
-    cursor = isFields(pagination) ? pagination['next_page_cursor'] : null;
-  } while (typeof cursor === 'string');
-  return doors;
-}
+const doorsOf = (channel: Channel, timeoutMs: number): Promise<Fields[]> =>
+  allOf(asker(channel, timeoutMs), 'entrances/list', 'acs_entrances');
 
 const isWell = (door: Fields): boolean => door['forced'] !== true && door['held'] !== true && door['online'] === true;
 

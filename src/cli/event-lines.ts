@@ -1,7 +1,8 @@
 // Events as lines of a file: read back as they were published, and written as a table for people.
 
 import { memberOf } from '../domain/named.ts';
-import { isFields, type Fields } from './show.ts';
+import { csvRow } from './csv.ts';
+import { isFields, type Fields } from '../domain/fields.ts';
 
 /** An event as it was published, or what is wrong with the line. */
 export function eventIn(line: string): Fields | string {
@@ -27,14 +28,9 @@ const COLUMNS = [
 export const CSV_HEAD = `${COLUMNS.join(',')},event\n`;
 
 export function csvLine(event: Fields): string {
-  const cells = [...COLUMNS.map((name) => memberOf(event, name)), JSON.stringify(event)];
-  return `${cells.map(csvCell).join(',')}\n`;
+  const cells = [...COLUMNS.map((name) => memberOf(event, name)), event];
+  return `${csvRow(cells.map(cellOf))}\n`;
 }
 
-/** RFC 4180; what a spreadsheet would take for a formula is made text. */
-function csvCell(value: unknown): string {
-  if (value === undefined || value === null) return '';
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-}
+const cellOf = (value: unknown): string =>
+  value === undefined || value === null ? '' : typeof value === 'string' ? value : JSON.stringify(value);

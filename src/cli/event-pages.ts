@@ -3,7 +3,7 @@
 import { OperatingError } from '../domain/errors.ts';
 import type { Channel } from './channel.ts';
 import { mintCommandId } from './local-channel.ts';
-import { isFields, type Fields } from './show.ts';
+import { isFields, type Fields } from '../domain/fields.ts';
 
 const PAGE = 200;
 

@@ -1,7 +1,8 @@
 // `lintel events`: the last events, those from a number on, or with `--follow` each as it happens. `lintel events list`
 // is the plain command of the contract.
 
-import { eventLine, type Fields } from './show.ts';
+import type { Fields } from '../domain/fields.ts';
+import { eventLine } from './show.ts';
 import { CHANNEL_OPTIONS, timeoutOf, type Channel } from './channel.ts';
 import { openChannel } from './open-channel.ts';
 import { optionRows, type Program } from './help.ts';

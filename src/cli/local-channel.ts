@@ -10,7 +10,7 @@ import { connectControl, type ControlClient, type RequestOptions } from '../ops/
 import { controlPath } from '../ops/control-protocol.ts';
 import { readReply, type Channel } from './channel.ts';
 import { senderHere } from './sender.ts';
-import { isFields, type Fields } from './show.ts';
+import { isFields, type Fields } from '../domain/fields.ts';
 import { UsageError } from './terminal.ts';
 
 const CONNECT_MS = 3_000;

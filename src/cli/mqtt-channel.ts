@@ -9,7 +9,7 @@ import { OperatingError } from '../domain/errors.ts';
 import { systemClock } from '../ops/clock.ts';
 import { readReply, type Channel, type Envelope, type Reply } from './channel.ts';
 import { senderHere } from './sender.ts';
-import { isFields, type Fields } from './show.ts';
+import { isFields, type Fields } from '../domain/fields.ts';
 import { isOver, pause } from './pause.ts';
 import type { Terminal } from './terminal.ts';
 

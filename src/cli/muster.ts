@@ -1,22 +1,20 @@
 // `lintel muster`: who is inside, by area, to be read out or printed: a line for each person with a box to tick, since
 // when, and where they were seen last.
 
-import { OperatingError } from '../domain/errors.ts';
-import type { CommandName } from '../commands/contract.ts';
 import { systemClock } from '../ops/clock.ts';
 import { CHANNEL_OPTIONS, timeoutOf, type Channel } from './channel.ts';
 import { optionRows, type Program } from './help.ts';
-import { mintCommandId } from './local-channel.ts';
 import { entrancesOf } from './names.ts';
 import { openChannel } from './open-channel.ts';
+import { allOf, asker, type Ask } from './pages.ts';
 import { noMoreWords, readOptions, type Option } from './options.ts';
-import { cell, isFields, type Fields } from './show.ts';
+import { fieldsIn, type Fields } from '../domain/fields.ts';
+import { cell } from './show.ts';
 import { DONE, painter, type Terminal } from './terminal.ts';
 
 const USAGE = 'lintel muster [AREA] [OPTIONS]';
 const OPTIONS: readonly Option[] = [...CHANNEL_OPTIONS];
 const REPLY_MS = 10_000;
-const PAGE = 500;
 
 export const musterProgram: Program = {
   help: () => ({
@@ -66,38 +64,13 @@ export async function* musterOf(
 }
 
 type Asked = Pick<Channel, 'command' | 'timeZone'>;
-type Ask = (name: CommandName, params: Fields) => Promise<Fields>;
-
-const asker =
-  (channel: Pick<Channel, 'command'>, timeoutMs: number): Ask =>
-  async (name, params) => {
-    const reply = await channel.command(name, { command_id: mintCommandId(), params }, timeoutMs);
-    if (reply.ok) return reply.result;
-    throw new OperatingError(reply.error.type, reply.error.message);
-  };
-
 async function areasOf(ask: Ask, only: string | undefined): Promise<Fields[]> {
-  if (only === undefined) return listOf((await ask('areas/list', {}))['areas']);
-  return listOf([(await ask('areas/get', { area: only }))['area']]);
+  if (only === undefined) return fieldsIn((await ask('areas/list', {}))['areas']);
+  return fieldsIn([(await ask('areas/get', { area: only }))['area']]);
 }
 
-async function occupantsOf(ask: Ask, only: string | undefined): Promise<Fields[]> {
-  const found: Fields[] = [];
-  let cursor: unknown = null;
-  do {
-    const page = await ask('areas/list_occupants', {
-      limit: PAGE,
-      ...(only === undefined ? {} : { area: only }),
-      ...(typeof cursor === 'string' ? { page_cursor: cursor } : {}),
-    });
-    found.push(...listOf(page['occupants']));
-    const { pagination } = page;
-    cursor = isFields(pagination) ? pagination['next_page_cursor'] : null;
-  } while (typeof cursor === 'string');
-  return found;
-}
-
-const listOf = (value: unknown): Fields[] => (Array.isArray(value) ? value.filter(isFields) : []);
+const occupantsOf = (ask: Ask, only: string | undefined): Promise<Fields[]> =>
+  allOf(ask, 'areas/list_occupants', 'occupants', only === undefined ? {} : { area: only });
 
 // ---- on paper -------------------------------------------------------------------------------------------------------
 

@@ -7,8 +7,9 @@ import { UUID_FORM } from '../domain/ids.ts';
 import { meantWord, printable } from '../domain/words.ts';
 import type { Channel } from './channel.ts';
 import { mintCommandId } from './local-channel.ts';
+import { eachOf, type Ask } from './pages.ts';
 import { memberOf } from '../domain/named.ts';
-import { isFields } from './show.ts';
+import { isFields } from '../domain/fields.ts';
 import { UsageError } from './terminal.ts';
 
 export const ENTRANCE = 'acs_entrance_id';
@@ -131,19 +132,16 @@ export type NamedEntrance = { id: string; name: string; displayName: string };
 
 export async function entrancesOf(channel: Pick<Channel, 'command'>, timeoutMs: number): Promise<NamedEntrance[]> {
   const found: NamedEntrance[] = [];
-  let cursor: unknown = null;
-  do {
-    const params = { limit: 500, ...(typeof cursor === 'string' ? { page_cursor: cursor } : {}) };
-    const reply = await channel.command('entrances/list', { command_id: mintCommandId(), params }, timeoutMs);
+  const ask: Ask = async (name, params) => {
+    const reply = await channel.command(name, { command_id: mintCommandId(), params: { ...params } }, timeoutMs);
     if (!reply.ok) throw new UsageError(`the entrances cannot be listed: ${reply.error.message}`);
-    const { acs_entrances: entrances, pagination } = reply.result;
-    for (const entrance of Array.isArray(entrances) ? entrances.filter(isFields) : []) {
-      const { acs_entrance_id: id, name, display_name: displayName } = entrance;
-      if (typeof id === 'string' && typeof name === 'string')
-        found.push({ id, name, displayName: typeof displayName === 'string' ? displayName : name });
-    }
-    cursor = isFields(pagination) ? pagination['next_page_cursor'] : null;
-  } while (typeof cursor === 'string');
+    return reply.result;
+  };
+  for await (const entrance of eachOf(ask, 'entrances/list', 'acs_entrances')) {
+    const { acs_entrance_id: id, name, display_name: displayName } = entrance;
+    if (typeof id === 'string' && typeof name === 'string')
+      found.push({ id, name, displayName: typeof displayName === 'string' ? displayName : name });
+  }
   return found;
 }
 

@@ -3,7 +3,7 @@
 import { timeoutOf } from './channel.ts';
 import type { Given } from './options.ts';
 import type { Asking } from './osdp-upload.ts';
-import type { Fields } from './show.ts';
+import type { Fields } from '../domain/fields.ts';
 import { untilSignal } from './signals.ts';
 import { DONE, type Terminal } from './terminal.ts';
 

@@ -3,7 +3,8 @@
 import { timeoutOf } from './channel.ts';
 import type { Given } from './options.ts';
 import { ownSignal, PERSON_MS, say, unhurried, type Call } from './osdp-call.ts';
-import { cell, type Fields } from './show.ts';
+import type { Fields } from '../domain/fields.ts';
+import { cell } from './show.ts';
 import { DONE, FAILED, UsageError } from './terminal.ts';
 
 export async function card({ channel, given, terminal, words }: Call, action: string, fields: Fields): Promise<number> {

@@ -2,7 +2,7 @@
 
 import { OperatingError } from '../domain/errors.ts';
 import type { LocalChannel } from './local-channel.ts';
-import type { Fields } from './show.ts';
+import type { Fields } from '../domain/fields.ts';
 
 export type Asking = Pick<LocalChannel, 'request' | 'close'>;
 

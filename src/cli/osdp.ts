@@ -14,7 +14,8 @@ import { sendPieces, type Asking } from './osdp-upload.ts';
 import { tellVerified } from './osdp-verified.ts';
 import { progressBar } from './progress.ts';
 import { FROM_INPUT, readSecretLine } from './secret-line.ts';
-import { cell, isFields, keyValues, type Fields } from './show.ts';
+import { isFields, type Fields } from '../domain/fields.ts';
+import { cell, keyValues } from './show.ts';
 import { DONE, FAILED, painter, type Terminal, UsageError } from './terminal.ts';
 import { memberOf } from '../domain/named.ts';
 

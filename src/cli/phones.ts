@@ -1,15 +1,14 @@
 // `lintel phones`: every phone that opens something, of whichever mobile key, with its window and how it stands now.
 
-import { OperatingError } from '../domain/errors.ts';
-import type { CommandName } from '../commands/contract.ts';
 import { systemClock } from '../ops/clock.ts';
 import { CHANNEL_OPTIONS, timeoutOf, type Channel } from './channel.ts';
 import { optionRows, type Program } from './help.ts';
-import { mintCommandId } from './local-channel.ts';
 import { entrancesOf, resolveNames, USER } from './names.ts';
 import { openChannel } from './open-channel.ts';
+import { asker, eachOf } from './pages.ts';
 import { noMoreWords, readOptions, type Option } from './options.ts';
-import { isFields, showResult, type Fields } from './show.ts';
+import { fieldsIn, type Fields } from '../domain/fields.ts';
+import { showResult } from './show.ts';
 import { DONE } from './terminal.ts';
 
 const USAGE = 'lintel phones [--acs-user-id WHO] [OPTIONS]';
@@ -18,7 +17,6 @@ const OPTIONS: readonly Option[] = [
   ...CHANNEL_OPTIONS,
 ];
 const REPLY_MS = 10_000;
-const PAGE = 500;
 
 export const phonesProgram: Program = {
   help: () => ({
@@ -58,30 +56,15 @@ export async function phonesOf(
   timeoutMs: number,
   nowMs: number,
 ): Promise<Fields[]> {
-  const ask = async (name: CommandName, asked: Record<string, unknown>): Promise<Fields> => {
-    const reply = await channel.command(name, { command_id: mintCommandId(), params: asked }, timeoutMs);
-    if (reply.ok) return reply.result;
-    throw new OperatingError(reply.error.type, reply.error.message);
-  };
+  const ask = asker(channel, timeoutMs);
   const found: Fields[] = [];
-  let cursor: unknown = null;
-  do {
-    const page = await ask('credentials/list', {
-      ...params,
-      limit: PAGE,
-      ...(cursor === null ? {} : { page_cursor: cursor }),
-    });
-    for (const key of listOf(page['acs_credentials']).filter((one) => one['access_method'] === 'mobile_key')) {
-      const { phones } = await ask('credentials/list_phones', { acs_credential_id: key['acs_credential_id'] });
-      for (const phone of listOf(phones)) found.push(shown(phone, key, nowMs));
-    }
-    const { pagination } = page;
-    cursor = isFields(pagination) ? pagination['next_page_cursor'] : null;
-  } while (typeof cursor === 'string');
+  for await (const key of eachOf(ask, 'credentials/list', 'acs_credentials', params)) {
+    if (key['access_method'] !== 'mobile_key') continue;
+    const { phones } = await ask('credentials/list_phones', { acs_credential_id: key['acs_credential_id'] });
+    for (const phone of fieldsIn(phones)) found.push(shown(phone, key, nowMs));
+  }
   return found;
 }
-
-const listOf = (value: unknown): Fields[] => (Array.isArray(value) ? value.filter(isFields) : []);
 
 /** The phone with what holds for it and its mobile key together. */
 function shown(phone: Fields, key: Fields, nowMs: number): Fields {

@@ -2,7 +2,8 @@
 
 import type { Channel, Reply } from './channel.ts';
 import { entrancesOf } from './names.ts';
-import { cell, isFields, showResult, type Fields, type Names } from './show.ts';
+import { isFields, type Fields } from '../domain/fields.ts';
+import { cell, showResult, type Names } from './show.ts';
 import { DONE, FAILED, painter, type Terminal } from './terminal.ts';
 
 const NAMES_MS = 5_000;

@@ -23,7 +23,7 @@ import { ENTRANCE, ENTRANCE_LISTS, GROUP, resolveNames, USER, withoutNames } fro
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import { printReply } from './reply.ts';
 import { FROM_INPUT, readSecretLine } from './secret-line.ts';
-import { isFields } from './show.ts';
+import { isFields } from '../domain/fields.ts';
 import { UsageError, type Terminal } from './terminal.ts';
 
 const COMMAND_OPTIONS: readonly Option[] = [

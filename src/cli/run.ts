@@ -15,7 +15,7 @@ import { watchExits, type Exits } from './exits.ts';
 import { optionRows, type Program } from './help.ts';
 import { noMoreWords, readOptions, type Given, type Option } from './options.ts';
 import { serve, type Serving } from './serve.ts';
-import { isFields } from './show.ts';
+import { isFields } from '../domain/fields.ts';
 import { complain, DONE, FAILED, UsageError, WRONG_USE, type Terminal } from './terminal.ts';
 import { version } from './version.ts';
 

@@ -8,6 +8,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { uuidOfHash } from '../domain/ids.ts';
 import { memberOf } from '../domain/named.ts';
 import { systemClock } from '../ops/clock.ts';
 import { HOME } from './version.ts';
@@ -45,7 +46,7 @@ export function billOfMaterials(lockText: string, atMs: number): Record<string, 
     $schema: 'http://cyclonedx.org/schema/bom-1.6.schema.json',
     bomFormat: 'CycloneDX',
     specVersion: '1.6',
-    serialNumber: `urn:uuid:${uuidOf(lockText)}`,
+    serialNumber: `urn:uuid:${uuidOfHash(createHash('sha256').update(lockText).digest('hex'))}`,
     version: 1,
     metadata: {
       timestamp: new Date(atMs).toISOString(),
@@ -148,12 +149,6 @@ function hashes(integrity: string): { alg: string; content: string }[] {
     const alg = memberOf(names, kind);
     return alg === undefined ? [] : [{ alg, content: Buffer.from(base64, 'base64').toString('hex') }];
   });
-}
-
-/** The same content has the same number: version 8 of RFC 9562, of the hash. */
-function uuidOf(text: string): string {
-  const hex = createHash('sha256').update(text).digest('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
 if (import.meta.main) {

@@ -1,16 +1,12 @@
 // Replies for people: one object as `key: value`, many as a table with the columns that matter. What is null or empty
 // is not shown; `--json` shows everything.
 
+import { isFields, type Fields } from '../domain/fields.ts';
 import { printable } from '../domain/words.ts';
 import { wrap } from './help.ts';
 import { painter, type Terminal } from './terminal.ts';
 import { localTimeOf } from './times.ts';
 import { memberOf } from '../domain/named.ts';
-
-export type Fields = Readonly<Record<string, unknown>>;
-
-export const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Columns of lists, by the member of the result that holds them. */
 const COLUMNS: Readonly<Record<string, readonly string[]>> = {

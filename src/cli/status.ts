@@ -4,7 +4,8 @@ import { CHANNEL_OPTIONS, timeoutOf } from './channel.ts';
 import { openChannel } from './open-channel.ts';
 import { optionRows, type Program } from './help.ts';
 import { noMoreWords, readOptions } from './options.ts';
-import { isFields, keyValues, showResult, type Fields } from './show.ts';
+import { isFields, type Fields } from '../domain/fields.ts';
+import { keyValues, showResult } from './show.ts';
 import { DONE, FAILED } from './terminal.ts';
 
 const USAGE = 'lintel status [--facility NAME] [--json]';

@@ -13,7 +13,8 @@ import { explanation } from './reply.ts';
 import { entranceNamed, entrancesOf } from './names.ts';
 import { FROM_INPUT, readSecretLine } from './secret-line.ts';
 import { senderHere } from './sender.ts';
-import { cell, eventLine, isFields, type Fields } from './show.ts';
+import { isFields, type Fields } from '../domain/fields.ts';
+import { cell, eventLine } from './show.ts';
 import { DONE, FAILED, painter, type Terminal, UsageError } from './terminal.ts';
 
 const USAGE = 'lintel swipe (--entrance NAME | --reader NAME) (--card CARD | --code CODE) [--present]';

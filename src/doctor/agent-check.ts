@@ -1,13 +1,9 @@
 // What the running agent says of itself: doors, broker, lines, controllers.
 
 import type { Facility } from '../domain/facility.ts';
+import { fieldsIn, isFields, type Fields } from '../domain/fields.ts';
 import { Findings, splitRemedy, type Finding } from './finding.ts';
 
-type Fields = Readonly<Record<string, unknown>>;
-
-const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const fieldsIn = (value: unknown): Fields[] => (Array.isArray(value) ? value.filter(isFields) : []);
 const textOf = (value: unknown): string | null => (typeof value === 'string' && value !== '' ? value : null);
 const textsOf = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];

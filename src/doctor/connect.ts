@@ -24,8 +24,8 @@ export async function connectOnce(clock: Clock, to: ConnectTo, timeoutMs: number
     };
     const timer = clock.after(timeoutMs, () => end({ isReached: false, code: 'ETIMEDOUT', message: 'no answer' }));
     socket.once(secured === null ? 'connect' : 'secureConnect', () => {
-      const until = secured === null ? null : Date.parse(secured.getPeerCertificate().valid_to);
-      end({ isReached: true, certificate: until === null ? null : { validUntilMs: until } });
+      const validUntilMs = secured === null ? NaN : Date.parse(secured.getPeerCertificate().valid_to);
+      end({ isReached: true, certificate: Number.isNaN(validUntilMs) ? null : { validUntilMs } });
     });
     socket.on('error', (error) => end({ isReached: false, ...said(error) }));
   });

@@ -47,15 +47,15 @@ function checkSpace(found: Findings, spaceOf: DoctorsMachine['spaceOf'], folder:
   const unfit = UNFIT.get(space.type);
   if (unfit !== undefined)
     found.warning(`${whose} lies on ${unfit}`, 'Give it a disk of its own: ext4, xfs or f2fs', folder);
-  const free = `${inWords(space.freeBytes)} of ${inWords(space.totalBytes)} are free`;
+  const free = `${inWords(space.free)} of ${inWords(space.total)} are free`;
   const remedy = `Free space, or have less kept (store.events); du -x ${there} shows what is large`;
-  if (space.freeBytes < NO_ROOM_BYTES) found.fault(`${free} for ${whose}`, remedy, folder);
+  if (space.free < NO_ROOM_BYTES) found.fault(`${free} for ${whose}`, remedy, folder);
   else if (isShort(space)) found.warning(`${free} for ${whose}`, remedy, folder);
   else found.good(`${free} for ${whose}`, folder);
 }
 
-const isShort = ({ freeBytes, freeFiles }: DiskSpace): boolean =>
-  freeBytes < LITTLE_ROOM_BYTES || (freeFiles !== null && freeFiles < FEW_FILES);
+const isShort = ({ free, freeFiles }: DiskSpace): boolean =>
+  free < LITTLE_ROOM_BYTES || (freeFiles !== null && freeFiles < FEW_FILES);
 
 function checkFolder(path: string, { store }: Facility): Finding[] {
   const found = new Findings('database');

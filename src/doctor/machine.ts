@@ -6,8 +6,8 @@ import type { MachineRoots } from './serial-ports.ts';
 
 export type DiskSpace = {
   /** For whoever is not root, bytes. */
-  freeBytes: number;
-  totalBytes: number;
+  free: number;
+  total: number;
   /** Null: this file system does not count them. */
   freeFiles: number | null;
   /** The magic number of its kind (statfs(2)). */

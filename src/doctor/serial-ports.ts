@@ -2,8 +2,10 @@
 // holds it, and how long its chip keeps bytes back. Read from what the kernel and udev show, so that nothing is opened:
 // opening a line pulls at its control wires, and whoever serves doors over it would notice.
 
-import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { lockHolders } from '../domain/kernel-locks.ts';
+import { namesIn, textIn } from './look.ts';
 
 /** Where the kernel and udev show what there is. */
 export type MachineRoots = { sys: string; dev: string; proc: string };
@@ -35,7 +37,7 @@ export function serialPorts(machine: MachineRoots = THIS_MACHINE): SerialPortFou
     const sys = join(folder, name);
     const device = realOf(join(sys, 'device'));
     // Consoles and pseudo terminals have no device; a port of the PC that is not fitted has type 0.
-    if (device === null || textOf(join(sys, 'type')) === '0') return [];
+    if (device === null || textIn(join(sys, 'type')) === '0') return [];
     return [portOf(machine, name, device, links.get(name) ?? [])];
   });
   const rank = ({ kind }: SerialPortFound): number => (kind === 'usb' ? 0 : 1);
@@ -52,16 +54,16 @@ export function portAt(path: string, ports: readonly SerialPortFound[]): SerialP
 function portOf(machine: MachineRoots, name: string, device: string, names: string[]): SerialPortFound {
   const path = join(machine.dev, name);
   const usb = usbDeviceAbove(device, machine);
-  const said = usb === null ? [] : [textOf(join(usb, 'manufacturer')), textOf(join(usb, 'product'))];
+  const said = usb === null ? [] : [textIn(join(usb, 'manufacturer')), textIn(join(usb, 'product'))];
   const product = said.filter((text) => text !== null).join(' ');
-  const timer = Number(textOf(join(device, 'latency_timer')) ?? NaN);
+  const timer = Number(textIn(join(device, 'latency_timer')) ?? NaN);
   return {
     path: stable(names) ?? path,
     device: path,
     names,
     kind: usb === null ? 'on_board' : 'usb',
     product: product === '' ? null : product,
-    serial_number: usb === null ? null : textOf(join(usb, 'serial')),
+    serial_number: usb === null ? null : textIn(join(usb, 'serial')),
     driver: driverOf(device),
     latency_timer_ms: Number.isInteger(timer) ? timer : null,
     held_by: holderOf(machine, path),
@@ -98,7 +100,7 @@ function linkTarget(path: string): string | null {
 function usbDeviceAbove(device: string, { sys }: MachineRoots): string | null {
   const top = realOf(sys) ?? sys;
   for (let at = device; at.startsWith(top) && at !== top; at = dirname(at))
-    if (textOf(join(at, 'idVendor')) !== null) return at;
+    if (textIn(join(at, 'idVendor')) !== null) return at;
   return null;
 }
 
@@ -111,42 +113,16 @@ const driverOf = (device: string): string | null => {
 /** By the kernel's list of locks, which everybody may read; nobody where it shows none (a container). */
 function holderOf({ proc }: MachineRoots, path: string): SerialPortFound['held_by'] {
   try {
-    const { dev, ino } = statSync(path);
-    const hex = (value: number): string => value.toString(16).padStart(2, '0');
-    const major = (dev >> 8) & 0xfff;
-    const minor = (dev & 0xff) | ((dev >> 12) & 0xfff00);
-    const place = `${hex(major)}:${hex(minor)}:${ino}`;
-    for (const line of readFileSync(join(proc, 'locks'), 'latin1').split('\n')) {
-      const [, kind, , , pid, where] = line.trim().split(/\s+/);
-      if (kind === 'FLOCK' && where === place && pid !== undefined)
-        return { pid: Number(pid), program: textOf(join(proc, pid, 'comm')) ?? 'unknown' };
-    }
+    const [pid] = lockHolders(readFileSync(join(proc, 'locks'), 'latin1'), statSync(path));
+    return pid === undefined ? null : { pid, program: textIn(join(proc, String(pid), 'comm')) ?? 'unknown' };
   } catch {
     return null;
-  }
-  return null;
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder).sort();
-  } catch {
-    return [];
   }
 }
 
 function realOf(path: string): string | null {
   try {
     return realpathSync(path);
-  } catch {
-    return null;
-  }
-}
-
-function textOf(path: string): string | null {
-  try {
-    const text = readFileSync(path, 'utf8').trim();
-    return text === '' ? null : text;
   } catch {
     return null;
   }

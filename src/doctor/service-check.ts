@@ -1,10 +1,11 @@
 // The machine around the service: does it start by itself, does its log outlive a restart, does anybody pull the plug
 // when the whole machine hangs, and does no other program take the adapters.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Facility } from '../domain/facility.ts';
 import { Findings, type Finding } from './finding.ts';
+import { namesIn, textIn } from './look.ts';
 import type { DoctorsMachine } from './machine.ts';
 
 /** Programs that take hold of serial adapters by themselves, as Debian names them. */
@@ -57,26 +58,10 @@ export function checkService(
 function hasHardwareWatchdog(etc: string): boolean {
   const folder = join(etc, 'systemd/system.conf.d');
   const files = [join(etc, 'systemd/system.conf'), ...namesIn(folder).map((name) => join(folder, name))];
-  return files.some((file) => /^\s*RuntimeWatchdogSec=(?!0?\s*$|off\s*$)/m.test(textOf(file)));
+  return files.some((file) => /^\s*RuntimeWatchdogSec=(?!0?\s*$|off\s*$)/m.test(textIn(file) ?? ''));
 }
 
 function programsOf(proc: string): Set<string> {
   const processes = namesIn(proc).filter((name) => /^\d+$/.test(name));
-  return new Set(processes.map((name) => textOf(join(proc, name, 'comm')).trim()));
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
+  return new Set(processes.map((name) => textIn(join(proc, name, 'comm')) ?? ''));
 }

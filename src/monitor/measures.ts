@@ -1,6 +1,6 @@
 // What there is to measure, handed in by whoever serves the doors.
 
-type Fields = Readonly<Record<string, unknown>>;
+import type { Fields } from '../domain/fields.ts';
 
 export type Measures = {
   /** As `lintel status` shows it; empty while the agent starts. */
@@ -23,7 +23,3 @@ export type Measured = {
   /** The newest event there is. */
   lastSequence(): number;
 };
-
-export const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-export const fieldsIn = (value: unknown): Fields[] => (Array.isArray(value) ? value.filter(isFields) : []);

@@ -2,9 +2,9 @@
 // whoever does not ask pays nothing, and what is there no more is told no more.
 
 import { Counter, Gauge, Registry } from 'prom-client';
-import { fieldsIn, isFields, type Measured, type Measures } from './measures.ts';
+import { fieldsIn, isFields, plainText, type Fields } from '../domain/fields.ts';
+import type { Measured, Measures } from './measures.ts';
 
-type Fields = Measures['status'];
 type Labels = Readonly<Record<string, string>>;
 
 export class Metrics {
@@ -68,12 +68,12 @@ class Figures {
 }
 
 function tell(figures: Figures, { status, entrances, areas, sync }: Measures): void {
-  figures.gauge('lintel_info', 'Always 1, with the version.', 1, { version: textOf(status['version']) });
+  figures.gauge('lintel_info', 'Always 1, with the version.', 1, { version: plainText(status['version']) });
   figures.gauge('lintel_serving', 'Doors are decided at: the database is not refused.', isServing(status));
   figures.gauge('lintel_clock_trusted', 'Windows can be judged by the clock.', status['clock'] === 'trusted');
   figures.gauge('lintel_storage_ok', 'Nothing is wrong with the database.', status['storage'] === 'ok');
   figures.gauge('lintel_outbox_depth', 'Events that wait for the broker.', status['outbox_depth']);
-  figures.gauge('lintel_outbox_blocked', 'The next event cannot be sent.', textOf(status['outbox_blocked']) !== '');
+  figures.gauge('lintel_outbox_blocked', 'The next event cannot be sent.', plainText(status['outbox_blocked']) !== '');
   figures.count('lintel_event_sequence', 'Number of the newest event.', status['sequence']);
   const { broker, health } = status;
   if (isFields(broker)) figures.gauge('lintel_broker_connected', 'The broker is connected.', broker['connected']);
@@ -83,12 +83,12 @@ function tell(figures: Figures, { status, entrances, areas, sync }: Measures): v
   for (const controller of fieldsIn(status['controllers'])) tellController(figures, controller);
   for (const entrance of entrances) tellEntrance(figures, entrance);
   for (const area of areas) {
-    const labels = { area: textOf(area['area']) };
+    const labels = { area: plainText(area['area']) };
     figures.gauge('lintel_area_occupancy', 'People inside, as far as is known.', area['occupancy'], labels);
   }
 }
 
-export const isServing = (status: Fields): boolean => status['online'] === true && textOf(status['refusal']) === '';
+export const isServing = (status: Fields): boolean => status['online'] === true && plainText(status['refusal']) === '';
 
 function tellHealth(figures: Figures, { healthy, loopLagMs, memoryBytes, upMs, heldUp }: Fields): void {
   figures.gauge('lintel_healthy', 'Every part answers in time.', healthy);
@@ -103,14 +103,14 @@ function tellSync(figures: Figures, { pending, unconfirmed, failed, oldest_pendi
   const help = 'Credentials at controllers, by how they stand.';
   for (const [state, value] of Object.entries({ pending, unconfirmed, failed }))
     figures.gauge('lintel_sync_credentials', help, value, { state });
-  const since = Date.parse(textOf(oldest));
+  const since = Date.parse(plainText(oldest));
   const name = 'lintel_oldest_pending_erasure_timestamp_seconds';
   if (!Number.isNaN(since))
     figures.gauge(name, 'Since when somebody should be out of a table and is not.', since / 1_000);
 }
 
 function tellBus(figures: Figures, { bus, state, counters }: Fields): void {
-  const labels = { bus: textOf(bus) };
+  const labels = { bus: plainText(bus) };
   figures.gauge('lintel_bus_good', 'The line is neither disturbed nor down.', state === 'good', labels);
   if (!isFields(counters)) return;
   figures.count('lintel_bus_exchanges_total', 'Requests with their answers.', counters['exchanges'], labels);
@@ -122,7 +122,7 @@ function tellController(
   figures: Figures,
   { controller, bus, driver, online, slots, pending_writes, counters }: Fields,
 ): void {
-  const labels = { controller: textOf(controller), bus: textOf(bus), driver: textOf(driver) };
+  const labels = { controller: plainText(controller), bus: plainText(bus), driver: plainText(driver) };
   figures.gauge('lintel_controller_online', 'It answers.', online, labels);
   figures.gauge('lintel_controller_pending_writes', 'Slots to be written or erased.', pending_writes, labels);
   if (isFields(slots))
@@ -134,16 +134,15 @@ function tellController(
 }
 
 function tellEntrance(figures: Figures, { name, is_locked, is_open, held, forced, online, mode }: Fields): void {
-  const labels = { entrance: textOf(name) };
+  const labels = { entrance: plainText(name) };
   figures.gauge('lintel_entrance_locked', 'Nobody walks in without being let in.', is_locked, labels);
   figures.gauge('lintel_entrance_open', 'By its contact; left out without one.', is_open, labels);
   figures.gauge('lintel_entrance_held', 'Open for too long.', held, labels);
   figures.gauge('lintel_entrance_forced', 'Opened though nobody was let in.', forced, labels);
   figures.gauge('lintel_entrance_online', 'All its devices answer.', online, labels);
-  figures.gauge('lintel_entrance_mode', 'Always 1, with the mode.', 1, { ...labels, mode: textOf(mode) });
+  figures.gauge('lintel_entrance_mode', 'Always 1, with the mode.', 1, { ...labels, mode: plainText(mode) });
 }
 
 const seconds = (ms: unknown): number | null => (typeof ms === 'number' ? ms / 1_000 : null);
 const numberOf = (value: unknown): number | null =>
   typeof value === 'boolean' ? Number(value) : typeof value === 'number' && Number.isFinite(value) ? value : null;
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');

@@ -4,8 +4,9 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { fieldsIn, isFields } from '../domain/fields.ts';
 import type { Clock, Log, Timer } from '../domain/ports.ts';
-import { fieldsIn, isFields, type Measured } from './measures.ts';
+import type { Measured } from './measures.ts';
 import { isServing, Metrics } from './metrics.ts';
 
 export type MonitorOptions = {
@@ -54,6 +55,8 @@ export class Monitor {
       },
     );
     server.maxConnections = MOST_CONNECTIONS;
+    // Whoever connects and says nothing keeps nobody else out for longer.
+    server.setTimeout(REQUEST_MS);
     try {
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);

@@ -2,9 +2,10 @@
 // access away, and the events of the doors, can still be stored. It is made anew when there is room again.
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, renameSync, rmSync, statfsSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { diskSpace } from './disk-space.ts';
 
 const MOST_BYTES = 8 * 1024 * 1024;
 /** On a small disk it is this part of the whole. */
@@ -29,7 +30,7 @@ export class Reserve {
 
   /** Whether the disk has so much room that a reserve can be kept and as much is left. */
   hasRoom(): boolean {
-    const { free, total } = diskOf(this.#path);
+    const { free, total } = diskSpace(dirname(this.#path));
     return free >= 2 * bytesOf(total);
   }
 
@@ -42,7 +43,7 @@ export class Reserve {
       const file = await open(unfinished, 'w', 0o600);
       try {
         // Noise: a file system that compresses would keep no room for zeros.
-        for (let left = bytesOf(diskOf(this.#path).total); left > 0; left -= CHUNK_BYTES)
+        for (let left = bytesOf(diskSpace(dirname(this.#path)).total); left > 0; left -= CHUNK_BYTES)
           await file.write(randomBytes(Math.min(left, CHUNK_BYTES)));
         await file.sync();
       } finally {
@@ -59,8 +60,3 @@ export class Reserve {
 }
 
 const bytesOf = (total: number): number => Math.min(MOST_BYTES, Math.floor(total * SHARE));
-
-function diskOf(path: string): { free: number; total: number } {
-  const { bavail, blocks, bsize } = statfsSync(dirname(path));
-  return { free: bavail * bsize, total: blocks * bsize };
-}

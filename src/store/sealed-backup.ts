@@ -13,7 +13,6 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  statfsSync,
   statSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -25,6 +24,7 @@ import { z } from 'zod';
 import { OperatingError } from '../domain/errors.ts';
 import { quoted } from '../domain/outside-text.ts';
 import { MOST_FILE_BYTES, packed, unpack, type ArchiveFile } from './archive.ts';
+import { diskSpace } from './disk-space.ts';
 import { putInPlace } from './durable.ts';
 import { CheckpointKey } from './event-chain.ts';
 import { MIGRATIONS } from './migrations.ts';
@@ -281,12 +281,12 @@ function manifestIn(file: string, bytes: Buffer | undefined): Manifest {
 function measure(file: string, size: number, manifestBytes: Buffer | undefined, folder: string): void {
   const { database } = manifestIn(file, manifestBytes);
   if (size !== database.bytes) throw new OperatingError('invalid_input', `the database in ${file} is not as large as its manifest says`); // prettier-ignore
-  const { bavail, bsize } = statfsSync(folder);
+  const { free } = diskSpace(folder);
   const mib = (bytes: number): number => Math.ceil(bytes / 2 ** 20);
-  if (size + ROOM_LEFT_BYTES > bavail * bsize)
+  if (size + ROOM_LEFT_BYTES > free)
     throw new OperatingError(
       'invalid_input',
-      `${file} needs ${mib(size + ROOM_LEFT_BYTES)} MiB to be opened, and ${dirname(folder)} has ${mib(bavail * bsize)} MiB free. Remedy: make room there`,
+      `${file} needs ${mib(size + ROOM_LEFT_BYTES)} MiB to be opened, and ${dirname(folder)} has ${mib(free)} MiB free. Remedy: make room there`,
     );
 }
 

@@ -2,6 +2,7 @@
 // write until after the verified erasure. A row is judged when it is due, by the clock; what has to be done at the
 // controller then waits in one of two queues, erasures and writes.
 
+import { mostAtOnce } from '../domain/most-at-once.ts';
 import type { Db } from './db.ts';
 import {
   ANNOUNCED,
@@ -386,15 +387,7 @@ export class TargetTable {
       begins.push(Math.max(row.starts_at ?? -Infinity, from));
       if (row.ends_at !== null) finishes.push(row.ends_at);
     }
-    begins.sort((a, b) => a - b);
-    finishes.sort((a, b) => a - b);
-    let most = 0;
-    let finished = 0;
-    for (const [begun, at] of begins.entries()) {
-      while (finished < finishes.length && (finishes[finished] ?? Infinity) <= at) finished += 1;
-      most = Math.max(most, begun + 1 - finished);
-    }
-    return most;
+    return mostAtOnce(begins, finishes);
   }
 
   /**

@@ -27,7 +27,7 @@ function machine(folder: string, otherwise: Partial<DoctorsMachine> = {}): Docto
     clock: systemClock,
     clockSources: { timesyncFile: folder, rtcFolder: rtc, run: () => Promise.resolve(null) },
     env: {},
-    spaceOf: () => ({ freeBytes: 8 * GIB, totalBytes: 16 * GIB, freeFiles: 100_000, type: 0xef53 }),
+    spaceOf: () => ({ free: 8 * GIB, total: 16 * GIB, freeFiles: 100_000, type: 0xef53 }),
     connect: (to, timeoutMs) => connectOnce(systemClock, to, timeoutMs),
     status: () =>
       Promise.resolve({ refusal: null, version: '1', broker: { connected: true, problem: null, warnings: [] } }),
@@ -112,9 +112,9 @@ it('warns of a clock that nobody vouches for', async () => {
 
 it('names a disk with no room, and one that forgets', async () => {
   const here = site({ bus: `port: tcp://127.0.0.1:${await converter()}` });
-  const full = machine(here.folder, { spaceOf: () => ({ freeBytes: 1024, totalBytes: GIB, freeFiles: 5, type: 0xef53 }) });
+  const full = machine(here.folder, { spaceOf: () => ({ free: 1024, total: GIB, freeFiles: 5, type: 0xef53 }) });
   expect(wrong(await examine(full, here.file, DRIVERS))).toEqual([expect.stringMatching(/disk: 0 MiB of 1.0 GiB are free.* > Free space/)]);
-  const memory = machine(here.folder, { spaceOf: () => ({ freeBytes: GIB, totalBytes: GIB, freeFiles: null, type: 0x01021994 }) });
+  const memory = machine(here.folder, { spaceOf: () => ({ free: GIB, total: GIB, freeFiles: null, type: 0x01021994 }) });
   const findings = about(await examine(memory, here.file, DRIVERS), 'disk');
   expect(findings).toContainEqual(expect.objectContaining({ state: 'warning', says: expect.stringContaining('tmpfs') }));
 }); // prettier-ignore
@@ -227,6 +227,12 @@ it('names a key that is not that of the certificate, and a certificate of ours t
   expect(found).toMatch(/our certificate ended on/);
   expect(found).toMatch(/mqtt.key is not the key of the certificate in mqtt.cert/);
   expect(found).not.toContain('PRIVATE');
+});
+
+it('waits no longer than it may for a broker that takes the connection and says nothing', async () => {
+  const port = await listening(createTcpServer((socket) => socket.on('error', () => undefined)));
+  const tls = { ca: null, cert: null, key: null };
+  expect(await connectOnce(systemClock, { host: '127.0.0.1', port, tls }, 50)).toMatchObject({ isReached: false, code: 'ETIMEDOUT' }); // prettier-ignore
 });
 
 it('tries nothing without what is sealed for the service, and warns of a link in the clear', async () => {

@@ -1,9 +1,10 @@
 // What this machine is told when it asks how Lintel is, over a real socket.
 
 import { request } from 'node:http';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
-import { isFields, type Measured, type Measures } from '../../src/monitor/measures.ts';
+import { isFields } from '../../src/domain/fields.ts';
+import type { Measured, Measures } from '../../src/monitor/measures.ts';
 import { Monitor } from '../../src/monitor/server.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -168,5 +169,16 @@ it('takes the port as soon as whoever had it is gone, and is no reason not to st
   await new Promise((resolve) => other.close(resolve));
   await clock.advance(60_000);
   await expect.poll(() => monitor.port, { timeout: 20_000 }).toBe(port);
+  expect(await ask(port, '/readyz')).toMatchObject({ status: 200 });
+});
+
+it('is held up by nobody who connects, as often as there is room, and says nothing', async () => {
+  const measured: Measured = { read: () => MEASURES, lastSequence: () => 0, eventsSince: () => ({ upTo: 0, counts: new Map() }) }; // prettier-ignore
+  const monitor = new Monitor({ port: 0, facility: 'riverside', measured, clock: systemClock, log: silentLog });
+  await monitor.start();
+  onTestFinished(() => monitor.stop());
+  const port = monitor.port ?? 0;
+  const silent = Array.from({ length: 16 }, () => connect(port, '127.0.0.1'));
+  await Promise.all(silent.map((socket) => new Promise((resolve) => socket.once('close', resolve))));
   expect(await ask(port, '/readyz')).toMatchObject({ status: 200 });
 });

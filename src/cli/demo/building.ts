@@ -22,7 +22,7 @@ import { createLog } from '../../ops/log.ts';
 import { systemRandom } from '../../ops/random.ts';
 import { pause } from '../pause.ts';
 import { serve, type Serving } from '../serve.ts';
-import type { Fields } from '../show.ts';
+import type { Fields } from '../../domain/fields.ts';
 import { presentCard } from '../simulators/osdp-reader.ts';
 import { uidOfCard } from '../simulators/uart-reader.ts';
 import { HOME, version } from '../version.ts';

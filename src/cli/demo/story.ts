@@ -4,7 +4,8 @@
 import type { CommandName } from '../../commands/contract.ts';
 import { systemClock } from '../../ops/clock.ts';
 import { isOver, pause } from '../pause.ts';
-import { cell, isFields, type Fields } from '../show.ts';
+import { isFields, type Fields } from '../../domain/fields.ts';
+import { cell } from '../show.ts';
 import { painter, type Terminal } from '../terminal.ts';
 import { localTime } from '../times.ts';
 import type { Building } from './building.ts';

@@ -8,7 +8,7 @@ import { OperatingError } from '../../domain/errors.ts';
 import { systemClock } from '../../ops/clock.ts';
 import { systemRandom } from '../../ops/random.ts';
 import { readReply, type Reply } from '../channel.ts';
-import { isFields, type Fields } from '../show.ts';
+import { isFields, type Fields } from '../../domain/fields.ts';
 
 const CONNECT_MS = 5_000;
 const REPLY_MS = 10_000;

@@ -4,14 +4,15 @@
 import { closeSync, fchmodSync, openSync, writeSync } from 'node:fs';
 import { whyUnmade } from '../../facility/file-errors.ts';
 import { CHANNEL_OPTIONS, timeoutOf, type Channel } from '../channel.ts';
+import { csvRow } from '../csv.ts';
 import { optionRows, type Program } from '../help.ts';
 import { openChannel } from '../open-channel.ts';
 import { noMoreWords, readOptions, type Option } from '../options.ts';
 import { entrancesOf } from '../names.ts';
-import type { Fields } from '../show.ts';
+import { asker, eachOf } from '../pages.ts';
+import { plainText, type Fields } from '../../domain/fields.ts';
 import { DONE, UsageError, type Terminal } from '../terminal.ts';
 import type { Field } from './columns.ts';
-import { eachOf, textOf } from './known.ts';
 
 const USAGE = 'lintel credentials export [--out PATH] [OPTIONS]';
 const OPTIONS: readonly Option[] = [
@@ -67,19 +68,20 @@ type Row = Partial<Record<Field, string>>;
 
 async function* rowsOf(channel: Channel, timeoutMs: number): AsyncGenerator<Row> {
   const names = new Map((await entrancesOf(channel, timeoutMs)).map(({ id, name }) => [id, name]));
+  const ask = asker(channel, timeoutMs);
   const people = new Map<string, Row>();
-  for await (const user of eachOf(channel, 'users/list', 'acs_users', timeoutMs))
+  for await (const user of eachOf(ask, 'users/list', 'acs_users'))
     people.set(
-      textOf(user['acs_user_id']),
+      plainText(user['acs_user_id']),
       fieldsOf(user, ['acs_user_id', 'full_name', 'email_address', 'phone_number']),
     );
   const withCredential = new Set<string>();
-  for await (const credential of eachOf(channel, 'credentials/list', 'acs_credentials', timeoutMs)) {
-    const owner = textOf(credential['acs_user_id']);
+  for await (const credential of eachOf(ask, 'credentials/list', 'acs_credentials')) {
+    const owner = plainText(credential['acs_user_id']);
     withCredential.add(owner);
     const entrances = credential['allowed_acs_entrance_ids'];
     const listed = Array.isArray(entrances)
-      ? entrances.map((id) => names.get(textOf(id)) ?? textOf(id)).join('; ')
+      ? entrances.map((id) => names.get(plainText(id)) ?? plainText(id)).join('; ')
       : '';
     yield {
       ...people.get(owner),
@@ -91,7 +93,7 @@ async function* rowsOf(channel: Channel, timeoutMs: number): AsyncGenerator<Row>
 }
 
 const fieldsOf = (object: Fields, fields: readonly Field[]): Row =>
-  Object.fromEntries(fields.map((field) => [field, textOf(object[field])]));
+  Object.fromEntries(fields.map((field) => [field, plainText(object[field])]));
 
 type Sink = { write: (text: string) => void; close: () => void };
 
@@ -112,10 +114,4 @@ export function openPrivate(option: string, path: string): number {
   }
 }
 
-/** A spreadsheet takes what begins so for a formula, and carries it out. */
-const defused = (cell: string): string =>
-  /^[=\-@\t\r]/.test(cell) || /^\+(?![\d ()-]+$)/.test(cell) ? `'${cell}` : cell;
-
-/** One line of CSV (RFC 4180). */
-export const csvLine = (cells: readonly string[]): string =>
-  `${cells.map(defused).map((cell) => (/[",;\r\n\t]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell)).join(',')}\r\n`; // prettier-ignore
+export const csvLine = (cells: readonly string[]): string => `${csvRow(cells)}\r\n`;

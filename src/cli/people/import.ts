@@ -11,7 +11,7 @@ import { mintCommandId } from '../local-channel.ts';
 import { openChannel } from '../open-channel.ts';
 import { noMoreWords, readOptions, type Option } from '../options.ts';
 import { progressBar, type ProgressBar } from '../progress.ts';
-import { isFields, type Fields } from '../show.ts';
+import { isFields, type Fields } from '../../domain/fields.ts';
 import { DONE, FAILED, UsageError, type Terminal } from '../terminal.ts';
 import { FIELDS, REASON } from './columns.ts';
 import { csvLine, openPrivate } from './export.ts';

@@ -4,9 +4,9 @@
 // says, so that the same list again adds nothing.
 
 import { createHash, randomUUID } from 'node:crypto';
+import { plainText } from '../../domain/fields.ts';
 import { fold } from '../../domain/fold.ts';
-import { UUID_FORM } from '../../domain/ids.ts';
-import { memberOf } from '../../domain/named.ts';
+import { UUID_FORM, uuidOfHash } from '../../domain/ids.ts';
 import { printable } from '../../domain/words.ts';
 import { checkParams } from '../contract-options.ts';
 import { entranceNamed, type NamedEntrance } from '../names.ts';
@@ -104,7 +104,7 @@ class Planning {
 
   #check(params: Params): void {
     checkParams('credentials/create', params);
-    if (this.#ids.has(textOf(params['acs_credential_id']))) return;
+    if (this.#ids.has(plainText(params['acs_credential_id']))) return;
     const before = this.#cards.get(cardOf(params) ?? '');
     if (before !== undefined) throw new LineRefused(`card_number: the same card as in line ${before}`);
   }
@@ -112,7 +112,7 @@ class Planning {
   #addCredential(line: number, params: Params): void {
     const card = cardOf(params);
     if (card !== null) this.#cards.set(card, line);
-    const id = textOf(params['acs_credential_id']);
+    const id = plainText(params['acs_credential_id']);
     if (this.#known.credentialIds.has(id) || this.#ids.has(id)) this.#plan.there.credentials += 1;
     else this.#plan.credentials.push({ line, params });
     this.#ids.add(id);
@@ -186,7 +186,7 @@ class Planning {
     const format = cells.get('card_format');
     const said = `${format ?? ''} ${number}`;
     return {
-      acs_credential_id: idOf(own, 'card', textOf(common['acs_user_id']), said),
+      acs_credential_id: idOf(own, 'card', plainText(common['acs_user_id']), said),
       access_method: 'card',
       card_number: number,
       ...(format === undefined ? {} : { card_format: format }),
@@ -197,9 +197,9 @@ class Planning {
   /** The id is made of whose it is and when, not of the PIN: an id is no secret. */
   #code(code: string, common: Params, own: string | undefined): Params {
     if (!/^\d{4,12}$/.test(code)) throw new LineRefused('code: a PIN has 4 to 12 digits');
-    const when = `${textOf(common['starts_at'])} ${textOf(common['ends_at'])}`;
+    const when = `${plainText(common['starts_at'])} ${plainText(common['ends_at'])}`;
     return {
-      acs_credential_id: idOf(own, 'code', textOf(common['acs_user_id']), when),
+      acs_credential_id: idOf(own, 'code', plainText(common['acs_user_id']), when),
       access_method: 'code',
       code,
       ...common,
@@ -275,10 +275,8 @@ function nameOf({ cells }: Pick<Line, 'cells'>): string | null {
   return cells.get('full_name') ?? (parts.length === 0 ? null : parts.join(' '));
 }
 
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
-
 const cardOf = (params: Params): string | null =>
-  params['access_method'] === 'card' ? `${textOf(params['card_format'])} ${textOf(params['card_number'])}` : null;
+  params['access_method'] === 'card' ? `${plainText(params['card_format'])} ${plainText(params['card_number'])}` : null;
 
 const listed = (cell: string | undefined): string[] =>
   (cell ?? '').split(/[;|,]/).map((part) => part.trim()).filter((part) => part !== ''); // prettier-ignore
@@ -289,14 +287,9 @@ function push<V>(map: Map<string, V[]>, key: string, value: V): void {
   else known.push(value);
 }
 
-/** The caller's own, else one made of what is said: version 8 of RFC 9562, over SHA-256. */
+/** The caller's own, else one made of what is said. */
 function idOf(own: string | undefined, ...said: readonly string[]): string {
   if (own !== undefined) return own.toLowerCase();
-  const hex = createHash('sha256')
-    .update(JSON.stringify(['lintel import', ...said]))
-    .digest('hex');
-  const variant = memberOf(VARIANTS, String(parseInt(hex[16] ?? '0', 16) % 4)) ?? '8';
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+  const content = JSON.stringify(['lintel import', ...said]);
+  return uuidOfHash(createHash('sha256').update(content).digest('hex'));
 }
-
-const VARIANTS: Readonly<Record<string, string>> = { 0: '8', 1: '9', 2: 'a', 3: 'b' };

@@ -9,7 +9,7 @@ import { isSlip } from '../../domain/slip.ts';
 import type { SiteEntrance } from '../../domain/site.ts';
 import type { CredentialRow } from '../../store/credentials.ts';
 import type { TombstoneKind } from '../../store/tombstones.ts';
-import type { SnapshotCommand } from '../contract/snapshots.ts';
+import { SNAPSHOT_COMMANDS, type SnapshotCommand } from '../contract/snapshots.ts';
 import { duressOf } from '../duress.ts';
 import type { CreateParams } from '../factors/factor.ts';
 import { factorOf } from '../factors/factors.ts';
@@ -341,17 +341,7 @@ export class SnapshotCheck {
 }
 
 const CREDENTIALS: readonly SnapshotCommand[] = ['access_grants/create', 'credentials/create'];
-const ALL_BUT_CREDENTIALS: readonly SnapshotCommand[] = [
-  'schedules/create',
-  'holidays/create',
-  'spaces/create',
-  'users/create',
-  'users/suspend',
-  'access_groups/create',
-  'access_groups/add_user',
-  'entrances/grant_access',
-  'access_grants/create',
-];
+const ALL_BUT_CREDENTIALS = SNAPSHOT_COMMANDS.filter((command) => !command.startsWith('credentials/'));
 
 const changed = (what: string, id: string, why: string): OperatingError =>
   new OperatingError('invalid_input', `${what} ${id}: ${why}. Remedy: another id`);

@@ -1,6 +1,7 @@
 // How the facility would stand by a snapshot, as acceptance asks it (acceptance/ground.ts): who has which code and card
 // at which time, how many codes an entrance carries, how full each controller's table and its time zones are.
 
+import { mostAtOnce } from '../../domain/most-at-once.ts';
 import type { Standing } from '../../acceptance/ground.ts';
 import type { ZoneRange } from '../../store/zones.ts';
 import type { Room } from '../room.ts';
@@ -82,8 +83,7 @@ export class SnapshotStanding implements Standing {
   readonly targets: Standing['targets'] = {
     countOf: (controller) => this.#targets.get(controller)?.length ?? 0,
     ofCredential: (n) => (this.#controllersOf.get(n) ?? []).map((controller) => ({ controller })),
-    mostAtOnce: (controller, starts, ends, except) =>
-      mostAtOnce(this.#targets.get(controller) ?? [], starts, ends, except),
+    mostAtOnce: (controller, starts, ends, except) => mostIn(this.#targets.get(controller) ?? [], starts, ends, except),
   };
 
   readonly schedules: Standing['schedules'] = {
@@ -138,7 +138,7 @@ export class SnapshotStanding implements Standing {
 }
 
 /** How many there are at the fullest moment of the window, beside this one. */
-function mostAtOnce(all: readonly Bounds[], starts: number | null, ends: number | null, except: number): number {
+function mostIn(all: readonly Bounds[], starts: number | null, ends: number | null, except: number): number {
   const there = all.filter(
     (one) =>
       one.n !== except &&
@@ -146,15 +146,10 @@ function mostAtOnce(all: readonly Bounds[], starts: number | null, ends: number 
       (starts === null || one.endsAtMs === null || starts < one.endsAtMs),
   );
   const from = starts ?? -Infinity;
-  const begins = there.map((one) => Math.max(one.startsAtMs ?? -Infinity, from)).sort((a, b) => a - b);
-  const finishes = there.flatMap((one) => one.endsAtMs ?? []).sort((a, b) => a - b);
-  let most = 0;
-  let finished = 0;
-  for (const [begun, at] of begins.entries()) {
-    while (finished < finishes.length && (finishes[finished] ?? Infinity) <= at) finished += 1;
-    most = Math.max(most, begun + 1 - finished);
-  }
-  return most;
+  return mostAtOnce(
+    there.map((one) => Math.max(one.startsAtMs ?? -Infinity, from)),
+    there.flatMap((one) => one.endsAtMs ?? []),
+  );
 }
 
 function add<K, V>(lists: Map<K, V[]>, key: K, value: V): void {

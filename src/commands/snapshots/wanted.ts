@@ -4,7 +4,7 @@
 import { OperatingError } from '../../domain/errors.ts';
 import { scheduleText } from '../../domain/schedule.ts';
 import { MOST_GROUPS_OF_USER } from '../../store/groups.ts';
-import type { SnapshotCommand } from '../contract/snapshots.ts';
+import { SNAPSHOT_COMMANDS, type SnapshotCommand } from '../contract/snapshots.ts';
 import type { Item } from './items.ts';
 import { type StagedItems, type Turns } from './staged.ts';
 
@@ -27,15 +27,8 @@ export type Made = Place & {
 };
 
 const FIRST: readonly SnapshotCommand[] = ['schedules/create', 'holidays/create', 'spaces/create'];
-const PEOPLE: readonly SnapshotCommand[] = [
-  'users/create',
-  'users/suspend',
-  'access_groups/create',
-  'access_groups/add_user',
-  'entrances/grant_access',
-  'access_grants/create',
-];
 const CREDENTIALS: readonly SnapshotCommand[] = ['credentials/create', 'credentials/enroll_phone'];
+const PEOPLE = SNAPSHOT_COMMANDS.filter((command) => !FIRST.includes(command) && !CREDENTIALS.includes(command));
 
 export class Wanted {
   /** The text of each schedule, by its id, and its number. */
