@@ -1,19 +1,18 @@
 // A file put into its place so that it is there after a power cut, also from another file system, and whom what an
 // administrator makes for Lintel belongs to.
 
-import { copyFileSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { flush, putInPlace } from '../store/durable.ts';
+import { putInPlace } from '../store/durable.ts';
 
 /** Whole or not at all: under its name stands nothing that is not on the disk. */
 export function moveDurably(from: string, path: string): void {
   try {
-    renameSync(from, path);
+    putInPlace(from, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
     copyDurably(from, path);
   }
-  flush(dirname(path));
 }
 
 /** By another name first, and flushed before it gets its own. */
