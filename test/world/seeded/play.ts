@@ -172,7 +172,7 @@ class World {
     this.#compare(holding, reader, expected, granted);
     if (this.#pulsesOf(output) > before + 1) throw new Wrong(`${reader} is released twice for one presentation`);
     if (granted) await this.#goThrough(holding, entrance, isExit);
-    else if (!this.#gateway.isAlive && expected !== 'no' && holding.isOneTime) holding.isUsed = 'unsure';
+    else this.#noteUse(holding, expected);
   }
 
   async #presentBoth(holding: Holding): Promise<void> {
@@ -199,10 +199,15 @@ class World {
     this.#compare(holding, 'vault', expected, granted);
     if (granted) this.#vaultGrants += 1;
     for (const one of [holding, code]) {
-      if (!one.isOneTime) continue;
-      if (granted) one.isUsed = true;
-      else if (!this.#gateway.isAlive && expected !== 'no') one.isUsed = 'unsure';
+      if (!granted) this.#noteUse(one, expected);
+      else if (one.isOneTime) one.isUsed = true;
     }
+  }
+
+  /** No strike moved. What opens once is used up before one is told to, which then may be away, or never hear of it. */
+  #noteUse(holding: Holding, expected: Answer): void {
+    const isKnown = expected === 'no' || (expected === 'yes' && this.#gateway.isAlive);
+    if (holding.isOneTime && !isKnown) holding.isUsed = 'unsure';
   }
 
   #isUnlockUnderWay(): boolean {
